@@ -1,0 +1,168 @@
+//! A blob: a descriptor and the content it names.
+
+use std::fmt;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use fs_err::File;
+
+use super::{Descriptor, Digester, Error, MediaType};
+
+/// Content with its descriptor. One that exists was hashed: its bytes have the descriptor's digest and size.
+///
+/// A clone shares the content.
+#[derive(Clone)]
+pub struct Blob {
+    descriptor: Descriptor,
+    content: Content,
+}
+
+/// Where the bytes are.
+#[derive(Clone)]
+enum Content {
+    Memory(Arc<[u8]>),
+    File(Arc<FileRange>),
+}
+
+/// A part of a file.
+struct FileRange {
+    path: PathBuf,
+    offset: u64,
+    /// Deletes the file with the last blob that needs it.
+    _guard: Option<tempfile::TempPath>,
+}
+
+impl Blob {
+    /// A blob of these bytes.
+    #[must_use]
+    pub fn new(media_type: MediaType, bytes: impl Into<Arc<[u8]>>) -> Blob {
+        let bytes = bytes.into();
+        Blob { descriptor: Descriptor::of(media_type, &bytes), content: Content::Memory(bytes) }
+    }
+
+    /// The blob that `descriptor` names, when `bytes` are its content.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when they are not.
+    pub fn verified(descriptor: Descriptor, bytes: impl Into<Arc<[u8]>>) -> Result<Blob, Error> {
+        let bytes = bytes.into();
+        let found = Descriptor::of(descriptor.media_type.clone(), &bytes);
+        check(&descriptor, found.digest, found.size)?;
+        Ok(Blob { descriptor, content: Content::Memory(bytes) })
+    }
+
+    /// The blob that `descriptor` names, when the bytes in `range` of the file are its content. They are read
+    /// once to check, and again when they are used; the file must not change meanwhile.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when the content is another, [`Error::Io`] when it can't be read.
+    pub fn verified_file(descriptor: Descriptor, path: &Path, range: Range<u64>) -> Result<Blob, Error> {
+        let content = FileRange { path: path.to_owned(), offset: range.start, _guard: None };
+        Blob { descriptor, content: Content::File(Arc::new(content)) }.checked(range.end - range.start)
+    }
+
+    /// The same for a temporary file, which is deleted when the last clone of the blob is dropped.
+    ///
+    /// # Errors
+    /// As [`Blob::verified_file`].
+    pub fn verified_temporary(descriptor: Descriptor, path: tempfile::TempPath) -> Result<Blob, Error> {
+        let length = fs_err::metadata(&path).map_err(Error::Io)?.len();
+        let content = FileRange { path: path.to_path_buf(), offset: 0, _guard: Some(path) };
+        Blob { descriptor, content: Content::File(Arc::new(content)) }.checked(length)
+    }
+
+    fn checked(self, length: u64) -> Result<Blob, Error> {
+        let mut digester = Digester::default();
+        let mut reader = self.reader()?;
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            let read = reader.read(&mut buffer).map_err(Error::Io)?;
+            if read == 0 {
+                break;
+            }
+            digester.update(&buffer[..read]);
+        }
+        check(&self.descriptor, digester.finish(), length)?;
+        Ok(self)
+    }
+
+    /// Type, digest and size.
+    #[must_use]
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.descriptor
+    }
+
+    /// The same content under another descriptor: with a platform or with annotations.
+    #[must_use]
+    pub(super) fn described(&self, change: impl FnOnce(&mut Descriptor)) -> Descriptor {
+        let mut descriptor = self.descriptor.clone();
+        change(&mut descriptor);
+        descriptor
+    }
+
+    /// The whole content in memory.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when its file can't be read.
+    pub fn bytes(&self) -> Result<Arc<[u8]>, Error> {
+        match &self.content {
+            Content::Memory(bytes) => Ok(Arc::clone(bytes)),
+            Content::File(_) => {
+                let mut bytes = Vec::new();
+                self.copy_to(&mut bytes).map_err(Error::Io)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+
+    /// Reads the content, and only it, from its start.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when its file can't be opened.
+    pub fn reader(&self) -> Result<Box<dyn Read + Send>, Error> {
+        match &self.content {
+            Content::Memory(bytes) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
+            Content::File(range) => {
+                let mut file = File::open(&range.path).map_err(Error::Io)?;
+                file.seek(SeekFrom::Start(range.offset)).map_err(Error::Io)?;
+                Ok(Box::new(file.take(self.descriptor.size)))
+            }
+        }
+    }
+
+    /// Copies the content to `writer`.
+    ///
+    /// # Errors
+    /// What reading or writing fails with.
+    pub fn copy_to(&self, writer: &mut impl io::Write) -> io::Result<()> {
+        let copied = io::copy(&mut self.reader().map_err(io::Error::other)?, writer)?;
+        if copied == self.descriptor.size {
+            Ok(())
+        } else {
+            Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "the file of a blob was cut short while it was read",
+            ))
+        }
+    }
+}
+
+fn check(expected: &Descriptor, digest: super::Digest, size: u64) -> Result<(), Error> {
+    if expected.size != size || expected.digest != digest {
+        return Err(Error::Mismatch {
+            expected: expected.digest,
+            expected_size: expected.size,
+            found: digest,
+            found_size: size,
+        });
+    }
+    Ok(())
+}
+
+impl fmt::Debug for Blob {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Blob").field(&self.descriptor).finish()
+    }
+}

@@ -1,0 +1,228 @@
+//! An image's configuration: what is started and how.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Blob, Digest, Error, ImageSettings, MediaType, Platform, documents::canonical_json};
+use crate::module::ValidatedModule;
+
+/// What an image's configuration says, whichever of the two kinds it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Config {
+    /// What it runs on.
+    pub platform: Option<Platform>,
+    /// When it was made, as it is written there.
+    pub created: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// The command; the first is the module's path.
+    pub entrypoint: Vec<String>,
+    /// Arguments after the entrypoint.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// User (and group) of the process.
+    pub user: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+impl Config {
+    /// Reads an image's configuration, or that of a Wasm artifact. Fields that are missing, or that other tools
+    /// add, are no error.
+    pub(super) fn parse(bytes: &[u8]) -> Result<Config, Error> {
+        let document: Document = serde_json::from_slice(bytes)
+            .map_err(|e| Error::Document { what: "configuration", reason: e.to_string() })?;
+        let execution = document.config.unwrap_or_default();
+        let platform = document.os.zip(document.architecture).map(|(os, architecture)| Platform {
+            os,
+            architecture,
+            variant: document.variant,
+        });
+        let pair = |variable: String| match variable.split_once('=') {
+            Some((name, value)) => (name.to_owned(), value.to_owned()),
+            None => (variable, String::new()),
+        };
+        Ok(Config {
+            platform,
+            created: document.created,
+            author: document.author,
+            entrypoint: execution.entrypoint.unwrap_or_default(),
+            args: execution.cmd.unwrap_or_default(),
+            env: execution.env.unwrap_or_default().into_iter().map(pair).collect(),
+            user: execution.user.filter(|user| !user.is_empty()),
+            labels: execution.labels.unwrap_or_default(),
+        })
+    }
+}
+
+/// The configuration of an image
+/// ([image-spec, config.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md)), or of a CNCF
+/// Wasm OCI Artifact, which has some of the same fields and some of its own.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    author: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    architecture: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    os: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    config: Option<Execution>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rootfs: Option<RootFilesystem>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    layer_digests: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    component: Option<Component>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Execution {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    env: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    entrypoint: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmd: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RootFilesystem {
+    #[serde(rename = "type")]
+    kind: String,
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Component {
+    #[serde(default)]
+    exports: Vec<String>,
+    #[serde(default)]
+    imports: Vec<String>,
+    target: Option<String>,
+}
+
+/// The configuration of an image for `platform` whose root file system has the layers `diff_ids`.
+///
+/// `raw_layer` is the digest of a bare module among the layers. runwasi keeps compiled code by the digest of
+/// the configuration, which therefore has to differ from module to module; the label is the one that its own
+/// builder writes for that.
+pub(super) fn image_config(
+    settings: &ImageSettings,
+    platform: &Platform,
+    diff_ids: &[Digest],
+    raw_layer: Option<Digest>,
+) -> Result<Blob, Error> {
+    let mut execution = execution(settings);
+    if let Some(digest) = raw_layer {
+        let label = ("containerd.runwasi.layers".to_owned(), digest.to_string());
+        execution.labels.get_or_insert_default().extend([label]);
+    }
+    let document = Document {
+        created: Some(settings.created.to_string()),
+        author: settings.author.clone(),
+        architecture: Some(platform.architecture.clone()),
+        os: Some(platform.os.clone()),
+        variant: platform.variant.clone(),
+        config: Some(execution),
+        rootfs: Some(root_filesystem(diff_ids)),
+        layer_digests: None,
+        component: None,
+    };
+    Ok(Blob::new(MediaType::ImageConfig, canonical_json(&document)?))
+}
+
+/// The configuration of a
+/// [CNCF Wasm OCI Artifact](https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/), with the
+/// `config` and `rootfs` of an image, without which containerd does not know what to start.
+pub(super) fn artifact_config(
+    settings: &ImageSettings,
+    module: &ValidatedModule,
+    layer: Digest,
+) -> Result<Blob, Error> {
+    let report = module.report();
+    let by_kind = if report.kind.is_component() { "wasip2" } else { "wasip1" };
+    let component = report.kind.is_component().then(|| Component {
+        exports: report.exports.iter().map(|export| export.name.clone()).collect(),
+        imports: report.imports.iter().map(|import| import.name.clone()).collect(),
+        target: None,
+    });
+    let document = Document {
+        created: Some(settings.created.to_string()),
+        author: settings.author.clone(),
+        architecture: Some("wasm".to_owned()),
+        os: Some(settings.artifact_os.clone().unwrap_or_else(|| by_kind.to_owned())),
+        variant: None,
+        config: Some(execution(settings)),
+        rootfs: Some(root_filesystem(&[])),
+        layer_digests: Some(vec![layer.to_string()]),
+        component,
+    };
+    Ok(Blob::new(MediaType::WasmConfig, canonical_json(&document)?))
+}
+
+fn execution(settings: &ImageSettings) -> Execution {
+    Execution {
+        user: settings.user.clone(),
+        env: unless_empty(settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        entrypoint: Some(settings.entrypoint()),
+        cmd: unless_empty(settings.args.clone()),
+        labels: (!settings.labels.is_empty()).then(|| settings.labels.clone()),
+    }
+}
+
+fn unless_empty(list: Vec<String>) -> Option<Vec<String>> {
+    (!list.is_empty()).then_some(list)
+}
+
+fn root_filesystem(diff_ids: &[Digest]) -> RootFilesystem {
+    RootFilesystem { kind: "layers".to_owned(), diff_ids: diff_ids.iter().map(Digest::to_string).collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_configuration_reads_back() {
+        let mut settings = ImageSettings::new("app");
+        settings.env.insert("KEY".into(), "a=b".into());
+        settings.args = vec!["--help".into()];
+        settings.user = Some("1000:1000".into());
+        settings.labels.insert("x".into(), "y".into());
+        let blob = image_config(&settings, &Platform::wasi(), &[Digest::of(b"tar")], None).unwrap();
+        let config = Config::parse(&blob.bytes().unwrap()).unwrap();
+        assert_eq!(config.platform, Some(Platform::wasi()));
+        assert_eq!(config.created.as_deref(), Some("1970-01-01T00:00:00Z"));
+        assert_eq!(config.entrypoint, ["/app.wasm"]);
+        assert_eq!(config.args, ["--help"]);
+        assert_eq!(config.env, settings.env);
+        assert_eq!(config.user, settings.user);
+        assert_eq!(config.labels, settings.labels);
+    }
+
+    #[test]
+    fn what_others_write_is_read() {
+        let wkg = br#"{"created":"2026-01-01T00:00:00Z","author":null,"architecture":"wasm","os":"wasip2",
+            "layerDigests":["sha256:00"],"component":null}"#;
+        let config = Config::parse(wkg).unwrap();
+        assert_eq!(config.platform, Some(Platform::new("wasip2", "wasm")));
+        assert!(config.entrypoint.is_empty());
+        assert!(Config::parse(b"{}").unwrap().platform.is_none());
+        assert!(Config::parse(b"[]").is_err());
+    }
+}

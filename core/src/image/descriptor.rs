@@ -1,0 +1,35 @@
+//! What is known of a blob without having it.
+
+use std::collections::BTreeMap;
+
+use super::{Digest, MediaType, Platform};
+
+/// Names a blob: its type, digest and size
+/// ([image-spec, descriptor.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// What the blob is.
+    pub media_type: MediaType,
+    /// The digest of its bytes.
+    pub digest: Digest,
+    /// Its length in bytes.
+    pub size: u64,
+    /// For an entry of an index: what the image runs on.
+    pub platform: Option<Platform>,
+    /// More about it, for people and tools.
+    pub annotations: BTreeMap<String, String>,
+}
+
+impl Descriptor {
+    /// A descriptor of `bytes`.
+    #[must_use]
+    pub fn of(media_type: MediaType, bytes: &[u8]) -> Descriptor {
+        Descriptor {
+            media_type,
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            platform: None,
+            annotations: BTreeMap::new(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! What can be wrong with an image or with what one is to be made of.
+
+use std::path::PathBuf;
+
+use super::{Digest, Format};
+
+/// Why an image, or a part of one, can't be made or read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Not a digest, or not of SHA-256.
+    #[error("`{text}` is not a digest: write `sha256:` and 64 lower-case hexadecimal digits")]
+    InvalidDigest {
+        /// What was given.
+        text: String,
+    },
+    /// Not a platform.
+    #[error("`{text}` is not a platform: write OS/ARCHITECTURE, as `linux/amd64`")]
+    InvalidPlatform {
+        /// What was given.
+        text: String,
+    },
+    /// Not a reference.
+    #[error(
+        "`{text}` is not an image reference ({reason}): write REGISTRY/REPOSITORY:TAG, as `ghcr.io/owner/app:1.0`"
+    )]
+    InvalidReference {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Not a tag.
+    #[error(
+        "`{text}` is not a tag: use up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
+    )]
+    InvalidTag {
+        /// What was given.
+        text: String,
+    },
+    /// No format of this name.
+    #[error("there is no format `{text}`: choose universal, container, module, combined or artifact")]
+    UnknownFormat {
+        /// What was given.
+        text: String,
+    },
+    /// Not a Unix time or an RFC 3339 timestamp.
+    #[error("`{text}` is not a time: write seconds since 1970, or as `2026-01-31T12:00:00Z`")]
+    InvalidTime {
+        /// What was given.
+        text: String,
+    },
+    /// The module's name can't be a file name in the image.
+    #[error("`{name}` can't name the module in the image: use letters, digits, `_`, `.` and `-`")]
+    InvalidName {
+        /// What was given.
+        name: String,
+    },
+    /// An environment variable without a name, or with `=` in it.
+    #[error("`{name}` can't name an environment variable: it is empty or has `=` or a NUL in it")]
+    InvalidVariable {
+        /// What was given.
+        name: String,
+    },
+    /// The path of an included file is outside of the image, or taken.
+    #[error("a file can't be included as `{path}`: {reason}")]
+    InvalidInclude {
+        /// Its path in the image.
+        path: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Files for a format that has no root file system.
+    #[error(
+        "files can't be included in the format `{format}`, which holds nothing but the module: \
+         use universal, container or combined"
+    )]
+    NoRootFilesystem {
+        /// The format.
+        format: Format,
+    },
+    /// No format was asked for, or one twice.
+    #[error("the formats must be named once each: {formats:?}")]
+    FormatsNotDistinct {
+        /// What was asked for.
+        formats: Vec<Format>,
+    },
+    /// A universal image without a linux platform, which no CRI would start.
+    #[error(
+        "a universal image needs at least one linux platform, as `linux/amd64`; for none, use the format container"
+    )]
+    NoLinuxPlatform,
+    /// The content is not what its descriptor says.
+    #[error(
+        "the content does not have its digest: expected {expected} ({expected_size} bytes), \
+         found {found} ({found_size} bytes): it was damaged or changed on its way, fetch it again"
+    )]
+    Mismatch {
+        /// The digest in the descriptor.
+        expected: Digest,
+        /// The size in the descriptor.
+        expected_size: u64,
+        /// The digest of the content.
+        found: Digest,
+        /// The size of the content.
+        found_size: u64,
+    },
+    /// A manifest, index or configuration that can't be read.
+    #[error("the {what} can't be read: {reason}")]
+    Document {
+        /// Which document.
+        what: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// An index without a manifest.
+    #[error("the index lists no image")]
+    NoManifest,
+    /// An image without a module.
+    #[error("the image holds no WebAssembly module: {reason}")]
+    NoModule {
+        /// Where was looked.
+        reason: String,
+    },
+    /// A file to include can't be read.
+    #[error("can't read `{}` to include it in the image: {source}", path.display())]
+    Include {
+        /// The file or folder.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// A blob's file can't be read.
+    #[error("can't read a blob: {0}")]
+    Io(#[source] std::io::Error),
+}

@@ -1,0 +1,110 @@
+//! Files that lie beside the module in an image.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use fs_err as fs;
+
+use super::Error;
+
+/// A file to put into the root file system.
+#[derive(Debug, Clone)]
+pub struct IncludedFile {
+    path: String,
+    content: Arc<[u8]>,
+}
+
+impl IncludedFile {
+    /// A file at `path` in the image.
+    ///
+    /// # Errors
+    /// [`Error::InvalidInclude`] when the path is empty or leads out of the image.
+    pub fn new(path: &str, content: impl Into<Arc<[u8]>>) -> Result<IncludedFile, Error> {
+        Ok(IncludedFile { path: normalized(path)?, content: content.into() })
+    }
+
+    /// A file of the host, or every file below a folder of the host, to lie at or below `path` in the image.
+    /// A link to a file counts as the file.
+    ///
+    /// # Errors
+    /// [`Error::Include`] when something can't be read, [`Error::InvalidInclude`] as [`IncludedFile::new`].
+    pub fn read(host: &Path, path: &str) -> Result<Vec<IncludedFile>, Error> {
+        let mut files = Vec::new();
+        collect(host, path, &mut files)?;
+        Ok(files)
+    }
+
+    /// The path in the image, relative to its root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn content(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(), Error> {
+    let failed = |source| Error::Include { path: host.to_owned(), source };
+    if !fs::metadata(host).map_err(failed)?.is_dir() {
+        files.push(IncludedFile::new(path, fs::read(host).map_err(failed)?)?);
+        return Ok(());
+    }
+    for entry in fs::read_dir(host).map_err(failed)? {
+        let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        let name =
+            name.to_str().ok_or_else(|| failed(std::io::Error::other("a file name is not Unicode")))?;
+        let file_type = entry.file_type().map_err(failed)?;
+        if file_type.is_symlink() && entry.path().is_dir() {
+            // It may lead back up, and the folder would have no end.
+            let reason = "it is a link to a folder: include that folder by its own path";
+            return Err(Error::InvalidInclude { path: entry.path().display().to_string(), reason });
+        }
+        collect(&entry.path(), &format!("{path}/{name}"), files)?;
+    }
+    Ok(())
+}
+
+fn normalized(path: &str) -> Result<String, Error> {
+    let invalid = |reason| Error::InvalidInclude { path: path.to_owned(), reason };
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.is_empty() {
+        return Err(invalid("it needs a file name"));
+    }
+    if parts.contains(&"..") {
+        return Err(invalid("`..` leads out of the image"));
+    }
+    if path.contains('\0') {
+        return Err(invalid("it has a NUL in it"));
+    }
+    Ok(parts.join("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_stay_in_the_image() {
+        assert_eq!(IncludedFile::new("/etc//app/./a.toml", *b"").unwrap().path(), "etc/app/a.toml");
+        for path in ["", "/", "../x", "a/../../x"] {
+            assert!(IncludedFile::new(path, *b"").is_err(), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_read_whole() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join("sub")).unwrap();
+        fs::write(dir.path().join("sub/a"), "A").unwrap();
+        fs::write(dir.path().join("b"), "B").unwrap();
+        let mut paths: Vec<String> =
+            IncludedFile::read(dir.path(), "/data").unwrap().into_iter().map(|file| file.path).collect();
+        paths.sort();
+        assert_eq!(paths, ["data/b", "data/sub/a"]);
+    }
+}

@@ -1,0 +1,153 @@
+//! Images: what they are made of, and how one is made from a module.
+//!
+//! Everything here is pure: no network, no clock, and no file but those that blobs and included files are read
+//! from. [`assemble`] is the only maker of new images; the [`store`](crate::store) reads and writes them.
+
+mod assemble;
+mod blob;
+mod config;
+mod created;
+mod descriptor;
+mod digest;
+mod documents;
+mod error;
+mod extract;
+mod format;
+mod include;
+mod layer;
+mod media_type;
+mod platform;
+mod reference;
+mod settings;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub use assemble::assemble;
+pub use blob::Blob;
+pub use config::Config;
+pub use created::Created;
+pub use descriptor::Descriptor;
+pub use digest::{Digest, Digester};
+pub use error::Error;
+pub use format::Format;
+pub use include::IncludedFile;
+pub use media_type::MediaType;
+pub use platform::Platform;
+pub use reference::{Reference, Tag};
+pub use settings::ImageSettings;
+
+pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
+
+/// An image, complete and immutable: a manifest, or an index of manifests, and every blob below it with its
+/// exact bytes.
+#[derive(Debug, Clone)]
+pub struct Image {
+    root: Blob,
+    manifests: Vec<Manifest>,
+}
+
+/// One manifest of an image and what it lists.
+#[derive(Debug, Clone)]
+pub struct Manifest {
+    blob: Blob,
+    document: ManifestDocument,
+    config: Config,
+    config_blob: Blob,
+    layers: Vec<Blob>,
+}
+
+impl Image {
+    /// An image of parts that were read, each verified, from a store. `root` is the index of `manifests`, or the
+    /// blob of the only one.
+    pub(crate) fn from_parts(root: Blob, manifests: Vec<Manifest>) -> Image {
+        Image { root, manifests }
+    }
+
+    /// The blob that the image is named by: its index, or its only manifest.
+    #[must_use]
+    pub fn root(&self) -> &Blob {
+        &self.root
+    }
+
+    /// The digest that names the image.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.root.descriptor().digest
+    }
+
+    /// The manifests: those of the index, or the only one.
+    #[must_use]
+    pub fn manifests(&self) -> &[Manifest] {
+        &self.manifests
+    }
+
+    /// The manifest that holds the module: the one of a Wasm platform in an index, else the first.
+    ///
+    /// # Errors
+    /// [`Error::NoManifest`] when an index is empty.
+    pub fn wasm_manifest(&self) -> Result<&Manifest, Error> {
+        let of_wasm = |m: &&Manifest| m.config().platform.as_ref().is_some_and(Platform::is_wasm);
+        self.manifests.iter().find(of_wasm).or(self.manifests.first()).ok_or(Error::NoManifest)
+    }
+
+    /// Every blob of the image once, in the order in which a store must take them: layers and configurations,
+    /// then manifests, the root last.
+    pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        let leaves = self.manifests.iter().flat_map(|m| m.layers.iter().chain([&m.config_blob]));
+        let manifests = self.manifests.iter().map(|m| &m.blob);
+        let mut seen = std::collections::BTreeSet::new();
+        leaves.chain(manifests).chain([&self.root]).filter(move |blob| seen.insert(blob.descriptor().digest))
+    }
+
+    /// The sum of all blobs' sizes in bytes: what a registry stores and a puller of everything reads.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.blobs().map(|blob| blob.descriptor().size).sum()
+    }
+}
+
+impl Manifest {
+    /// A manifest of blobs that were read and verified.
+    ///
+    /// # Errors
+    /// [`Error::Document`] when the configuration can't be read.
+    pub(crate) fn from_parts(
+        blob: Blob,
+        document: ManifestDocument,
+        config_blob: Blob,
+        layers: Vec<Blob>,
+    ) -> Result<Manifest, Error> {
+        let config = Config::parse(&config_blob.bytes()?)?;
+        Ok(Manifest { blob, document, config, config_blob, layers })
+    }
+
+    /// The manifest's own blob.
+    #[must_use]
+    pub fn blob(&self) -> &Blob {
+        &self.blob
+    }
+
+    /// What the configuration says.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The configuration's blob.
+    #[must_use]
+    pub fn config_blob(&self) -> &Blob {
+        &self.config_blob
+    }
+
+    /// The layers, the lowest first.
+    #[must_use]
+    pub fn layers(&self) -> &[Blob] {
+        &self.layers
+    }
+
+    /// The manifest's annotations.
+    #[must_use]
+    pub fn annotations(&self) -> &std::collections::BTreeMap<String, String> {
+        &self.document.annotations
+    }
+}

@@ -1,0 +1,95 @@
+//! What the user decides about an image.
+
+use std::collections::BTreeMap;
+
+use super::{Created, Error, Format, IncludedFile, Platform};
+
+/// Everything that goes into an image beside the module. All of it reaches the digest, and nothing else does.
+#[derive(Debug, Clone)]
+pub struct ImageSettings {
+    /// The module's file name in the image, without `.wasm`.
+    pub name: String,
+    /// The command, instead of `/<name>.wasm`.
+    pub entrypoint: Option<Vec<String>>,
+    /// Arguments after the entrypoint, which the user of a container may replace.
+    pub args: Vec<String>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// User (and group) of the process, `user[:group]` by name or number.
+    pub user: Option<String>,
+    /// Labels, in the configuration.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations, on each manifest and on the index.
+    pub annotations: BTreeMap<String, String>,
+    /// Files beside the module.
+    pub include: Vec<IncludedFile>,
+    /// When the image was made.
+    pub created: Created,
+    /// Who made it.
+    pub author: Option<String>,
+    /// The linux platforms that a universal image lists beside `wasi/wasm`.
+    pub linux_platforms: Vec<Platform>,
+    /// `os` in the configuration of an artifact, instead of `wasip1` or `wasip2` by what the module is. With
+    /// `wasi`, Docker 28 runs the artifact too; the CNCF's text does not list that value.
+    pub artifact_os: Option<String>,
+}
+
+impl ImageSettings {
+    /// The settings of an image of which nothing is known but the module's name.
+    #[must_use]
+    pub fn new(name: &str) -> ImageSettings {
+        ImageSettings {
+            name: name.to_owned(),
+            entrypoint: None,
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            user: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            include: Vec::new(),
+            created: Created::EPOCH,
+            author: None,
+            linux_platforms: ImageSettings::default_linux_platforms(),
+            artifact_os: None,
+        }
+    }
+
+    /// The two architectures that nearly every node has.
+    #[must_use]
+    pub fn default_linux_platforms() -> Vec<Platform> {
+        vec![Platform::new("linux", "amd64"), Platform::new("linux", "arm64")]
+    }
+
+    /// The module's file name in the image.
+    #[must_use]
+    pub fn module_file(&self) -> String {
+        format!("{}.wasm", self.name)
+    }
+
+    /// The command that the image starts.
+    pub(super) fn entrypoint(&self) -> Vec<String> {
+        self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file())])
+    }
+
+    /// Checks what types don't.
+    pub(super) fn check(&self, formats: &[Format]) -> Result<(), Error> {
+        let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
+        if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_name) {
+            return Err(Error::InvalidName { name: self.name.clone() });
+        }
+        if let Some(name) = self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+            return Err(Error::InvalidVariable { name: name.clone() });
+        }
+        let distinct: std::collections::BTreeSet<_> = formats.iter().collect();
+        if formats.is_empty() || distinct.len() != formats.len() {
+            return Err(Error::FormatsNotDistinct { formats: formats.to_vec() });
+        }
+        if let Some(&format) = formats.iter().find(|f| !self.include.is_empty() && !f.has_root_filesystem()) {
+            return Err(Error::NoRootFilesystem { format });
+        }
+        if self.linux_platforms.is_empty() && formats.contains(&Format::Universal) {
+            return Err(Error::NoLinuxPlatform);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! A module as it came.
+
+use std::path::Path;
+
+use super::ReadError;
+use super::optimize::OptimizedModule;
+
+/// A module or component as a compiler wrote it, of which only the first eight bytes were looked at.
+#[derive(Debug, Clone)]
+pub struct BuiltModule {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+impl BuiltModule {
+    /// Takes the bytes of a module. `name` is what messages call it, usually its file name.
+    ///
+    /// # Errors
+    /// [`ReadError::NotWasm`], saying what it is instead, when they don't start as
+    /// [WebAssembly's binary format](https://webassembly.github.io/spec/core/binary/modules.html#binary-module) does.
+    pub fn new(name: &str, bytes: Vec<u8>) -> Result<BuiltModule, ReadError> {
+        match other_content(&bytes) {
+            Some(found) => Err(ReadError::NotWasm { name: name.to_owned(), found: found.to_owned() }),
+            None => Ok(BuiltModule { name: name.to_owned(), bytes }),
+        }
+    }
+
+    /// Reads a module from a file.
+    ///
+    /// # Errors
+    /// [`ReadError::Io`], or as [`BuiltModule::new`].
+    pub fn read(path: &Path) -> Result<BuiltModule, ReadError> {
+        // std's error, not fs_err's: the message names the path already.
+        let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        BuiltModule::new(&path.display().to_string(), bytes)
+    }
+
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bytes as they came.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Goes on with the bytes as they are.
+    #[must_use]
+    pub fn unoptimized(self) -> OptimizedModule {
+        OptimizedModule::as_it_is(self)
+    }
+
+    pub(super) fn into_parts(self) -> (String, Vec<u8>) {
+        (self.name, self.bytes)
+    }
+}
+
+/// What the bytes are, when they are not WebAssembly.
+fn other_content(bytes: &[u8]) -> Option<&'static str> {
+    let starts = |prefix: &[u8]| bytes.starts_with(prefix);
+    match bytes {
+        [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => None,
+        // A component, of the one version of its format that was released.
+        [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => None,
+        [] => Some("the file is empty"),
+        [0, b'a', b's', b'm', _, _, _, _, ..] => {
+            Some("its version is not 1: build it with a current compiler")
+        }
+        _ if starts(b"\0asm") => Some("it ends after a few bytes: build or fetch it again"),
+        _ if starts(b"\x7fELF") => Some(
+            "it is a native ELF program: build it for WebAssembly, with `--target wasm32-wasip1` in Rust",
+        ),
+        _ if starts(b"\x1f\x8b") => Some("it is compressed with gzip: unpack it first"),
+        _ if starts(b"BC\xc0\xde") => Some("it is LLVM bitcode: link it first"),
+        _ if bytes.trim_ascii_start().starts_with(b"(") => {
+            Some("it is WebAssembly's text format: convert it, as with `wasm-tools parse IN.wat -o OUT.wasm`")
+        }
+        _ => Some("it doesn't start with `\\0asm`"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn says_what_it_is_instead() {
+        let found = |bytes: &[u8]| match BuiltModule::new("x", bytes.to_vec()) {
+            Err(ReadError::NotWasm { found, .. }) => found,
+            other => panic!("{other:?}"),
+        };
+        assert!(found(b"").contains("empty"));
+        assert!(found(b"\x7fELF\x02").contains("wasm32-wasip1"));
+        assert!(found(b" (module)").contains("text format"));
+        assert!(found(b"\0asm\x01").contains("ends"));
+        assert!(found(b"\0asm\x02\0\0\0").contains("version"));
+        assert!(found(b"hello").contains("\\0asm"));
+        assert!(BuiltModule::new("x", b"\0asm\x01\0\0\0".to_vec()).is_ok());
+        assert!(BuiltModule::new("x", b"\0asm\x0d\0\x01\0".to_vec()).is_ok());
+    }
+}

@@ -1,0 +1,78 @@
+//! What can be wrong with a module.
+
+use std::path::PathBuf;
+
+/// Why a module can't be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file can't be read.
+    #[error("can't read `{}`: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// Something else than WebAssembly.
+    #[error("`{name}` is not a WebAssembly binary: {found}")]
+    NotWasm {
+        /// The file's name.
+        name: String,
+        /// What it is instead, and what to do.
+        found: String,
+    },
+}
+
+/// Why a module can't be optimized.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptimizeError {
+    /// It isn't valid WebAssembly as it came.
+    #[error(transparent)]
+    Invalid(Box<ValidateError>),
+    /// Binaryen works on files, and its temporary ones failed.
+    #[error(
+        "can't write a temporary file for the optimizer: {0}: free some space, or set TMPDIR to another folder"
+    )]
+    Temporary(#[source] std::io::Error),
+}
+
+/// Why a module isn't accepted.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ValidateError {
+    /// Not valid WebAssembly.
+    #[error(
+        "`{name}` is not valid WebAssembly: {reason} (at byte {offset}): \
+         the file is damaged or cut short, build or fetch it again"
+    )]
+    Malformed {
+        /// The module's name.
+        name: String,
+        /// What is wrong.
+        reason: String,
+        /// Where, in bytes from the start.
+        offset: u64,
+    },
+    /// Imports that no WASI runtime provides.
+    #[error("`{name}` imports `{import}`, which no WASI runtime provides: {cause}{}", and_more(*.more))]
+    ForeignImport {
+        /// The module's name.
+        name: String,
+        /// The first of them, `module.name`.
+        import: String,
+        /// What usually causes it, and what to do.
+        cause: String,
+        /// How many more there are.
+        more: usize,
+    },
+}
+
+fn and_more(more: usize) -> String {
+    match more {
+        0 => String::new(),
+        1 => " (and 1 more import like it)".to_owned(),
+        n => format!(" (and {n} more imports like it)"),
+    }
+}

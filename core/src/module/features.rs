@@ -1,0 +1,90 @@
+//! Which proposals a module really needs.
+
+use std::fmt;
+
+use serde::Serialize;
+use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
+
+/// A WebAssembly proposal beyond the first version of the standard, by its usual name: `simd`, `bulk-memory`, …
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Feature(String);
+
+impl Feature {
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Feature {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The smallest set of features under which the module is valid: what it uses, not what its compiler had
+/// enabled (which is all that a `target_features` section says).
+///
+/// Validates again and again, adding the feature that the last attempt missed.
+pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
+    let mut features = WasmFeatures::MVP;
+    loop {
+        let Err(error) = Validator::new_with_features(features).validate_all(bytes) else {
+            return Ok(features);
+        };
+        let missing = error.missing_wasm_feature().or_else(|| missing_by_message(error.message()));
+        match missing {
+            Some(missing) if !features.contains(missing) => features |= missing,
+            _ => return Err(error),
+        }
+    }
+}
+
+/// Three errors that a feature would mend don't name it.
+fn missing_by_message(message: &str) -> Option<WasmFeatures> {
+    [
+        ("zero byte expected", WasmFeatures::CALL_INDIRECT_OVERLONG),
+        ("data count section required", WasmFeatures::BULK_MEMORY),
+        ("multiple memories", WasmFeatures::MULTI_MEMORY),
+    ]
+    .into_iter()
+    .find_map(|(text, feature)| message.contains(text).then_some(feature))
+}
+
+/// The features beyond the first version, in order of their names.
+pub(super) fn named(features: WasmFeatures) -> Vec<Feature> {
+    let name = |(name, _): (&str, WasmFeatures)| Feature(name.to_ascii_lowercase().replace('_', "-"));
+    let mut named: Vec<Feature> = features.difference(WasmFeatures::MVP).iter_names().map(name).collect();
+    named.sort();
+    named
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn features_of(wat: &str) -> Vec<String> {
+        let bytes = wat::parse_str(wat).unwrap();
+        named(used(&bytes).unwrap()).into_iter().map(|feature| feature.0).collect()
+    }
+
+    #[test]
+    fn only_what_is_used() {
+        assert!(features_of("(module (func (result i32) i32.const 1))").is_empty());
+        assert_eq!(
+            features_of("(module (func (param i32) (result i32) local.get 0 i32.extend8_s))"),
+            ["sign-extension"]
+        );
+        assert_eq!(
+            features_of("(module (memory 1) (memory 1) (func (drop (v128.const i64x2 0 0))))"),
+            ["multi-memory", "simd"]
+        );
+    }
+
+    #[test]
+    fn a_broken_module_is_an_error_not_a_loop() {
+        let bytes = wat::parse_str("(module (func (result i32)))");
+        assert!(bytes.is_ok_and(|bytes| used(&bytes).is_err()));
+    }
+}

@@ -1,0 +1,21 @@
+//! Modules: bytes in, bytes out.
+//!
+//! [`BuiltModule`] ─[`optimize`]→ [`OptimizedModule`] ─[`validate`]→ [`ValidatedModule`], which has a
+//! [`Report`]. A value that exists has passed the steps before it.
+
+#[cfg(feature = "optimize")]
+mod binaryen;
+mod built;
+mod error;
+mod features;
+mod optimize;
+mod report;
+mod sections;
+mod validate;
+
+pub use built::BuiltModule;
+pub use error::{OptimizeError, ReadError, ValidateError};
+pub use features::Feature;
+pub use optimize::{Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
+pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
+pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};

@@ -1,0 +1,246 @@
+//! Making a module smaller.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::sections::without_custom;
+use super::{BuiltModule, OptimizeError, ValidateError};
+
+/// What optimizes, and its version: a part of what decides the bytes.
+#[cfg(feature = "optimize")]
+pub const OPTIMIZER: &str = "binaryen 116";
+/// What optimizes, and its version: a part of what decides the bytes.
+#[cfg(not(feature = "optimize"))]
+pub const OPTIMIZER: &str = "strip";
+
+/// How much work the optimizer does, by the names of `wasm-opt`'s options.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Level {
+    /// Nothing: the bytes stay as they came.
+    Off,
+    /// Only debug information is removed.
+    O0,
+    /// Quick passes. Most often the smallest once it is compressed.
+    #[default]
+    O1,
+    /// Most passes.
+    O2,
+    /// All passes for speed.
+    O3,
+    /// All passes, and flattening.
+    O4,
+    /// For size.
+    Os,
+    /// For size above all. Most often the smallest as it is.
+    Oz,
+}
+
+impl Level {
+    /// The name by which the user chooses it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Level::Off => "off",
+            Level::O0 => "0",
+            Level::O1 => "1",
+            Level::O2 => "2",
+            Level::O3 => "3",
+            Level::O4 => "4",
+            Level::Os => "s",
+            Level::Oz => "z",
+        }
+    }
+}
+
+impl fmt::Display for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Level {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Level, String> {
+        use Level::{O0, O1, O2, O3, O4, Off, Os, Oz};
+        [Off, O0, O1, O2, O3, O4, Os, Oz]
+            .into_iter()
+            .find(|level| level.name() == text)
+            .ok_or_else(|| format!("there is no level `{text}`: choose off, 0, 1, 2, 3, 4, s or z"))
+    }
+}
+
+/// What the user decides about optimizing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct OptimizeOptions {
+    /// How much work to do.
+    pub level: Level,
+    /// Keep the names of functions, for readable traces.
+    pub keep_names: bool,
+}
+
+/// A module after the optimizer, or one that was meant to stay as it is.
+#[derive(Debug, Clone)]
+pub struct OptimizedModule {
+    pub(super) name: String,
+    pub(super) bytes: Vec<u8>,
+    raw_size: u64,
+    note: Option<String>,
+}
+
+impl OptimizedModule {
+    pub(super) fn as_it_is(module: BuiltModule) -> OptimizedModule {
+        let (name, bytes) = module.into_parts();
+        OptimizedModule { name, raw_size: bytes.len() as u64, bytes, note: None }
+    }
+
+    /// A module that an earlier run of the same optimizer made of a module of `raw_size` bytes.
+    #[must_use]
+    pub fn from_cache(module: BuiltModule, raw_size: u64) -> OptimizedModule {
+        OptimizedModule { raw_size, ..OptimizedModule::as_it_is(module) }
+    }
+
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The size in bytes before.
+    #[must_use]
+    pub fn raw_size(&self) -> u64 {
+        self.raw_size
+    }
+
+    /// What the user should know: that, and why, less was done than was asked for.
+    #[must_use]
+    pub fn note(&self) -> Option<&str> {
+        self.note.as_deref()
+    }
+}
+
+/// Removes debug information and runs Binaryen. The result is never larger than what came, and the same input
+/// and options give the same bytes.
+///
+/// A component stays as it is, because Binaryen doesn't read components; so does, but for debug information, a
+/// module with proposals that it doesn't know. [`OptimizedModule::note`] says so.
+///
+/// # Errors
+/// [`OptimizeError`] when the module is invalid or temporary files can't be written.
+pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<OptimizedModule, OptimizeError> {
+    if options.level == Level::Off {
+        return Ok(module.unoptimized());
+    }
+    let invalid = |name: &str, error: &wasmparser::BinaryReaderError| {
+        OptimizeError::Invalid(Box::new(ValidateError::malformed(name, error)))
+    };
+    let features = super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
+    if features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL) {
+        let note = "it is a component, which Binaryen does not read: it stays as it is".to_owned();
+        return Ok(OptimizedModule { note: Some(note), ..module.unoptimized() });
+    }
+    let (name, raw) = module.into_parts();
+    let stripped = without_custom(&raw, |section| is_debug(section, options.keep_names))
+        .map_err(|e| invalid(&name, &e))?;
+    let outcome = match options.level {
+        Level::Off | Level::O0 => Outcome { bytes: None, note: None },
+        level => run(&stripped, features, level, options.keep_names)?,
+    };
+    let bytes = [Some(raw.clone()), Some(stripped), outcome.bytes];
+    let bytes = bytes.into_iter().flatten().min_by_key(Vec::len).unwrap_or_default();
+    Ok(OptimizedModule { name, bytes, raw_size: raw.len() as u64, note: outcome.note })
+}
+
+/// What the optimizer made, and why it made nothing.
+pub(super) struct Outcome {
+    pub(super) bytes: Option<Vec<u8>>,
+    pub(super) note: Option<String>,
+}
+
+#[cfg(feature = "optimize")]
+use super::binaryen::run;
+
+#[cfg(not(feature = "optimize"))]
+fn run(_: &[u8], _: wasmparser::WasmFeatures, _: Level, _: bool) -> Result<Outcome, OptimizeError> {
+    let note = "this build has no optimizer: only debug information was removed".to_owned();
+    Ok(Outcome { bytes: None, note: Some(note) })
+}
+
+/// Custom sections that say nothing to a runtime: debug information, what the linker left, and a list of
+/// features that would be wrong after optimizing.
+fn is_debug(section: &str, keep_names: bool) -> bool {
+    let always = section.starts_with(".debug_")
+        || section.starts_with("reloc.")
+        || ["linking", "sourceMappingURL", "external_debug_info", "target_features"].contains(&section);
+    always || (section == "name" && !keep_names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn built(wat: &str) -> BuiltModule {
+        BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap()
+    }
+
+    const ADD: &str = r#"(module
+        (@custom ".debug_info" "................................................")
+        (@custom "target_features" "\01+\0fmutable-globals")
+        (@custom "producers" "\00")
+        (func $unused (result i32) i32.const 7)
+        (func $add (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))"#;
+
+    fn section_names(bytes: &[u8]) -> Vec<String> {
+        super::super::sections::sections(bytes).unwrap().into_iter().map(|section| section.name).collect()
+    }
+
+    #[test]
+    fn off_changes_nothing() {
+        let raw = built(ADD);
+        let options = OptimizeOptions { level: Level::Off, keep_names: false };
+        assert_eq!(optimize(raw.clone(), &options).unwrap().bytes(), raw.bytes());
+    }
+
+    #[test]
+    fn level_0_removes_debug_information_only() {
+        let options = OptimizeOptions { level: Level::O0, keep_names: false };
+        let module = optimize(built(ADD), &options).unwrap();
+        assert_eq!(section_names(module.bytes()), ["type", "function", "export", "code", "producers"]);
+        assert_eq!(module.raw_size(), built(ADD).bytes().len() as u64);
+        let named = OptimizeOptions { level: Level::O0, keep_names: true };
+        assert!(section_names(optimize(built(ADD), &named).unwrap().bytes()).contains(&"name".to_owned()));
+    }
+
+    #[test]
+    fn a_component_stays_as_it_is_and_says_so() {
+        let component = built("(component)");
+        let module = optimize(component.clone(), &OptimizeOptions::default()).unwrap();
+        assert_eq!(module.bytes(), component.bytes());
+        assert!(module.note().unwrap().contains("component"));
+    }
+
+    #[test]
+    fn an_invalid_module_is_an_error() {
+        let error = optimize(built("(module (func (result i32)))"), &OptimizeOptions::default()).unwrap_err();
+        assert!(error.to_string().contains("not valid WebAssembly"), "{error}");
+    }
+
+    #[cfg(feature = "optimize")]
+    #[test]
+    fn binaryen_removes_what_is_not_used_and_repeats_itself() {
+        for level in [Level::O1, Level::O4, Level::Oz] {
+            let options = OptimizeOptions { level, keep_names: false };
+            let once = optimize(built(ADD), &options).unwrap();
+            let stripped = optimize(built(ADD), &OptimizeOptions { level: Level::O0, ..options }).unwrap();
+            assert!(once.bytes().len() < stripped.bytes().len());
+            assert_eq!(once.bytes(), optimize(built(ADD), &options).unwrap().bytes());
+            assert_eq!(once.note(), None);
+        }
+    }
+}

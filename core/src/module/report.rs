@@ -1,0 +1,317 @@
+//! What is in a module.
+
+use serde::Serialize;
+use wasmparser::{BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef};
+
+use super::Feature;
+use super::features;
+use super::sections::{SectionRange, sections};
+
+/// What a module is, needs and offers, read from its bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Report {
+    /// Command, reactor or component.
+    pub kind: Kind,
+    /// The size in bytes.
+    pub size: u64,
+    /// What it needs, in its order.
+    pub imports: Vec<Import>,
+    /// What it offers, in its order.
+    pub exports: Vec<Export>,
+    /// The proposals beyond the first version of the standard that it really uses.
+    pub features: Vec<Feature>,
+    /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
+    pub memories: Vec<Limits>,
+    /// Its tables, imported ones first; in elements. Of a component, none.
+    pub tables: Vec<Limits>,
+    /// Its top-level sections, in order.
+    pub sections: Vec<SectionSize>,
+}
+
+/// How a module is meant to be started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A core module with `_start`: runs once, like a program
+    /// ([WASI application ABI](https://github.com/WebAssembly/WASI/blob/wasi-0.1/application-abi.md)).
+    Command,
+    /// A core module without: its exports are called.
+    Reactor,
+    /// A component, of the component model.
+    Component,
+}
+
+impl Kind {
+    /// Whether it is a component.
+    #[must_use]
+    pub fn is_component(self) -> bool {
+        self == Kind::Component
+    }
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Command => "command",
+            Kind::Reactor => "reactor",
+            Kind::Component => "component",
+        }
+    }
+}
+
+/// Something that a module needs. A component's imports have no module, but names with packages in them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Import {
+    /// The module, as `wasi_snapshot_preview1`; empty for a component's.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub module: String,
+    /// The name.
+    pub name: String,
+    /// What it is.
+    pub kind: ExternalKind,
+}
+
+/// Something that a module offers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Export {
+    /// The name.
+    pub name: String,
+    /// What it is.
+    pub kind: ExternalKind,
+}
+
+/// What is imported or exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[non_exhaustive]
+#[expect(missing_docs, reason = "the standard's own words")]
+pub enum ExternalKind {
+    Function,
+    Table,
+    Memory,
+    Global,
+    Tag,
+    Module,
+    Instance,
+    Component,
+    Type,
+    Value,
+}
+
+/// The size that a memory or table starts with, and the most that it may grow to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// The size at the start.
+    pub minimum: u64,
+    /// The largest size, if the module sets one.
+    pub maximum: Option<u64>,
+    /// For a memory: shared between threads.
+    pub shared: bool,
+}
+
+/// A section and its size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SectionSize {
+    /// `code`, `data`, …, or a custom section's own name.
+    pub name: String,
+    /// The size of its content in bytes.
+    pub size: u64,
+}
+
+/// Validates the module and reports on it.
+pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
+    let features = features::used(bytes)?;
+    let mut report = Report {
+        kind: Kind::Reactor,
+        size: bytes.len() as u64,
+        imports: Vec::new(),
+        exports: Vec::new(),
+        features: features::named(features),
+        memories: Vec::new(),
+        tables: Vec::new(),
+        sections: sections(bytes)?.into_iter().map(SectionSize::from).collect(),
+    };
+    if features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL) {
+        report.kind = Kind::Component;
+        report.read_component(bytes)?;
+    } else {
+        report.read_module(bytes)?;
+        let start = |export: &Export| export.name == "_start" && export.kind == ExternalKind::Function;
+        if report.exports.iter().any(start) {
+            report.kind = Kind::Command;
+        }
+    }
+    Ok(report)
+}
+
+impl Report {
+    fn read_module(&mut self, bytes: &[u8]) -> Result<(), BinaryReaderError> {
+        for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::ImportSection(imports) => {
+                    for import in imports.into_imports() {
+                        let import = import?;
+                        self.add_import(import.module, import.name, import.ty);
+                    }
+                }
+                Payload::MemorySection(memories) => {
+                    for memory in memories {
+                        self.memories.push(memory?.into());
+                    }
+                }
+                Payload::TableSection(tables) => {
+                    for table in tables {
+                        self.tables.push(table?.ty.into());
+                    }
+                }
+                Payload::ExportSection(exports) => {
+                    for export in exports {
+                        let export = export?;
+                        self.exports.push(Export { name: export.name.to_owned(), kind: export.kind.into() });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn add_import(&mut self, module: &str, name: &str, ty: TypeRef) {
+        match ty {
+            TypeRef::Memory(memory) => self.memories.push(memory.into()),
+            TypeRef::Table(table) => self.tables.push(table.into()),
+            _ => {}
+        }
+        self.imports.push(Import { module: module.to_owned(), name: name.to_owned(), kind: ty.into() });
+    }
+
+    /// Imports and exports of the outermost component.
+    fn read_component(&mut self, bytes: &[u8]) -> Result<(), BinaryReaderError> {
+        let mut depth = 0_usize;
+        for payload in wasmparser::Parser::new(0).parse_all(bytes) {
+            match payload? {
+                Payload::Version { .. } => depth += 1,
+                Payload::End(_) => depth = depth.saturating_sub(1),
+                Payload::ComponentImportSection(imports) if depth == 1 => {
+                    for import in imports {
+                        let import = import?;
+                        let kind = import.ty.kind().into();
+                        self.imports.push(Import {
+                            module: String::new(),
+                            name: import.name.name.to_owned(),
+                            kind,
+                        });
+                    }
+                }
+                Payload::ComponentExportSection(exports) if depth == 1 => {
+                    for export in exports {
+                        let export = export?;
+                        self.exports
+                            .push(Export { name: export.name.name.to_owned(), kind: export.kind.into() });
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<SectionRange> for SectionSize {
+    fn from(section: SectionRange) -> SectionSize {
+        SectionSize { name: section.name, size: section.content.len() as u64 }
+    }
+}
+
+impl From<wasmparser::MemoryType> for Limits {
+    fn from(memory: wasmparser::MemoryType) -> Limits {
+        Limits { minimum: memory.initial, maximum: memory.maximum, shared: memory.shared }
+    }
+}
+
+impl From<wasmparser::TableType> for Limits {
+    fn from(table: wasmparser::TableType) -> Limits {
+        Limits { minimum: table.initial, maximum: table.maximum, shared: table.shared }
+    }
+}
+
+impl From<TypeRef> for ExternalKind {
+    fn from(ty: TypeRef) -> ExternalKind {
+        match ty {
+            TypeRef::Func(_) | TypeRef::FuncExact(_) => ExternalKind::Function,
+            TypeRef::Table(_) => ExternalKind::Table,
+            TypeRef::Memory(_) => ExternalKind::Memory,
+            TypeRef::Global(_) => ExternalKind::Global,
+            TypeRef::Tag(_) => ExternalKind::Tag,
+        }
+    }
+}
+
+impl From<ParserKind> for ExternalKind {
+    fn from(kind: ParserKind) -> ExternalKind {
+        match kind {
+            ParserKind::Func | ParserKind::FuncExact => ExternalKind::Function,
+            ParserKind::Table => ExternalKind::Table,
+            ParserKind::Memory => ExternalKind::Memory,
+            ParserKind::Global => ExternalKind::Global,
+            ParserKind::Tag => ExternalKind::Tag,
+        }
+    }
+}
+
+impl From<ComponentExternalKind> for ExternalKind {
+    fn from(kind: ComponentExternalKind) -> ExternalKind {
+        match kind {
+            ComponentExternalKind::Module => ExternalKind::Module,
+            ComponentExternalKind::Func => ExternalKind::Function,
+            ComponentExternalKind::Value => ExternalKind::Value,
+            ComponentExternalKind::Type => ExternalKind::Type,
+            ComponentExternalKind::Instance => ExternalKind::Instance,
+            ComponentExternalKind::Component => ExternalKind::Component,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report_of(wat: &str) -> Report {
+        report(&wat::parse_str(wat).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_command() {
+        let report = report_of(
+            r#"(module
+                (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
+                (memory (export "memory") 17 32) (table 5 funcref)
+                (func (export "_start") i32.const 0 call 0))"#,
+        );
+        assert_eq!(report.kind, Kind::Command);
+        assert_eq!(report.imports[0].module, "wasi_snapshot_preview1");
+        assert_eq!(report.imports[0].kind, ExternalKind::Function);
+        let names: Vec<&str> = report.exports.iter().map(|export| export.name.as_str()).collect();
+        assert_eq!(names, ["memory", "_start"]);
+        assert_eq!(report.memories, [Limits { minimum: 17, maximum: Some(32), shared: false }]);
+        assert_eq!(report.tables, [Limits { minimum: 5, maximum: None, shared: false }]);
+        let sections: Vec<&str> = report.sections.iter().map(|section| section.name.as_str()).collect();
+        assert_eq!(sections, ["type", "import", "function", "table", "memory", "export", "code"]);
+        assert!(report.features.is_empty());
+    }
+
+    #[test]
+    fn a_reactor_and_a_component() {
+        assert_eq!(report_of(r#"(module (func (export "add")))"#).kind, Kind::Reactor);
+        let component = report_of(
+            r#"(component (import "a:b/c" (instance))
+                (core module (memory 1)) (component (import "inner" (instance))) )"#,
+        );
+        assert_eq!(component.kind, Kind::Component);
+        assert_eq!(component.imports[0].name, "a:b/c");
+        assert_eq!(component.imports[0].kind, ExternalKind::Instance);
+        assert!(component.exports.is_empty());
+        assert!(component.memories.is_empty());
+    }
+}

@@ -1,0 +1,180 @@
+//! The only way to a module that images are made from.
+
+use std::collections::BTreeSet;
+
+use super::{OptimizedModule, Report, ValidateError, report};
+
+/// The module name of WASI preview 1's imports
+/// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
+pub const WASI_PREVIEW_1: &str = "wasi_snapshot_preview1";
+
+/// What the user decides about validation.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ValidateOptions {
+    /// Import modules to accept beside WASI's, for runtimes that provide them.
+    pub allow_imports: BTreeSet<String>,
+    /// Accept any import module: to look at a module, not to make an image of it.
+    pub allow_any_import: bool,
+}
+
+impl ValidateOptions {
+    /// Accepts any import.
+    #[must_use]
+    pub fn any_import() -> ValidateOptions {
+        ValidateOptions { allow_any_import: true, ..ValidateOptions::default() }
+    }
+}
+
+/// A module that is valid and imports nothing that its runtime lacks.
+#[derive(Debug, Clone)]
+pub struct ValidatedModule {
+    module: OptimizedModule,
+    report: Report,
+}
+
+impl ValidatedModule {
+    /// What messages call it.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.module.name()
+    }
+
+    /// The bytes.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.module.bytes()
+    }
+
+    /// The size in bytes before optimizing.
+    #[must_use]
+    pub fn raw_size(&self) -> u64 {
+        self.module.raw_size()
+    }
+
+    /// What is in it.
+    #[must_use]
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+}
+
+/// Validates the bytes that go into an image: after optimizing, not before.
+///
+/// # Errors
+/// [`ValidateError::Malformed`], or [`ValidateError::ForeignImport`] for a core module that imports from
+/// another module than [`WASI_PREVIEW_1`] and those allowed.
+pub fn validate(
+    module: OptimizedModule,
+    options: &ValidateOptions,
+) -> Result<ValidatedModule, ValidateError> {
+    let report = report::report(&module.bytes).map_err(|e| ValidateError::malformed(&module.name, &e))?;
+    if !report.kind.is_component() && !options.allow_any_import {
+        check_imports(&module.name, &report, options)?;
+    }
+    Ok(ValidatedModule { module, report })
+}
+
+fn check_imports(name: &str, report: &Report, options: &ValidateOptions) -> Result<(), ValidateError> {
+    let provided = |module: &str| module == WASI_PREVIEW_1 || options.allow_imports.contains(module);
+    let mut foreign = report.imports.iter().filter(|import| !provided(&import.module));
+    let Some(first) = foreign.next() else { return Ok(()) };
+    Err(ValidateError::ForeignImport {
+        name: name.to_owned(),
+        import: format!("{}.{}", first.module, first.name),
+        cause: usual_cause(&first.module, &first.name),
+        more: foreign.count(),
+    })
+}
+
+/// What usually makes a module import from `module`, and what to do.
+fn usual_cause(module: &str, name: &str) -> String {
+    match module {
+        _ if module.starts_with("__wbindgen") || module == "wbg" => {
+            "a dependency uses wasm-bindgen, which needs a browser: turn off its `js`, `wasm-bindgen` or \
+             `stdweb` feature, or replace it (`cargo tree -i wasm-bindgen` finds it)"
+                .to_owned()
+        }
+        "env" if name.starts_with("emscripten") || name.starts_with("invoke_") => {
+            "it was built with Emscripten: build it with wasi-sdk, or with `-sSTANDALONE_WASM`".to_owned()
+        }
+        "env" if name == "memory" => {
+            "it was linked with `--import-memory`: link it without, so that it brings its own".to_owned()
+        }
+        "env" => format!(
+            "`{name}` is declared (as by `extern \"C\"`) but was not linked: link the C library that has it, \
+             built for wasm32-wasip1"
+        ),
+        "wasi_unstable" => {
+            "it was built for an old draft of WASI: build it with a current compiler".to_owned()
+        }
+        "wasi" if name == "thread-spawn" => {
+            "it was built for wasm32-wasip1-threads: build it for wasm32-wasip1".to_owned()
+        }
+        "go" | "gojs" => "Go built it for the browser: build it with `GOOS=wasip1 GOARCH=wasm`".to_owned(),
+        _ if module.starts_with("wasi:") => {
+            "it is the inner module of a component: give the component, or build for wasm32-wasip1".to_owned()
+        }
+        _ => format!(
+            "if your runtime does, allow it with `--allow-import {module}` or `allow-imports` in the settings"
+        ),
+    }
+}
+
+impl ValidateError {
+    pub(super) fn malformed(name: &str, error: &wasmparser::BinaryReaderError) -> ValidateError {
+        ValidateError::Malformed {
+            name: name.to_owned(),
+            reason: error.message().to_owned(),
+            offset: error.offset() as u64,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::BuiltModule;
+    use super::*;
+
+    fn validated(wat: &str, options: &ValidateOptions) -> Result<ValidatedModule, ValidateError> {
+        let bytes = wat::parse_str(wat).unwrap();
+        validate(BuiltModule::new("test.wasm", bytes).unwrap().unoptimized(), options)
+    }
+
+    #[test]
+    fn wasi_is_accepted_and_foreign_imports_are_explained() {
+        let import = |module: &str, name: &str| format!(r#"(module (import "{module}" "{name}" (func)))"#);
+        let message = |module: &str, name: &str| {
+            validated(&import(module, name), &ValidateOptions::default()).unwrap_err().to_string()
+        };
+        assert!(validated(&import(WASI_PREVIEW_1, "fd_write"), &ValidateOptions::default()).is_ok());
+        assert!(message("env", "foo").contains("`env.foo`"));
+        assert!(message("env", "foo").contains("link the C library"));
+        assert!(message("__wbindgen_placeholder__", "x").contains("wasm-bindgen"));
+        assert!(message("gojs", "x").contains("GOOS=wasip1"));
+        assert!(message("host", "x").contains("--allow-import host"));
+        let options = ValidateOptions { allow_imports: ["host".to_owned()].into(), ..Default::default() };
+        assert!(validated(&import("host", "x"), &options).is_ok());
+    }
+
+    #[test]
+    fn says_how_many_more() {
+        let wat = r#"(module (import "env" "a" (func)) (import "env" "b" (func)) (import "env" "c" (func)))"#;
+        let error = validated(wat, &ValidateOptions::default()).unwrap_err();
+        assert!(error.to_string().ends_with("(and 2 more imports like it)"), "{error}");
+    }
+
+    #[test]
+    fn a_component_may_import_what_its_world_has() {
+        let wat = r#"(component (import "wasi:cli/environment@0.2.0" (instance)))"#;
+        let module = validated(wat, &ValidateOptions::default()).unwrap();
+        assert!(module.report().kind.is_component());
+    }
+
+    #[test]
+    fn a_truncated_module_says_where() {
+        let bytes = wat::parse_str("(module (func (export \"f\")))").unwrap();
+        let cut = BuiltModule::new("cut.wasm", bytes[..bytes.len() - 3].to_vec()).unwrap().unoptimized();
+        let error = validate(cut, &ValidateOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("cut.wasm") && error.contains("at byte"), "{error}");
+    }
+}

@@ -1,0 +1,235 @@
+//! OCI archives: a layout in one tar file.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::layout::{LAYOUT_FILE, REF_NAME, default_name, find, tagged};
+use super::{Error, Name, Source};
+use crate::image::{
+    Blob, Descriptor, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest, Tag,
+};
+
+/// The annotation by which containerd and Docker name an image that they import.
+const CONTAINERD_NAME: &str = "io.containerd.image.name";
+
+/// An image for an archive, and how it is called there.
+#[derive(Debug, Clone)]
+pub struct ArchiveImage<'a> {
+    /// The image.
+    pub image: &'a Image,
+    /// Its tags.
+    pub tags: &'a [Tag],
+}
+
+/// Writes an archive of images that `docker load`, `podman load` and `ctr image import` take: an OCI layout
+/// (image-spec, image-layout.md) and Docker's older `manifest.json` beside it. `repository` is the name that
+/// the images get there: `<repository>:<tag>`.
+///
+/// The file is there complete, or as it was before. The same images give the same bytes.
+///
+/// # Errors
+/// [`Error::Io`] when it can't be written.
+pub fn write_archive(path: &Path, repository: &str, images: &[ArchiveImage<'_>]) -> Result<(), Error> {
+    let failed = || Error::io("write", path);
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(failed())?;
+    let documents = Documents::of(repository, images)?;
+    append_all(&mut tar::Builder::new(io::BufWriter::new(file.as_file_mut())), &documents, images)
+        .map_err(failed())?;
+    super::layout::make_readable(file.as_file()).map_err(failed())?;
+    file.persist(path).map(drop).map_err(|e| failed()(e.error))
+}
+
+/// The documents of an archive that are not blobs.
+struct Documents {
+    index: std::sync::Arc<[u8]>,
+    docker: Vec<u8>,
+}
+
+impl Documents {
+    fn of(repository: &str, images: &[ArchiveImage<'_>]) -> Result<Documents, Error> {
+        let mut index = IndexDocument::default();
+        let mut docker = Vec::new();
+        for ArchiveImage { image, tags } in images {
+            for tag in *tags {
+                let mut entry = image.root().descriptor().clone();
+                entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
+                entry.annotations.insert(CONTAINERD_NAME.to_owned(), containerd_name(repository, tag));
+                index.manifests.push(entry);
+            }
+            docker.extend(DockerEntry::of(repository, image, tags));
+        }
+        let docker = serde_json::to_vec(&docker)
+            .map_err(|e| ImageError::Document { what: "manifest.json", reason: e.to_string() })?;
+        Ok(Documents { index: index.to_blob()?.bytes()?, docker })
+    }
+}
+
+/// The whole name that containerd knows an image by: it doesn't add Docker's defaults itself.
+fn containerd_name(repository: &str, tag: &Tag) -> String {
+    match format!("{repository}:{tag}").parse::<crate::image::Reference>() {
+        Ok(reference) => reference.to_string(),
+        Err(_) => format!("{repository}:{tag}"),
+    }
+}
+
+/// An entry of `manifest.json`, which `docker load` reads when Docker's own image store is in use
+/// ([moby, image specification v1.2](https://github.com/moby/docker-image-spec/blob/v1.2/v1.2.md)).
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerEntry {
+    config: String,
+    repo_tags: Vec<String>,
+    layers: Vec<String>,
+}
+
+impl DockerEntry {
+    /// The entry for an image that Docker's own store can hold: that store refuses other systems than its
+    /// own, so that of a universal image it is a linux manifest, and wants file systems as layers.
+    fn of(repository: &str, image: &Image, tags: &[Tag]) -> Option<DockerEntry> {
+        let is_linux =
+            |manifest: &&Manifest| manifest.config().platform.as_ref().is_some_and(|p| p.os == "linux");
+        let manifest = image.manifests().iter().find(is_linux)?;
+        Some(DockerEntry {
+            config: blob_path(manifest.config_blob().descriptor()),
+            repo_tags: tags.iter().map(|tag| format!("{repository}:{tag}")).collect(),
+            layers: manifest.layers().iter().map(|layer| blob_path(layer.descriptor())).collect(),
+        })
+    }
+}
+
+fn blob_path(descriptor: &Descriptor) -> String {
+    format!("blobs/sha256/{}", descriptor.digest.hex())
+}
+
+fn append_all(
+    tar: &mut tar::Builder<impl io::Write>,
+    documents: &Documents,
+    images: &[ArchiveImage<'_>],
+) -> io::Result<()> {
+    append(tar, "oci-layout", LAYOUT_FILE.len() as u64, LAYOUT_FILE.as_bytes())?;
+    append(tar, "index.json", documents.index.len() as u64, &*documents.index)?;
+    append(tar, "manifest.json", documents.docker.len() as u64, &*documents.docker)?;
+    let mut written = BTreeSet::new();
+    for blob in images.iter().flat_map(|entry| entry.image.blobs()) {
+        let descriptor = blob.descriptor();
+        if written.insert(descriptor.digest) {
+            append(tar, &blob_path(descriptor), descriptor.size, blob.reader().map_err(io::Error::other)?)?;
+        }
+    }
+    tar.finish()?;
+    io::Write::flush(tar.get_mut())
+}
+
+fn append(
+    tar: &mut tar::Builder<impl io::Write>,
+    path: &str,
+    size: u64,
+    content: impl Read,
+) -> io::Result<()> {
+    let mut header = tar::Header::new_ustar();
+    header.set_size(size);
+    header.set_mode(0o644);
+    header.set_mtime(0);
+    tar.append_data(&mut header, path, content)
+}
+
+/// An archive to read from. Only its table of contents is in memory.
+#[derive(Debug, Clone)]
+pub struct Archive {
+    path: PathBuf,
+    files: BTreeMap<String, Range<u64>>,
+    images: Vec<(Option<Tag>, Descriptor)>,
+}
+
+impl Archive {
+    /// Opens an archive.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it holds no layout.
+    pub fn open(path: &Path) -> Result<Archive, Error> {
+        let file = File::open(path).map_err(Error::io("read", path))?;
+        let not_an_archive =
+            |reason: String| Error::NotAStore { path: path.to_owned(), expected: "an OCI archive", reason };
+        let files = contents(file).map_err(|e| not_an_archive(format!("it can't be read as tar ({e})")))?;
+        let Some(range) = files.get("index.json").cloned() else {
+            let reason = if files.contains_key("manifest.json") {
+                "it is of Docker's older format: save it with a current Docker, or with `skopeo copy`"
+            } else {
+                "it has no index.json"
+            };
+            return Err(not_an_archive(reason.to_owned()));
+        };
+        if range.end - range.start > MAX_DOCUMENT {
+            return Err(not_an_archive("its index.json is too large".to_owned()));
+        }
+        let index = read_range(path, &range).map_err(Error::io("read", path))?;
+        let images = tagged(IndexDocument::parse(&index)?);
+        Ok(Archive { path: path.to_owned(), files, images })
+    }
+
+    /// The images, in the order of the index, each with its tag if it has one.
+    #[must_use]
+    pub fn images(&self) -> &[(Option<Tag>, Descriptor)] {
+        &self.images
+    }
+
+    /// The name of the image that is meant when none is given: the only one, else `latest`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when that doesn't say which.
+    pub fn default_name(&self) -> Result<Name, Error> {
+        default_name(&self.images, || self.to_string())
+    }
+}
+
+/// Where the content of each regular file is.
+fn contents(file: File) -> io::Result<BTreeMap<String, Range<u64>>> {
+    let mut archive = tar::Archive::new(file);
+    let mut files = BTreeMap::new();
+    for entry in archive.entries_with_seek()? {
+        let entry = entry?;
+        if !entry.header().entry_type().is_file() {
+            continue;
+        }
+        let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        let start = entry.raw_file_position();
+        files.insert(path, start..start + entry.size());
+    }
+    Ok(files)
+}
+
+fn read_range(path: &Path, range: &Range<u64>) -> io::Result<Vec<u8>> {
+    use std::io::Seek;
+    let mut file = File::open(path)?;
+    file.seek(io::SeekFrom::Start(range.start))?;
+    let mut bytes = Vec::new();
+    file.take(range.end - range.start).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+impl std::fmt::Display for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the archive `{}`", self.path.display())
+    }
+}
+
+impl Source for Archive {
+    async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
+        find(&self.images, name, || self.to_string())
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        let range = self.files.get(&blob_path(descriptor)).ok_or_else(|| Error::NotFound {
+            place: self.to_string(),
+            name: descriptor.digest.to_string(),
+            known: Vec::new(),
+        })?;
+        Ok(Blob::verified_file(descriptor.clone(), &self.path, range.clone())?)
+    }
+}

@@ -1,0 +1,247 @@
+//! OCI image layout directories.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use super::{Error, Name, Progress, Sink, Source};
+use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
+
+/// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
+pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The content of the file `oci-layout`.
+pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
+
+/// A directory with blobs and an index of tagged images
+/// ([image-spec, image-layout.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md)).
+///
+/// Several processes may write one layout: blobs are renamed into place complete, and the index is changed
+/// under a lock.
+#[derive(Debug, Clone)]
+pub struct Layout {
+    path: PathBuf,
+}
+
+impl Layout {
+    /// Opens the layout in a directory, which is made if it isn't there. A directory with other things in it is
+    /// left alone.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`] for such a directory, [`Error::Io`] when it can't be made.
+    pub fn create(path: &Path) -> Result<Layout, Error> {
+        let layout = Layout { path: path.to_owned() };
+        if layout.marker().is_file() {
+            return Layout::open(path);
+        }
+        let occupied = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
+        // Another process may have begun to make it just now.
+        if occupied && !layout.blobs().is_dir() {
+            let reason = "it holds other files: choose another folder, or an empty one".to_owned();
+            return Err(layout.not_a_layout(reason));
+        }
+        std::fs::create_dir_all(layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
+        layout.replace(&layout.index_file(), br#"{"manifests":[],"schemaVersion":2}"#, Replace::Never)?;
+        layout.replace(&layout.marker(), LAYOUT_FILE.as_bytes(), Replace::Never)?;
+        Ok(layout)
+    }
+
+    /// Opens the layout in a directory.
+    ///
+    /// # Errors
+    /// [`Error::NotAStore`] when there is none.
+    pub fn open(path: &Path) -> Result<Layout, Error> {
+        let layout = Layout { path: path.to_owned() };
+        let reason = match std::fs::read_to_string(layout.marker()) {
+            Err(error) => format!("its file `oci-layout` can't be read ({error})"),
+            Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
+                Ok(json) if json["imageLayoutVersion"] == "1.0.0" => return Ok(layout),
+                _ => "its file `oci-layout` doesn't say version 1.0.0".to_owned(),
+            },
+        };
+        Err(layout.not_a_layout(reason))
+    }
+
+    /// The directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The images, in the order of the index, each with its tag if it has one.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Image`] when the index can't be read.
+    pub fn images(&self) -> Result<Vec<(Option<Tag>, Descriptor)>, Error> {
+        Ok(tagged(self.index()?))
+    }
+
+    /// The name of the image that is meant when none is given: the only one, else `latest`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when that doesn't say which.
+    pub fn default_name(&self) -> Result<Name, Error> {
+        default_name(&self.images()?, || self.to_string())
+    }
+
+    fn marker(&self) -> PathBuf {
+        self.path.join("oci-layout")
+    }
+
+    fn index_file(&self) -> PathBuf {
+        self.path.join("index.json")
+    }
+
+    fn blobs(&self) -> PathBuf {
+        self.path.join("blobs/sha256")
+    }
+
+    fn blob_file(&self, digest: Digest) -> PathBuf {
+        self.blobs().join(digest.hex())
+    }
+
+    fn index(&self) -> Result<IndexDocument, Error> {
+        let bytes = std::fs::read(self.index_file()).map_err(Error::io("read", &self.index_file()))?;
+        Ok(IndexDocument::parse(&bytes)?)
+    }
+
+    fn not_a_layout(&self, reason: String) -> Error {
+        Error::NotAStore { path: self.path.clone(), expected: "an OCI image layout", reason }
+    }
+
+    /// Writes a file as a whole or not at all.
+    fn replace(&self, path: &Path, bytes: &[u8], replace: Replace) -> Result<(), Error> {
+        self.write(path, replace, |file| file.write_all(bytes))
+    }
+
+    fn write(
+        &self,
+        path: &Path,
+        replace: Replace,
+        write: impl FnOnce(&mut File) -> std::io::Result<()>,
+    ) -> Result<(), Error> {
+        let failed = || Error::io("write", path);
+        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.path).map_err(failed())?;
+        write(file.as_file_mut()).map_err(failed())?;
+        make_readable(file.as_file()).map_err(failed())?;
+        match replace {
+            Replace::Always => file.persist(path).map(drop).map_err(|e| failed()(e.error)),
+            Replace::Never => match file.persist_noclobber(path) {
+                Err(e) if e.error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed()(e.error)),
+                _ => Ok(()),
+            },
+        }
+    }
+
+    /// Changes the index while no other process does.
+    fn change_index(&self, change: impl FnOnce(&mut IndexDocument)) -> Result<(), Error> {
+        // The marker is never replaced, so that all who lock it lock the same file.
+        let marker = File::open(self.marker()).map_err(Error::io("read", &self.marker()))?;
+        marker.lock().map_err(Error::io("lock", &self.marker()))?;
+        let mut index = self.index()?;
+        change(&mut index);
+        self.replace(&self.index_file(), &index.to_blob()?.bytes()?, Replace::Always)
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Replace {
+    Always,
+    Never,
+}
+
+/// Temporary files are private to their user; a layout is as readable as other build output.
+pub(super) fn make_readable(file: &File) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+/// The images of an index with their tags.
+pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
+    let tag = |entry: &Descriptor| entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
+    index.manifests.into_iter().map(|entry| (tag(&entry), entry)).collect()
+}
+
+/// Which of `images` is meant when no name was given.
+pub(super) fn default_name(
+    images: &[(Option<Tag>, Descriptor)],
+    place: impl FnOnce() -> String,
+) -> Result<Name, Error> {
+    let digests: BTreeSet<Digest> = images.iter().map(|(_, descriptor)| descriptor.digest).collect();
+    if let (1, Some(digest)) = (digests.len(), digests.first()) {
+        return Ok(Name::Digest(*digest));
+    }
+    if images.iter().any(|(tag, _)| tag.as_ref() == Some(&Tag::latest())) {
+        return Ok(Name::Tag(Tag::latest()));
+    }
+    Err(Error::NotFound { place: place(), name: "latest".to_owned(), known: known(images) })
+}
+
+/// Finds `name` among `images`.
+pub(super) fn find(
+    images: &[(Option<Tag>, Descriptor)],
+    name: &Name,
+    place: impl FnOnce() -> String,
+) -> Result<Descriptor, Error> {
+    let wanted = |(tag, descriptor): &&(Option<Tag>, Descriptor)| match name {
+        Name::Tag(name) => tag.as_ref() == Some(name),
+        Name::Digest(digest) => descriptor.digest == *digest,
+    };
+    let found = images.iter().find(wanted).map(|(_, descriptor)| descriptor.clone());
+    found.ok_or_else(|| Error::NotFound { place: place(), name: name.to_string(), known: known(images) })
+}
+
+fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
+    images.iter().filter_map(|(tag, _)| tag.as_ref().map(Tag::to_string)).collect()
+}
+
+impl std::fmt::Display for Layout {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the layout `{}`", self.path.display())
+    }
+}
+
+impl Source for Layout {
+    async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
+        find(&self.images()?, name, || self.to_string())
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        let path = self.blob_file(descriptor.digest);
+        let size = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+        Ok(Blob::verified_file(descriptor.clone(), &path, 0..size)?)
+    }
+}
+
+impl Sink for Layout {
+    async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
+        // A blob is renamed into place complete, so that its size is proof enough against a file cut short.
+        let path = self.blob_file(descriptor.digest);
+        Ok(std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == descriptor.size))
+    }
+
+    async fn push(&self, blob: &Blob, progress: &dyn Progress) -> Result<(), Error> {
+        let descriptor = blob.descriptor();
+        progress.begin(descriptor);
+        self.write(&self.blob_file(descriptor.digest), Replace::Always, |file| blob.copy_to(file))?;
+        progress.advance(descriptor, descriptor.size);
+        Ok(())
+    }
+
+    async fn tag(&self, root: &Blob, tag: &Tag) -> Result<(), Error> {
+        let mut entry = root.descriptor().clone();
+        entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
+        self.change_index(|index| {
+            index
+                .manifests
+                .retain(|other| other.annotations.get(REF_NAME).map(String::as_str) != Some(tag.as_str()));
+            index.manifests.push(entry);
+        })
+    }
+}

@@ -1,0 +1,176 @@
+//! Where images live: layout directories, archives, registries.
+//!
+//! [`load`] reads an image from a [`Source`], [`save`] writes one to a [`Sink`]; together they copy. An archive
+//! is written whole by [`write_archive`]. What is read is checked against its digest and size before anything
+//! is done with it, and a tag moves only when everything below it is there.
+
+mod archive;
+mod error;
+mod layout;
+mod location;
+mod progress;
+#[cfg(feature = "registry")]
+mod registry;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::future::Future;
+
+pub use archive::{Archive, ArchiveImage, write_archive};
+pub use error::Error;
+pub use layout::Layout;
+pub use location::Location;
+pub use progress::{Outcome, Progress, Silent};
+#[cfg(feature = "registry")]
+pub use registry::{Credentials, Registry, RegistryError, RegistryOptions, Secret};
+
+use crate::image::{
+    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
+    ManifestDocument, Reference, Tag,
+};
+
+/// How an image is called in a store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Name {
+    /// By a tag, which may move.
+    Tag(Tag),
+    /// By the digest of its manifest or index.
+    Digest(Digest),
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Name::Tag(tag) => tag.fmt(f),
+            Name::Digest(digest) => digest.fmt(f),
+        }
+    }
+}
+
+impl From<&Reference> for Name {
+    /// The digest if the reference has one, else its tag, else `latest`.
+    fn from(reference: &Reference) -> Name {
+        match reference.digest() {
+            Some(digest) => Name::Digest(digest),
+            None => Name::Tag(reference.tag().cloned().unwrap_or_else(Tag::latest)),
+        }
+    }
+}
+
+/// A store that images are read from.
+pub trait Source: Sync {
+    /// The descriptor of the manifest or index that `name` means.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] or `RegistryError::Missing`, or what reading fails with.
+    fn resolve(&self, name: &Name) -> impl Future<Output = Result<Descriptor, Error>> + Send;
+
+    /// The blob that `descriptor` names, its digest and size checked.
+    ///
+    /// # Errors
+    /// As [`Source::resolve`], or [`ImageError::Mismatch`].
+    fn fetch(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Blob, Error>> + Send;
+}
+
+/// A store that images are written to.
+pub trait Sink: Sync {
+    /// Whether the blob, manifest or index is there already.
+    ///
+    /// # Errors
+    /// What asking fails with.
+    fn exists(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send;
+
+    /// Stores a blob, manifest or index under its digest. Everything that it lists must be there.
+    ///
+    /// # Errors
+    /// What writing fails with; nothing that can be seen has changed then.
+    fn push(&self, blob: &Blob, progress: &dyn Progress) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Makes `tag` mean the manifest or index `root`, and stores it if it isn't there.
+    ///
+    /// # Errors
+    /// What writing fails with; the tag is where it was then.
+    fn tag(&self, root: &Blob, tag: &Tag) -> impl Future<Output = Result<(), Error>> + Send;
+}
+
+/// Reads the whole image that `name` means.
+///
+/// # Errors
+/// What [`Source`] fails with, or [`Error::Image`] when the image makes no sense.
+pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
+    let root = fetch_document(source, &source.resolve(name).await?).await?;
+    if !root.descriptor().media_type.is_index() {
+        return Ok(Image::from_parts(root.clone(), vec![load_manifest(source, root).await?]));
+    }
+    let mut manifests = Vec::new();
+    for descriptor in IndexDocument::parse(&root.bytes()?)?.manifests {
+        let blob = fetch_document(source, &descriptor).await?;
+        manifests.push(load_manifest(source, blob).await?);
+    }
+    Ok(Image::from_parts(root, manifests))
+}
+
+/// Reads the one manifest of the image that holds the module: that of a Wasm platform in an index. Nothing else
+/// of the index is fetched.
+///
+/// # Errors
+/// As [`load`].
+pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Error> {
+    let root = fetch_document(source, &source.resolve(name).await?).await?;
+    if !root.descriptor().media_type.is_index() {
+        return load_manifest(source, root).await;
+    }
+    let entries = IndexDocument::parse(&root.bytes()?)?.manifests;
+    let of_wasm = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
+    let entry = entries.iter().find(of_wasm).or(entries.first()).ok_or(ImageError::NoManifest)?;
+    let blob = fetch_document(source, entry).await?;
+    load_manifest(source, blob).await
+}
+
+async fn load_manifest(source: &impl Source, blob: Blob) -> Result<Manifest, Error> {
+    if !blob.descriptor().media_type.is_manifest() {
+        let reason = format!("its type is {}, not that of an image manifest", blob.descriptor().media_type);
+        return Err(ImageError::Document { what: "manifest", reason }.into());
+    }
+    let document = ManifestDocument::parse(&blob.bytes()?)?;
+    let config = fetch_document(source, &document.config).await?;
+    let mut layers = Vec::new();
+    for layer in &document.layers {
+        layers.push(source.fetch(layer).await?);
+    }
+    Ok(Manifest::from_parts(blob, document, config, layers)?)
+}
+
+/// Fetches what will be held in memory and parsed, unless it is too large for that.
+async fn fetch_document(source: &impl Source, descriptor: &Descriptor) -> Result<Blob, Error> {
+    if descriptor.size > MAX_DOCUMENT {
+        let reason = format!("it has {} bytes, more than the {MAX_DOCUMENT} allowed", descriptor.size);
+        return Err(ImageError::Document { what: "manifest or configuration", reason }.into());
+    }
+    source.fetch(descriptor).await
+}
+
+/// Writes an image: what it lists first, then itself, the tags last.
+///
+/// # Errors
+/// What [`Sink`] fails with; each tag is at this image or where it was then.
+pub async fn save(
+    image: &Image,
+    sink: &impl Sink,
+    tags: &[Tag],
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    for blob in image.blobs() {
+        if sink.exists(blob.descriptor()).await? {
+            progress.end(blob.descriptor(), Outcome::Existed);
+        } else {
+            sink.push(blob, progress).await?;
+            progress.end(blob.descriptor(), Outcome::Moved);
+        }
+    }
+    for tag in tags {
+        sink.tag(image.root(), tag).await?;
+    }
+    Ok(())
+}
