@@ -1,0 +1,224 @@
+//! Arguments that several commands share.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args};
+
+use crate::env_vars;
+use crate::error::Error;
+use crate::settings::Settings;
+use crate::shell::{Color, Shell, Verbosity};
+
+/// What is said, and how.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArgs {
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Colour the output
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "CARGO_TERM_COLOR",
+        hide_env = true,
+        default_value = "auto"
+    )]
+    pub color: Color,
+}
+
+impl OutputArgs {
+    /// The shell that speaks so.
+    #[must_use]
+    pub fn shell(&self) -> Shell {
+        let verbosity = match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        Shell::new(verbosity, self.color)
+    }
+}
+
+/// What the module must be, and how it is optimized.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Module")]
+pub struct ModuleArgs {
+    /// How much to optimize: off, 0 to 4, s or z
+    #[arg(short = 'O', long, value_name = "LEVEL")]
+    pub optimize: Option<String>,
+    /// Take the module as it is
+    #[arg(long, conflicts_with = "optimize")]
+    pub no_optimize: bool,
+    /// Keep the names of functions, for readable traces
+    #[arg(long)]
+    pub keep_names: bool,
+    /// Accept imports from this module beside WASI's
+    #[arg(long = "allow-import", value_name = "MODULE")]
+    pub allow_imports: Vec<String>,
+}
+
+/// What goes into the image.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Image")]
+pub struct ImageArgs {
+    /// The formats to make: universal, container, module, combined, artifact
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub format: Vec<String>,
+    /// Tag of the image, alone or as REPOSITORY:TAG
+    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// The command, instead of the module; for each of its words
+    #[arg(long, value_name = "WORD")]
+    pub entrypoint: Vec<String>,
+    /// Argument after the entrypoint
+    #[arg(id = "image-args", long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub args: Vec<String>,
+    /// Environment variable in the image
+    #[arg(id = "image-env", long = "image-env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+    /// User (and group) of the process
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Label
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
+    pub labels: Vec<(String, String)>,
+    /// Annotation
+    #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = pair)]
+    pub annotations: Vec<(String, String)>,
+    /// File or folder to lie beside the module at this path
+    #[arg(long, value_name = "PATH=HOST", value_parser = pair)]
+    pub include: Vec<(String, String)>,
+    /// Time in the image: seconds since 1970, or as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub created: Option<String>,
+    /// Who made the image
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// The linux platforms that a universal image lists
+    #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
+    pub linux_platforms: Vec<String>,
+}
+
+/// Where images are written to.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct PlaceArgs {
+    /// Write an OCI image layout
+    #[arg(long, value_name = "DIR")]
+    pub oci_layout_path: Option<PathBuf>,
+    /// Write an archive that `docker load`, `podman load` and `ctr image import` take
+    #[arg(long, value_name = "FILE")]
+    pub tarball: Option<PathBuf>,
+}
+
+/// How registries are spoken with.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct RegistryArgs {
+    /// Speak plain HTTP with this registry (as is done with loopback addresses)
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
+    pub insecure_registries: Vec<String>,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+impl ModuleArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
+            keep_names: self.keep_names.then_some(true),
+            allow_imports: unless_empty(&self.allow_imports),
+            ..Settings::default()
+        }
+    }
+}
+
+impl ImageArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
+        Settings {
+            format: unless_empty(&self.format),
+            tags: unless_empty(&self.tags),
+            entrypoint: unless_empty(&self.entrypoint),
+            args: unless_empty(&self.args),
+            env: BTreeMap::from_iter(self.env.clone()),
+            user: self.user.clone(),
+            labels: BTreeMap::from_iter(self.labels.clone()),
+            annotations: BTreeMap::from_iter(self.annotations.clone()),
+            include: include.collect(),
+            created: self.created.clone(),
+            author: self.author.clone(),
+            linux_platforms: unless_empty(&self.linux_platforms),
+            ..Settings::default()
+        }
+    }
+}
+
+impl RegistryArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings { insecure_registries: unless_empty(&self.insecure_registries), ..Settings::default() }
+    }
+
+    /// The registries to speak plain HTTP with, by the flags or else by the environment.
+    #[must_use]
+    pub fn insecure(&self) -> Vec<String> {
+        self.settings().over(env_vars::settings()).insecure_registries.unwrap_or_default()
+    }
+}
+
+fn unless_empty(list: &[String]) -> Option<Vec<String>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}
+
+/// The folders and variables that `run` gives to a program.
+#[derive(Debug, Clone, Default, Args)]
+pub struct RunArgs {
+    /// Let the program see a folder
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
+    pub dirs: Vec<wasm_oci_core::run::Dir>,
+    /// Set an environment variable; without a value, pass on the one that is set here
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+fn parse_dir(text: &str) -> Result<wasm_oci_core::run::Dir, String> {
+    text.parse()
+}
+
+impl RunArgs {
+    /// The variables with their values.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when one is to be passed on that is not set.
+    pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
+        let variable = |text: &String| match text.split_once('=') {
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => match std::env::var(text) {
+                Ok(value) => Ok((text.clone(), value)),
+                Err(_) => Err(Error::Usage(format!(
+                    "the environment variable `{text}` is not set here: write {text}=VALUE"
+                ))),
+            },
+        };
+        self.env.iter().map(variable).collect()
+    }
+}

@@ -1,0 +1,130 @@
+//! `wasm-oci inspect`: what is in a module or an image.
+
+use clap::Args;
+use serde_json::{Value, json};
+use wasm_oci_core::image::{Image, Manifest, Platform};
+use wasm_oci_core::module::{BuiltModule, Report, ValidateOptions, ValidatedModule, validate};
+use wasm_oci_core::store::Location;
+
+use super::push::{format_of, load_image};
+use crate::args::RegistryArgs;
+use crate::error::Error;
+use crate::pipeline::block_on;
+use crate::render::{field, report, size};
+use crate::shell::Shell;
+
+/// Show what is in a module or an image: imports, exports, features, sizes, configuration
+#[derive(Debug, Args)]
+pub(crate) struct Inspect {
+    /// What to inspect: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "SOURCE")]
+    source: Location,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Print it as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Inspect {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        if let Location::File(path) = &self.source {
+            let module = any_imports(BuiltModule::read(path)?)?;
+            return match self.json {
+                true => shell.print_json(&json!({ "module": module.report() })),
+                false => shell.print(report(module.report()).trim_end()),
+            };
+        }
+        let insecure = self.registry.insecure();
+        let image = block_on(load_image(&self.source, &insecure))?;
+        let module = any_imports(image.wasm_manifest()?.module()?)?;
+        match self.json {
+            true => shell.print_json(&image_json(&image, module.report())),
+            false => shell.print(image_text(&image, module.report())?.trim_end()),
+        }
+    }
+}
+
+/// A look at a module refuses no import.
+fn any_imports(module: BuiltModule) -> Result<ValidatedModule, Error> {
+    Ok(validate(module.unoptimized(), &ValidateOptions::any_import())?)
+}
+
+fn image_text(image: &Image, module: &Report) -> Result<String, Error> {
+    let mut text = String::new();
+    let manifest = image.wasm_manifest()?;
+    let config = manifest.config();
+    field(&mut text, "digest", &image.digest().to_string());
+    field(&mut text, "format", format_of(image).name());
+    field(&mut text, "image size", &size(image.size()));
+    let platforms: Vec<String> = platforms(image).map(Platform::to_string).collect();
+    field(&mut text, "platforms", &platforms.join(", "));
+    for layer in manifest.layers() {
+        let descriptor = layer.descriptor();
+        field(
+            &mut text,
+            "layer",
+            &format!("{} {} {}", descriptor.digest, size(descriptor.size), descriptor.media_type),
+        );
+    }
+    if let Some(created) = &config.created {
+        field(&mut text, "created", created);
+    }
+    field(&mut text, "entrypoint", &config.entrypoint.join(" "));
+    if !config.args.is_empty() {
+        field(&mut text, "args", &config.args.join(" "));
+    }
+    for (name, value) in &config.env {
+        field(&mut text, "env", &format!("{name}={value}"));
+    }
+    if let Some(user) = &config.user {
+        field(&mut text, "user", user);
+    }
+    for (name, value) in &config.labels {
+        field(&mut text, "label", &format!("{name}={value}"));
+    }
+    for (name, value) in manifest.annotations() {
+        field(&mut text, "annotation", &format!("{name}={value}"));
+    }
+    text.push_str(&report(module));
+    Ok(text)
+}
+
+fn platforms(image: &Image) -> impl Iterator<Item = &Platform> {
+    image.manifests().iter().filter_map(|manifest| manifest.config().platform.as_ref())
+}
+
+fn image_json(image: &Image, module: &Report) -> Value {
+    json!({
+        "digest": image.digest(),
+        "format": format_of(image).name(),
+        "size": image.size(),
+        "manifests": image.manifests().iter().map(manifest_json).collect::<Vec<_>>(),
+        "module": module,
+    })
+}
+
+fn manifest_json(manifest: &Manifest) -> Value {
+    let config = manifest.config();
+    let layer = |layer: &wasm_oci_core::image::Blob| {
+        let descriptor = layer.descriptor();
+        json!({
+            "mediaType": descriptor.media_type.as_str(),
+            "digest": descriptor.digest,
+            "size": descriptor.size,
+        })
+    };
+    json!({
+        "digest": manifest.blob().descriptor().digest,
+        "platform": config.platform.as_ref().map(Platform::to_string),
+        "created": config.created,
+        "author": config.author,
+        "entrypoint": config.entrypoint,
+        "args": config.args,
+        "env": config.env,
+        "user": config.user,
+        "labels": config.labels,
+        "annotations": manifest.annotations(),
+        "layers": manifest.layers().iter().map(layer).collect::<Vec<_>>(),
+    })
+}

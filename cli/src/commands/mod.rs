@@ -1,0 +1,109 @@
+//! The subcommands of `wasm-oci`, a file each.
+
+pub mod inspect;
+mod optimize;
+mod pack;
+mod pull;
+mod push;
+pub mod run;
+mod validate;
+
+use clap::{Parser, Subcommand};
+use wasm_oci_core::image::Manifest;
+use wasm_oci_core::module::BuiltModule;
+use wasm_oci_core::store::{Archive, Layout, Location, Name, load_wasm};
+
+use crate::args::OutputArgs;
+use crate::error::Error;
+use crate::pipeline::registry;
+use crate::shell::Shell;
+
+/// Pack any .wasm file into an OCI image that runs everywhere, push it, inspect it, run it
+///
+/// Places are written as skopeo writes them: a .wasm file by its path, a layout directory as oci:DIR[:TAG], an
+/// archive as oci-archive:FILE[:TAG], an image in a registry as REGISTRY/REPOSITORY[:TAG][@DIGEST].
+#[derive(Debug, Parser)]
+#[command(name = "wasm-oci", version, max_term_width = 100, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub output: OutputArgs,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Pack(pack::Pack),
+    Push(push::Push),
+    Pull(pull::Pull),
+    Run(run::Run),
+    Inspect(inspect::Inspect),
+    Validate(validate::Validate),
+    Optimize(optimize::Optimize),
+}
+
+impl Cli {
+    /// Does what was asked for, and returns the exit code.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub fn run(self, shell: &Shell) -> Result<u8, Error> {
+        match self.command {
+            Command::Pack(pack) => pack.run(shell).map(|()| 0),
+            Command::Push(push) => push.run(shell).map(|()| 0),
+            Command::Pull(pull) => pull.run(shell).map(|()| 0),
+            Command::Run(run) => run.run(),
+            Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
+            Command::Validate(validate) => validate.run(shell).map(|()| 0),
+            Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
+        }
+    }
+}
+
+/// What is at a location: a module as it is, or the manifest of an image that holds one.
+pub(crate) enum Found {
+    Module(BuiltModule),
+    Manifest(Box<Manifest>),
+}
+
+/// Reads what is at a location; of an image for several platforms, only the Wasm part.
+pub(crate) async fn find(location: &Location, insecure: &[String]) -> Result<Found, Error> {
+    let manifest = match location {
+        Location::File(path) => return Ok(Found::Module(BuiltModule::read(path)?)),
+        Location::Layout(path, tag) => {
+            let layout = Layout::open(path)?;
+            let name = tag.clone().map_or_else(|| layout.default_name(), |tag| Ok(Name::Tag(tag)))?;
+            load_wasm(&layout, &name).await?
+        }
+        Location::Archive(path, tag) => {
+            let archive = Archive::open(path)?;
+            let name = tag.clone().map_or_else(|| archive.default_name(), |tag| Ok(Name::Tag(tag)))?;
+            load_wasm(&archive, &name).await?
+        }
+        Location::Registry(reference) => {
+            load_wasm(&registry(reference, insecure)?, &reference.into()).await?
+        }
+    };
+    Ok(Found::Manifest(Box::new(manifest)))
+}
+
+impl Found {
+    /// The module, of whichever it is.
+    pub(crate) fn module(self) -> Result<BuiltModule, Error> {
+        match self {
+            Found::Module(module) => Ok(module),
+            Found::Manifest(manifest) => Ok(manifest.module()?),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,61 @@
+//! `wasm-oci optimize`: a module into a smaller one.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wasm_oci_core::module::{BuiltModule, Level, optimize, validate};
+
+use crate::args::ModuleArgs;
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::render::size;
+use crate::settings::Settings;
+use crate::shell::Shell;
+
+/// Optimize a .wasm file into another
+#[derive(Debug, Args)]
+pub(crate) struct Optimize {
+    /// The .wasm file
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The file to write
+    #[arg(short, long, value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    module: ModuleArgs,
+    /// Print the sizes as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Optimize {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        // A module by itself is not compressed any more.
+        let smallest = Settings { optimize: Some(Level::Oz.name().to_owned()), ..Settings::default() };
+        let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;
+        let optimized = optimize(BuiltModule::read(&self.input)?, &plan.optimize)?;
+        if let Some(note) = optimized.note() {
+            shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
+        }
+        let module = validate(optimized, &plan.validate)?;
+        write(&self.output, module.bytes())?;
+        let (before, after) = (module.raw_size(), module.bytes().len() as u64);
+        shell.status("Size", format_args!("{} → {} optimized", size(before), size(after)));
+        if self.json {
+            return shell.print_json(
+                &serde_json::json!({ "output": self.output, "raw": before, "optimized": after }),
+            );
+        }
+        shell.print(self.output.display())
+    }
+}
+
+/// Writes a file as a whole or not at all.
+pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::Write { path: path.to_owned(), source };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    file.persist(path).map(drop).map_err(|e| failed(e.error))
+}

@@ -1,0 +1,87 @@
+//! `wasm-oci pull`: an image out of a registry.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use wasm_oci_core::image::Tag;
+use wasm_oci_core::store::{Location, Name, load_wasm};
+
+use super::push::{format_of, load_image};
+use crate::args::{PlaceArgs, RegistryArgs};
+use crate::error::Error;
+use crate::messages::{ImageMessage, Places};
+use crate::pipeline::{TaggedImage, block_on, registry, to_archive, to_layout};
+use crate::shell::Shell;
+
+/// Pull an image into a layout or an archive, or its module into a .wasm file
+#[derive(Debug, Args)]
+pub(crate) struct Pull {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "REFERENCE")]
+    source: wasm_oci_core::image::Reference,
+    #[command(flatten)]
+    places: PlaceArgs,
+    /// Write the image's module to this file
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    module: Option<PathBuf>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Print what was pulled as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Pull {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        if self.module.is_none() && self.places.oci_layout_path.is_none() && self.places.tarball.is_none() {
+            let message = "say where to: --module FILE, --oci-layout-path DIR or --tarball FILE";
+            return Err(Error::Usage(message.to_owned()));
+        }
+        let insecure = self.registry.insecure();
+        shell.status("Pulling", &self.source);
+        self.pull_module(&insecure, shell)?;
+        if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {
+            self.pull_image(&insecure, shell)?;
+        }
+        Ok(())
+    }
+
+    /// The module alone: of an image for several platforms, nothing but its Wasm part is fetched.
+    fn pull_module(&self, insecure: &[String], shell: &Shell) -> Result<(), Error> {
+        let Some(path) = &self.module else { return Ok(()) };
+        let manifest = block_on(async {
+            load_wasm(&registry(&self.source, insecure)?, &Name::from(&self.source))
+                .await
+                .map_err(Error::from)
+        })?;
+        super::optimize::write(path, manifest.module()?.bytes())?;
+        if self.json {
+            return shell.print_json(&serde_json::json!({
+                "module": path, "manifest": manifest.blob().descriptor().digest,
+            }));
+        }
+        shell.print(path.display())
+    }
+
+    fn pull_image(&self, insecure: &[String], shell: &Shell) -> Result<(), Error> {
+        let image = block_on(load_image(&Location::Registry(self.source.clone()), insecure))?;
+        let tags = vec![self.source.tag().cloned().unwrap_or_else(Tag::latest)];
+        let images = [TaggedImage { format: format_of(&image), image, tags }];
+        let places = Places {
+            layout: self.places.oci_layout_path.as_deref(),
+            archive: self.places.tarball.as_deref(),
+            repository: None,
+        };
+        if let Some(path) = places.layout {
+            block_on(to_layout(&images, path, shell))?;
+        }
+        if let Some(path) = places.archive {
+            to_archive(&images, path, &self.source.name())?;
+        }
+        for image in &images {
+            shell.status("Pulled", image.image.digest());
+            ImageMessage::new(&self.source.name(), image, None, &places).print(shell, self.json)?;
+        }
+        Ok(())
+    }
+}

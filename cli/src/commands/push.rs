@@ -1,0 +1,118 @@
+//! `wasm-oci push`: a module or an image into a registry.
+
+use clap::Args;
+use wasm_oci_core::image::{Format, Image, MediaType, Reference, Tag};
+use wasm_oci_core::store::{Archive, Layout, Location, Name, load};
+
+use super::pack::{NameArgs, detected};
+use crate::args::{ImageArgs, ModuleArgs, RegistryArgs};
+use crate::env_vars;
+use crate::error::Error;
+use crate::messages::{ImageMessage, Places};
+use crate::pipeline::{Sizes, TaggedImage, block_on, pack, registry, to_registry};
+use crate::plan::Plan;
+use crate::settings::Settings;
+use crate::shell::Shell;
+
+/// Push a .wasm file as an image, or an image that was packed before, to a registry
+///
+/// Prints repository@sha256:… on standard output, which is what to deploy.
+#[derive(Debug, Args)]
+pub(crate) struct Push {
+    /// What to push: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG], or an image in another registry
+    #[arg(value_name = "SOURCE")]
+    source: Location,
+    /// Where to push it to: REGISTRY/REPOSITORY[:TAG]
+    #[arg(value_name = "REFERENCE")]
+    destination: Reference,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    names: NameArgs,
+    #[command(flatten)]
+    module: ModuleArgs,
+    #[command(flatten)]
+    image: ImageArgs,
+    /// Print what was pushed as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the plan as JSON, and push nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+impl Push {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let name = match &self.source {
+            Location::File(path) => self.names.of(path),
+            _ => self.destination.repository().rsplit('/').next().unwrap_or_default().to_owned(),
+        };
+        let repository = Settings { repository: Some(self.destination.to_string()), ..Settings::default() };
+        let flags = self.module.settings().over(self.image.settings()).over(self.registry.settings());
+        let settings = flags.over(repository).over(env_vars::settings()).over(detected(&name));
+        let plan = Plan::resolve(&name, &settings)?;
+        if self.dry_run {
+            return shell.print_json(&plan.to_json());
+        }
+        let insecure = settings.insecure_registries.clone().unwrap_or_default();
+        let (images, sizes) = self.images(&plan, &insecure, shell)?;
+        block_on(to_registry(&images, &self.destination, &insecure, shell))?;
+        let places = Places { repository: Some(&self.destination), ..Places::default() };
+        for image in &images {
+            ImageMessage::new(&name, image, sizes, &places).print(shell, self.json)?;
+        }
+        Ok(())
+    }
+
+    fn images(
+        &self,
+        plan: &Plan,
+        insecure: &[String],
+        shell: &Shell,
+    ) -> Result<(Vec<TaggedImage>, Option<Sizes>), Error> {
+        if let Location::File(path) = &self.source {
+            let packed = pack(wasm_oci_core::module::BuiltModule::read(path)?, plan, shell)?;
+            packed.sizes.show(shell);
+            return Ok((packed.images, Some(packed.sizes)));
+        }
+        let image = block_on(load_image(&self.source, insecure))?;
+        Ok((vec![TaggedImage { format: format_of(&image), image, tags: plan.tags.clone() }], None))
+    }
+}
+
+/// Reads the whole image at a location that is not a file.
+pub(super) async fn load_image(location: &Location, insecure: &[String]) -> Result<Image, Error> {
+    let named = |tag: &Option<Tag>| tag.clone().map(Name::Tag);
+    match location {
+        Location::File(path) => {
+            Err(Error::Usage(format!("`{}` is a file, not an image: pack it first", path.display())))
+        }
+        Location::Layout(path, tag) => {
+            let layout = Layout::open(path)?;
+            let name = named(tag).map_or_else(|| layout.default_name(), Ok)?;
+            Ok(load(&layout, &name).await?)
+        }
+        Location::Archive(path, tag) => {
+            let archive = Archive::open(path)?;
+            let name = named(tag).map_or_else(|| archive.default_name(), Ok)?;
+            Ok(load(&archive, &name).await?)
+        }
+        Location::Registry(reference) => Ok(load(&registry(reference, insecure)?, &reference.into()).await?),
+    }
+}
+
+/// Which of our formats an image has.
+pub(super) fn format_of(image: &Image) -> Format {
+    if image.root().descriptor().media_type.is_index() {
+        return Format::Universal;
+    }
+    let Some(manifest) = image.manifests().first() else { return Format::Container };
+    let is_raw = |blob: &wasm_oci_core::image::Blob| blob.descriptor().media_type == MediaType::Wasm;
+    let raw = manifest.layers().iter().filter(|layer| is_raw(layer)).count();
+    match (raw, manifest.layers().len()) {
+        _ if manifest.config_blob().descriptor().media_type == MediaType::WasmConfig => Format::Artifact,
+        (0, _) => Format::Container,
+        (raw, all) if raw == all => Format::Module,
+        _ => Format::Combined,
+    }
+}

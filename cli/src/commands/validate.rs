@@ -1,0 +1,41 @@
+//! `wasm-oci validate`: whether a module would be taken.
+
+use clap::Args;
+use wasm_oci_core::module::{ValidateOptions, validate};
+use wasm_oci_core::store::Location;
+
+use super::find;
+use crate::args::RegistryArgs;
+use crate::error::Error;
+use crate::pipeline::block_on;
+use crate::shell::Shell;
+
+/// Check that a module is valid and imports nothing that a WASI runtime lacks
+#[derive(Debug, Args)]
+pub(crate) struct Validate {
+    /// What to validate: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "SOURCE")]
+    source: Location,
+    /// Accept imports from this module beside WASI's
+    #[arg(long = "allow-import", value_name = "MODULE")]
+    allow_imports: Vec<String>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    /// Print the report as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Validate {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let module = block_on(find(&self.source, &self.registry.insecure()))?.module()?;
+        let allow_imports = self.allow_imports.into_iter().collect();
+        let options = ValidateOptions { allow_imports, ..ValidateOptions::default() };
+        let module = validate(module.unoptimized(), &options)?;
+        shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));
+        if self.json {
+            shell.print_json(module.report())?;
+        }
+        Ok(())
+    }
+}

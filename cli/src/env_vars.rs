@@ -1,0 +1,41 @@
+//! Every environment variable that the commands read, in one place. (cargo's own are read where the cargo
+//! command is; libraries read what they document, such as `NO_COLOR`, `HTTPS_PROXY` and `DOCKER_CONFIG`.)
+
+use crate::settings::Settings;
+
+/// The time that goes into images, in seconds since 1970 (<https://reproducible-builds.org/specs/source-date-epoch/>).
+pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
+/// Where to push to: the setting `repository`.
+pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
+/// Registries to speak plain HTTP with, separated by commas: the setting `insecure-registries`.
+pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
+
+/// The settings that the environment has.
+#[must_use]
+pub fn settings() -> Settings {
+    settings_from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+}
+
+fn settings_from(variable: impl Fn(&str) -> Option<String>) -> Settings {
+    Settings {
+        created: variable(SOURCE_DATE_EPOCH),
+        repository: variable(WASM_OCI_REPOSITORY),
+        insecure_registries: variable(WASM_OCI_INSECURE_REGISTRIES)
+            .map(|list| list.split(',').map(|host| host.trim().to_owned()).collect()),
+        ..Settings::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_variable_is_a_setting() {
+        let settings = settings_from(|name| Some(format!("{name},b")));
+        assert_eq!(settings.created.as_deref(), Some("SOURCE_DATE_EPOCH,b"));
+        assert_eq!(settings.repository.as_deref(), Some("WASM_OCI_REPOSITORY,b"));
+        assert_eq!(settings.insecure_registries.unwrap(), ["WASM_OCI_INSECURE_REGISTRIES", "b"]);
+        assert_eq!(settings_from(|_| None), Settings::default());
+    }
+}

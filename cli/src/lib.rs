@@ -1,0 +1,19 @@
+//! What the commands `wasm-oci` and `cargo wasm-oci` share: arguments, settings and plan, the stages from a
+//! built module to images in their places, and all that is said to the user.
+//!
+//! ```text
+//! flags, environment, metadata ─Settings::over→ Settings ─Plan::resolve→ Plan
+//! BuiltModule + Plan ─pack→ Packed ─to_layout, to_archive, to_registry→ where the user wants it
+//! ```
+
+pub mod args;
+pub mod commands;
+pub mod env_vars;
+pub mod error;
+pub mod exit_code;
+pub mod messages;
+pub mod pipeline;
+pub mod plan;
+pub mod render;
+pub mod settings;
+pub mod shell;

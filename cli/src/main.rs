@@ -1,0 +1,18 @@
+//! The command `wasm-oci`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use wasm_oci::commands::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let shell = cli.output.shell();
+    match cli.run(&shell) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            shell.error(&error);
+            error.exit_code().into()
+        }
+    }
+}

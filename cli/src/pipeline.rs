@@ -1,0 +1,151 @@
+//! The stages that both commands go through, from a built module to images in their places.
+
+use std::future::Future;
+use std::path::Path;
+
+use serde::Serialize;
+use wasm_oci_core::image::{Format, Image, Reference, Tag, assemble};
+use wasm_oci_core::module::{BuiltModule, Level, OPTIMIZER, optimize, validate};
+use wasm_oci_core::store::{
+    ArchiveImage, Credentials, Layout, Registry, RegistryOptions, save, write_archive,
+};
+
+use crate::error::Error;
+use crate::plan::Plan;
+use crate::render::size;
+use crate::shell::Shell;
+
+/// What became of one module.
+#[derive(Debug)]
+pub struct Packed {
+    /// The images, the main format first.
+    pub images: Vec<TaggedImage>,
+    /// How large the module was at each stage.
+    pub sizes: Sizes,
+}
+
+/// An image with its format and tags.
+#[derive(Debug)]
+pub struct TaggedImage {
+    /// Its format.
+    pub format: Format,
+    /// The image.
+    pub image: Image,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+}
+
+/// The size of a module in bytes at each stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize)]
+pub struct Sizes {
+    /// As it was built.
+    pub raw: u64,
+    /// After optimizing.
+    pub optimized: u64,
+    /// As the main format's layers.
+    pub compressed: u64,
+}
+
+/// Optimizes, validates and assembles a module as planned.
+///
+/// # Errors
+/// What one of the stages fails with.
+pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, Error> {
+    let raw = module.bytes().len() as u64;
+    if plan.optimize.level != Level::Off {
+        shell.status(
+            "Optimizing",
+            format_args!("{} ({OPTIMIZER}, level {})", plan.image.name, plan.optimize.level),
+        );
+    }
+    let optimized = optimize(module, &plan.optimize)?;
+    if let Some(note) = optimized.note() {
+        shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
+    }
+    let validated = validate(optimized, &plan.validate)?;
+    let mut images = Vec::new();
+    for (image, &format) in assemble(&validated, &plan.image, &plan.formats)?.into_iter().zip(&plan.formats) {
+        images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
+    }
+    let compressed = images
+        .first()
+        .and_then(|main| main.image.wasm_manifest().ok())
+        .map_or(0, |manifest| manifest.layers().iter().map(|layer| layer.descriptor().size).sum());
+    let sizes = Sizes { raw, optimized: validated.bytes().len() as u64, compressed };
+    Ok(Packed { images, sizes })
+}
+
+impl Sizes {
+    /// The line with the sizes: raw → optimized → compressed.
+    pub fn show(&self, shell: &Shell) {
+        let (raw, optimized, compressed) = (size(self.raw), size(self.optimized), size(self.compressed));
+        shell.status("Size", format_args!("{raw} → {optimized} optimized → {compressed} in the image"));
+    }
+}
+
+/// Writes images into the layout at `path`.
+///
+/// # Errors
+/// What the layout fails with.
+pub async fn to_layout(images: &[TaggedImage], path: &Path, shell: &Shell) -> Result<(), Error> {
+    let layout = Layout::create(path)?;
+    for TaggedImage { image, tags, .. } in images {
+        save(image, &layout, tags, &shell.transfer()).await?;
+    }
+    Ok(())
+}
+
+/// Writes images into one archive at `path`, where they are called `repository`.
+///
+/// # Errors
+/// What the archive fails with.
+pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Result<(), Error> {
+    let images: Vec<_> =
+        images.iter().map(|tagged| ArchiveImage { image: &tagged.image, tags: &tagged.tags }).collect();
+    Ok(write_archive(path, repository, &images)?)
+}
+
+/// Pushes images to a repository.
+///
+/// # Errors
+/// What the registry fails with; the tags of an image that did not get there whole are where they were.
+pub async fn to_registry(
+    images: &[TaggedImage],
+    repository: &Reference,
+    insecure: &[String],
+    shell: &Shell,
+) -> Result<(), Error> {
+    let registry = registry(repository, insecure)?;
+    for TaggedImage { image, tags, format } in images {
+        shell.status("Pushing", format_args!("{} as {format}", with_tags(repository, tags)));
+        save(image, &registry, tags, &shell.transfer()).await?;
+    }
+    Ok(())
+}
+
+/// The registry of a reference, with the user's credentials for it.
+///
+/// # Errors
+/// When credentials can't be read.
+pub fn registry(reference: &Reference, insecure: &[String]) -> Result<Registry, Error> {
+    let credentials =
+        Credentials::for_registry(reference.registry()).map_err(wasm_oci_core::store::Error::from)?;
+    let insecure = insecure.iter().any(|host| host == reference.registry());
+    let options = RegistryOptions { insecure, credentials, ..RegistryOptions::default() };
+    Ok(Registry::new(reference, options).map_err(wasm_oci_core::store::Error::from)?)
+}
+
+fn with_tags(repository: &Reference, tags: &[Tag]) -> String {
+    let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    format!("{}:{}", repository.name(), tags.join(","))
+}
+
+/// Runs what waits for a network on this thread.
+///
+/// # Errors
+/// What it fails with, or [`Error::Runtime`].
+pub fn block_on<T, E: Into<Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
+    runtime.block_on(future).map_err(Into::into)
+}

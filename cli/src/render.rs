@@ -1,0 +1,109 @@
+//! Values as text for people.
+
+use std::fmt::Write;
+
+use wasm_oci_core::module::{ExternalKind, Limits, Report};
+
+/// A size in decimal units with three digits: `28.1 kB`.
+#[must_use]
+pub fn size(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    if bytes < 1000 {
+        return format!("{bytes} B");
+    }
+    #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+    let mut value = bytes as f64;
+    let mut unit = 0;
+    // What would be shown as 1000 of a unit is 1 of the next.
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    let digits = if value < 9.995 { 2 } else { usize::from(value < 99.95) };
+    format!("{value:.digits$} {}", UNITS[unit])
+}
+
+/// What is in a module, as `inspect` and `validate` show it.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let mut text = String::new();
+    field(&mut text, "kind", report.kind.name());
+    field(&mut text, "size", &size(report.size));
+    let features: Vec<&str> = report.features.iter().map(wasm_oci_core::module::Feature::name).collect();
+    field(
+        &mut text,
+        "features",
+        if features.is_empty() { "none beyond WebAssembly 1.0".into() } else { features.join(", ") }.as_str(),
+    );
+    for memory in &report.memories {
+        field(&mut text, "memory", &limits(memory, 64 << 10));
+    }
+    for table in &report.tables {
+        field(&mut text, "table", &table_limits(table));
+    }
+    let imports = report.imports.iter().map(|import| match import.module.as_str() {
+        "" => format!("{} ({})", import.name, word(import.kind)),
+        module => format!("{module}.{} ({})", import.name, word(import.kind)),
+    });
+    list(&mut text, "imports", imports);
+    let exports = report.exports.iter().map(|export| format!("{} ({})", export.name, word(export.kind)));
+    list(&mut text, "exports", exports);
+    let sections =
+        report.sections.iter().map(|section| format!("{:<24}{:>10}", section.name, size(section.size)));
+    list(&mut text, "sections", sections);
+    text
+}
+
+/// A line of `name: value`, aligned.
+pub fn field(text: &mut String, name: &str, value: &str) {
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
+}
+
+/// A heading, and a line for each item.
+pub fn list(text: &mut String, name: &str, items: impl Iterator<Item = String>) {
+    let mut items = items.peekable();
+    if items.peek().is_some() {
+        let _ = writeln!(text, "{name}:");
+    }
+    for item in items {
+        let _ = writeln!(text, "  {item}");
+    }
+}
+
+fn limits(limits: &Limits, unit: u64) -> String {
+    let most =
+        limits.maximum.map_or("no limit".to_owned(), |maximum| format!("at most {}", size(maximum * unit)));
+    let shared = if limits.shared { ", shared" } else { "" };
+    format!("{} at the start, {most}{shared}", size(limits.minimum * unit))
+}
+
+fn table_limits(limits: &Limits) -> String {
+    let most = limits.maximum.map_or("no limit".to_owned(), |maximum| format!("at most {maximum}"));
+    format!("{} at the start, {most}", limits.minimum)
+}
+
+fn word(kind: ExternalKind) -> String {
+    format!("{kind:?}").to_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_digits_and_a_unit() {
+        let shown = [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.00 kB"),
+            (28_149, "28.1 kB"),
+            (999_499, "999 kB"),
+            (999_500, "1.00 MB"),
+            (1_930_000, "1.93 MB"),
+        ];
+        for (bytes, text) in shown {
+            assert_eq!(size(bytes), text);
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! Settings: every source says what it has, one is laid over the other, and the rest is defaults.
+//!
+//! Flags > environment > `[package.metadata.wasm-oci]` > `[workspace.metadata.wasm-oci]` > what was detected >
+//! default. [`Plan::resolve`](crate::plan::Plan::resolve) makes the values of them that everything else works
+//! with.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Settings {
+    /// The formats to make: one name or a list. The first takes the tags.
+    #[serde(deserialize_with = "one_or_many")]
+    pub format: Option<Vec<String>>,
+    /// The tags of the image.
+    #[serde(deserialize_with = "one_or_many")]
+    pub tags: Option<Vec<String>>,
+    /// Where to push to: `ghcr.io/owner/{bin}`. `{bin}`, `{package}` and `{version}` are replaced.
+    pub repository: Option<String>,
+    /// Registries to speak plain HTTP with.
+    pub insecure_registries: Option<Vec<String>>,
+    /// How much to optimize: off, 0 to 4, s or z.
+    #[serde(deserialize_with = "level")]
+    pub optimize: Option<String>,
+    /// Keep the names of functions in the module.
+    pub keep_names: Option<bool>,
+    /// Import modules to accept beside WASI's.
+    pub allow_imports: Option<Vec<String>>,
+    /// The linux platforms that a universal image lists.
+    pub linux_platforms: Option<Vec<String>>,
+    /// The command, instead of the module.
+    pub entrypoint: Option<Vec<String>>,
+    /// Arguments after the entrypoint.
+    pub args: Option<Vec<String>>,
+    /// Environment variables.
+    pub env: BTreeMap<String, String>,
+    /// User (and group) of the process.
+    pub user: Option<String>,
+    /// Labels.
+    pub labels: BTreeMap<String, String>,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Files to lie beside the module: path in the image → path on the host, relative to the Cargo.toml.
+    pub include: BTreeMap<String, PathBuf>,
+    /// The time in the image, in seconds since 1970 or as RFC 3339.
+    pub created: Option<String>,
+    /// Who made it.
+    pub author: Option<String>,
+    /// `os` of an artifact, instead of wasip1 or wasip2.
+    pub artifact_os: Option<String>,
+    /// cargo: compile for size above speed, `opt-level = "z"`.
+    pub small: Option<bool>,
+    /// cargo: install the target wasm32-wasip1 when it is missing.
+    pub install_target: Option<bool>,
+}
+
+impl Settings {
+    /// These settings, and where they say nothing, those of `lower`. Tables are merged key by key.
+    #[must_use]
+    pub fn over(self, lower: Settings) -> Settings {
+        Settings {
+            format: self.format.or(lower.format),
+            tags: self.tags.or(lower.tags),
+            repository: self.repository.or(lower.repository),
+            insecure_registries: self.insecure_registries.or(lower.insecure_registries),
+            optimize: self.optimize.or(lower.optimize),
+            keep_names: self.keep_names.or(lower.keep_names),
+            allow_imports: self.allow_imports.or(lower.allow_imports),
+            linux_platforms: self.linux_platforms.or(lower.linux_platforms),
+            entrypoint: self.entrypoint.or(lower.entrypoint),
+            args: self.args.or(lower.args),
+            env: merged(self.env, lower.env),
+            user: self.user.or(lower.user),
+            labels: merged(self.labels, lower.labels),
+            annotations: merged(self.annotations, lower.annotations),
+            include: merged(self.include, lower.include),
+            created: self.created.or(lower.created),
+            author: self.author.or(lower.author),
+            artifact_os: self.artifact_os.or(lower.artifact_os),
+            small: self.small.or(lower.small),
+            install_target: self.install_target.or(lower.install_target),
+        }
+    }
+
+    /// The settings of a metadata table for the program `bin`: what stands in the table itself, and over it what
+    /// stands in its `bin.<name>`. `table` is what messages call it; paths are relative to `folder`.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for an unknown key or a value of the wrong type.
+    pub fn from_metadata(
+        metadata: &serde_json::Value,
+        bin: &str,
+        table: &str,
+        folder: &Path,
+    ) -> Result<Settings, SettingsError> {
+        let wrong = |table: &str, reason: String| SettingsError::Value { table: table.to_owned(), reason };
+        let object = metadata.as_object().ok_or_else(|| wrong(table, "it is not a table".to_owned()))?;
+        let mut own = object.clone();
+        let settings = match own.remove("bin") {
+            None => Settings::default(),
+            Some(bins) => {
+                let bins = bins.as_object().ok_or_else(|| wrong(table, "`bin` is not a table".to_owned()))?;
+                let of_bin =
+                    |bin: &serde_json::Value| Settings::from_table(bin, &format!("{table}.bin"), folder);
+                bins.get(bin).map(of_bin).transpose()?.unwrap_or_default()
+            }
+        };
+        Ok(settings.over(Settings::from_table(&serde_json::Value::Object(own), table, folder)?))
+    }
+
+    fn from_table(table: &serde_json::Value, name: &str, folder: &Path) -> Result<Settings, SettingsError> {
+        for key in table.as_object().into_iter().flat_map(serde_json::Map::keys) {
+            check_key(key, name)?;
+        }
+        let mut settings: Settings = serde_json::from_value(table.clone())
+            .map_err(|e| SettingsError::Value { table: name.to_owned(), reason: e.to_string() })?;
+        for host in settings.include.values_mut() {
+            *host = folder.join(&host);
+        }
+        Ok(settings)
+    }
+
+    /// The names of all settings.
+    fn keys() -> Vec<String> {
+        let all = serde_json::to_value(Settings::default()).unwrap_or_default();
+        all.as_object().into_iter().flat_map(serde_json::Map::keys).cloned().collect()
+    }
+}
+
+fn check_key(key: &str, table: &str) -> Result<(), SettingsError> {
+    let keys = Settings::keys();
+    if keys.iter().any(|known| known == key) {
+        return Ok(());
+    }
+    let hint = match closest(key, keys.iter().map(String::as_str)) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("the settings are {}", keys.join(", ")),
+    };
+    Err(SettingsError::UnknownKey { table: table.to_owned(), key: key.to_owned(), hint })
+}
+
+/// The one of `known` that `given` is most likely a slip of, if there is one.
+pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    known
+        .into_iter()
+        .map(|name| (strsim::jaro_winkler(given, name), name))
+        .filter(|(similarity, _)| *similarity > 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, name)| name)
+}
+
+fn merged<V>(upper: BTreeMap<String, V>, mut lower: BTreeMap<String, V>) -> BTreeMap<String, V> {
+    lower.extend(upper);
+    lower
+}
+
+fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a text or a list of texts")]
+    enum OneOrMany {
+        One(String),
+        Many(Vec<String>),
+    }
+    Ok(Some(match OneOrMany::deserialize(from)? {
+        OneOrMany::One(one) => vec![one],
+        OneOrMany::Many(many) => many,
+    }))
+}
+
+/// `optimize = 1`, `"z"`, `"off"`, or `false`.
+fn level<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "a level: \"off\", 0 to 4, \"s\" or \"z\"")]
+    enum Level {
+        Number(u8),
+        Name(String),
+        Switch(bool),
+    }
+    match Level::deserialize(from)? {
+        Level::Number(number) => Ok(Some(number.to_string())),
+        Level::Name(name) => Ok(Some(name)),
+        Level::Switch(false) => Ok(Some("off".to_owned())),
+        Level::Switch(true) => Ok(None),
+    }
+}
+
+/// What is wrong with settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// No setting of this name.
+    #[error("there is no setting `{key}` (in {table}): {hint}")]
+    UnknownKey {
+        /// Where it stands.
+        table: String,
+        /// The name.
+        key: String,
+        /// What was meant, or what there is.
+        hint: String,
+    },
+    /// A value that can't be.
+    #[error("the settings in {table} can't be read: {reason}")]
+    Value {
+        /// Where they stand.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A value that is well formed and makes no sense.
+    #[error("the setting `{key}` makes no sense: {reason}")]
+    Meaning {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn from(metadata: serde_json::Value) -> Result<Settings, SettingsError> {
+        Settings::from_metadata(&metadata, "app", "[package.metadata.wasm-oci]", Path::new("/crate"))
+    }
+
+    #[test]
+    fn one_text_or_many_and_levels_of_any_kind() {
+        let settings = from(json!({"format": "module", "tags": ["a", "b"], "optimize": 2})).unwrap();
+        assert_eq!(settings.format.unwrap(), ["module"]);
+        assert_eq!(settings.tags.unwrap(), ["a", "b"]);
+        assert_eq!(settings.optimize.as_deref(), Some("2"));
+        assert_eq!(from(json!({"optimize": false})).unwrap().optimize.as_deref(), Some("off"));
+    }
+
+    #[test]
+    fn a_bins_own_settings_come_first_and_paths_start_at_the_crate() {
+        let settings = from(json!({
+            "user": "1", "env": {"A": "1", "B": "1"}, "include": {"/etc/x": "x"},
+            "bin": {"app": {"env": {"B": "2"}}, "other": {"user": "2"}}
+        }))
+        .unwrap();
+        assert_eq!(settings.user.as_deref(), Some("1"));
+        assert_eq!(settings.env["A"], "1");
+        assert_eq!(settings.env["B"], "2");
+        assert_eq!(settings.include["/etc/x"], Path::new("/crate/x"));
+    }
+
+    #[test]
+    fn a_slip_is_an_error_that_says_what_was_meant() {
+        let error = from(json!({"lables": {}})).unwrap_err().to_string();
+        assert!(error.contains("did you mean `labels`?") && error.contains("package.metadata"), "{error}");
+        let error = from(json!({"zzz": 1})).unwrap_err().to_string();
+        assert!(error.contains("the settings are"), "{error}");
+        let error = from(json!({"format": 1})).unwrap_err().to_string();
+        assert!(error.contains("a text or a list of texts"), "{error}");
+        assert!(from(json!([])).is_err());
+    }
+}

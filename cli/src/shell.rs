@@ -1,0 +1,182 @@
+//! The only place that writes to the terminal.
+
+use std::collections::BTreeMap;
+use std::io::{IsTerminal, Write};
+use std::sync::{Mutex, PoisonError};
+
+use anstyle::{AnsiColor, Style};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wasm_oci_core::image::{Descriptor, Digest};
+use wasm_oci_core::store::{Outcome, Progress};
+
+use crate::error::Error;
+
+/// How much is said on standard error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub enum Verbosity {
+    /// Errors only.
+    Quiet,
+    /// What is being done.
+    #[default]
+    Normal,
+    /// More of it.
+    Verbose,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+impl Color {
+    /// The name by which the user, and cargo, call it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Color::Auto => "auto",
+            Color::Always => "always",
+            Color::Never => "never",
+        }
+    }
+}
+
+/// Writes what was made to standard output, and everything else, as cargo does, to standard error.
+#[derive(Debug)]
+pub struct Shell {
+    verbosity: Verbosity,
+    bars: MultiProgress,
+    show_bars: bool,
+}
+
+impl Shell {
+    /// A shell that says so much in such colours. Colour is decided once for the process.
+    #[must_use]
+    pub fn new(verbosity: Verbosity, color: Color) -> Shell {
+        match color {
+            Color::Auto => {}
+            Color::Always => anstream::ColorChoice::Always.write_global(),
+            Color::Never => anstream::ColorChoice::Never.write_global(),
+        }
+        let show_bars = verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
+        let target = if show_bars { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Shell { verbosity, bars: MultiProgress::with_draw_target(target), show_bars }
+    }
+
+    /// How much is said.
+    #[must_use]
+    pub fn verbosity(&self) -> Verbosity {
+        self.verbosity
+    }
+
+    /// What is being done, or was: a verb in its column and what it is done to.
+    pub fn status(&self, verb: &str, message: impl std::fmt::Display) {
+        if self.verbosity > Verbosity::Quiet {
+            let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
+            self.line(format_args!("{green}{verb:>12}{green:#} {message}"));
+        }
+    }
+
+    /// More than most want to know.
+    pub fn verbose(&self, verb: &str, message: impl std::fmt::Display) {
+        if self.verbosity > Verbosity::Normal {
+            self.status(verb, message);
+        }
+    }
+
+    /// Something that may not be what the user wants.
+    pub fn warn(&self, message: impl std::fmt::Display) {
+        if self.verbosity > Verbosity::Quiet {
+            let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
+            self.line(format_args!("{yellow}warning{yellow:#}: {message}"));
+        }
+    }
+
+    /// Why the command ends here.
+    pub fn error(&self, message: impl std::fmt::Display) {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        self.line(format_args!("{red}error{red:#}: {message}"));
+    }
+
+    fn line(&self, line: std::fmt::Arguments<'_>) {
+        // Nobody is left to tell when standard error is closed.
+        self.bars.suspend(|| drop(writeln!(anstream::stderr(), "{line}")));
+    }
+
+    /// What was made, for people to read and scripts to take.
+    ///
+    /// # Errors
+    /// [`Error::Stdout`] when it can't be written.
+    pub fn print(&self, line: impl std::fmt::Display) -> Result<(), Error> {
+        match self.bars.suspend(|| writeln!(anstream::stdout(), "{line}")) {
+            // The reader, such as `head`, has read what it wanted.
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(Error::Stdout),
+        }
+    }
+
+    /// The same as JSON on one line.
+    ///
+    /// # Errors
+    /// [`Error::Stdout`] when it can't be written.
+    pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Error> {
+        let json = serde_json::to_string(value).map_err(|e| Error::Stdout(e.into()))?;
+        self.print(json)
+    }
+
+    /// Bars for what moves to or from a registry.
+    #[must_use]
+    pub fn transfer(&self) -> Transfer<'_> {
+        Transfer { shell: self, bars: Mutex::new(BTreeMap::new()) }
+    }
+}
+
+/// Shows blobs on their way: a bar each on a terminal, nothing elsewhere.
+pub struct Transfer<'a> {
+    shell: &'a Shell,
+    bars: Mutex<BTreeMap<Digest, ProgressBar>>,
+}
+
+/// Blobs that arrive before a person could read a bar get none.
+const SMALLEST_BAR: u64 = 64 << 10;
+
+impl Transfer<'_> {
+    fn with_bar(&self, blob: &Descriptor, act: impl FnOnce(&ProgressBar)) {
+        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = bars.get(&blob.digest) {
+            act(bar);
+        }
+    }
+}
+
+impl Progress for Transfer<'_> {
+    fn begin(&self, blob: &Descriptor) {
+        if !self.shell.show_bars || blob.size < SMALLEST_BAR {
+            return;
+        }
+        let template = "{prefix:>12.bold.cyan} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
+        let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
+        let bar = self.shell.bars.add(ProgressBar::new(blob.size).with_style(style));
+        bar.set_prefix(blob.digest.short());
+        self.bars.lock().unwrap_or_else(PoisonError::into_inner).insert(blob.digest, bar);
+    }
+
+    fn advance(&self, blob: &Descriptor, bytes: u64) {
+        self.with_bar(blob, |bar| bar.inc(bytes));
+    }
+
+    fn end(&self, blob: &Descriptor, outcome: Outcome) {
+        self.with_bar(blob, ProgressBar::finish_and_clear);
+        let verb = match outcome {
+            Outcome::Moved => "Sent",
+            Outcome::Existed => "Exists",
+        };
+        self.shell.verbose(verb, format_args!("{} {} ({} bytes)", blob.media_type, blob.digest, blob.size));
+    }
+}
