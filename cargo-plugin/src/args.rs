@@ -1,0 +1,134 @@
+//! cargo's own arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use wasm_oci::args::OutputArgs;
+
+use crate::cargo::selection::Selection;
+
+/// What cargo is to build, by its own flags.
+#[derive(Debug, Clone, Args)]
+pub struct CargoArgs {
+    #[command(flatten, next_help_heading = "Package selection")]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub workspace: clap_cargo::Workspace,
+    #[command(flatten, next_help_heading = "Target selection")]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub targets: TargetArgs,
+    #[command(flatten, next_help_heading = "Feature selection")]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub features: clap_cargo::Features,
+    #[command(flatten, next_help_heading = "Compilation")]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub compilation: CompilationArgs,
+    #[command(flatten, next_help_heading = "Manifest")]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub manifest: ManifestArgs,
+}
+
+/// Which targets.
+#[derive(Debug, Clone, Args)]
+pub struct TargetArgs {
+    /// Only this program
+    #[arg(long, value_name = "NAME")]
+    pub bin: Vec<String>,
+    /// All programs (the default)
+    #[arg(long)]
+    pub bins: bool,
+    /// Only this example
+    #[arg(long, value_name = "NAME")]
+    pub example: Vec<String>,
+    /// All examples
+    #[arg(long)]
+    pub examples: bool,
+    /// The library, if it is a cdylib
+    #[arg(long)]
+    pub lib: bool,
+}
+
+/// How they are compiled.
+#[derive(Debug, Clone, Args)]
+pub struct CompilationArgs {
+    /// Build with the profile `release` (the default)
+    #[arg(short, long, conflicts_with = "profile")]
+    pub release: bool,
+    /// Build with this profile
+    #[arg(long, value_name = "NAME")]
+    pub profile: Option<String>,
+    /// Compile for size above speed
+    #[arg(long)]
+    pub small: bool,
+    /// Number of parallel jobs
+    #[arg(short, long, value_name = "N")]
+    pub jobs: Option<String>,
+    /// Folder for all that is built
+    #[arg(long, value_name = "DIR")]
+    pub target_dir: Option<PathBuf>,
+}
+
+/// Where the project is, and what cargo may do with it.
+#[derive(Debug, Clone, Args)]
+pub struct ManifestArgs {
+    /// Path to Cargo.toml
+    #[arg(long, value_name = "PATH")]
+    pub manifest_path: Option<PathBuf>,
+    /// Require that Cargo.lock stays as it is
+    #[arg(long)]
+    pub locked: bool,
+    /// Do not use the network
+    #[arg(long)]
+    pub offline: bool,
+    /// Both of these
+    #[arg(long)]
+    pub frozen: bool,
+    /// Override a value of cargo's configuration
+    #[arg(long, value_name = "KEY=VALUE|PATH")]
+    pub config: Vec<String>,
+    /// Unstable flag, for a nightly cargo
+    #[arg(short = 'Z', value_name = "FLAG")]
+    pub unstable: Vec<String>,
+}
+
+/// What is printed on standard output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum MessageFormat {
+    /// What was made, a line each.
+    #[default]
+    Human,
+    /// cargo's messages, and one for each image with the reason `wasm-oci-image`.
+    Json,
+}
+
+impl CargoArgs {
+    /// What they select, said so much of.
+    #[must_use]
+    pub fn selection(&self, output: &OutputArgs) -> Selection {
+        let CargoArgs { workspace, targets, features, compilation, manifest } = self.clone();
+        Selection {
+            manifest_path: manifest.manifest_path,
+            packages: workspace.package,
+            workspace: workspace.workspace || workspace.all,
+            exclude: workspace.exclude,
+            bins: targets.bin,
+            all_bins: targets.bins,
+            examples: targets.example,
+            all_examples: targets.examples,
+            lib: targets.lib,
+            features: features.features,
+            all_features: features.all_features,
+            no_default_features: features.no_default_features,
+            profile: compilation.profile,
+            target_dir: compilation.target_dir,
+            jobs: compilation.jobs,
+            locked: manifest.locked,
+            offline: manifest.offline,
+            frozen: manifest.frozen,
+            config: manifest.config,
+            unstable: manifest.unstable,
+            verbose: output.verbose,
+            quiet: output.quiet,
+            color: Some(output.color.name().to_owned()),
+        }
+    }
+}

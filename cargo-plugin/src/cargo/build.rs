@@ -1,0 +1,278 @@
+//! One `cargo build` for all targets that are meant, and the modules it makes.
+
+use std::{
+    collections::HashMap,
+    io::{BufRead, BufReader},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::SystemTime,
+};
+
+use cargo_metadata::Message;
+
+use crate::cargo::{
+    cargo_config::CargoConfig,
+    env::CargoEnv,
+    error::Error,
+    folders,
+    memory::{self, Memory, Request},
+    profile,
+    project::{Project, TargetKind, Workspace, ask_cargo, default_target_args},
+    remap::{self, Remap},
+    rustflags,
+    selection::Selection,
+    toolchain::{self, TARGET, Toolchain},
+};
+
+/// The settings of ours that decide how cargo builds. They may stand in the manifest.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// Ask for the smallest code, at the cost of speed.
+    pub small: bool,
+    /// Install the standard library for wasm32-wasip1 when it is missing.
+    pub install_target: bool,
+}
+
+/// What happens meanwhile.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// The standard library for wasm32-wasip1 is missing and now being installed by this command.
+    InstallingTarget {
+        /// The command.
+        command: &'a str,
+    },
+    /// A line of cargo's on stdout, in its `--message-format json`.
+    CargoMessage(&'a str),
+}
+
+/// What a build has made.
+#[derive(Debug)]
+pub struct Built {
+    /// The workspace it was made in.
+    pub workspace: Workspace,
+    /// The targets and their modules. Never none.
+    pub projects: Vec<BuiltProject>,
+    /// The folders that no module should show; for [`remap::leaked_paths`].
+    pub folders: Vec<PathBuf>,
+}
+
+/// A target and its module.
+#[derive(Debug, Clone)]
+pub struct BuiltProject {
+    /// The target.
+    pub project: Project,
+    /// The module, as the linker left it.
+    pub wasm: PathBuf,
+    /// Whether it was there already.
+    pub fresh: bool,
+}
+
+/// Builds what is selected. `settings` are asked for once it is known what that is.
+pub fn build<E: From<Error>>(
+    env: &CargoEnv,
+    selection: &Selection,
+    settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+    observe: &mut dyn FnMut(Event<'_>),
+) -> Result<Built, E> {
+    let config = &CargoConfig::load(env, &selection.config);
+    let context = Context { env, config, selection };
+    match context.build_from_memory(&settings, observe)? {
+        Some(built) => Ok(built),
+        None => context.build_afresh(&settings, observe),
+    }
+}
+
+/// What stays the same for all of a build.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    env: &'a CargoEnv,
+    config: &'a CargoConfig,
+    selection: &'a Selection,
+}
+
+/// All that is known before cargo builds.
+struct Plan {
+    workspace: Workspace,
+    projects: Vec<Project>,
+    settings: Settings,
+}
+
+impl Context<'_> {
+    /// Without asking cargo for metadata, if what it said the last time holds.
+    fn build_from_memory<E: From<Error>>(
+        self,
+        settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Option<Built>, E> {
+        let Self { env, config, selection } = self;
+        let recall = || {
+            let request = Request::new(env, selection);
+            Memory::recall(request, &memory::target_dirs(env, config, selection), config)
+        };
+        let Some((toolchain, memory)) = Toolchain::glance(env, config).and_then(|it| Some((it, recall()?)))
+        else {
+            return Ok(None);
+        };
+        let plan = self.plan(&memory.metadata, settings)?;
+        let outcome = self.run(plan, &toolchain, memory.commit.as_deref(), observe)?;
+        match memory.has_same_lock() && outcome.is_as_planned() {
+            true => Ok(Some(outcome.built()?)),
+            false => Ok(None),
+        }
+    }
+
+    fn build_afresh<E: From<Error>>(
+        self,
+        settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Built, E> {
+        let Self { env, config, selection } = self;
+        let start = SystemTime::now();
+        let metadata = ask_cargo(env, selection)?;
+        let plan = self.plan(&metadata, settings)?;
+        let toolchain = match Toolchain::glance(env, config) {
+            Some(toolchain) => toolchain,
+            None => self.prepare(plan.settings.install_target, observe)?,
+        };
+        let commit = toolchain.std_sources().and_then(|_| toolchain.commit(env));
+        let outcome = self.run(plan, &toolchain, commit.as_deref(), observe)?;
+        if outcome.is_as_planned() {
+            let workspace = &outcome.plan.workspace;
+            let files = memory::inputs(env, config, workspace, &toolchain);
+            let memory =
+                Memory::new(Request::new(env, selection), metadata, commit, &files, workspace.root());
+            memory.keep(workspace.target_dir(), start);
+        }
+        Ok(outcome.built()?)
+    }
+
+    fn plan<E: From<Error>>(
+        self,
+        metadata: &str,
+        settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+    ) -> Result<Plan, E> {
+        let workspace = Workspace::parse(metadata, self.env, self.selection)?;
+        let projects = workspace.projects(self.selection)?;
+        let settings = settings(&workspace, &projects)?;
+        Ok(Plan { workspace, projects, settings })
+    }
+
+    fn prepare(self, may_install: bool, observe: &mut dyn FnMut(Event<'_>)) -> Result<Toolchain, Error> {
+        let mut status = |command: &str| observe(Event::InstallingTarget { command });
+        toolchain::prepare(self.env, self.config, self.selection, may_install, &mut status)
+    }
+
+    fn run(
+        self,
+        plan: Plan,
+        toolchain: &Toolchain,
+        commit: Option<&str>,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Outcome, Error> {
+        let folders = folders::all(self.env, self.config, &plan.workspace, toolchain, commit);
+        let child = self.command(&plan, toolchain, &folders).spawn();
+        let child =
+            child.map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
+        let modules = modules(child, observe)?;
+        Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
+    }
+
+    fn command(self, plan: &Plan, toolchain: &Toolchain, folders: &[Remap]) -> Command {
+        let Self { env, config, selection } = self;
+        let sources = profile::Sources { env, config, manifest: plan.workspace.manifest() };
+        let users = rustflags::users(env, config, || toolchain.print_cfg(env));
+        let mut command = env.command(env.cargo());
+        command.args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
+        command.args(selection.build_args());
+        if !selection.names_targets() {
+            command.args(default_target_args(&plan.projects));
+        }
+        for setting in profile::overrides(sources, selection.profile(), plan.settings.small) {
+            command.args(["--config", &setting]);
+        }
+        command.env(rustflags::VARIABLE, rustflags::encoded(&remap::flags(folders), &users));
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+    }
+}
+
+/// A target, as cargo names it.
+type TargetId = (String, TargetKind, String);
+
+/// Where the modules of targets are, and whether they were there already.
+type Modules = HashMap<TargetId, (PathBuf, bool)>;
+
+/// Reads what cargo says until it is done.
+fn modules(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Modules, Error> {
+    let mut modules = Modules::new();
+    let lines = child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
+    for line in lines {
+        let line = line.map_err(Error::OutputUnreadable)?;
+        modules.extend(module(&line));
+        observe(Event::CargoMessage(&line));
+    }
+    let status = child.wait().map_err(Error::OutputUnreadable)?;
+    match status.success() {
+        true => Ok(modules),
+        false => Err(Error::CargoBuildFailed { status }),
+    }
+}
+
+/// The module that a line of cargo's announces. A bin's is the executable, a library's is among other files.
+fn module(line: &str) -> Option<(TargetId, (PathBuf, bool))> {
+    let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(line) else { return None };
+    let kind = TargetKind::of(&artifact.target)?;
+    let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;
+    Some(((artifact.package_id.repr, kind, artifact.target.name), (wasm.into(), artifact.fresh)))
+}
+
+/// What cargo did with a plan.
+struct Outcome {
+    plan: Plan,
+    named: bool,
+    folders: Vec<Remap>,
+    modules: Modules,
+}
+
+impl Outcome {
+    /// Whether cargo has built all commands that were planned, and no other. Libraries it also builds where they are
+    /// needed by something else.
+    fn is_as_planned(&self) -> bool {
+        let is_planned = |id: &TargetId| self.plan.projects.iter().any(|project| id_of(project) == *id);
+        let mut commands = self.modules.keys().filter(|(_, kind, _)| *kind != TargetKind::Cdylib);
+        commands.all(is_planned) && self.missing().is_none()
+    }
+
+    /// A target without a module. Cargo passes over those whose features aren't on, unless they were named.
+    fn missing(&self) -> Option<&Project> {
+        let may_miss = |project: &Project| {
+            !self.named && !self.modules.is_empty() && !project.required_features.is_empty()
+        };
+        let mut missing =
+            self.plan.projects.iter().filter(|project| !self.modules.contains_key(&id_of(project)));
+        missing.find(|project| !may_miss(project))
+    }
+
+    fn built(mut self) -> Result<Built, Error> {
+        if let Some(project) = self.missing() {
+            return Err(Error::NoArtifact {
+                kind: project.kind.name(),
+                name: project.target.clone(),
+                package: project.package.clone(),
+                features: project.required_features.clone(),
+            });
+        }
+        let built = |project| {
+            let (wasm, fresh) = self.modules.remove(&id_of(&project))?;
+            Some(BuiltProject { project, wasm, fresh })
+        };
+        let projects = self.plan.projects.into_iter().filter_map(built).collect();
+        let folders = folders::telling(&self.folders);
+        Ok(Built { workspace: self.plan.workspace, projects, folders })
+    }
+}
+
+fn id_of(project: &Project) -> TargetId {
+    (project.package_id.clone(), project.kind, project.target.clone())
+}

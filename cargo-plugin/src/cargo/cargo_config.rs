@@ -1,0 +1,232 @@
+//! Cargo's configuration files, `--config` and `CARGO_*` variables, read for the few keys that decide how we build.
+//!
+//! Only for reading what the user has set: cargo itself reads all of it again, and complains where something is
+//! wrong. So whatever can't be read or understood here is passed over in silence.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use toml::{Table, Value};
+
+use crate::cargo::env::CargoEnv;
+
+/// All layers of cargo's configuration.
+#[derive(Debug, Clone)]
+pub struct CargoConfig {
+    /// Lowest precedence first: cargo's home, then from the root of the file system down to the current directory.
+    files: Vec<Layer>,
+    /// The user's `--config`, in their order.
+    cli: Vec<Layer>,
+}
+
+/// A place that settings were read from.
+
+#[derive(Debug, Clone)]
+struct Layer {
+    /// The file, or nothing for an argument.
+    file: Option<PathBuf>,
+    /// What relative paths in it are relative to.
+    base: PathBuf,
+    table: Table,
+}
+
+impl CargoConfig {
+    /// Reads what applies in `env`'s current directory, under the user's own `--config` arguments.
+    pub fn load(env: &CargoEnv, cli: &[String]) -> Self {
+        let mut files: Vec<_> = config_files(env).iter().map(|path| file_layers(path)).collect();
+        files.reverse();
+        Self {
+            files: files.into_iter().flatten().collect(),
+            cli: cli.iter().flat_map(|arg| cli_layers(env, arg)).collect(),
+        }
+    }
+
+    /// The files that were read.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().chain(&self.cli).filter_map(|layer| layer.file.as_deref())
+    }
+
+    /// Whether the user has set a key anywhere.
+    pub fn is_set(&self, env: &CargoEnv, key: &[&str]) -> bool {
+        env.config_var(key).is_some() || self.values(key).next().is_some()
+    }
+
+    /// A text: the one that takes precedence.
+    pub fn text<'a>(&'a self, env: &'a CargoEnv, key: &[&str]) -> Option<&'a str> {
+        let last = |layers: &'a [Layer]| layers.iter().rev().find_map(|layer| layer.get(key)?.as_str());
+        last(&self.cli).or_else(|| env.config_var(key)).or_else(|| last(&self.files))
+    }
+
+    /// A path, absolute: relative ones count from the folder of `.cargo`, or from the current directory.
+    pub fn path(&self, env: &CargoEnv, key: &[&str]) -> Option<PathBuf> {
+        let last = |layers: &[Layer]| {
+            layers.iter().rev().find_map(|layer| Some(layer.base.join(layer.get(key)?.as_str()?)))
+        };
+        let var = || env.config_var(key).map(|path| env.cwd().join(path));
+        last(&self.cli).or_else(var).or_else(|| last(&self.files))
+    }
+
+    /// A list: all layers joined as cargo joins them, the variable between files and `--config`. Where it is written
+    /// as one text, that is split at spaces, and the one that takes precedence counts.
+    pub fn list(&self, env: &CargoEnv, key: &[&str]) -> Option<Vec<String>> {
+        let var = env.config_var(key).map(|text| words(text).collect::<Vec<_>>());
+        let (files, cli) = (joined(&self.files, key), joined(&self.cli, key));
+        let parts = [files, var, cli];
+        parts.iter().any(Option::is_some).then(|| parts.into_iter().flatten().flatten().collect())
+    }
+
+    /// The keys of a table, over all layers, sorted.
+    pub fn keys(&self, table: &[&str]) -> Vec<&str> {
+        let tables = self.values(table).filter_map(|(_, value)| value.as_table());
+        let mut keys: Vec<_> = tables.flat_map(Table::keys).map(String::as_str).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// The folders that dependencies were vendored to.
+    pub fn vendor_dirs(&self) -> Vec<PathBuf> {
+        let sources = self.values(&["source"]).filter_map(|(base, value)| Some((base, value.as_table()?)));
+        let dirs = sources.flat_map(|(base, table)| {
+            table.values().filter_map(move |source| Some(base.join(source.get("directory")?.as_str()?)))
+        });
+        dirs.collect()
+    }
+
+    fn values<'a>(&'a self, key: &[&str]) -> impl Iterator<Item = (&'a Path, &'a Value)> {
+        let layers = self.files.iter().chain(&self.cli);
+        layers.filter_map(|layer| Some((layer.base.as_path(), layer.get(key)?)))
+    }
+}
+
+impl Layer {
+    fn get(&self, key: &[&str]) -> Option<&Value> {
+        let (first, rest) = key.split_first()?;
+        rest.iter().try_fold(self.table.get(*first)?, |value, part| value.get(part))
+    }
+}
+
+fn joined(layers: &[Layer], key: &[&str]) -> Option<Vec<String>> {
+    let mut list = None;
+    for value in layers.iter().filter_map(|layer| layer.get(key)) {
+        match value {
+            Value::String(text) => list = Some(words(text).collect()),
+            Value::Array(items) => {
+                let items = items.iter().filter_map(Value::as_str).map(str::to_owned);
+                list.get_or_insert_with(Vec::new).extend(items);
+            }
+            _ => {}
+        }
+    }
+    list
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    text.split_whitespace().map(str::to_owned)
+}
+
+/// The files that apply, highest precedence first.
+fn config_files(env: &CargoEnv) -> Vec<PathBuf> {
+    let mut dirs: Vec<_> = env.cwd().ancestors().map(|dir| dir.join(".cargo")).collect();
+    dirs.extend(env.cargo_home().filter(|home| !dirs.iter().any(|dir| dir == home)).map(Path::to_owned));
+    dirs.iter().filter_map(|dir| config_file(dir)).collect()
+}
+
+/// Cargo prefers the file without an extension when both exist.
+fn config_file(dir: &Path) -> Option<PathBuf> {
+    ["config", "config.toml"].map(|name| dir.join(name)).into_iter().find(|path| path.is_file())
+}
+
+fn cli_layers(env: &CargoEnv, arg: &str) -> Vec<Layer> {
+    let path = env.cwd().join(arg);
+    if !arg.is_empty() && path.exists() {
+        return file_layers(&path);
+    }
+    match arg.parse() {
+        Ok(table) => vec![Layer { file: None, base: env.cwd().to_owned(), table }],
+        Err(_) => Vec::new(),
+    }
+}
+
+/// A file and what it includes, lowest precedence first.
+fn file_layers(path: &Path) -> Vec<Layer> {
+    layers_of(path, &mut Vec::new())
+}
+
+fn layers_of(path: &Path, seen: &mut Vec<PathBuf>) -> Vec<Layer> {
+    let table = fs::read_to_string(path).ok().and_then(|text| text.parse::<Table>().ok());
+    let (Some(table), Some(dir), false) = (table, path.parent(), seen.iter().any(|it| it == path)) else {
+        return Vec::new();
+    };
+    seen.push(path.to_owned());
+    let mut layers: Vec<_> = includes(&table).iter().flat_map(|it| layers_of(&dir.join(it), seen)).collect();
+    layers.push(Layer { file: Some(path.to_owned()), base: dir.parent().unwrap_or(dir).to_owned(), table });
+    layers
+}
+
+fn includes(table: &Table) -> Vec<&str> {
+    match table.get("include") {
+        Some(Value::Array(items)) => {
+            items.iter().filter_map(|item| item.as_str().or_else(|| item.get("path")?.as_str())).collect()
+        }
+        Some(Value::String(path)) => vec![path],
+        _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn env(cwd: &Path, vars: &[(&str, &str)]) -> CargoEnv {
+        let home = cwd.join("home");
+        let vars = vars.iter().copied().chain([("CARGO_HOME", home.to_str().expect("text"))]);
+        CargoEnv::new(cwd.to_owned(), vars.map(|(name, value)| (name.into(), value.into())))
+    }
+
+    fn write(path: PathBuf, text: &str) {
+        fs::create_dir_all(path.parent().expect("a folder")).expect("writable");
+        fs::write(path, text).expect("writable");
+    }
+
+    #[test]
+    fn layers_are_joined_in_cargos_order() {
+        let dir = tempfile::tempdir().expect("a folder");
+        write(dir.path().join("home/config.toml"), "build.rustflags = ['home']\nbuild.target-dir = 'a'");
+        write(dir.path().join(".cargo/config.toml"), "include = ['more.toml']\nbuild.rustflags = ['here']");
+        write(dir.path().join(".cargo/more.toml"), "build.rustflags = ['included']");
+        let env = env(dir.path(), &[("CARGO_BUILD_RUSTFLAGS", "one two")]);
+        let config = CargoConfig::load(&env, &["build.rustflags = ['cli']".to_owned()]);
+        assert_eq!(
+            config.list(&env, &["build", "rustflags"]).expect("set"),
+            ["home", "included", "here", "one", "two", "cli"]
+        );
+        assert_eq!(config.path(&env, &["build", "target-dir"]), Some(dir.path().join("a")));
+        assert!(!config.is_set(&env, &["build", "jobs"]));
+    }
+
+    #[test]
+    fn a_text_is_split_and_not_joined() {
+        let dir = tempfile::tempdir().expect("a folder");
+        write(dir.path().join("home/config"), "build.rustflags = '-Ca  -Cb'");
+        write(dir.path().join("home/config.toml"), "build.rustflags = 'passed over'");
+        let env = env(dir.path(), &[]);
+        let config = CargoConfig::load(&env, &[]);
+        assert_eq!(config.list(&env, &["build", "rustflags"]).expect("set"), ["-Ca", "-Cb"]);
+    }
+
+    #[test]
+    fn a_file_given_by_argument_takes_precedence() {
+        let dir = tempfile::tempdir().expect("a folder");
+        write(dir.path().join(".cargo/config.toml"), "build.rustc = 'low'\ninclude = ['config.toml']");
+        write(dir.path().join("mine.toml"), "build.rustc = 'high'\nnot toml");
+        write(dir.path().join("yours.toml"), "build.rustc = 'high'");
+        let env = env(dir.path(), &[]);
+        let rustc = |cli: &[&str]| {
+            let cli: Vec<_> = cli.iter().map(|arg| (*arg).to_owned()).collect();
+            CargoConfig::load(&env, &cli).text(&env, &["build", "rustc"]).map(str::to_owned)
+        };
+        assert_eq!(rustc(&["yours.toml"]).as_deref(), Some("high"));
+        assert_eq!(rustc(&["mine.toml"]).as_deref(), Some("low"));
+    }
+}

@@ -1,0 +1,187 @@
+//! What can go wrong between the user's arguments and a built module.
+
+use std::{io, path::PathBuf, process::ExitStatus};
+
+/// A failure on the cargo side.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The current directory is gone or can't be read.
+    #[error("can't find the current directory; run this from a folder that exists")]
+    CurrentDir(#[source] io::Error),
+
+    /// A program this needs couldn't be run.
+    #[error("can't run `{}`; is it installed, and in PATH?", program.display())]
+    NotStarted {
+        /// What was to be run.
+        program: PathBuf,
+        /// Why it couldn't be.
+        source: io::Error,
+    },
+
+    /// `cargo metadata` failed: no manifest, or a broken one. The text is cargo's own.
+    #[error("cargo can't read this project: {message}")]
+    MetadataFailed {
+        /// What cargo said.
+        message: String,
+    },
+
+    /// `cargo metadata` printed something else than metadata.
+    #[error("can't understand what `cargo metadata` says about this project; is this cargo older than 1.71?")]
+    MetadataUnreadable(#[source] serde_json::Error),
+
+    /// `-p` or `--exclude` names no member of the workspace.
+    #[error(
+        "no package `{name}` in this workspace{}; its packages are: {}",
+        did_you_mean(suggestion),
+        quoted(packages)
+    )]
+    NoSuchPackage {
+        /// What was asked for.
+        name: String,
+        /// The nearest package name.
+        suggestion: Option<String>,
+        /// All of them.
+        packages: Vec<String>,
+    },
+
+    /// `--bin` or `--example` names no target of the selected packages.
+    #[error(
+        "no {kind} `{name}` in {}{}; {}",
+        quoted(packages),
+        did_you_mean(suggestion),
+        available(kind, targets)
+    )]
+    NoSuchTarget {
+        /// `bin` or `example`.
+        kind: &'static str,
+        /// What was asked for.
+        name: String,
+        /// The selected packages.
+        packages: Vec<String>,
+        /// The nearest target name.
+        suggestion: Option<String>,
+        /// All targets of that kind.
+        targets: Vec<String>,
+    },
+
+    /// The selected packages hold nothing that becomes a module.
+    #[error(
+        "nothing to build in {}: a module is made from a bin, an example or a cdylib; add `src/main.rs`, or \
+         `crate-type = [\"cdylib\"]` under `[lib]`, or choose another package with `-p`",
+        quoted(packages)
+    )]
+    NothingToBuild {
+        /// The packages without a target.
+        packages: Vec<String>,
+    },
+
+    /// The standard library for wasm32-wasip1 isn't there, and may not be installed now.
+    #[error(
+        "the Rust target wasm32-wasip1 is not installed, and {forbidden_by} forbids to install it; run `{command}`"
+    )]
+    TargetMissing {
+        /// What installs it.
+        command: String,
+        /// What keeps us from doing so.
+        forbidden_by: &'static str,
+    },
+
+    /// The standard library for wasm32-wasip1 isn't there, and rustup can't get it.
+    #[error(
+        "the Rust target wasm32-wasip1 is not installed, and rustup doesn't manage the toolchain in {}; install the \
+         target where that toolchain came from (Debian: libstd-rust-dev-wasm32), or use a toolchain of rustup's",
+        sysroot.display()
+    )]
+    NoRustup {
+        /// Where the toolchain is.
+        sysroot: PathBuf,
+    },
+
+    /// rustup was asked and failed.
+    #[error("`{command}` failed: {message}")]
+    InstallFailed {
+        /// What was run.
+        command: String,
+        /// What rustup said.
+        message: String,
+    },
+
+    /// rustc was asked where its parts are and failed.
+    #[error("`{} --print sysroot` failed: {message}", rustc.display())]
+    RustcFailed {
+        /// Which rustc.
+        rustc: PathBuf,
+        /// What it said.
+        message: String,
+    },
+
+    /// `cargo build` failed, and has said why.
+    #[error("cargo couldn't build the selected targets ({status})")]
+    CargoBuildFailed {
+        /// How cargo ended.
+        status: ExitStatus,
+    },
+
+    /// cargo's output couldn't be read to its end.
+    #[error("can't read what `cargo build` prints")]
+    OutputUnreadable(#[source] io::Error),
+
+    /// cargo built everything and reported no module for a target.
+    #[error("cargo built no module for {kind} `{name}` of package `{package}`{}", required(features))]
+    NoArtifact {
+        /// `bin`, `example` or `cdylib`.
+        kind: &'static str,
+        /// The target.
+        name: String,
+        /// Its package.
+        package: String,
+        /// What the target's `required-features` says.
+        features: Vec<String>,
+    },
+}
+
+fn did_you_mean(suggestion: &Option<String>) -> String {
+    suggestion.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+}
+
+fn quoted(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn available(kind: &str, targets: &[String]) -> String {
+    match targets {
+        [] => format!("there is no {kind} here"),
+        _ => format!("its {kind}s are: {}", quoted(targets)),
+    }
+}
+
+fn required(features: &[String]) -> String {
+    match features {
+        [] => String::new(),
+        _ => format!("; it needs `--features {}`", features.join(",")),
+    }
+}
+
+/// The candidate that is most likely meant by `name`, when one is near.
+pub(crate) fn nearest(name: &str, candidates: &[String]) -> Option<String> {
+    candidates
+        .iter()
+        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= 3 && *distance < candidate.len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
+        let names = ["server".to_owned(), "client".to_owned(), "a".to_owned()];
+        assert_eq!(nearest("sever", &names).as_deref(), Some("server"));
+        assert_eq!(nearest("b", &names), None);
+        assert_eq!(nearest("something", &names), None);
+    }
+}

@@ -1,0 +1,22 @@
+//! The cargo side: which targets are meant, how cargo builds them for wasm32-wasip1, and where the modules are.
+//!
+//! ```text
+//! Selection ──cargo metadata, or the memory of it──▶ Workspace ──▶ Project… ──cargo build──▶ BuiltProject…
+//! ```
+
+pub mod build;
+pub mod cargo_config;
+pub mod env;
+pub mod error;
+pub mod folders;
+pub mod git;
+pub mod memory;
+pub mod profile;
+pub mod project;
+pub mod remap;
+pub mod rustflags;
+pub mod selection;
+pub mod toolchain;
+
+#[cfg(test)]
+mod tests;

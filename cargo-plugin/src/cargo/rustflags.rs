@@ -1,0 +1,133 @@
+//! The user's flags for rustc, found where cargo finds them, so that ours can stand beside them.
+//!
+//! Cargo takes the first of these that is set, and no other:
+//! 1. `CARGO_ENCODED_RUSTFLAGS`, then `RUSTFLAGS`, even when empty;
+//! 2. `target.wasm32-wasip1.rustflags` together with every `target.'cfg(…)'.rustflags` that fits;
+//! 3. `build.rustflags`.
+//!
+//! Anything we add through one of them can hide another, or fail to merge with it (a list with a text). So the result
+//! is worked out here, and handed over through the first.
+
+use std::str::FromStr;
+
+use cargo_platform::{Cfg, CfgExpr};
+
+use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv, toolchain::TARGET};
+
+/// The variable that goes before all others.
+pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
+
+const SEPARATOR: &str = "\x1f";
+
+/// What is known of the target without asking rustc, and suffices for nearly every `cfg(…)` in a configuration.
+pub(crate) const KNOWN: [(&str, &str); 8] = [
+    ("panic", "abort"),
+    ("target_arch", "wasm32"),
+    ("target_endian", "little"),
+    ("target_env", "p1"),
+    ("target_family", "wasm"),
+    ("target_os", "wasi"),
+    ("target_pointer_width", "32"),
+    ("target_vendor", "unknown"),
+];
+
+/// Names that are never set for this target.
+pub(crate) const KNOWN_UNSET: [&str; 2] = ["unix", "windows"];
+
+/// The value of [`VARIABLE`]: ours first, so that the user's win where both say something of the same path.
+pub fn encoded(ours: &[String], users: &[String]) -> String {
+    [ours, users].concat().join(SEPARATOR)
+}
+
+/// The flags that cargo would use. `print_cfg` is asked for `rustc --print cfg` when what is known of the target does not do.
+pub fn users(env: &CargoEnv, config: &CargoConfig, print_cfg: impl Fn() -> String) -> Vec<String> {
+    from_variables(env)
+        .or_else(|| for_target(env, config, print_cfg))
+        .or_else(|| config.list(env, &["build", "rustflags"]))
+        .unwrap_or_default()
+}
+
+fn from_variables(env: &CargoEnv) -> Option<Vec<String>> {
+    if let Some(encoded) = env.var(VARIABLE) {
+        return Some(encoded.split(SEPARATOR).filter(|_| !encoded.is_empty()).map(str::to_owned).collect());
+    }
+    let words = env.var("RUSTFLAGS")?.split(' ').map(str::trim).filter(|word| !word.is_empty());
+    Some(words.map(str::to_owned).collect())
+}
+
+fn for_target(env: &CargoEnv, config: &CargoConfig, print_cfg: impl Fn() -> String) -> Option<Vec<String>> {
+    let mut flags = config.list(env, &["target", TARGET, "rustflags"]).unwrap_or_default();
+    for key in config.keys(&["target"]) {
+        let listed = config.list(env, &["target", key, "rustflags"]).filter(|_| key.starts_with("cfg("));
+        flags.extend(listed.filter(|_| fits(key, &print_cfg)).unwrap_or_default());
+    }
+    Some(flags).filter(|flags| !flags.is_empty())
+}
+
+/// Whether `cfg(…)` is true of the target.
+fn fits(key: &str, print_cfg: impl Fn() -> String) -> bool {
+    let inner = key.strip_prefix("cfg(").and_then(|rest| rest.strip_suffix(')'));
+    let Some(expression) = inner.and_then(|inner| CfgExpr::from_str(inner).ok()) else {
+        return false;
+    };
+    match is_decided(&expression) {
+        true => expression.matches(&known()),
+        false => {
+            expression.matches(&print_cfg().lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>())
+        }
+    }
+}
+
+fn known() -> Vec<Cfg> {
+    let text = KNOWN.iter().map(|(name, value)| format!("{name}=\"{value}\""));
+    text.filter_map(|text| text.parse().ok()).collect()
+}
+
+/// Whether it asks only for what is known.
+fn is_decided(expression: &CfgExpr) -> bool {
+    match expression {
+        CfgExpr::Not(inner) => is_decided(inner),
+        CfgExpr::All(all) | CfgExpr::Any(all) => all.iter().all(is_decided),
+        CfgExpr::Value(Cfg::Name(name)) => KNOWN_UNSET.contains(&name.as_str()),
+        CfgExpr::Value(Cfg::KeyPair(name, _)) => KNOWN.iter().any(|(known, _)| *known == name.as_str()),
+        CfgExpr::True | CfgExpr::False => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(vars: &[(&str, &str)], cli: &[&str]) -> Vec<String> {
+        let env = CargoEnv::new("/nowhere".into(), vars.iter().map(|(k, v)| (k.into(), v.into())));
+        let cli: Vec<_> = cli.iter().map(|arg| (*arg).to_owned()).collect();
+        users(&env, &CargoConfig::load(&env, &cli), || "target_feature=\"sign-ext\"\n".to_owned())
+    }
+
+    const BUILD: &str = "build.rustflags=['build']";
+
+    #[test]
+    fn variables_hide_the_rest_even_when_empty() {
+        let vars = [("RUSTFLAGS", " a  b ")];
+        assert_eq!(found(&vars, &[BUILD]), ["a", "b"]);
+        assert_eq!(found(&[vars[0], (VARIABLE, "c d\x1fe")], &[BUILD]), ["c d", "e"]);
+        assert_eq!(found(&[vars[0], (VARIABLE, "")], &[BUILD]), [""; 0]);
+        assert_eq!(found(&[("RUSTFLAGS", "")], &[BUILD]), [""; 0]);
+    }
+
+    #[test]
+    fn the_targets_hide_those_of_the_build() {
+        let cfg = |cfg: &str| format!("target.'cfg({cfg})'.rustflags=['cfg']");
+        assert_eq!(found(&[], &[BUILD]), ["build"]);
+        assert_eq!(found(&[], &[BUILD, &cfg("target_os=\"wasi\"")]), ["cfg"]);
+        assert_eq!(found(&[], &[BUILD, &cfg("all(unix, target_env=\"p1\")")]), ["build"]);
+        assert_eq!(found(&[], &[BUILD, &cfg("target_feature=\"sign-ext\"")]), ["cfg"]);
+        let vars = [("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "variable")];
+        assert_eq!(found(&vars, &[BUILD, &cfg("all()")]), ["variable", "cfg"]);
+    }
+
+    #[test]
+    fn other_targets_do_not_count() {
+        assert_eq!(found(&[], &[BUILD, "target.x86_64-unknown-linux-musl.rustflags=['other']"]), ["build"]);
+    }
+}

@@ -1,0 +1,33 @@
+use super::Sandbox;
+use crate::cargo::git::{Revision, revision};
+
+fn git(sandbox: &Sandbox, args: &[&str]) {
+    let status = sandbox.env("").command("git").args(args).status().expect("git");
+    assert!(status.success(), "{args:?}");
+}
+
+#[test]
+fn a_revision_is_the_commit_and_whether_files_differ() {
+    let mut sandbox = Sandbox::new(&[("file", "1")]);
+    assert_eq!(revision(&sandbox.env(""), &sandbox.root()), None);
+    for (name, value) in [("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a"), ("GIT_COMMITTER_NAME", "a")] {
+        sandbox.set(name, value);
+    }
+    sandbox.set("GIT_COMMITTER_EMAIL", "a");
+    sandbox.set("GIT_COMMITTER_DATE", "1700000000 +0000");
+    git(&sandbox, &["init", "--quiet"]);
+    assert_eq!(revision(&sandbox.env(""), &sandbox.root()), None);
+    git(&sandbox, &["add", "file"]);
+    git(&sandbox, &["commit", "--quiet", "--no-gpg-sign", "--message", "m"]);
+    sandbox.write("not known", "");
+    let Some(clean) = revision(&sandbox.env(""), &sandbox.root()) else { panic!("a commit") };
+    assert_eq!(
+        (clean.dirty, clean.time, clean.commit.len(), &clean.origin),
+        (false, 1_700_000_000, 40, &None)
+    );
+    sandbox.write("file", "2");
+    git(&sandbox, &["remote", "add", "origin", "git@example.com:a/b.git"]);
+    let dirty = revision(&sandbox.env(""), &sandbox.root()).expect("a commit");
+    assert_eq!(dirty.to_string(), format!("{}-dirty", clean.commit));
+    assert_eq!(dirty, Revision { dirty: true, origin: Some("https://example.com/a/b".into()), ..clean });
+}

@@ -1,0 +1,93 @@
+//! `cargo wasm-oci build`: crates into images.
+
+use clap::Args;
+use wasm_oci::args::{ImageArgs, ModuleArgs, OutputArgs, PlaceArgs};
+use wasm_oci::messages::Places;
+use wasm_oci::pipeline::to_archive;
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+
+use crate::args::{CargoArgs, MessageFormat};
+use crate::failure::Failure;
+use crate::stages::{Request, make, plans};
+
+/// Build every program of a package or workspace into an image
+///
+/// Writes a layout directory for each, TARGET/wasm-oci/NAME unless told otherwise, and prints it on standard
+/// output as oci:DIR:TAG.
+#[derive(Debug, Args)]
+pub(super) struct Build {
+    #[command(flatten)]
+    making: MakeArgs,
+    #[command(flatten)]
+    places: PlaceArgs,
+}
+
+/// What `build`, `push` and `run` share.
+#[derive(Debug, Args)]
+pub(super) struct MakeArgs {
+    /// What standard output gets
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub(super) message_format: MessageFormat,
+    /// Print the plan as JSON, and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+    #[command(flatten)]
+    pub(super) cargo: CargoArgs,
+    #[command(flatten)]
+    module: ModuleArgs,
+    #[command(flatten)]
+    image: ImageArgs,
+}
+
+impl MakeArgs {
+    /// What is asked for, with more settings of the command's own.
+    pub(super) fn request(&self, own: Settings, output: &OutputArgs) -> Request {
+        let small = Settings { small: self.cargo.compilation.small.then_some(true), ..Settings::default() };
+        Request {
+            selection: self.cargo.selection(output),
+            flags: self.module.settings().over(self.image.settings()).over(small).over(own),
+            layout: None,
+            json: self.json(),
+        }
+    }
+
+    pub(super) fn json(&self) -> bool {
+        self.message_format == MessageFormat::Json
+    }
+}
+
+/// Prints the plans of a request.
+pub(super) fn dry_run(request: &Request, shell: &Shell) -> Result<(), Failure> {
+    for plan in plans(request)? {
+        shell.print_json(&plan)?;
+    }
+    Ok(())
+}
+
+impl Build {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        let layout = self.places.oci_layout_path.clone();
+        let request = Request { layout, ..self.making.request(Settings::default(), output) };
+        if self.making.dry_run {
+            return dry_run(&request, shell);
+        }
+        let made = make(&request, shell)?;
+        if let (Some(archive), [_, _, ..]) = (&self.places.tarball, made.as_slice()) {
+            let message = format!("`{}` can hold one program: choose it with --bin", archive.display());
+            return Err(wasm_oci::error::Error::Usage(message).into());
+        }
+        for program in &made {
+            let archive = self.places.tarball.as_deref();
+            if let Some(path) = archive {
+                let name = &program.project.target;
+                let repository =
+                    program.plan.repository.as_ref().map_or(name.clone(), |repository| repository.name());
+                to_archive(&program.load()?, path, &repository)?;
+            }
+            let places = Places { layout: Some(&program.layout), archive, repository: None };
+            program.print(&places, shell, self.making.json())?;
+        }
+        Ok(())
+    }
+}

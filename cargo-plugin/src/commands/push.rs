@@ -1,0 +1,75 @@
+//! `cargo wasm-oci push`: crates into images into a registry.
+
+use clap::Args;
+use wasm_oci::args::{OutputArgs, RegistryArgs};
+use wasm_oci::error::Error;
+use wasm_oci::messages::Places;
+use wasm_oci::pipeline::{block_on, to_registry};
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+use wasm_oci_core::image::Reference;
+
+use super::build::{MakeArgs, dry_run};
+use crate::failure::Failure;
+use crate::stages::{Made, make};
+
+/// Build every program of a package or workspace into an image, and push it to a registry
+///
+/// Prints repository@sha256:… on standard output, which is what to deploy.
+#[derive(Debug, Args)]
+pub(super) struct Push {
+    /// Where to push to: REGISTRY/REPOSITORY[:TAG]. {bin}, {package} and {version} stand for the program's. The
+    /// setting `repository` is used when it is missing
+    #[arg(value_name = "REFERENCE")]
+    destination: Option<String>,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    making: MakeArgs,
+}
+
+impl Push {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        let own = Settings { repository: self.destination.clone(), ..self.registry.settings() };
+        let request = self.making.request(own, output);
+        if self.making.dry_run {
+            return dry_run(&request, shell);
+        }
+        let made = make(&request, shell)?;
+        // All of them first: what can't be pushed for lack of a name should not follow what was.
+        let repositories: Vec<&Reference> = made.iter().map(repository).collect::<Result<_, _>>()?;
+        check_distinct(&made, &repositories)?;
+        for (program, repository) in made.iter().zip(repositories) {
+            let insecure = program.settings.insecure_registries.clone().unwrap_or_default();
+            block_on(to_registry(&program.load()?, repository, &insecure, shell))?;
+            let places =
+                Places { layout: Some(&program.layout), archive: None, repository: Some(repository) };
+            program.print(&places, shell, self.making.json())?;
+        }
+        Ok(())
+    }
+}
+
+fn repository(program: &Made) -> Result<&Reference, Error> {
+    program.plan.repository.as_ref().ok_or_else(|| {
+        Error::Usage(format!(
+            "`{}` has no repository: name it, as `cargo wasm-oci push ghcr.io/owner/{{bin}}`, or set `repository` in \
+             [package.metadata.wasm-oci]",
+            program.project.target
+        ))
+    })
+}
+
+/// Two programs must not take each other's tags.
+fn check_distinct(made: &[Made], repositories: &[&Reference]) -> Result<(), Error> {
+    for (n, repository) in repositories.iter().enumerate() {
+        let name = repository.name();
+        if let Some(other) = repositories[..n].iter().position(|other| other.name() == name) {
+            return Err(Error::Usage(format!(
+                "`{}` and `{}` would both be pushed to {name}: write {{bin}} in its name, or choose one with --bin",
+                made[other].project.target, made[n].project.target
+            )));
+        }
+    }
+    Ok(())
+}

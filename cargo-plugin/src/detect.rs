@@ -1,0 +1,46 @@
+//! Settings that the package and its repository have without being asked.
+
+use std::collections::BTreeMap;
+
+use wasm_oci::settings::Settings;
+
+use crate::cargo::git::Revision;
+use crate::cargo::project::Project;
+
+/// What `Cargo.toml` and git say of a program, as labels and annotations by the
+/// [image specification's own names](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md).
+#[must_use]
+pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
+    let authors = (!project.authors.is_empty()).then(|| project.authors.join(", "));
+    let known = [
+        ("title", Some(project.target.clone())),
+        ("description", project.description.clone()),
+        ("version", Some(project.version.clone())),
+        ("authors", authors.clone()),
+        ("licenses", project.license.clone()),
+        ("documentation", project.documentation.clone()),
+        ("url", project.homepage.clone()),
+        ("source", project.repository.clone().or_else(|| revision?.origin.clone())),
+        ("revision", revision.map(Revision::to_string)),
+    ];
+    let labels: BTreeMap<String, String> = known
+        .into_iter()
+        .filter_map(|(name, value)| Some((format!("org.opencontainers.image.{name}"), value?)))
+        .collect();
+    Settings {
+        annotations: labels.clone(),
+        labels,
+        author: authors,
+        created: revision.map(|revision| revision.time.to_string()),
+        ..Settings::default()
+    }
+}
+
+/// `{bin}`, `{package}` and `{version}` in a repository's name, replaced.
+#[must_use]
+pub fn expanded(repository: &str, project: &Project) -> String {
+    repository
+        .replace("{bin}", &project.target)
+        .replace("{package}", &project.package)
+        .replace("{version}", &project.version)
+}

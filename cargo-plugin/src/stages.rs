@@ -1,0 +1,284 @@
+//! From the user's arguments to images in layouts.
+
+use std::path::{Path, PathBuf};
+
+use wasm_oci::env_vars;
+use wasm_oci::error::Error;
+use wasm_oci::messages::{ImageMessage, Places};
+use wasm_oci::pipeline::{Sizes, TaggedImage, block_on, pack, to_layout};
+use wasm_oci::plan::Plan;
+use wasm_oci::settings::{Settings, SettingsError};
+use wasm_oci::shell::Shell;
+use wasm_oci_core::image::{Digest, Format, Tag};
+use wasm_oci_core::module::BuiltModule;
+use wasm_oci_core::store::{Layout, Name, load};
+
+use crate::cargo::build::{Built, BuiltProject, Event, Settings as BuildSettings, build};
+use crate::cargo::env::CargoEnv;
+use crate::cargo::git::{PendingRevision, Revision};
+use crate::cargo::project::{Project, Workspace};
+use crate::cargo::remap::leaked_paths;
+use crate::cargo::selection::Selection;
+use crate::detect::{detected, expanded};
+use crate::failure::Failure;
+use crate::stamp::Stamp;
+
+/// What the user asked for, whichever the command.
+#[derive(Debug)]
+pub struct Request {
+    /// What cargo is to build.
+    pub selection: Selection,
+    /// What the flags set.
+    pub flags: Settings,
+    /// The layout to write instead of the one in the target directory.
+    pub layout: Option<PathBuf>,
+    /// Print JSON, cargo's own messages included.
+    pub json: bool,
+}
+
+/// A program whose images are in a layout.
+#[derive(Debug)]
+pub struct Made {
+    /// The program.
+    pub project: Project,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its plan.
+    pub plan: Plan,
+    /// The layout.
+    pub layout: PathBuf,
+    /// The module's sizes.
+    pub sizes: Sizes,
+    /// The images, the main format first.
+    pub images: Vec<MadeImage>,
+    /// Whether they were there already.
+    pub fresh: bool,
+}
+
+/// An image in a layout.
+#[derive(Debug)]
+pub struct MadeImage {
+    /// Its format.
+    pub format: Format,
+    /// Its digest.
+    pub digest: Digest,
+    /// The size of all its blobs in bytes.
+    pub size: u64,
+    /// Its tags.
+    pub tags: Vec<Tag>,
+}
+
+/// Builds every selected program and packs each into its layout.
+///
+/// # Errors
+/// What the first stage that failed failed with. Layouts of programs before it are complete, those after it as
+/// they were.
+pub fn make(request: &Request, shell: &Shell) -> Result<Vec<Made>, Failure> {
+    let env = CargoEnv::from_process()?;
+    let selection = &request.selection;
+    // git answers while cargo builds.
+    let revision = PendingRevision::start(&env, &project_folder(&env, selection));
+    let built = build_all(&env, request, shell)?;
+    let revision = revision.finish();
+    let programs: Vec<Program<'_>> = built
+        .projects
+        .iter()
+        .map(|project| Program::resolve(request, &built, project, revision.as_ref()))
+        .collect::<Result<_, _>>()?;
+    programs.into_iter().map(|program| program.make(&built, shell)).collect()
+}
+
+/// The plans of every selected program, as JSON, without building.
+///
+/// # Errors
+/// What is wrong with the settings or the selection.
+pub fn plans(request: &Request) -> Result<Vec<serde_json::Value>, Failure> {
+    let env = CargoEnv::from_process()?;
+    let revision = crate::cargo::git::revision(&env, &project_folder(&env, &request.selection));
+    let workspace = Workspace::load(&env, &request.selection)?;
+    let projects = workspace.projects(&request.selection)?;
+    projects
+        .iter()
+        .map(|project| {
+            let settings = settings(request, &workspace, project, revision.as_ref())?;
+            Ok(Plan::resolve(&project.target, &settings)?.to_json())
+        })
+        .collect()
+}
+
+fn project_folder(env: &CargoEnv, selection: &Selection) -> PathBuf {
+    let manifest = selection.manifest_path.as_ref().map(|path| env.cwd().join(path));
+    manifest.as_deref().and_then(Path::parent).unwrap_or(env.cwd()).to_owned()
+}
+
+fn build_all(env: &CargoEnv, request: &Request, shell: &Shell) -> Result<Built, Failure> {
+    let settings = |workspace: &Workspace, projects: &[Project]| {
+        let all: Vec<Settings> = projects
+            .iter()
+            .map(|project| settings(request, workspace, project, None))
+            .collect::<Result<_, _>>()?;
+        Ok::<_, Failure>(BuildSettings {
+            small: agreed("small", &all, |settings| settings.small)?.unwrap_or(false),
+            install_target: agreed("install-target", &all, |settings| settings.install_target)?
+                .unwrap_or(true),
+        })
+    };
+    let mut unheard = Ok(());
+    let built = build(env, &request.selection, settings, &mut |event| match event {
+        Event::InstallingTarget { command } => {
+            shell.status("Installing", format_args!("wasm32-wasip1 ({command})"))
+        }
+        Event::CargoMessage(line) if request.json => unheard = shell.print(line),
+        Event::CargoMessage(_) => {}
+    })?;
+    unheard?;
+    Ok(built)
+}
+
+/// The value that all programs agree on: cargo builds them in one go.
+fn agreed<T: PartialEq>(
+    key: &'static str,
+    all: &[Settings],
+    value: impl Fn(&Settings) -> Option<T>,
+) -> Result<Option<T>, Failure> {
+    let mut values = all.iter().filter_map(value);
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.any(|other| other != first) {
+        let reason =
+            "the selected packages disagree on it: set it in [workspace.metadata.wasm-oci], or build them \
+                      one by one with -p"
+                .to_owned();
+        return Err(SettingsError::Meaning { key, reason }.into());
+    }
+    Ok(Some(first))
+}
+
+/// All settings of a program.
+fn settings(
+    request: &Request,
+    workspace: &Workspace,
+    project: &Project,
+    revision: Option<&Revision>,
+) -> Result<Settings, Failure> {
+    let of_table = |metadata: Option<&serde_json::Value>, table: &str, manifest: &Path| {
+        let folder = manifest.parent().unwrap_or(Path::new("."));
+        let table = format!("[{table}] of {}", manifest.display());
+        let read = |metadata| Settings::from_metadata(metadata, &project.target, &table, folder);
+        metadata.map(read).transpose().map(Option::unwrap_or_default)
+    };
+    let package = of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
+    let of_all = of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
+    let given = request.flags.clone().over(env_vars::settings()).over(package).over(of_all);
+    let mut settings = given.over(detected(project, revision));
+    settings.repository = settings.repository.map(|repository| expanded(&repository, project));
+    Ok(settings)
+}
+
+/// A program that was built, with its plan.
+struct Program<'a> {
+    built: &'a BuiltProject,
+    settings: Settings,
+    plan: Plan,
+    layout: PathBuf,
+    stamp: PathBuf,
+}
+
+impl<'a> Program<'a> {
+    fn resolve(
+        request: &Request,
+        all: &Built,
+        built: &'a BuiltProject,
+        revision: Option<&Revision>,
+    ) -> Result<Program<'a>, Failure> {
+        let name = &built.project.target;
+        let settings = settings(request, &all.workspace, &built.project, revision)?;
+        let folder = all.workspace.target_dir().join("wasm-oci");
+        let layout = match &request.layout {
+            None => folder.join(name),
+            Some(path) if all.projects.len() == 1 => path.clone(),
+            Some(path) => path.join(name),
+        };
+        let stamp = folder.join(".stamps").join(format!("{name}.json"));
+        Ok(Program { built, plan: Plan::resolve(name, &settings)?, settings, layout, stamp })
+    }
+
+    /// Goes through the stages, unless they were gone through before with the same inputs.
+    fn make(self, all: &Built, shell: &Shell) -> Result<Made, Failure> {
+        let module = BuiltModule::read(&self.built.wasm)?;
+        let fingerprint = self.plan.fingerprint(module.bytes());
+        let current = async { Ok::<_, Error>(Stamp::current(&self.stamp, fingerprint, &self.layout).await) };
+        let (stamp, fresh) = match block_on(current)? {
+            Some(stamp) => (stamp, true),
+            None => (self.pack(module, fingerprint, all, shell)?, false),
+        };
+        let images: Vec<MadeImage> = stamp
+            .images
+            .iter()
+            .map(|image| MadeImage {
+                format: image.format(),
+                digest: image.digest,
+                size: image.size(),
+                tags: image.tags(),
+            })
+            .collect();
+        let verb = if fresh { "Fresh" } else { "Packed" };
+        for image in &images {
+            shell.status(verb, format_args!("{} as {} {}", self.plan.image.name, image.format, image.digest));
+        }
+        let Program { built, settings, plan, layout, .. } = self;
+        Ok(Made { project: built.project.clone(), settings, plan, layout, sizes: stamp.sizes, images, fresh })
+    }
+
+    fn pack(
+        &self,
+        module: BuiltModule,
+        fingerprint: Digest,
+        all: &Built,
+        shell: &Shell,
+    ) -> Result<Stamp, Failure> {
+        let folders: Vec<&Path> = all.folders.iter().map(PathBuf::as_path).collect();
+        for path in leaked_paths(module.bytes(), &folders) {
+            let name = &self.plan.image.name;
+            shell.warn(format_args!(
+                "`{name}` holds a path of this machine, and so will differ on others: {path}"
+            ));
+        }
+        let packed = pack(module, &self.plan, shell)?;
+        block_on(to_layout(&packed.images, &self.layout, shell))?;
+        packed.sizes.show(shell);
+        let stamp = Stamp::new(fingerprint, &self.layout, &packed);
+        stamp.keep(&self.stamp);
+        Ok(stamp)
+    }
+}
+
+impl Made {
+    /// The images themselves, read from the layout.
+    ///
+    /// # Errors
+    /// What reading fails with.
+    pub fn load(&self) -> Result<Vec<TaggedImage>, Failure> {
+        let layout = Layout::open(&self.layout)?;
+        let mut images = Vec::new();
+        for MadeImage { format, digest, tags, .. } in &self.images {
+            let image = block_on(load(&layout, &Name::Digest(*digest)))?;
+            images.push(TaggedImage { format: *format, image, tags: tags.clone() });
+        }
+        Ok(images)
+    }
+
+    /// Prints what was made and where it is.
+    ///
+    /// # Errors
+    /// When standard output can't be written.
+    pub fn print(&self, places: &Places<'_>, shell: &Shell, json: bool) -> Result<(), Failure> {
+        for MadeImage { format, digest, size, tags } in &self.images {
+            let name = &self.project.target;
+            let message = ImageMessage::of_parts(name, *format, *digest, *size, tags, places);
+            let package = Some(self.project.package.clone());
+            ImageMessage { package, fresh: self.fresh, module: Some(self.sizes), ..message }
+                .print(shell, json)?;
+        }
+        Ok(())
+    }
+}
