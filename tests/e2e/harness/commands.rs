@@ -1,0 +1,63 @@
+//! Our own commands, as built from this checkout.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// The command `wasm-oci`.
+pub(crate) fn wasm_oci() -> Command {
+    Command::new(program("wasm-oci"))
+}
+
+/// The command `cargo wasm-oci`: its first argument has to be `wasm-oci`, as when cargo starts it.
+pub(crate) fn cargo_wasm_oci() -> Command {
+    let mut command = Command::new(program("cargo-wasm-oci"));
+    // What is set for the tests themselves says nothing about the crates that they build.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        let of_this_test =
+            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_"].iter().any(|it| name.starts_with(it));
+        if of_this_test || name == "RUSTFLAGS" {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// The file of one of our programs. They are brought up to date once: cargo does not build another package's
+/// programs for a test.
+pub(crate) fn program(name: &str) -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(build).join(format!("{name}{}", env::consts::EXE_SUFFIX))
+}
+
+fn build() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    // All of the workspace, because features are unified over what is built: less of it could mean building
+    // dependencies once more.
+    let status = Command::new(cargo)
+        .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
+        .current_dir(root())
+        .status()
+        .expect("cargo starts");
+    assert!(status.success(), "our own commands can't be built");
+    // This test lies in the folder `deps` beside them.
+    let test = env::current_exe().expect("a test knows its own file");
+    test.parent().and_then(Path::parent).expect("a test is in two folders").to_owned()
+}
+
+/// The checkout.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the checkout").to_owned()
+}
+
+/// An example's manifest.
+pub(crate) fn example(name: &str) -> PathBuf {
+    root().join("examples").join(name).join("Cargo.toml")
+}
+
+/// A folder that other tests don't use and that stays, for what takes long to build.
+pub(crate) fn lasting(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}

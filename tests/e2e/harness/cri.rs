@@ -1,0 +1,62 @@
+//! Pods, as Kubernetes runs them: through the container runtime interface (CRI) that every containerd serves.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+
+use serde_json::json;
+
+use super::containerd::{Containerd, SNAPSHOTTER};
+use super::run::Run;
+use super::{tools, umoci};
+
+/// The name under which pods' runtime is configured; in Kubernetes, that of a RuntimeClass's handler.
+pub(crate) const HANDLER: &str = "wasmtime";
+/// The image of the container that holds a pod together, which the shim runs like any other.
+pub(crate) const PAUSE_IMAGE: &str = "example.com/pause:app";
+
+/// What a pod's specification says about its only container.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Pod<'a> {
+    pub(crate) image: &'a str,
+    /// Instead of the image's entrypoint, if not empty.
+    pub(crate) command: &'a [&'a str],
+    /// After the entrypoint or command.
+    pub(crate) args: &'a [&'a str],
+    pub(crate) env: &'a [(&'a str, &'a str)],
+}
+
+impl Containerd {
+    /// Pulls the pod's image and runs it to its end, on the network of the machine. 125 is the code of a pod that
+    /// could not start.
+    pub(crate) fn run_pod(&self, pod: Pod<'_>) -> Run {
+        let directory = self.temporary_directory();
+        self.pause_image.call_once(|| self.import_pause_image(directory.path()));
+        let script = directory.path().join("cri.mjs");
+        fs::write(&script, include_str!("cri.mjs")).expect("a temporary directory can be written");
+        let request = json!({
+            "image": pod.image,
+            "handler": HANDLER,
+            "command": pod.command,
+            "args": pod.args,
+            "env": pod.env,
+        });
+        let mut command = tools::as_root(tools::program("node"));
+        command.arg(script).arg(self.socket()).args([PAUSE_IMAGE, &request.to_string()]);
+        Run::of(command.arg(directory.path().join("logs")))
+    }
+
+    fn import_pause_image(&self, directory: &Path) {
+        let (module, layout) = (directory.join("pause.wasm"), directory.join("layout"));
+        let bytes = wat::parse_str(include_str!("pause.wat")).expect("the module is well-formed");
+        fs::write(&module, bytes).expect("a temporary directory can be written");
+        umoci::image(&layout, &module);
+        let archive = directory.join("pause.tar");
+        let to = format!("oci-archive:{}:app", archive.display());
+        let _copied = umoci::copy(&format!("oci:{}:app", layout.display()), &to, &[]).success();
+        let import = ["--namespace", "k8s.io", "image", "import", "--snapshotter", SNAPSHOTTER];
+        let name = PAUSE_IMAGE.strip_suffix(":app").expect("the tag is app");
+        let args = import.into_iter().chain(["--base-name", name]).map(OsStr::new);
+        let _imported = self.ctr(args.chain([archive.as_os_str()])).success();
+    }
+}

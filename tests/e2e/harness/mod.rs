@@ -1,0 +1,23 @@
+//! Real components that images and modules are given to: a registry, two versions of containerd, Node.
+//!
+//! Each is started by the test that needs it, on its own port or socket and in a temporary directory, and is gone
+//! when the test ends. A component that is not installed fails the test and says how to get it: a test that was
+//! skipped proves nothing.
+#![allow(clippy::expect_used, reason = "a harness has nobody to return an error to")]
+
+pub(crate) mod commands;
+pub(crate) mod containerd;
+pub(crate) mod cri;
+pub(crate) mod daemon;
+pub(crate) mod node;
+pub(crate) mod registry;
+pub(crate) mod run;
+pub(crate) mod tools;
+pub(crate) mod umoci;
+
+pub(crate) use commands::{cargo_wasm_oci, wasm_oci};
+pub(crate) use containerd::{Containerd, Version};
+pub(crate) use cri::Pod;
+pub(crate) use node::Node;
+pub(crate) use registry::Registry;
+pub(crate) use run::Run;

@@ -1,0 +1,99 @@
+//! Debian's `docker-registry`, the reference implementation that most registries started from.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::daemon::Daemon;
+use super::tools;
+
+/// The user that [`Registry::start_private`] lets in.
+pub(crate) const USER: &str = "tester";
+/// Their password.
+pub(crate) const PASSWORD: &str = "correct horse";
+/// The password as the registry wants it, in bcrypt.
+const PASSWORD_HASH: &str = "$2b$04$Iysz25TvGjAdTdaAtsQaDemPGNdU5zrJ2sx62xXsxrXWh1H1HE/Ge";
+
+/// A registry of this test alone, empty, on a free port of the loopback address.
+pub(crate) struct Registry {
+    daemon: Daemon,
+    host: String,
+}
+
+impl Registry {
+    /// One that anybody may read and write.
+    pub(crate) fn start() -> Self {
+        Self::with_auth(|_| String::new())
+    }
+
+    /// One that wants [`USER`] and [`PASSWORD`] for everything.
+    pub(crate) fn start_private() -> Self {
+        Self::with_auth(|directory| {
+            let file = directory.join("htpasswd");
+            fs::write(&file, format!("{USER}:{PASSWORD_HASH}\n"))
+                .expect("a temporary directory can be written");
+            format!("auth: {{htpasswd: {{realm: tests, path: {}}}}}\n", file.display())
+        })
+    }
+
+    /// `127.0.0.1:PORT`, the start of every reference to an image in it.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// Its log, which names every request.
+    pub(crate) fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// The folder where it keeps what was pushed.
+    pub(crate) fn storage(&self) -> PathBuf {
+        self.daemon.directory().join("storage")
+    }
+
+    fn with_auth(auth: impl FnOnce(&Path) -> String) -> Self {
+        let program = tools::program("docker-registry");
+        let directory = tempfile::Builder::new().prefix("registry-").tempdir();
+        let directory = directory.expect("a temporary directory can be made");
+        let config = directory.path().join("config.yml");
+        let text = config_text(directory.path()) + &auth(directory.path());
+        fs::write(&config, text).expect("a temporary directory can be written");
+        let mut command = Command::new(program);
+        command.arg("serve").arg(config);
+        let daemon = Daemon::start(directory, Command::new("sh"), "", &command);
+        let host = daemon.wait_for("port of docker-registry", |daemon| port(&daemon.log()));
+        daemon.wait_for("answer from docker-registry", |_| answers(&host).then_some(()));
+        Self { daemon, host }
+    }
+}
+
+/// With port 0, the registry takes a free one: choosing one for it would leave time for another to take it first.
+fn config_text(directory: &Path) -> String {
+    format!(
+        "version: 0.1\n\
+         storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
+         http: {{addr: 127.0.0.1:0}}\n",
+        directory.join("storage").display()
+    )
+}
+
+/// The address in a line such as `level=info msg="listening on 127.0.0.1:40123"`.
+fn port(log: &str) -> Option<String> {
+    let (_, rest) = log.split_once("listening on ")?;
+    let (address, _) = rest.split_once(|next: char| next == '"' || next.is_whitespace())?;
+    Some(address.to_owned())
+}
+
+/// Whether there is any answer of HTTP to the question that clients ask first, if only to ask for a password.
+fn answers(host: &str) -> bool {
+    let ask = || {
+        let mut stream = TcpStream::connect(host)?;
+        write!(stream, "GET /v2/ HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
+        let mut status = [0; 5];
+        stream.read_exact(&mut status)?;
+        Ok::<_, std::io::Error>(&status == b"HTTP/")
+    };
+    ask().unwrap_or(false)
+}

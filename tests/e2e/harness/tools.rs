@@ -1,0 +1,75 @@
+//! Where `tests/setup` puts the components, or a sentence that says to run it.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// The file of a program on the `PATH`, or in a directory for administrators, which the `PATH` of others lacks.
+#[track_caller]
+pub(crate) fn program(name: &str) -> PathBuf {
+    let path = search_path();
+    let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_program(file));
+    found.unwrap_or_else(|| panic!("{name} is not installed: run tests/setup"))
+}
+
+/// The `PATH` of this process and the directories for administrators.
+pub(crate) fn search_path() -> OsString {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let more = ["/usr/local/sbin", "/usr/sbin", "/sbin"].map(PathBuf::from);
+    env::join_paths(env::split_paths(&path).chain(more)).expect("a PATH can be split and joined")
+}
+
+/// The directory with the Wasm shim, for the `PATH` of a containerd.
+#[track_caller]
+pub(crate) fn shim_directory() -> PathBuf {
+    let directory = cache().join("shim");
+    cached(&directory.join("containerd-shim-wasmtime-v1"), "the Wasm shim");
+    directory
+}
+
+/// A program of the newer containerd, which is in the cache because the machine has its own.
+#[track_caller]
+pub(crate) fn newer_containerd(name: &str) -> PathBuf {
+    cached(&cache().join("containerd-1.7/usr/bin").join(name), "containerd 1.7")
+}
+
+/// The folder with the crates of `tests/real-crates`, and their native programs in `native/bin`.
+#[track_caller]
+pub(crate) fn real_crates() -> PathBuf {
+    let folder = cache().join("real-crates");
+    assert!(folder.is_dir(), "the real crates are not at {}: run tests/setup", folder.display());
+    folder
+}
+
+/// A command for `program` as the administrator, whom containerd needs for mounts and namespaces.
+pub(crate) fn as_root(program: impl AsRef<OsStr>) -> Command {
+    // The owner of a process's own directory is the user it acts as.
+    let uid = fs::metadata("/proc/self").map(|directory| directory.uid());
+    if uid.is_ok_and(|uid| uid == 0) {
+        return Command::new(program);
+    }
+    let mut command = Command::new(self::program("sudo"));
+    command.args(["--non-interactive", "--"]).arg(program);
+    command
+}
+
+fn cache() -> PathBuf {
+    let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    let of_user = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));
+    variable("WASM_OCI_TEST_CACHE")
+        .or_else(|| Some(of_user()?.join("wasm-oci-tests")))
+        .expect("HOME is set, or WASM_OCI_TEST_CACHE")
+}
+
+#[track_caller]
+fn cached(file: &Path, what: &str) -> PathBuf {
+    assert!(is_program(file), "{what} is not at {}: run tests/setup", file.display());
+    file.to_owned()
+}
+
+fn is_program(file: &Path) -> bool {
+    fs::metadata(file).is_ok_and(|file| file.is_file() && file.permissions().mode() & 0o111 != 0)
+}

@@ -1,0 +1,160 @@
+//! Layouts and archives of ours in other people's hands: skopeo and umoci.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::harness::{Registry, Run, tools, umoci, wasm_oci};
+
+/// A folder with a module, `app.wasm`, and its image in `layout`.
+struct Packed {
+    folder: TempDir,
+    digest: String,
+}
+
+impl Packed {
+    fn new(format: &str) -> Packed {
+        let folder = tempfile::tempdir().unwrap();
+        let module = wat::parse_str(include_str!("echo.wat")).unwrap();
+        fs::write(folder.path().join("app.wasm"), module).unwrap();
+        let mut pack = wasm_oci();
+        pack.args(["pack", "app.wasm", "--json", "--format", format, "--oci-layout-path", "layout"]);
+        pack.args(["--tarball", "app.tar", "--tag", "1.0"]);
+        if !matches!(format, "module" | "artifact") {
+            pack.args(["--include", "/etc/app.toml=app.wasm"]);
+        }
+        let run = Run::of(pack.current_dir(folder.path())).success();
+        let message: Value = serde_json::from_str(&run.stdout).unwrap();
+        Packed { digest: message["digest"].as_str().unwrap().to_owned(), folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+fn skopeo(args: &[&str]) -> Run {
+    Run::of(Command::new(tools::program("skopeo")).arg("--insecure-policy").args(args))
+}
+
+fn digest_of(text: &str) -> String {
+    use wasm_oci_core::image::Digest;
+    Digest::of(text.as_bytes()).to_string()
+}
+
+#[test]
+fn skopeo_reads_and_copies_every_format_without_a_change() {
+    let registry = Registry::start();
+    for format in ["universal", "container", "module", "combined", "artifact"] {
+        let packed = Packed::new(format);
+        let layout = format!("oci:{}:1.0", packed.path("layout").display());
+        let raw = skopeo(&["inspect", "--raw", &layout]).success();
+        assert_eq!(digest_of(&raw.stdout), packed.digest, "{format}");
+
+        let reference = format!("docker://{}/{format}:1.0", registry.host());
+        let all = ["copy", "--all", "--src-tls-verify=false", "--dest-tls-verify=false"];
+        let _there = skopeo(&[&all[..], &[&layout, &reference]].concat()).success();
+        let back = format!("oci:{}:1.0", packed.path("back").display());
+        let _back = skopeo(&[&all[..], &[&reference, &back]].concat()).success();
+        let raw = skopeo(&["inspect", "--raw", &back]).success();
+        assert_eq!(digest_of(&raw.stdout), packed.digest, "{format}");
+
+        let archive = format!("oci-archive:{}", packed.path("app.tar").display());
+        let raw = skopeo(&["inspect", "--raw", &archive]).success();
+        assert_eq!(digest_of(&raw.stdout), packed.digest, "{format}");
+    }
+}
+
+#[test]
+fn skopeo_inspects_what_docker_would_run() {
+    let packed = Packed::new("universal");
+    let layout = format!("oci:{}:1.0", packed.path("layout").display());
+    let platforms = [("wasi", "wasm"), ("linux", "amd64"), ("linux", "arm64")];
+    for (os, architecture) in platforms {
+        let run = Run::of(Command::new(tools::program("skopeo")).args([
+            "--override-os",
+            os,
+            "--override-arch",
+            architecture,
+            "inspect",
+            "--config",
+            &layout,
+        ]))
+        .success();
+        let config: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(config["os"], os);
+        assert_eq!(config["architecture"], architecture);
+        assert_eq!(config["config"]["Entrypoint"][0], "/app.wasm");
+    }
+}
+
+#[test]
+fn umoci_unpacks_the_module_and_the_files() {
+    // umoci knows no index, and no other systems than those that its bundles are for; a root file system it makes
+    // of any single manifest.
+    let packed = Packed::new("container");
+    let root = packed.path("root");
+    let image = format!("{}:1.0", packed.path("layout").display());
+    let mut unpack = Command::new(tools::program("umoci"));
+    let _unpacked =
+        Run::of(unpack.args(["raw", "unpack", "--rootless", "--image", &image]).arg(&root)).success();
+    assert!(fs::read(root.join("app.wasm")).unwrap().starts_with(b"\0asm"));
+    assert_eq!(fs::read(root.join("etc/app.toml")).unwrap(), fs::read(packed.path("app.wasm")).unwrap());
+}
+
+#[test]
+fn an_image_of_umocis_runs_and_is_inspected() {
+    let folder = tempfile::tempdir().unwrap();
+    let module = folder.path().join("app.wasm");
+    fs::write(&module, wat::parse_str(include_str!("echo.wat")).unwrap()).unwrap();
+    umoci::image(&folder.path().join("layout"), &module);
+    let location = format!("oci:{}", folder.path().join("layout").display());
+    let run = Run::of(wasm_oci().args(["run", &location, "--env", "NAME=value", "--", "one"]));
+    assert_eq!(run.stdout, "/app.wasm\none\nNAME=value\n", "{run:?}");
+    assert_eq!(run.code, 7, "{run:?}");
+    let inspected = Run::of(wasm_oci().args(["inspect", &location, "--json"])).success();
+    let image: Value = serde_json::from_str(&inspected.stdout).unwrap();
+    assert_eq!(image["format"], "container");
+    assert_eq!(image["module"]["kind"], "command");
+}
+
+#[test]
+fn an_image_moves_between_all_places() {
+    let registry = Registry::start();
+    let packed = Packed::new("universal");
+    let reference = format!("{}/app:2.0", registry.host());
+    let mut push = wasm_oci();
+    push.args(["push", "oci-archive:app.tar", &reference]).current_dir(packed.folder.path());
+    let run = Run::of(&mut push).success();
+    assert_eq!(run.stdout.trim_end(), format!("{}/app@{}", registry.host(), packed.digest));
+
+    let mut pull = wasm_oci();
+    pull.args(["pull", &reference, "--oci-layout-path", "again"]).current_dir(packed.folder.path());
+    let run = Run::of(&mut pull).success();
+    assert_eq!(run.stdout.trim_end(), "oci:again:2.0");
+    let inspected = inspect(&format!("oci:{}:2.0", packed.path("again").display()));
+    assert_eq!(inspected["digest"], packed.digest.as_str());
+    let pinned = inspect(&format!("{}/app@{}", registry.host(), packed.digest));
+    assert_eq!(pinned, inspected);
+}
+
+fn inspect(location: &str) -> Value {
+    let run = Run::of(wasm_oci().args(["inspect", "--json", location])).success();
+    serde_json::from_str(&run.stdout).unwrap()
+}
+
+#[test]
+fn the_same_module_and_settings_give_the_same_image() {
+    let (one, two) = (Packed::new("universal"), Packed::new("universal"));
+    assert_eq!(one.digest, two.digest);
+    let same = |name: &str| same_file(&one.path(name), &two.path(name));
+    assert!(same("app.tar"));
+    assert!(same("layout/index.json"));
+}
+
+fn same_file(one: &Path, two: &Path) -> bool {
+    fs::read(one).unwrap() == fs::read(two).unwrap()
+}

@@ -1,0 +1,13 @@
+//! Both commands, from end to end, against real components.
+#![allow(clippy::unwrap_used, reason = "these are tests")]
+
+mod bad_input;
+mod cargo;
+mod components;
+mod consumers;
+mod docs;
+mod golden;
+mod harness;
+mod layouts;
+mod real_crates;
+mod registry;

@@ -1,0 +1,202 @@
+//! Crates as their authors published them, packed and run, against the same programs built natively.
+//!
+//! `tests/real-crates/cases.toml` says which crates and what to run of each; `tests/setup` gets them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde::Deserialize;
+use tempfile::TempDir;
+
+use crate::harness;
+
+macro_rules! real_crates {
+    ($($test:ident: $name:literal,)*) => {
+        const TESTED: &[&str] = &[$($name),*];
+
+        $(
+            #[test]
+            fn $test() {
+                image_and_native_program_agree($name);
+            }
+        )*
+    };
+}
+
+real_crates! {
+    pulldown_cmark: "pulldown-cmark",
+    comrak: "comrak",
+    hexyl: "hexyl",
+    sd: "sd",
+    ripgrep: "ripgrep",
+}
+
+#[test]
+fn every_crate_of_the_table_is_tested() {
+    let table = Table::read();
+    let names: BTreeSet<_> = table.crates.iter().map(|package| package.name.as_str()).collect();
+    assert_eq!(names, TESTED.iter().copied().collect());
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Table {
+    #[serde(rename = "crate")]
+    crates: Vec<Package>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Package {
+    name: String,
+    /// For `fetch` only.
+    #[serde(rename = "version")]
+    _version: String,
+    features: Vec<String>,
+    bin: String,
+    #[serde(rename = "case")]
+    cases: Vec<Case>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Case {
+    name: String,
+    args: Vec<String>,
+    stdin: Option<PathBuf>,
+    dir: Option<PathBuf>,
+    #[serde(default)]
+    code: i32,
+}
+
+impl Table {
+    fn read() -> Self {
+        toml::from_str(&fs::read_to_string(data("cases.toml")).unwrap()).unwrap()
+    }
+}
+
+fn data(path: impl AsRef<Path>) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("real-crates").join(path)
+}
+
+fn image_and_native_program_agree(name: &str) {
+    let fetched = harness::tools::real_crates();
+    let package = Table::read().crates.into_iter().find(|package| package.name == name).unwrap();
+    let temp = tempfile::tempdir().unwrap();
+    let layout = temp.path().join("image");
+    build(&package, &fetched, &layout);
+    for case in &package.cases {
+        let native = run_native(&fetched.join("native/bin").join(&package.bin), case);
+        let image = run_image(&layout, case);
+        let what = format!("{name}: {}", case.name);
+        native.assert_equals(&image, &what);
+        assert_eq!(native.code, Some(case.code), "{what}: {}", native.stderr);
+    }
+}
+
+fn build(package: &Package, fetched: &Path, layout: &Path) {
+    let status = harness::cargo_wasm_oci()
+        .args(["wasm-oci", "build", "--locked", "--manifest-path"])
+        .arg(fetched.join(&package.name).join("Cargo.toml"))
+        .args(&package.features)
+        .arg("--oci-layout-path")
+        .arg(layout)
+        // The crates have many dependencies in common.
+        .env("CARGO_TARGET_DIR", fetched.join("wasm-target"))
+        .status()
+        .unwrap();
+    assert!(status.success(), "{}: the build failed: {status}", package.name);
+}
+
+fn run_native(program: &Path, case: &Case) -> Outcome {
+    let dir = case.copy_of_dir();
+    let mut command = Command::new(program);
+    command.args(&case.args).current_dir(dir.path());
+    case.outcome(command, &dir)
+}
+
+fn run_image(layout: &Path, case: &Case) -> Outcome {
+    let dir = case.copy_of_dir();
+    let mut command = harness::wasm_oci();
+    command.arg("run").arg(format!("oci:{}", layout.display()));
+    if case.dir.is_some() {
+        // A guest starts in `/`, so this is what the current directory is to the native program.
+        command.arg("--dir").arg(format!("{}::/", dir.path().display()));
+    }
+    command.arg("--").args(&case.args);
+    case.outcome(command, &dir)
+}
+
+impl Case {
+    /// A copy of the folder that the program sees, or an empty one when it sees none.
+    fn copy_of_dir(&self) -> TempDir {
+        let temp = tempfile::tempdir().unwrap();
+        if let Some(dir) = &self.dir {
+            copy(&data("inputs").join(dir), temp.path());
+        }
+        temp
+    }
+
+    fn outcome(&self, mut command: Command, dir: &TempDir) -> Outcome {
+        let stdin = match &self.stdin {
+            Some(path) => File::open(data("inputs").join(path)).unwrap().into(),
+            None => Stdio::null(),
+        };
+        let output = command.stdin(stdin).output().unwrap();
+        Outcome {
+            code: output.status.code(),
+            stdout: output.stdout,
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            files: files_in(dir.path()),
+        }
+    }
+}
+
+/// What a program did that another one has to do as well; `stderr` is for messages.
+struct Outcome {
+    code: Option<i32>,
+    stdout: Vec<u8>,
+    files: BTreeMap<PathBuf, Vec<u8>>,
+    stderr: String,
+}
+
+impl Outcome {
+    fn assert_equals(&self, image: &Self, what: &str) {
+        let stderr = &image.stderr;
+        assert_eq!(self.code, image.code, "{what}: exit codes, native and image, differ: {stderr}");
+        assert!(
+            self.stdout == image.stdout,
+            "{what}: outputs differ\n--- native\n{}\n--- image\n{}\n{stderr}",
+            String::from_utf8_lossy(&self.stdout),
+            String::from_utf8_lossy(&image.stdout),
+        );
+        assert!(self.files == image.files, "{what}: the files differ afterwards: {stderr}");
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for (path, bytes) in files_in(from) {
+        let path = to.join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+/// Every file below a folder, by its path in it.
+fn files_in(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut folders = vec![root.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                files.insert(path.strip_prefix(root).unwrap().to_owned(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    files
+}

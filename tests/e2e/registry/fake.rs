@@ -1,0 +1,73 @@
+//! A registry that answers what a test wants it to.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use wasm_oci_core::image::MediaType;
+
+/// Answers every request with what a function makes of its head. It lives as long as the test's process.
+pub(super) struct Fake {
+    host: String,
+}
+
+impl Fake {
+    pub(super) fn start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
+        Fake::start_with_host(move |request, _| answer(request))
+    }
+
+    /// The function is also given the registry's own address.
+    pub(super) fn start_with_host(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let answer = Arc::new(answer);
+        let own = host.clone();
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (answer, host) = (Arc::clone(&answer), own.clone());
+                // A client that goes away is what some tests are about.
+                thread::spawn(move || serve(stream, |request| answer(request, &host)).ok());
+            }
+        });
+        Fake { host }
+    }
+
+    /// `127.0.0.1:PORT`.
+    pub(super) fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+/// One request, then the connection is closed, so that an answer may end anywhere.
+fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
+            return Ok(());
+        }
+    }
+    let length = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
+    let length = head.lines().find_map(length).unwrap_or(0);
+    std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+    let answer = answer(&head).replacen("\r\n", "\r\nConnection: close\r\n", 1);
+    stream.write_all(answer.as_bytes())
+}
+
+/// The answer with a manifest, and with more headers.
+pub(super) fn manifest(body: &str, headers: &str) -> String {
+    let media_type = MediaType::ImageManifest;
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {media_type}\r\nContent-Length: {length}\r\n{headers}\r\n{body}"
+    )
+}
+
+pub(super) fn json(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+pub(super) fn not_found() -> String {
+    "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()
+}
