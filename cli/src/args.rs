@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{ArgAction, Args};
+use wasm_oci_core::image::{Created, Format, Platform};
+use wasm_oci_core::module::Level;
 
 use crate::env_vars;
 use crate::error::Error;
@@ -49,7 +52,7 @@ impl OutputArgs {
 #[command(next_help_heading = "Module")]
 pub struct ModuleArgs {
     /// How much to optimize: off, 0 to 4, s or z
-    #[arg(short = 'O', long, value_name = "LEVEL")]
+    #[arg(short = 'O', long, value_name = "LEVEL", value_parser = checked::<Level>)]
     pub optimize: Option<String>,
     /// Take the module as it is
     #[arg(long, conflicts_with = "optimize")]
@@ -67,7 +70,7 @@ pub struct ModuleArgs {
 #[command(next_help_heading = "Image")]
 pub struct ImageArgs {
     /// The formats to make: universal, container, module, combined, artifact
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = checked::<Format>)]
     pub format: Vec<String>,
     /// Tag of the image, alone or as REPOSITORY:TAG
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
@@ -94,13 +97,13 @@ pub struct ImageArgs {
     #[arg(long, value_name = "PATH=HOST", value_parser = pair)]
     pub include: Vec<(String, String)>,
     /// Time in the image: seconds since 1970, or as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = checked::<Created>)]
     pub created: Option<String>,
     /// Who made the image
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
     /// The linux platforms that a universal image lists
-    #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
+    #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',', value_parser = checked::<Platform>)]
     pub linux_platforms: Vec<String>,
 }
 
@@ -123,6 +126,11 @@ pub struct RegistryArgs {
     /// Speak plain HTTP with this registry (as is done with loopback addresses)
     #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
     pub insecure_registries: Vec<String>,
+}
+
+/// A value as it stands, if it can be parsed: settings are texts until the plan is made.
+fn checked<T: FromStr<Err: ToString>>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -56,6 +56,8 @@ impl Plan {
             artifact_os: settings.artifact_os.clone(),
             name: defaults.name,
         };
+        // Now, and not after minutes of building.
+        image.check(&formats)?;
         let (tags, repository) = names(settings)?;
         Ok(Plan {
             tags,

@@ -145,7 +145,7 @@ fn a_bad_reference() {
     assert_refused(&folder.wasm_oci(&["pack", "app.wasm", "--tag=.x"]), 1, &["`tags`", "`.x`"]);
     assert_refused(
         &folder.wasm_oci(&["pack", "app.wasm", "--format", "dockre"]),
-        1,
+        2,
         &["`dockre`", "universal"],
     );
     assert_eq!(folder.names(), ["app.wasm"]);

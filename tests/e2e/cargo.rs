@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::harness::commands::{example, lasting, root};
+use crate::harness::commands::{cargo, example, lasting, root};
 use crate::harness::{Run, cargo_wasm_oci, wasm_oci};
 
 fn build(folder: &Path, args: &[&str]) -> Command {
@@ -224,7 +224,7 @@ fn the_picture_filter_writes_what_it_writes_natively() {
     let sample = example("image-filter").with_file_name("sample.png");
     fs::copy(sample, folder.path().join("in.png")).unwrap();
     let filters = ["grayscale", "blur:2", "edges", "-i", "in.png", "-o"];
-    let mut native = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut native = cargo();
     native.args(["run", "--quiet", "--release", "--locked", "--manifest-path"]).arg(example("image-filter"));
     native.arg("--target-dir").arg(lasting("image-filter")).arg("--").args(filters).arg("native.png");
     let _native = Run::of(native.current_dir(folder.path())).success();
@@ -299,7 +299,7 @@ fn cargo_itself_starts_the_plugin() {
             .into_iter()
             .chain(std::env::split_paths(&std::env::var_os("PATH").unwrap())),
     );
-    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = cargo();
     cargo.args(["wasm-oci", "build", "--dry-run", "--manifest-path"]).arg(example("hello"));
     let run = Run::of(cargo.env("PATH", path.unwrap()).current_dir(root())).success();
     assert!(run.stdout.contains("\"name\":\"hello\""), "{run:?}");

@@ -3,7 +3,7 @@
 
 use std::sync::OnceLock;
 
-use crate::harness::commands::{example, lasting};
+use crate::harness::commands::{cargo, example, lasting};
 use crate::harness::{Containerd, Node, Pod, Registry, Run, Version, cargo_wasm_oci, wasm_oci};
 
 /// A registry that has the example `hello` in every format.
@@ -41,8 +41,7 @@ const ENV: [(&str, &str); 1] = [("COLOUR", "blue")];
 fn expected() -> &'static str {
     static OUTPUT: OnceLock<String> = OnceLock::new();
     OUTPUT.get_or_init(|| {
-        let mut cargo =
-            std::process::Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let mut cargo = cargo();
         cargo.args(["run", "--quiet", "--locked", "--manifest-path"]).arg(example("hello"));
         cargo.arg("--target-dir").arg(lasting("hello-native")).arg("--").args(ARGS).envs(ENV);
         let run = Run::of(&mut cargo);

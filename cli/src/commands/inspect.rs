@@ -19,11 +19,11 @@ pub(crate) struct Inspect {
     /// What to inspect: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    #[command(flatten)]
-    registry: RegistryArgs,
     /// Print it as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 impl Inspect {

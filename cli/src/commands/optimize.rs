@@ -22,11 +22,11 @@ pub(crate) struct Optimize {
     /// The file to write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
-    #[command(flatten)]
-    module: ModuleArgs,
     /// Print the sizes as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    module: ModuleArgs,
 }
 
 impl Optimize {

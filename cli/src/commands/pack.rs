@@ -22,6 +22,12 @@ pub(crate) struct Pack {
     /// The .wasm file
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// Print what was made as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the plan as JSON, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     places: PlaceArgs,
     #[command(flatten)]
@@ -30,19 +36,13 @@ pub(crate) struct Pack {
     module: ModuleArgs,
     #[command(flatten)]
     image: ImageArgs,
-    /// Print what was made as JSON
-    #[arg(long)]
-    json: bool,
-    /// Print the plan as JSON, and do nothing
-    #[arg(long)]
-    dry_run: bool,
 }
 
 /// What a module is called that comes from a file.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct NameArgs {
     /// The module's name in the image, instead of the file's
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", help_heading = "Image")]
     name: Option<String>,
 }
 

@@ -19,6 +19,9 @@ pub(crate) struct Pull {
     /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "REFERENCE")]
     source: wasm_oci_core::image::Reference,
+    /// Print what was pulled as JSON
+    #[arg(long)]
+    json: bool,
     #[command(flatten)]
     places: PlaceArgs,
     /// Write the image's module to this file
@@ -26,9 +29,6 @@ pub(crate) struct Pull {
     module: Option<PathBuf>,
     #[command(flatten)]
     registry: RegistryArgs,
-    /// Print what was pulled as JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Pull {

@@ -23,8 +23,14 @@ pub(crate) struct Push {
     #[arg(value_name = "SOURCE")]
     source: Location,
     /// Where to push it to: REGISTRY/REPOSITORY[:TAG]
-    #[arg(value_name = "REFERENCE")]
+    #[arg(value_name = "REFERENCE", value_parser = destination)]
     destination: Reference,
+    /// Print what was pushed as JSON
+    #[arg(long)]
+    json: bool,
+    /// Print the plan as JSON, and push nothing
+    #[arg(long)]
+    dry_run: bool,
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -33,12 +39,17 @@ pub(crate) struct Push {
     module: ModuleArgs,
     #[command(flatten)]
     image: ImageArgs,
-    /// Print what was pushed as JSON
-    #[arg(long)]
-    json: bool,
-    /// Print the plan as JSON, and push nothing
-    #[arg(long)]
-    dry_run: bool,
+}
+
+/// A place in a registry. What skopeo would take for another place is not pushed to a repository of that name.
+fn destination(text: &str) -> Result<Reference, String> {
+    let text = text.strip_prefix("docker://").unwrap_or(text);
+    match text.split_once(':') {
+        Some(("oci" | "oci-archive", _)) => {
+            Err("images are pushed to registries: `pack` and `pull` write layouts and archives".to_owned())
+        }
+        _ => text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string()),
+    }
 }
 
 impl Push {

@@ -19,11 +19,11 @@ pub(crate) struct Validate {
     /// Accept imports from this module beside WASI's
     #[arg(long = "allow-import", value_name = "MODULE")]
     allow_imports: Vec<String>,
-    #[command(flatten)]
-    registry: RegistryArgs,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
 }
 
 impl Validate {

@@ -71,8 +71,11 @@ impl ImageSettings {
         self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file())])
     }
 
-    /// Checks what types don't.
-    pub(super) fn check(&self, formats: &[Format]) -> Result<(), Error> {
+    /// Checks what types don't: whether an image can be made in these formats of these settings.
+    ///
+    /// # Errors
+    /// What is wrong with them. [`assemble`](super::assemble) fails with the same.
+    pub fn check(&self, formats: &[Format]) -> Result<(), Error> {
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_name) {
             return Err(Error::InvalidName { name: self.name.clone() });

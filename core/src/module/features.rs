@@ -5,6 +5,8 @@ use std::fmt;
 use serde::Serialize;
 use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
+use super::sections::sections;
+
 /// A WebAssembly proposal beyond the first version of the standard, by its usual name: `simd`, `bulk-memory`, …
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Feature(String);
@@ -31,7 +33,7 @@ pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
     let mut features = WasmFeatures::MVP;
     loop {
         let Err(error) = Validator::new_with_features(features).validate_all(bytes) else {
-            return Ok(features);
+            return Ok(features | needed_by_sections(bytes)?);
         };
         let missing = error.missing_wasm_feature().or_else(|| missing_by_message(error.message()));
         match missing {
@@ -39,6 +41,12 @@ pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
             _ => return Err(error),
         }
     }
+}
+
+/// wasmparser takes a data count section whatever the features; engines without bulk-memory don't.
+fn needed_by_sections(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
+    let counted = sections(bytes)?.iter().any(|section| section.name == "data count");
+    Ok(if counted { WasmFeatures::BULK_MEMORY } else { WasmFeatures::empty() })
 }
 
 /// Three errors that a feature would mend don't name it.
@@ -80,6 +88,17 @@ mod tests {
             features_of("(module (memory 1) (memory 1) (func (drop (v128.const i64x2 0 0))))"),
             ["multi-memory", "simd"]
         );
+    }
+
+    #[test]
+    fn a_data_count_section_is_a_use_of_bulk_memory() {
+        let wat = r#"(module (memory 1) (data $d "x") (func (data.drop $d)))"#;
+        assert_eq!(features_of(wat), ["bulk-memory"]);
+        let mut counted = wat::parse_str(r#"(module (memory 1) (data (i32.const 0) "x"))"#).unwrap();
+        let data = counted.windows(2).position(|bytes| bytes == [11, 7]).unwrap();
+        counted.splice(data..data, [12, 1, 1]);
+        let names: Vec<_> = named(used(&counted).unwrap()).into_iter().map(|feature| feature.0).collect();
+        assert_eq!(names, ["bulk-memory"]);
     }
 
     #[test]

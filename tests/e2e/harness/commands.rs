@@ -13,16 +13,26 @@ pub(crate) fn wasm_oci() -> Command {
 /// The command `cargo wasm-oci`: its first argument has to be `wasm-oci`, as when cargo starts it.
 pub(crate) fn cargo_wasm_oci() -> Command {
     let mut command = Command::new(program("cargo-wasm-oci"));
-    // What is set for the tests themselves says nothing about the crates that they build.
+    forget_this_test(&mut command);
+    command
+}
+
+/// The cargo that started this test.
+pub(crate) fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    forget_this_test(&mut command);
+    command
+}
+
+/// Takes away what is set for the tests themselves: it says nothing about the crates that they build, and build
+/// scripts that look at it run again.
+fn forget_this_test(command: &mut Command) {
     for (name, _) in env::vars_os() {
-        let name = name.to_string_lossy().into_owned();
-        let of_this_test =
-            ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_"].iter().any(|it| name.starts_with(it));
-        if of_this_test || name == "RUSTFLAGS" {
+        let text = name.to_string_lossy();
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_"].iter().any(|it| text.starts_with(it)) {
             command.env_remove(name);
         }
     }
-    command
 }
 
 /// The file of one of our programs. They are brought up to date once: cargo does not build another package's
@@ -33,10 +43,14 @@ pub(crate) fn program(name: &str) -> PathBuf {
 }
 
 fn build() -> PathBuf {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     // All of the workspace, because features are unified over what is built: less of it could mean building
     // dependencies once more.
-    let status = Command::new(cargo)
+    let mut cargo = cargo();
+    // What `cargo test` itself was told stays.
+    if let Some(folder) = env::var_os("CARGO_TARGET_DIR") {
+        cargo.env("CARGO_TARGET_DIR", folder);
+    }
+    let status = cargo
         .args(["build", "--quiet", "--locked", "--workspace", "--all-targets"])
         .current_dir(root())
         .status()
