@@ -204,12 +204,9 @@ impl<'a> Program<'a> {
 
     /// Goes through the stages, unless they were gone through before with the same inputs.
     fn make(self, all: &Built, shell: &Shell) -> Result<Made, Failure> {
-        let module = BuiltModule::read(&self.built.wasm)?;
-        let fingerprint = self.plan.fingerprint(module.bytes());
-        let current = async { Ok::<_, Error>(Stamp::current(&self.stamp, fingerprint, &self.layout).await) };
-        let (stamp, fresh) = match block_on(current)? {
+        let (stamp, fresh) = match self.current_stamp()? {
             Some(stamp) => (stamp, true),
-            None => (self.pack(module, fingerprint, all, shell)?, false),
+            None => (self.pack(all, shell)?, false),
         };
         let images: Vec<MadeImage> = stamp
             .images
@@ -229,24 +226,33 @@ impl<'a> Program<'a> {
         Ok(Made { project: built.project.clone(), settings, plan, layout, sizes: stamp.sizes, images, fresh })
     }
 
-    fn pack(
-        &self,
-        module: BuiltModule,
-        fingerprint: Digest,
-        all: &Built,
-        shell: &Shell,
-    ) -> Result<Stamp, Failure> {
+    /// The record of an earlier build that had the same inputs.
+    fn current_stamp(&self) -> Result<Option<Stamp>, Failure> {
+        let Some(stamp) = Stamp::recall(&self.stamp) else { return Ok(None) };
+        let digest = match stamp.digest_of(&self.built.wasm).filter(|_| self.built.fresh) {
+            Some(digest) => digest,
+            None => Digest::of(BuiltModule::read(&self.built.wasm)?.bytes()),
+        };
+        let counts = stamp.counts(self.plan.fingerprint(digest), &self.layout);
+        let counts = block_on(async { Ok::<_, Error>(counts.await) })?;
+        Ok(counts.then_some(stamp))
+    }
+
+    fn pack(&self, all: &Built, shell: &Shell) -> Result<Stamp, Failure> {
+        let module = BuiltModule::read(&self.built.wasm)?;
+        let digest = Digest::of(module.bytes());
         let folders: Vec<&Path> = all.folders.iter().map(PathBuf::as_path).collect();
         for path in leaked_paths(module.bytes(), &folders) {
             let name = &self.plan.image.name;
             shell.warn(format_args!(
-                "`{name}` holds a path of this machine, and so will differ on others: {path}"
+                "`{name}` seems to hold a path of this machine, and so may differ on others: {path}"
             ));
         }
         let packed = pack(module, &self.plan, shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
         packed.sizes.show(shell);
-        let stamp = Stamp::new(fingerprint, &self.layout, &packed);
+        let fingerprint = self.plan.fingerprint(digest);
+        let stamp = Stamp::new(&self.built.wasm, digest, fingerprint, &self.layout, &packed);
         stamp.keep(&self.stamp);
         Ok(stamp)
     }

@@ -4,6 +4,7 @@
 //! while everything that it names is there.
 
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use wasm_oci::pipeline::{Packed, Sizes, TaggedImage};
@@ -13,12 +14,22 @@ use wasm_oci_core::store::{Layout, Name, Sink, Source};
 /// A record of what was made for one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Stamp {
+    module: ModuleFile,
     fingerprint: Digest,
     layout: PathBuf,
     /// The module's sizes.
     pub sizes: Sizes,
     /// The images, the main format first.
     pub images: Vec<StampedImage>,
+}
+
+/// A module's file, as cargo itself tells one that has changed from one that has not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct ModuleFile {
+    path: PathBuf,
+    modified: Option<SystemTime>,
+    length: u64,
+    digest: Digest,
 }
 
 /// An image of the record.
@@ -32,26 +43,40 @@ pub struct StampedImage {
 }
 
 impl Stamp {
-    /// The record of what was just made.
+    /// The record of what was just made of `module`, which is at `path`.
     #[must_use]
-    pub fn new(fingerprint: Digest, layout: &Path, packed: &Packed) -> Stamp {
+    pub fn new(path: &Path, module: Digest, fingerprint: Digest, layout: &Path, packed: &Packed) -> Stamp {
         let images = packed.images.iter().map(StampedImage::of).collect();
-        Stamp { fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
+        let module = ModuleFile::of(path, module);
+        Stamp { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
     }
 
-    /// The record in `file`, when it is of the same inputs and all that it names is in `layout`.
-    pub async fn current(file: &Path, fingerprint: Digest, layout: &Path) -> Option<Stamp> {
-        let stamp: Stamp = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-        if stamp.fingerprint != fingerprint || stamp.layout != layout {
-            return None;
+    /// The record in `file`, whether or not it still counts.
+    #[must_use]
+    pub fn recall(file: &Path) -> Option<Stamp> {
+        serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    }
+
+    /// The digest of the module at `path`, if it is the file that the record is of: large modules take longer to
+    /// read than all the rest of a build that has nothing to do.
+    #[must_use]
+    pub fn digest_of(&self, path: &Path) -> Option<Digest> {
+        let known = self.module.modified.is_some() && self.module == ModuleFile::of(path, self.module.digest);
+        known.then_some(self.module.digest)
+    }
+
+    /// Whether the record is of the same inputs, and all that it names is in `layout`.
+    pub async fn counts(&self, fingerprint: Digest, layout: &Path) -> bool {
+        if self.fingerprint != fingerprint || self.layout != layout {
+            return false;
         }
-        let layout = Layout::open(layout).ok()?;
-        for image in &stamp.images {
+        let Ok(layout) = Layout::open(layout) else { return false };
+        for image in &self.images {
             if !image.is_in(&layout).await {
-                return None;
+                return false;
             }
         }
-        Some(stamp)
+        true
     }
 
     /// Keeps the record. That this fails costs only time: everything is made again.
@@ -64,6 +89,14 @@ impl Stamp {
             temporary.persist(file).map_err(|e| e.error)
         };
         drop::<std::io::Result<_>>(write());
+    }
+}
+
+impl ModuleFile {
+    fn of(path: &Path, digest: Digest) -> ModuleFile {
+        let metadata = std::fs::metadata(path).ok();
+        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
+        ModuleFile { path: path.to_owned(), modified, length: metadata.map_or(0, |it| it.len()), digest }
     }
 }
 

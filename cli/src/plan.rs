@@ -83,9 +83,10 @@ impl Plan {
         self.tags.iter().map(|tag| tag.suffixed(format.name()).map_err(Error::from)).collect()
     }
 
-    /// Names everything that decides the images' bytes and tags: the same fingerprint, the same images.
+    /// Names everything that decides the images' bytes and tags: the same fingerprint, the same images. `module` is
+    /// the digest of the module as it was built.
     #[must_use]
-    pub fn fingerprint(&self, module: &[u8]) -> Digest {
+    pub fn fingerprint(&self, module: Digest) -> Digest {
         let mut digester = Digester::default();
         digester.update(
             format!("{} {OPTIMIZER} {:?}", env!("CARGO_PKG_VERSION"), self.without_content()).as_bytes(),
@@ -93,7 +94,7 @@ impl Plan {
         for file in &self.image.include {
             digester.update(Digest::of(file.content()).to_string().as_bytes());
         }
-        digester.update(module);
+        digester.update(module.to_string().as_bytes());
         digester.finish()
     }
 
@@ -249,17 +250,18 @@ mod tests {
 
     #[test]
     fn a_fingerprint_sees_every_input() {
-        let base = plan(Settings::default()).fingerprint(b"module");
-        assert_eq!(plan(Settings::default()).fingerprint(b"module"), base);
-        assert_ne!(plan(Settings::default()).fingerprint(b"other"), base);
+        let base = plan(Settings::default()).fingerprint(Digest::of(b"module"));
+        assert_eq!(plan(Settings::default()).fingerprint(Digest::of(b"module")), base);
+        assert_ne!(plan(Settings::default()).fingerprint(Digest::of(b"other")), base);
         assert_ne!(
-            plan(Settings { user: Some("1".into()), ..Settings::default() }).fingerprint(b"module"),
+            plan(Settings { user: Some("1".into()), ..Settings::default() })
+                .fingerprint(Digest::of(b"module")),
             base
         );
         let with = |content: &'static [u8]| {
             let mut plan = plan(Settings::default());
             plan.image.include = vec![IncludedFile::new("a", content).unwrap()];
-            plan.fingerprint(b"module")
+            plan.fingerprint(Digest::of(b"module"))
         };
         assert_ne!(with(b"1"), base);
         assert_ne!(with(b"1"), with(b"2"));

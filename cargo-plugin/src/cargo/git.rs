@@ -45,14 +45,24 @@ impl PendingRevision {
     }
 }
 
-/// Asks git about the repository that `dir` is in, and waits. None without git, a repository or a commit.
+/// Asks git about the repository that `dir` is in, and waits. None without git, a repository or a commit, and none for
+/// a folder that the repository ignores: what lies there is not of this commit.
 pub fn revision(env: &CargoEnv, dir: &Path) -> Option<Revision> {
+    // Most of the time, looking is enough to know that git would find nothing, and costs no process.
+    let is_in_repository = dir.ancestors().any(|folder| folder.join(".git").exists());
+    if !is_in_repository && env.var("GIT_DIR").is_none() {
+        return None;
+    }
     let git = env.find("git")?;
     let ask = |args: &[&str]| ask(env, &git, dir, args);
     let log = ask(&["log", "-1", "--no-show-signature", "--format=%H %ct"]);
     let status = ask(&["status", "--porcelain", "--untracked-files=no"]);
     let origin = ask(&["config", "--get", "remote.origin.url"]);
-    let [log, status, origin] = [log, status, origin].map(|child| child.and_then(stdout));
+    let ignored = ask(&["check-ignore", "--quiet", "."]);
+    let [log, status, origin, ignored] = [log, status, origin, ignored].map(|child| child.and_then(stdout));
+    if ignored.is_some() {
+        return None;
+    }
     let (commit, time) = log?.split_once(' ').map(|(commit, time)| (commit.to_owned(), time.parse()))?;
     let origin = origin.and_then(|address| browsable(&address));
     Some(Revision { commit, dirty: !status?.is_empty(), time: time.ok()?, origin })
