@@ -30,4 +30,8 @@ fn a_revision_is_the_commit_and_whether_files_differ() {
     let dirty = revision(&sandbox.env(""), &sandbox.root()).expect("a commit");
     assert_eq!(dirty.to_string(), format!("{}-dirty", clean.commit));
     assert_eq!(dirty, Revision { dirty: true, origin: Some("https://example.com/a/b".into()), ..clean });
+
+    sandbox.write(".gitignore", "unpacked");
+    sandbox.write("unpacked/Cargo.toml", "");
+    assert_eq!(revision(&sandbox.env(""), &sandbox.root().join("unpacked")), None);
 }
