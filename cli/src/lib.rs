@@ -17,3 +17,4 @@ pub mod plan;
 pub mod render;
 pub mod settings;
 pub mod shell;
+pub mod source;

@@ -51,7 +51,6 @@ pub struct Sizes {
 /// # Errors
 /// What one of the stages fails with.
 pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, Error> {
-    let raw = module.bytes().len() as u64;
     if plan.optimize.level != Level::Off {
         shell.status(
             "Optimizing",
@@ -71,7 +70,7 @@ pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, E
         .first()
         .and_then(|main| main.image.wasm_manifest().ok())
         .map_or(0, |manifest| manifest.layers().iter().map(|layer| layer.descriptor().size).sum());
-    let sizes = Sizes { raw, optimized: validated.bytes().len() as u64, compressed };
+    let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
     Ok(Packed { images, sizes })
 }
 

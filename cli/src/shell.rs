@@ -69,12 +69,6 @@ impl Shell {
         Shell { verbosity, bars: MultiProgress::with_draw_target(target), show_bars }
     }
 
-    /// How much is said.
-    #[must_use]
-    pub fn verbosity(&self) -> Verbosity {
-        self.verbosity
-    }
-
     /// What is being done, or was: a verb in its column and what it is done to.
     pub fn status(&self, verb: &str, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Quiet {

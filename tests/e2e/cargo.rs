@@ -229,13 +229,21 @@ fn the_picture_filter_writes_what_it_writes_natively() {
     native.arg("--target-dir").arg(lasting("image-filter")).arg("--").args(filters).arg("native.png");
     let _native = Run::of(native.current_dir(folder.path())).success();
 
-    let mut wasm = cargo_wasm_oci();
-    wasm.args(["wasm-oci", "run", "--locked", "--manifest-path"]).arg(example("image-filter"));
-    wasm.arg("--target-dir").arg(lasting("image-filter")).args(["--dir", ".::/", "--"]).args(filters);
-    let _wasm = Run::of(wasm.arg("wasm.png").current_dir(folder.path())).success();
+    let wasm = |own: &[&str], args: &[&str]| {
+        let mut wasm = cargo_wasm_oci();
+        wasm.args(["wasm-oci", "run", "--locked", "--manifest-path"]).arg(example("image-filter"));
+        wasm.arg("--target-dir").arg(lasting("image-filter")).args(own).arg("--").args(args);
+        Run::of(wasm.current_dir(folder.path())).success()
+    };
+    let _wasm = wasm(&["--dir", ".::/"], &[&filters[..], &["wasm.png"]].concat());
     let read = |name: &str| fs::read(folder.path().join(name)).unwrap();
     assert!(read("native.png").starts_with(b"\x89PNG"));
     assert_eq!(read("native.png"), read("wasm.png"));
+
+    // A picture in the image is there for the program, and what it writes beside it is not kept.
+    let inside = ["invert", "-i", "/data/in.png", "-o", "/data/out.png"];
+    let _inside = wasm(&["--include", "/data/in.png=in.png"], &inside);
+    assert!(!folder.path().join("data").exists());
 }
 
 #[test]

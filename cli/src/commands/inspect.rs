@@ -6,12 +6,13 @@ use wasm_oci_core::image::{Image, Manifest, Platform};
 use wasm_oci_core::module::{BuiltModule, Report, ValidateOptions, ValidatedModule, validate};
 use wasm_oci_core::store::Location;
 
-use super::push::{format_of, load_image};
+use super::push::format_of;
 use crate::args::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::render::{field, report, size};
 use crate::shell::Shell;
+use crate::source::load_image;
 
 /// Show what is in a module or an image: imports, exports, features, sizes, configuration
 #[derive(Debug, Args)]

@@ -11,12 +11,12 @@ mod validate;
 use clap::{Parser, Subcommand};
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::BuiltModule;
-use wasm_oci_core::store::{Archive, Layout, Location, Name, load_wasm};
+use wasm_oci_core::store::{Location, load_wasm};
 
 use crate::args::OutputArgs;
 use crate::error::Error;
-use crate::pipeline::registry;
 use crate::shell::Shell;
+use crate::source::open;
 
 /// Pack any .wasm file into an OCI image that runs everywhere, push it, inspect it, run it
 ///
@@ -69,23 +69,11 @@ pub(crate) enum Found {
 
 /// Reads what is at a location; of an image for several platforms, only the Wasm part.
 pub(crate) async fn find(location: &Location, insecure: &[String]) -> Result<Found, Error> {
-    let manifest = match location {
-        Location::File(path) => return Ok(Found::Module(BuiltModule::read(path)?)),
-        Location::Layout(path, tag) => {
-            let layout = Layout::open(path)?;
-            let name = tag.clone().map_or_else(|| layout.default_name(), |tag| Ok(Name::Tag(tag)))?;
-            load_wasm(&layout, &name).await?
-        }
-        Location::Archive(path, tag) => {
-            let archive = Archive::open(path)?;
-            let name = tag.clone().map_or_else(|| archive.default_name(), |tag| Ok(Name::Tag(tag)))?;
-            load_wasm(&archive, &name).await?
-        }
-        Location::Registry(reference) => {
-            load_wasm(&registry(reference, insecure)?, &reference.into()).await?
-        }
-    };
-    Ok(Found::Manifest(Box::new(manifest)))
+    if let Location::File(path) = location {
+        return Ok(Found::Module(BuiltModule::read(path)?));
+    }
+    let (source, name) = open(location, insecure)?;
+    Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
 }
 
 impl Found {

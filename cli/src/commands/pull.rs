@@ -6,12 +6,13 @@ use clap::Args;
 use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::{Location, Name, load_wasm};
 
-use super::push::{format_of, load_image};
+use super::push::format_of;
 use crate::args::{PlaceArgs, RegistryArgs};
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
 use crate::pipeline::{TaggedImage, block_on, registry, to_archive, to_layout};
 use crate::shell::Shell;
+use crate::source::load_image;
 
 /// Pull an image into a layout or an archive, or its module into a .wasm file
 #[derive(Debug, Args)]

@@ -1,18 +1,19 @@
 //! `wasm-oci push`: a module or an image into a registry.
 
 use clap::Args;
-use wasm_oci_core::image::{Format, Image, MediaType, Reference, Tag};
-use wasm_oci_core::store::{Archive, Layout, Location, Name, load};
+use wasm_oci_core::image::{Format, Image, MediaType, Reference};
+use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use crate::args::{ImageArgs, ModuleArgs, RegistryArgs};
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{Sizes, TaggedImage, block_on, pack, registry, to_registry};
+use crate::pipeline::{Sizes, TaggedImage, block_on, pack, to_registry};
 use crate::plan::Plan;
 use crate::settings::Settings;
 use crate::shell::Shell;
+use crate::source::load_image;
 
 /// Push a .wasm file as an image, or an image that was packed before, to a registry
 ///
@@ -88,27 +89,6 @@ impl Push {
         }
         let image = block_on(load_image(&self.source, insecure))?;
         Ok((vec![TaggedImage { format: format_of(&image), image, tags: plan.tags.clone() }], None))
-    }
-}
-
-/// Reads the whole image at a location that is not a file.
-pub(super) async fn load_image(location: &Location, insecure: &[String]) -> Result<Image, Error> {
-    let named = |tag: &Option<Tag>| tag.clone().map(Name::Tag);
-    match location {
-        Location::File(path) => {
-            Err(Error::Usage(format!("`{}` is a file, not an image: pack it first", path.display())))
-        }
-        Location::Layout(path, tag) => {
-            let layout = Layout::open(path)?;
-            let name = named(tag).map_or_else(|| layout.default_name(), Ok)?;
-            Ok(load(&layout, &name).await?)
-        }
-        Location::Archive(path, tag) => {
-            let archive = Archive::open(path)?;
-            let name = named(tag).map_or_else(|| archive.default_name(), Ok)?;
-            Ok(load(&archive, &name).await?)
-        }
-        Location::Registry(reference) => Ok(load(&registry(reference, insecure)?, &reference.into()).await?),
     }
 }
 

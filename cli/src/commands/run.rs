@@ -1,9 +1,12 @@
 //! `wasm-oci run`: a module, here and now.
 
+use std::path::Path;
+
 use clap::Args;
-use wasm_oci_core::image::{Config, Manifest};
+use tempfile::TempDir;
+use wasm_oci_core::image::{Config, IncludedFile, Manifest};
 use wasm_oci_core::module::{BuiltModule, ValidateOptions, validate};
-use wasm_oci_core::run::{RunOptions, run};
+use wasm_oci_core::run::{Dir, RunOptions, run};
 use wasm_oci_core::store::Location;
 
 use super::{Found, find};
@@ -40,7 +43,7 @@ impl Run {
 }
 
 /// Runs the module of an image as a container engine would: arguments replace the image's own, variables are
-/// added to them.
+/// added to them, and files beside the module are there. What the program does to those is gone afterwards.
 ///
 /// # Errors
 /// What reading or running it fails with.
@@ -54,7 +57,33 @@ pub fn run_manifest(manifest: &Manifest, run: &RunArgs) -> Result<u8, Error> {
     if run.args.is_empty() {
         command.extend(args.iter().cloned());
     }
-    run_module(module, command, env.clone().into_iter().collect(), run)
+    let root = root_folder(&manifest.included()?)?;
+    let mut given = run.clone();
+    if let Some(root) = &root
+        && !given.dirs.iter().any(|dir| dir.guest == "/")
+    {
+        let dir = Dir { host: root.path().to_owned(), guest: "/".to_owned(), read_only: false };
+        given.dirs.insert(0, dir);
+    }
+    run_module(module, command, env.clone().into_iter().collect(), &given)
+}
+
+/// A temporary folder with the files of an image, if it has any.
+fn root_folder(files: &[IncludedFile]) -> Result<Option<TempDir>, Error> {
+    if files.is_empty() {
+        return Ok(None);
+    }
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::Write { path, source }
+    };
+    let folder = tempfile::tempdir().map_err(failed(&std::env::temp_dir()))?;
+    for file in files {
+        let path = folder.path().join(file.path());
+        std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed(&path))?;
+        std::fs::write(&path, file.content()).map_err(failed(&path))?;
+    }
+    Ok(Some(folder))
 }
 
 /// Runs a module with `command`, to which the user's arguments are added.

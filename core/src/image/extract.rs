@@ -1,8 +1,9 @@
 //! From an image back to its module.
 
+use std::collections::BTreeMap;
 use std::io::{self, Read};
 
-use super::{Blob, Error, Manifest, MediaType};
+use super::{Blob, Error, IncludedFile, Manifest, MediaType};
 use crate::module::BuiltModule;
 
 /// The most that is unpacked in the search for a module, in bytes, so that a small layer that unpacks without
@@ -24,8 +25,7 @@ impl Manifest {
     /// [`Error::NoModule`] when there is none, or when a layer's format is not one that we read.
     pub fn module(&self) -> Result<BuiltModule, Error> {
         let name = self.module_path().rsplit('/').next().unwrap_or_default().to_owned();
-        let bare = |layer: &&Blob| BARE.contains(&layer.descriptor().media_type.as_str());
-        let bytes = match self.layers().iter().find(bare) {
+        let bytes = match self.layers().iter().find(|layer| is_bare(layer)) {
             Some(layer) => layer.bytes()?.to_vec(),
             None => self.unpack()?,
         };
@@ -40,10 +40,11 @@ impl Manifest {
     }
 
     fn unpack(&self) -> Result<Vec<u8>, Error> {
+        let wanted = self.module_path();
         let mut others = Vec::new();
         for layer in self.layers().iter().rev() {
-            for file in wasm_files(layer, self.module_path())? {
-                if file.path == self.module_path() {
+            for file in files(layer, |path| path == wanted || path.ends_with(".wasm"))? {
+                if file.path == wanted {
                     return Ok(file.bytes);
                 }
                 others.push(file);
@@ -52,38 +53,51 @@ impl Manifest {
         let found: Vec<&str> = others.iter().map(|file| file.path.as_str()).collect();
         match found.as_slice() {
             [_] => Ok(others.swap_remove(0).bytes),
-            [] => Err(no_module(format!("no layer has `/{}` or another .wasm file", self.module_path()))),
-            several => {
-                let entrypoint = self.module_path();
-                Err(no_module(format!("the entrypoint `{entrypoint}` is none of {}", several.join(", "))))
+            [] => Err(no_module(format!("no layer has `/{wanted}` or another .wasm file"))),
+            several => Err(no_module(format!("the entrypoint `{wanted}` is none of {}", several.join(", ")))),
+        }
+    }
+
+    /// The other files of the image, those of upper layers over those of lower ones.
+    ///
+    /// # Errors
+    /// [`Error::NoModule`] when a layer can't be unpacked, [`Error::InvalidInclude`] when a file lies outside of
+    /// the image.
+    pub fn included(&self) -> Result<Vec<IncludedFile>, Error> {
+        let mut included = BTreeMap::new();
+        for layer in self.layers().iter().filter(|layer| !is_bare(layer)) {
+            for file in files(layer, |path| path != self.module_path())? {
+                included.insert(file.path.clone(), IncludedFile::new(&file.path, file.bytes)?);
             }
         }
+        Ok(included.into_values().collect())
     }
 }
 
-struct WasmFile {
+fn is_bare(layer: &Blob) -> bool {
+    BARE.contains(&layer.descriptor().media_type.as_str())
+}
+
+struct File {
     path: String,
     bytes: Vec<u8>,
 }
 
-/// The regular files of a tar layer that are named `.wasm`, up to the one that lies at `wanted`: what comes after
-/// it is not read, and so may be as damaged as umoci leaves it.
-fn wasm_files(layer: &Blob, wanted: &str) -> Result<Vec<WasmFile>, Error> {
+/// The regular files of a tar layer whose paths are `wanted`.
+fn files(layer: &Blob, wanted: impl Fn(&str) -> bool) -> Result<Vec<File>, Error> {
     let unreadable = |e: io::Error| no_module(format!("a layer can't be unpacked: {e}"));
-    let mut archive = tar::Archive::new(unpacked(layer)?.take(MAX_UNPACKED));
+    // umoci leaves out the padding of the last file and the end of the archive, and other readers don't mind.
+    let end = io::repeat(0).take(1024);
+    let mut archive = tar::Archive::new(unpacked(layer)?.take(MAX_UNPACKED).chain(end));
     let mut files = Vec::new();
     for entry in archive.entries().map_err(unreadable)? {
         let mut entry = entry.map_err(unreadable)?;
         let path = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
         let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
-        if entry.header().entry_type().is_file() && (path.ends_with(".wasm") || path == wanted) {
+        if entry.header().entry_type().is_file() && wanted(&path) {
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(unreadable)?;
-            let is_wanted = path == wanted;
-            files.push(WasmFile { path, bytes });
-            if is_wanted {
-                break;
-            }
+            files.push(File { path, bytes });
         }
     }
     Ok(files)

@@ -135,6 +135,9 @@ fn the_layer_holds_the_module_and_the_files_in_order() {
     settings.include =
         vec![IncludedFile::new("/etc/z/b", *b"B").unwrap(), IncludedFile::new("/etc/a", *b"A").unwrap()];
     let image = assemble(&module(), &settings, &[Format::Container]).unwrap().remove(0);
+    let included = image.manifests()[0].included().unwrap();
+    let read: Vec<_> = included.iter().map(|file| (file.path(), file.content())).collect();
+    assert_eq!(read, [("etc/a", &b"A"[..]), ("etc/z/b", b"B")]);
     let layer = image.manifests()[0].layers()[0].bytes().unwrap();
     let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(&*layer));
     let entries: Vec<(String, u32)> = tar

@@ -53,8 +53,9 @@ impl BuiltModule {
         OptimizedModule::as_it_is(self)
     }
 
-    pub(super) fn into_parts(self) -> (String, Vec<u8>) {
-        (self.name, self.bytes)
+    /// The same module in other bytes.
+    pub(super) fn with_bytes(self, bytes: Vec<u8>) -> BuiltModule {
+        BuiltModule { bytes, ..self }
     }
 }
 

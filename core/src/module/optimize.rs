@@ -82,34 +82,26 @@ pub struct OptimizeOptions {
 /// A module after the optimizer, or one that was meant to stay as it is.
 #[derive(Debug, Clone)]
 pub struct OptimizedModule {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
+    module: BuiltModule,
     raw_size: u64,
     note: Option<String>,
 }
 
 impl OptimizedModule {
     pub(super) fn as_it_is(module: BuiltModule) -> OptimizedModule {
-        let (name, bytes) = module.into_parts();
-        OptimizedModule { name, raw_size: bytes.len() as u64, bytes, note: None }
-    }
-
-    /// A module that an earlier run of the same optimizer made of a module of `raw_size` bytes.
-    #[must_use]
-    pub fn from_cache(module: BuiltModule, raw_size: u64) -> OptimizedModule {
-        OptimizedModule { raw_size, ..OptimizedModule::as_it_is(module) }
+        OptimizedModule { raw_size: module.bytes().len() as u64, module, note: None }
     }
 
     /// What messages call it.
     #[must_use]
     pub fn name(&self) -> &str {
-        &self.name
+        self.module.name()
     }
 
     /// The bytes.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        &self.bytes
+        self.module.bytes()
     }
 
     /// The size in bytes before.
@@ -145,16 +137,20 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
         let note = "it is a component, which Binaryen does not read: it stays as it is".to_owned();
         return Ok(OptimizedModule { note: Some(note), ..module.unoptimized() });
     }
-    let (name, raw) = module.into_parts();
-    let stripped = without_custom(&raw, |section| is_debug(section, options.keep_names))
-        .map_err(|e| invalid(&name, &e))?;
+    let stripped = without_custom(module.bytes(), |section| is_debug(section, options.keep_names))
+        .map_err(|e| invalid(module.name(), &e))?;
     let outcome = match options.level {
         Level::Off | Level::O0 => Outcome { bytes: None, note: None },
         level => run(&stripped, features, level, options.keep_names)?,
     };
-    let bytes = [Some(raw.clone()), Some(stripped), outcome.bytes];
-    let bytes = bytes.into_iter().flatten().min_by_key(Vec::len).unwrap_or_default();
-    Ok(OptimizedModule { name, bytes, raw_size: raw.len() as u64, note: outcome.note })
+    let raw_size = module.bytes().len();
+    let smaller =
+        [Some(stripped), outcome.bytes].into_iter().flatten().filter(|bytes| bytes.len() < raw_size);
+    let module = match smaller.min_by_key(Vec::len) {
+        Some(bytes) => module.with_bytes(bytes),
+        None => module,
+    };
+    Ok(OptimizedModule { module, raw_size: raw_size as u64, note: outcome.note })
 }
 
 /// What the optimizer made, and why it made nothing.

@@ -67,9 +67,9 @@ pub fn validate(
     module: OptimizedModule,
     options: &ValidateOptions,
 ) -> Result<ValidatedModule, ValidateError> {
-    let report = report::report(&module.bytes).map_err(|e| ValidateError::malformed(&module.name, &e))?;
+    let report = report::report(module.bytes()).map_err(|e| ValidateError::malformed(module.name(), &e))?;
     if !report.kind.is_component() && !options.allow_any_import {
-        check_imports(&module.name, &report, options)?;
+        check_imports(module.name(), &report, options)?;
     }
     Ok(ValidatedModule { module, report })
 }
