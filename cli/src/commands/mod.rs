@@ -20,8 +20,8 @@ use crate::source::open;
 
 /// Pack any .wasm file into an OCI image that runs everywhere, push it, inspect it, run it
 ///
-/// Places are written as skopeo writes them: a .wasm file by its path, a layout directory as oci:DIR[:TAG], an
-/// archive as oci-archive:FILE[:TAG], an image in a registry as REGISTRY/REPOSITORY[:TAG][@DIGEST].
+/// Places are written as skopeo writes them: a .wasm file by its path, a layout directory as `oci:DIR[:TAG]`, an
+/// archive as `oci-archive:FILE[:TAG]`, an image in a registry as `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
 #[derive(Debug, Parser)]
 #[command(name = "wasm-oci", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
