@@ -11,7 +11,7 @@ fn command_lines() {
     let tests = trycmd::TestCases::new();
     tests.register_bin("wasm-oci", program("wasm-oci"));
     tests.register_bin("cargo-wasm-oci", program("cargo-wasm-oci"));
-    tests.env("CARGO_TERM_COLOR", "never").env("RUST_BACKTRACE", "0");
+    tests.env("CARGO_TERM_COLOR", "never").env("RUST_BACKTRACE", "0").env("COLUMNS", "100");
     tests.case("e2e/golden/*.trycmd");
 }
 
