@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use wasm_oci::env_vars;
-use wasm_oci::error::Error;
 use wasm_oci::messages::{ImageMessage, Places};
 use wasm_oci::pipeline::{Sizes, TaggedImage, block_on, pack, to_layout};
 use wasm_oci::plan::Plan;
@@ -233,9 +232,7 @@ impl<'a> Program<'a> {
             Some(digest) => digest,
             None => Digest::of(BuiltModule::read(&self.built.wasm)?.bytes()),
         };
-        let counts = stamp.counts(self.plan.fingerprint(digest), &self.layout);
-        let counts = block_on(async { Ok::<_, Error>(counts.await) })?;
-        Ok(counts.then_some(stamp))
+        Ok(Some(stamp).filter(|stamp| stamp.counts(self.plan.fingerprint(digest), &self.layout)))
     }
 
     fn pack(&self, all: &Built, shell: &Shell) -> Result<Stamp, Failure> {

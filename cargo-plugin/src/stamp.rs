@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 use wasm_oci::pipeline::{Packed, Sizes, TaggedImage};
 use wasm_oci_core::image::{Descriptor, Digest, Format, Tag};
-use wasm_oci_core::store::{Layout, Name, Sink, Source};
+use wasm_oci_core::store::Layout;
 
 /// A record of what was made for one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -66,17 +66,14 @@ impl Stamp {
     }
 
     /// Whether the record is of the same inputs, and all that it names is in `layout`.
-    pub async fn counts(&self, fingerprint: Digest, layout: &Path) -> bool {
+    #[must_use]
+    pub fn counts(&self, fingerprint: Digest, layout: &Path) -> bool {
         if self.fingerprint != fingerprint || self.layout != layout {
             return false;
         }
         let Ok(layout) = Layout::open(layout) else { return false };
-        for image in &self.images {
-            if !image.is_in(&layout).await {
-                return false;
-            }
-        }
-        true
+        let Ok(there) = layout.images() else { return false };
+        self.images.iter().all(|image| image.is_in(&layout, &there))
     }
 
     /// Keeps the record. That this fails costs only time: everything is made again.
@@ -129,18 +126,11 @@ impl StampedImage {
         self.blobs.iter().map(|(_, size)| size).sum()
     }
 
-    async fn is_in(&self, layout: &Layout) -> bool {
-        for tag in self.tags() {
-            if layout.resolve(&Name::Tag(tag)).await.map(|found| found.digest).ok() != Some(self.digest) {
-                return false;
-            }
-        }
-        for (digest, size) in &self.blobs {
-            let descriptor = Descriptor { digest: *digest, size: *size, ..Descriptor::of("".into(), b"") };
-            if !layout.exists(&descriptor).await.unwrap_or(false) {
-                return false;
-            }
-        }
-        true
+    fn is_in(&self, layout: &Layout, there: &[(Option<Tag>, Descriptor)]) -> bool {
+        let is_tagged = |tag: &Tag| {
+            there.iter().any(|(other, image)| other.as_ref() == Some(tag) && image.digest == self.digest)
+        };
+        self.tags().iter().all(is_tagged)
+            && self.blobs.iter().all(|(digest, size)| layout.contains(*digest, *size))
     }
 }

@@ -30,27 +30,25 @@ impl fmt::Display for Revision {
 
 /// Git's answers, asked for and not yet there: together with a build they cost no time.
 #[derive(Debug)]
-pub struct PendingRevision(JoinHandle<Option<Revision>>);
+pub struct PendingRevision(Option<JoinHandle<Option<Revision>>>);
 
 impl PendingRevision {
     /// Asks git about the repository that `dir` is in.
     pub fn start(env: &CargoEnv, dir: &Path) -> Self {
         let (env, dir) = (env.clone(), dir.to_owned());
-        Self(thread::spawn(move || revision(&env, &dir)))
+        Self(may_be_in_repository(&env, &dir).then(|| thread::spawn(move || revision(&env, &dir))))
     }
 
     /// Waits for the answers. None without git, a repository or a commit.
     pub fn finish(self) -> Option<Revision> {
-        self.0.join().ok()?
+        self.0?.join().ok()?
     }
 }
 
 /// Asks git about the repository that `dir` is in, and waits. None without git, a repository or a commit, and none for
 /// a folder that the repository ignores: what lies there is not of this commit.
 pub fn revision(env: &CargoEnv, dir: &Path) -> Option<Revision> {
-    // Most of the time, looking is enough to know that git would find nothing, and costs no process.
-    let is_in_repository = dir.ancestors().any(|folder| folder.join(".git").exists());
-    if !is_in_repository && env.var("GIT_DIR").is_none() {
+    if !may_be_in_repository(env, dir) {
         return None;
     }
     let git = env.find("git")?;
@@ -66,6 +64,11 @@ pub fn revision(env: &CargoEnv, dir: &Path) -> Option<Revision> {
     let (commit, time) = log?.split_once(' ').map(|(commit, time)| (commit.to_owned(), time.parse()))?;
     let origin = origin.and_then(|address| browsable(&address));
     Some(Revision { commit, dirty: !status?.is_empty(), time: time.ok()?, origin })
+}
+
+/// Looking is most often enough to know that git would find nothing, and costs no process.
+fn may_be_in_repository(env: &CargoEnv, dir: &Path) -> bool {
+    env.var("GIT_DIR").is_some() || dir.ancestors().any(|folder| folder.join(".git").exists())
 }
 
 fn ask(env: &CargoEnv, git: &Path, dir: &Path, args: &[&str]) -> Option<Child> {

@@ -84,6 +84,13 @@ impl Layout {
         default_name(&self.images()?, || self.to_string())
     }
 
+    /// Whether a blob of this digest and size is there. It is renamed into place complete, so that its size is proof
+    /// enough against a file cut short.
+    #[must_use]
+    pub fn contains(&self, digest: Digest, size: u64) -> bool {
+        std::fs::metadata(self.blob_file(digest)).is_ok_and(|metadata| metadata.len() == size)
+    }
+
     fn marker(&self) -> PathBuf {
         self.path.join("oci-layout")
     }
@@ -221,9 +228,7 @@ impl Source for Layout {
 
 impl Sink for Layout {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        // A blob is renamed into place complete, so that its size is proof enough against a file cut short.
-        let path = self.blob_file(descriptor.digest);
-        Ok(std::fs::metadata(path).is_ok_and(|metadata| metadata.len() == descriptor.size))
+        Ok(self.contains(descriptor.digest, descriptor.size))
     }
 
     async fn push(&self, blob: &Blob, progress: &dyn Progress) -> Result<(), Error> {
