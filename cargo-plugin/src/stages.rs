@@ -127,7 +127,7 @@ fn build_all(env: &CargoEnv, request: &Request, shell: &Shell) -> Result<Built, 
         Event::InstallingTarget { command } => {
             shell.status("Installing", format_args!("wasm32-wasip1 ({command})"))
         }
-        Event::CargoMessage(line) if request.json => unheard = shell.print(line),
+        Event::CargoMessage(line) if request.json && unheard.is_ok() => unheard = shell.print(line),
         Event::CargoMessage(_) => {}
     })?;
     unheard?;

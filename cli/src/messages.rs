@@ -57,16 +57,10 @@ pub struct Places<'a> {
 impl ImageMessage {
     /// The message about an image of the program `name`.
     #[must_use]
-    pub fn new(name: &str, image: &TaggedImage, sizes: Option<Sizes>, places: &Places<'_>) -> ImageMessage {
-        ImageMessage::of_parts(
-            name,
-            image.format,
-            image.image.digest(),
-            image.image.size(),
-            &image.tags,
-            places,
-        )
-        .with_sizes(sizes)
+    pub fn new(name: &str, image: &TaggedImage, module: Option<Sizes>, places: &Places<'_>) -> ImageMessage {
+        let TaggedImage { format, image, tags } = image;
+        let message = ImageMessage::of_parts(name, *format, image.digest(), image.size(), tags, places);
+        ImageMessage { module, ..message }
     }
 
     /// The same for an image that was not read.
@@ -93,12 +87,6 @@ impl ImageMessage {
             reference: places.repository.map(|repository| repository.with_digest(digest).to_string()),
             module: None,
         }
-    }
-
-    /// The message with the module's sizes.
-    #[must_use]
-    pub fn with_sizes(self, sizes: Option<Sizes>) -> ImageMessage {
-        ImageMessage { module: sizes, ..self }
     }
 
     /// Prints it: where it was pushed to, else where the layout or archive is; or all of it as JSON.
