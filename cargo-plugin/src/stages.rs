@@ -75,10 +75,14 @@ pub struct MadeImage {
 pub fn make(request: &Request, shell: &Shell) -> Result<Vec<Made>, Failure> {
     let env = CargoEnv::from_process()?;
     let selection = &request.selection;
+    let mut revision = None;
     // git answers while cargo builds.
-    let revision = PendingRevision::start(&env, &project_folder(&env, selection));
-    let built = build_all(&env, request, shell)?;
-    let revision = revision.finish();
+    let built = build_all(&env, request, shell, &mut || {
+        revision.get_or_insert_with(|| PendingRevision::start(&env, &project_folder(&env, selection)));
+    })?;
+    let revision = revision.flatten().and_then(|pending| {
+        pending.finish(Some(&built.workspace.target_dir().join("wasm-oci/.commit.json")))
+    });
     let programs: Vec<Program<'_>> = built
         .projects
         .iter()
@@ -93,7 +97,8 @@ pub fn make(request: &Request, shell: &Shell) -> Result<Vec<Made>, Failure> {
 /// What is wrong with the settings or the selection.
 pub fn plans(request: &Request) -> Result<Vec<serde_json::Value>, Failure> {
     let env = CargoEnv::from_process()?;
-    let revision = crate::cargo::git::revision(&env, &project_folder(&env, &request.selection));
+    let revision = PendingRevision::start(&env, &project_folder(&env, &request.selection))
+        .and_then(|pending| pending.finish(None));
     let workspace = Workspace::load(&env, &request.selection)?;
     let projects = workspace.projects(&request.selection)?;
     projects
@@ -110,7 +115,12 @@ fn project_folder(env: &CargoEnv, selection: &Selection) -> PathBuf {
     manifest.as_deref().and_then(Path::parent).unwrap_or(env.cwd()).to_owned()
 }
 
-fn build_all(env: &CargoEnv, request: &Request, shell: &Shell) -> Result<Built, Failure> {
+fn build_all(
+    env: &CargoEnv,
+    request: &Request,
+    shell: &Shell,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<Built, Failure> {
     let settings = |workspace: &Workspace, projects: &[Project]| {
         let all: Vec<Settings> = projects
             .iter()
@@ -127,6 +137,7 @@ fn build_all(env: &CargoEnv, request: &Request, shell: &Shell) -> Result<Built, 
         Event::InstallingTarget { command } => {
             shell.status("Installing", format_args!("wasm32-wasip1 ({command})"))
         }
+        Event::Building => meanwhile(),
         Event::CargoMessage(line) if request.json && unheard.is_ok() => unheard = shell.print(line),
         Event::CargoMessage(_) => {}
     })?;

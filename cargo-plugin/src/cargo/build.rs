@@ -42,6 +42,8 @@ pub enum Event<'a> {
         /// The command.
         command: &'a str,
     },
+    /// cargo has started to build. It may do so a second time.
+    Building,
     /// A line of cargo's on stdout, in its `--message-format json`.
     CargoMessage(&'a str),
 }
@@ -174,6 +176,7 @@ impl Context<'_> {
         let child = self.command(&plan, toolchain, &folders).spawn();
         let child =
             child.map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
+        observe(Event::Building);
         let modules = modules(child, observe)?;
         Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
     }

@@ -2,12 +2,13 @@
 
 use std::{
     fmt,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Stdio},
-    thread::{self, JoinHandle},
 };
 
-use crate::cargo::env::CargoEnv;
+use serde::{Deserialize, Serialize};
+
+use crate::cargo::{env::CargoEnv, memory::FileState};
 
 /// A commit, and whether the files are as in it. Shown as its hash, with `-dirty` if they aren't.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,52 +31,117 @@ impl fmt::Display for Revision {
 
 /// Git's answers, asked for and not yet there: together with a build they cost no time.
 #[derive(Debug)]
-pub struct PendingRevision(Option<JoinHandle<Option<Revision>>>);
+pub struct PendingRevision {
+    git: Git,
+    status: Child,
+}
+
+/// What stays so for as long as its commit is the current one and git's configuration is the same. (Which folders are
+/// ignored could change in between; that is looked at once a commit.)
+#[derive(Debug, Serialize, Deserialize)]
+struct Commit {
+    hash: String,
+    time: u64,
+    origin: Option<String>,
+    folder: PathBuf,
+    /// The repository ignores the folder.
+    ignored: bool,
+    /// The repository's configuration, where it is plain to see which one that is.
+    config: Option<FileState>,
+}
 
 impl PendingRevision {
-    /// Asks git about the repository that `dir` is in.
-    pub fn start(env: &CargoEnv, dir: &Path) -> Self {
-        let (env, dir) = (env.clone(), dir.to_owned());
-        Self(may_be_in_repository(&env, &dir).then(|| thread::spawn(move || revision(&env, &dir))))
+    /// Asks git about the repository that `dir` is in. None without git or a repository.
+    pub fn start(env: &CargoEnv, dir: &Path) -> Option<Self> {
+        if !may_be_in_repository(env, dir) {
+            return None;
+        }
+        let git = Git { program: env.find("git")?, env: env.clone(), dir: dir.to_owned() };
+        let status = git.ask(&["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
+        Some(Self { git, status })
     }
 
-    /// Waits for the answers. None without git, a repository or a commit.
-    pub fn finish(self) -> Option<Revision> {
-        self.0?.join().ok()?
+    /// Waits for the answers. None without a commit, and none for a folder that the repository ignores: what lies
+    /// there is not of this commit. What git says of a commit is kept in the file `memory`.
+    pub fn finish(self, memory: Option<&Path>) -> Option<Revision> {
+        let Self { git, status } = self;
+        let status = stdout(status)?;
+        // A header line is `# branch.oid <commit> | (initial)`; what isn't a header is a file that differs.
+        let hash = status.lines().find_map(|line| line.strip_prefix("# branch.oid "))?;
+        let hash = Some(hash).filter(|hash| *hash != "(initial)")?;
+        let dirty = status.lines().any(|line| !line.starts_with('#'));
+        let commit = match memory.and_then(|file| Commit::recall(file, hash, &git.dir)) {
+            Some(commit) => commit,
+            None => {
+                let commit = Commit::ask(&git, hash)?;
+                memory.map(|file| commit.keep(file));
+                commit
+            }
+        };
+        let Commit { hash, time, origin, ignored, .. } = commit;
+        (!ignored).then_some(Revision { commit: hash, dirty, time, origin })
     }
 }
 
-/// Asks git about the repository that `dir` is in, and waits. None without git, a repository or a commit, and none for
-/// a folder that the repository ignores: what lies there is not of this commit.
-pub fn revision(env: &CargoEnv, dir: &Path) -> Option<Revision> {
-    if !may_be_in_repository(env, dir) {
-        return None;
+impl Commit {
+    fn ask(git: &Git, hash: &str) -> Option<Self> {
+        let config = config_file(git);
+        let log = git.ask(&["log", "-1", "--no-show-signature", "--format=%ct", hash]);
+        let origin = git.ask(&["config", "--get", "remote.origin.url"]);
+        let ignored = git.ask(&["check-ignore", "--quiet", "."]);
+        let [log, origin, ignored] = [log, origin, ignored].map(|child| child.and_then(stdout));
+        Some(Commit {
+            hash: hash.to_owned(),
+            time: log?.parse().ok()?,
+            origin: origin.and_then(|address| browsable(&address)),
+            folder: git.dir.clone(),
+            ignored: ignored.is_some(),
+            config,
+        })
     }
-    let git = env.find("git")?;
-    let ask = |args: &[&str]| ask(env, &git, dir, args);
-    let log = ask(&["log", "-1", "--no-show-signature", "--format=%H %ct"]);
-    let status = ask(&["status", "--porcelain", "--untracked-files=no"]);
-    let origin = ask(&["config", "--get", "remote.origin.url"]);
-    let ignored = ask(&["check-ignore", "--quiet", "."]);
-    let [log, status, origin, ignored] = [log, status, origin, ignored].map(|child| child.and_then(stdout));
-    if ignored.is_some() {
-        return None;
+
+    fn recall(file: &Path, hash: &str, folder: &Path) -> Option<Self> {
+        let known: Self = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+        let is_same_config = known.config.as_ref().is_some_and(FileState::is_current);
+        (known.hash == hash && known.folder == folder && is_same_config).then_some(known)
     }
-    let (commit, time) = log?.split_once(' ').map(|(commit, time)| (commit.to_owned(), time.parse()))?;
-    let origin = origin.and_then(|address| browsable(&address));
-    Some(Revision { commit, dirty: !status?.is_empty(), time: time.ok()?, origin })
+
+    /// Where it can't be kept, git is just asked again.
+    fn keep(&self, file: &Path) {
+        let write = || {
+            let mut temporary = tempfile::NamedTempFile::new_in(file.parent()?).ok()?;
+            serde_json::to_writer(&mut temporary, self).ok()?;
+            temporary.persist(file).ok()
+        };
+        drop(write());
+    }
+}
+
+/// The program, and the folder that it is asked about.
+#[derive(Debug)]
+struct Git {
+    program: PathBuf,
+    env: CargoEnv,
+    dir: PathBuf,
+}
+
+impl Git {
+    fn ask(&self, args: &[&str]) -> Option<Child> {
+        let mut command = self.env.command(&self.program);
+        // Without locks: a build must not make the user's own git command fail.
+        command.arg("--no-optional-locks").arg("-C").arg(&self.dir).args(args);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
+    }
+}
+
+fn config_file(git: &Git) -> Option<FileState> {
+    let file = git.dir.ancestors().map(|folder| folder.join(".git/config")).find(|file| file.is_file())?;
+    git.env.var("GIT_DIR").is_none().then(|| FileState::of(&file))
 }
 
 /// Looking is most often enough to know that git would find nothing, and costs no process.
 fn may_be_in_repository(env: &CargoEnv, dir: &Path) -> bool {
     env.var("GIT_DIR").is_some() || dir.ancestors().any(|folder| folder.join(".git").exists())
-}
-
-fn ask(env: &CargoEnv, git: &Path, dir: &Path, args: &[&str]) -> Option<Child> {
-    let mut command = env.command(git);
-    // Without locks: a build must not make the user's own git command fail.
-    command.arg("--no-optional-locks").arg("-C").arg(dir).args(args);
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
 }
 
 fn stdout(child: Child) -> Option<String> {

@@ -45,18 +45,20 @@ pub struct Memory {
 
 /// When a file was changed and how long it is, or that it isn't there.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct FileState {
+pub struct FileState {
     path: PathBuf,
     found: Option<(SystemTime, u64)>,
 }
 
 impl FileState {
-    fn of(path: &Path) -> Self {
+    /// Its state now.
+    pub fn of(path: &Path) -> Self {
         let found = fs::metadata(path).ok().and_then(|file| Some((file.modified().ok()?, file.len())));
         Self { path: path.to_owned(), found }
     }
 
-    fn is_current(&self) -> bool {
+    /// Whether it still is in that state.
+    pub fn is_current(&self) -> bool {
         Self::of(&self.path) == *self
     }
 }

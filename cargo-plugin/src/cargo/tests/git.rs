@@ -1,5 +1,14 @@
+use std::path::Path;
+
 use super::Sandbox;
-use crate::cargo::git::{Revision, revision};
+use crate::cargo::{
+    env::CargoEnv,
+    git::{PendingRevision, Revision},
+};
+
+fn revision(env: &CargoEnv, dir: &Path) -> Option<Revision> {
+    PendingRevision::start(env, dir)?.finish(None)
+}
 
 fn git(sandbox: &Sandbox, args: &[&str]) {
     let status = sandbox.env("").command("git").args(args).status().expect("git");
@@ -30,6 +39,13 @@ fn a_revision_is_the_commit_and_whether_files_differ() {
     let dirty = revision(&sandbox.env(""), &sandbox.root()).expect("a commit");
     assert_eq!(dirty.to_string(), format!("{}-dirty", clean.commit));
     assert_eq!(dirty, Revision { dirty: true, origin: Some("https://example.com/a/b".into()), ..clean });
+
+    let memory = sandbox.root().join("memory.json");
+    let again = || PendingRevision::start(&sandbox.env(""), &sandbox.root())?.finish(Some(&memory));
+    assert_eq!(again(), again());
+    assert!(memory.is_file());
+    git(&sandbox, &["remote", "set-url", "origin", "git@example.com:a/elsewhere.git"]);
+    assert_eq!(again().expect("a commit").origin.as_deref(), Some("https://example.com/a/elsewhere"));
 
     sandbox.write(".gitignore", "unpacked");
     sandbox.write("unpacked/Cargo.toml", "");
