@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
+use bytesize::ByteSize;
 use clap::{ArgAction, Args};
 use wasm_oci_core::image::{Created, Format, Platform};
 use wasm_oci_core::module::Level;
+use wasm_oci_core::run::{Dir, Limits};
 
 use crate::env_vars;
 use crate::error::Error;
@@ -194,21 +197,71 @@ fn unless_empty(list: &[String]) -> Option<Vec<String>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 
-/// The folders and variables that `run` gives to a program.
+/// What `run` gives to a program.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
     /// Let the program see a folder
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
-    pub dirs: Vec<wasm_oci_core::run::Dir>,
+    pub dirs: Vec<Dir>,
     /// Set an environment variable; without a value, pass on the one that is set here
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
+    /// Read standard input from a file
+    #[arg(long, value_name = "FILE")]
+    pub stdin: Option<PathBuf>,
+    /// Let a component open connections, listen and look names up
+    #[arg(long)]
+    pub net: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub limits: LimitArgs,
+    /// Compile anew, and keep nothing of it
+    #[arg(long)]
+    pub no_cache: bool,
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
 }
 
-fn parse_dir(text: &str) -> Result<wasm_oci_core::run::Dir, String> {
+/// What a program may use up.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct LimitArgs {
+    /// Stop the program after this time: 500ms, 10s, 2m
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub timeout: Option<Duration>,
+    /// Stop the program when it wants more memory: 64MiB
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<ByteSize>,
+    /// Stop the program after so many instructions
+    #[arg(long, value_name = "UNITS")]
+    pub fuel: Option<u64>,
+    /// Stop the program when it writes more than this to its standard output and error: 1MiB
+    #[arg(long, value_name = "SIZE")]
+    pub max_output: Option<ByteSize>,
+    /// Stop the program when its tables get more elements
+    #[arg(long, value_name = "COUNT")]
+    pub max_table_elements: Option<u64>,
+    /// Stop a component that consists of more instances
+    #[arg(long, value_name = "COUNT")]
+    pub max_instances: Option<u64>,
+}
+
+impl LimitArgs {
+    /// The limits, as the runner has them.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        Limits {
+            timeout: self.timeout,
+            memory: self.memory.map(|size| size.as_u64()),
+            fuel: self.fuel,
+            table_elements: self.max_table_elements,
+            instances: self.max_instances,
+            output: self.max_output.map(|size| size.as_u64()),
+        }
+    }
+}
+
+fn parse_dir(text: &str) -> Result<Dir, String> {
     text.parse()
 }
 

@@ -10,10 +10,21 @@ pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
 /// Registries to speak plain HTTP with, separated by commas: the setting `insecure-registries`.
 pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
 
+/// The folder for compiled code, instead of `wasm-oci/code` in the user's folder for caches.
+pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
+/// The size that the folder for compiled code is kept below, as `500MiB`.
+pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
+
+/// The value of a variable, unless it is empty.
+#[must_use]
+pub fn value(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
 /// The settings that the environment has.
 #[must_use]
 pub fn settings() -> Settings {
-    settings_from(|name| std::env::var(name).ok().filter(|value| !value.is_empty()))
+    settings_from(value)
 }
 
 fn settings_from(variable: impl Fn(&str) -> Option<String>) -> Settings {

@@ -19,13 +19,27 @@ pub enum ExitCode {
     Authentication = 5,
     /// cargo's build failed, and cargo has said why.
     Build = 101,
+    /// A smoke test failed.
+    SmokeTest = 7,
+    /// The program wanted more memory than its limit.
+    Memory = 120,
+    /// The program wanted larger tables than its limit.
+    TableElements = 121,
+    /// The program consists of more instances than its limit.
+    Instances = 122,
+    /// The program used up its fuel.
+    Fuel = 123,
+    /// The program ran for longer than its limit, as `timeout` has it.
+    Timeout = 124,
+    /// The program wrote more than its limit.
+    Output = 125,
     /// The program was stopped by a trap, as a native one by SIGABRT.
     Trap = 134,
 }
 
 impl ExitCode {
     /// All of them, with what they mean.
-    pub const ALL: [(ExitCode, &'static str); 8] = [
+    pub const ALL: [(ExitCode, &'static str); 15] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "a failure without a code of its own: reading, writing, settings"),
         (ExitCode::Usage, "the command line makes no sense"),
@@ -35,7 +49,14 @@ impl ExitCode {
         ),
         (ExitCode::Registry, "the registry can't be reached, refuses, or doesn't have the image"),
         (ExitCode::Authentication, "the registry wants other credentials, or more rights"),
+        (ExitCode::SmokeTest, "a smoke test failed"),
         (ExitCode::Build, "cargo's build failed; cargo has said why"),
+        (ExitCode::Memory, "`run`: the program wanted more memory than `--memory`"),
+        (ExitCode::TableElements, "`run`: the program wanted more than `--max-table-elements`"),
+        (ExitCode::Instances, "`run`: the program wanted more than `--max-instances`"),
+        (ExitCode::Fuel, "`run`: the program used up its `--fuel`"),
+        (ExitCode::Timeout, "`run`: the program ran for longer than `--timeout`"),
+        (ExitCode::Output, "`run`: the program wrote more than `--max-output`"),
         (ExitCode::Trap, "`run`: the program was stopped by a trap"),
     ];
 

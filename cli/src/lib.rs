@@ -15,6 +15,7 @@ pub mod messages;
 pub mod pipeline;
 pub mod plan;
 pub mod render;
+pub mod running;
 pub mod settings;
 pub mod shell;
 pub mod source;

@@ -98,6 +98,12 @@ impl Shell {
         self.line(format_args!("{red}error{red:#}: {message}"));
     }
 
+    /// What to do about an error.
+    pub fn hint(&self, message: impl std::fmt::Display) {
+        let style = AnsiColor::Cyan.on_default().bold();
+        self.line(format_args!("{style}hint{style:#}: {message}"));
+    }
+
     fn line(&self, line: std::fmt::Arguments<'_>) {
         // Nobody is left to tell when standard error is closed.
         self.bars.suspend(|| drop(writeln!(anstream::stderr(), "{line}")));

@@ -2,8 +2,8 @@
 
 use clap::Args;
 use wasm_oci::args::{OutputArgs, RunArgs};
-use wasm_oci::commands::run::run_manifest;
 use wasm_oci::error::Error;
+use wasm_oci::running::run_manifest;
 use wasm_oci::settings::Settings;
 use wasm_oci::shell::Shell;
 
@@ -33,7 +33,7 @@ impl Run {
         let program = chosen(&made)?;
         let images = program.load()?;
         let image = images.first().ok_or_else(|| Error::Usage("there is no image to run".to_owned()))?;
-        Ok(run_manifest(image.image.wasm_manifest()?, &self.run)?)
+        Ok(run_manifest(image.image.wasm_manifest()?, &self.run, shell)?)
     }
 }
 

@@ -5,7 +5,7 @@ mod optimize;
 mod pack;
 mod pull;
 mod push;
-pub mod run;
+mod run;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -53,7 +53,7 @@ impl Cli {
             Command::Pack(pack) => pack.run(shell).map(|()| 0),
             Command::Push(push) => push.run(shell).map(|()| 0),
             Command::Pull(pull) => pull.run(shell).map(|()| 0),
-            Command::Run(run) => run.run(),
+            Command::Run(run) => run.run(shell),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
@@ -72,8 +72,13 @@ pub(crate) async fn find(location: &Location, insecure: &[String]) -> Result<Fou
     if let Location::File(path) = location {
         return Ok(Found::Module(BuiltModule::read(path)?));
     }
+    Ok(Found::Manifest(Box::new(find_manifest(location, insecure).await?)))
+}
+
+/// Reads the Wasm part of the image at a location.
+pub(crate) async fn find_manifest(location: &Location, insecure: &[String]) -> Result<Manifest, Error> {
     let (source, name) = open(location, insecure)?;
-    Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
+    Ok(load_wasm(&source, &name).await?)
 }
 
 impl Found {

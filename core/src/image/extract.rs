@@ -24,13 +24,18 @@ impl Manifest {
     /// # Errors
     /// [`Error::NoModule`] when there is none, or when a layer's format is not one that we read.
     pub fn module(&self) -> Result<BuiltModule, Error> {
-        let name = self.module_path().rsplit('/').next().unwrap_or_default().to_owned();
         let bytes = match self.layers().iter().find(|layer| is_bare(layer)) {
             Some(layer) => layer.bytes()?.to_vec(),
             None => self.unpack()?,
         };
-        let name = if name.is_empty() { "module.wasm" } else { &name };
-        BuiltModule::new(name, bytes).map_err(|e| no_module(e.to_string()))
+        BuiltModule::new(&self.module_name(), bytes).map_err(|e| no_module(e.to_string()))
+    }
+
+    /// What the module is called: by the entrypoint, else `module.wasm`.
+    #[must_use]
+    pub fn module_name(&self) -> String {
+        let name = self.module_path().rsplit('/').next().unwrap_or_default();
+        if name.is_empty() { "module.wasm".to_owned() } else { name.to_owned() }
     }
 
     /// The entrypoint's path in the image, without the `#function` that runwasi allows after it.

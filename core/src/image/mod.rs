@@ -107,6 +107,12 @@ impl Image {
 }
 
 impl Manifest {
+    /// The digest that names it.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.blob.descriptor().digest
+    }
+
     /// A manifest of blobs that were read and verified.
     ///
     /// # Errors

@@ -1,20 +1,24 @@
-//! Why a program doesn't run to its end.
+//! Why a program can't be run.
 
 use std::path::PathBuf;
 
-use crate::module::Kind;
+use super::World;
+use crate::module::ValidateError;
 
-/// Why a program doesn't run to its end.
+/// Why a program can't be run at all. How one that was run ended is an [`End`](super::End).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing to start in it.
-    #[error("`{name}` can't be run: {}", why(*kind))]
+    /// It is not a valid module, or imports what WASI doesn't have.
+    #[error(transparent)]
+    Invalid(#[from] ValidateError),
+    /// It is not what can be started in this way.
+    #[error("`{name}` can't be run: {}", why(*world))]
     NotACommand {
         /// The module's name.
         name: String,
         /// What it is instead.
-        kind: Kind,
+        world: World,
     },
     /// A folder for the program can't be opened.
     #[error("can't open the folder `{}` for the program: {reason}", host.display())]
@@ -24,7 +28,15 @@ pub enum Error {
         /// What happened.
         reason: String,
     },
-    /// wasmtime doesn't compile, link or start it.
+    /// The file for its standard input can't be opened.
+    #[error("can't open `{}` as standard input: {source}", path.display())]
+    Stdin {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// wasmtime doesn't compile or link it.
     #[error("`{name}` can't be started: {reason}")]
     Module {
         /// The module's name.
@@ -32,23 +44,25 @@ pub enum Error {
         /// What it says.
         reason: String,
     },
-    /// The program was stopped by a trap.
-    #[error("`{name}` was stopped: {trace}")]
-    Trap {
-        /// The module's name.
-        name: String,
-        /// Which trap, and where.
-        trace: String,
+    /// wasmtime can't work on this machine.
+    #[error("programs can't be run on this machine: {0}")]
+    Engine(String),
+    /// The cache of compiled code can't be used; everything works without it.
+    #[error("the cache `{}` is not used: {reason}", dir.display())]
+    Cache {
+        /// Its folder.
+        dir: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
-fn why(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Component => {
-            "it is a component, and only core modules run here: build it for wasm32-wasip1, or run it with `wasmtime run`"
+fn why(world: World) -> &'static str {
+    match world {
+        World::Http => "it answers HTTP requests (wasi:http/proxy): start it with `serve`",
+        World::Library => {
+            "it has nothing to start, so that it is a library: build a program (a bin in Rust, with `main`)"
         }
-        Kind::Reactor | Kind::Command => {
-            "it has no `_start`, so that it is a library: build a program (a bin in Rust, with `main`)"
-        }
+        World::Module | World::Component => "it doesn't answer HTTP requests: start it with `run`",
     }
 }

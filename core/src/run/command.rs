@@ -1,0 +1,194 @@
+//! Running a command to its end.
+
+use std::future::Future;
+
+use tokio::runtime;
+use wasmtime::{Linker, Store, Trap};
+use wasmtime_wasi::cli::InputFile;
+use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::p2::bindings::Command;
+use wasmtime_wasi::p2::pipe::MemoryInputPipe;
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView, p2};
+
+use super::engine::Code;
+use super::hints::{self, Hint};
+use super::limits::Limiter;
+use super::streams::{self, Stream};
+use super::{Engine, Error, Limit, Limits, Program, RunOptions, Stdin, World};
+
+/// How a program's run went.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How it ended.
+    pub end: End,
+    /// What it wrote to standard output, if that was captured.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error, if that was captured.
+    pub stderr: Vec<u8>,
+    /// What it seems to have missed.
+    pub hints: Vec<Hint>,
+}
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// By itself, with this exit code: 0 when it returned from its entry point.
+    Exit(i32),
+    /// By a trap: which one and where, in lines.
+    Trap(String),
+    /// By a limit.
+    Limit(Limit),
+}
+
+/// What belongs to one run.
+struct State {
+    wasi: WasiP1Ctx,
+    limiter: Limiter,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        self.wasi.ctx()
+    }
+}
+
+/// Runs a command to its end, on this thread.
+///
+/// # Errors
+/// [`Error::NotACommand`] for what can't be started, [`Error::Dir`] and [`Error::Stdin`] when what it is to be given
+/// can't be opened, [`Error::Module`] when it wants what WASI doesn't have. That it fails itself is an [`End`].
+pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
+    let runtime = runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| Error::Engine(e.to_string()))?;
+    let outcome = runtime.block_on(start(engine, program, options));
+    // A thread may still be reading from a terminal, for a program that doesn't want it any more.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
+    if !matches!(program.world(), World::Module | World::Component) {
+        return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
+    }
+    let (stdout, stderr) = streams::pair(options.streams, options.limits.output);
+    let state = State {
+        wasi: context(options, stdout.clone(), stderr.clone())?,
+        limiter: Limiter::new(options.limits),
+    };
+    let store = store(engine, state, &options.limits)?;
+    let result = match program.code() {
+        Code::Module(module) => {
+            let mut linker: Linker<State> = Linker::new(engine.wasmtime());
+            p1::add_to_linker_async(&mut linker, |state| &mut state.wasi).map_err(|e| program.refused(&e))?;
+            let linked = linker.instantiate_pre(module).map_err(|e| program.refused(&e))?;
+            in_time(&options.limits, run_module(store, linked)).await
+        }
+        Code::Component(component) => {
+            let mut linker = wasmtime::component::Linker::new(engine.wasmtime());
+            p2::add_to_linker_async(&mut linker).map_err(|e| program.refused(&e))?;
+            let linked = linker.instantiate_pre(component).map_err(|e| program.refused(&e))?;
+            in_time(&options.limits, run_component(store, linked)).await
+        }
+    };
+    let end = end(result, &options.limits);
+    let hints = hints::hints(&end, &stderr.written(), options);
+    let captured = |stream: &Stream| match options.streams {
+        super::Streams::Capture => stream.written(),
+        super::Streams::Inherit => Vec::new(),
+    };
+    Ok(Outcome { end, stdout: captured(&stdout), stderr: captured(&stderr), hints })
+}
+
+fn store(engine: &Engine, state: State, limits: &Limits) -> Result<Store<State>, Error> {
+    let mut store = Store::new(engine.wasmtime(), state);
+    store.limiter(|state| &mut state.limiter);
+    if let Some(fuel) = limits.fuel {
+        store.set_fuel(fuel).map_err(|e| Error::Engine(e.to_string()))?;
+    }
+    if limits.timeout.is_some() {
+        store.epoch_deadline_async_yield_and_update(1);
+    }
+    Ok(store)
+}
+
+async fn run_module(mut store: Store<State>, linked: wasmtime::InstancePre<State>) -> wasmtime::Result<i32> {
+    let instance = linked.instantiate_async(&mut store).await?;
+    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
+    start.call_async(&mut store, ()).await?;
+    Ok(0)
+}
+
+async fn run_component(
+    mut store: Store<State>,
+    linked: wasmtime::component::InstancePre<State>,
+) -> wasmtime::Result<i32> {
+    let instance = linked.instantiate_async(&mut store).await?;
+    let command = Command::new(&mut store, &instance)?;
+    let result = command.wasi_cli_run().call_run(&mut store).await?;
+    Ok(i32::from(result.is_err()))
+}
+
+/// Waits for a program as long as it may take. It is interrupted wherever it waits for the host, and in its own code
+/// at every tick of its engine.
+async fn in_time(
+    limits: &Limits,
+    program: impl Future<Output = wasmtime::Result<i32>>,
+) -> wasmtime::Result<i32> {
+    match limits.timeout {
+        None => program.await,
+        Some(timeout) => match tokio::time::timeout(timeout, program).await {
+            Ok(result) => result,
+            Err(_) => Err(wasmtime::Error::new(Limit::Timeout(timeout))),
+        },
+    }
+}
+
+fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
+    let error = match result {
+        Ok(code) => return End::Exit(code),
+        Err(error) => error,
+    };
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return End::Exit(exit.0);
+    }
+    if let Some(limit) = error.downcast_ref::<Limit>() {
+        return End::Limit(*limit);
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
+        return End::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
+    }
+    let text = format!("{error:?}");
+    // wasmtime has no type for it.
+    if text.contains("resource limit exceeded") {
+        return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
+    }
+    End::Trap(text)
+}
+
+fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {
+    let mut builder = WasiCtxBuilder::new();
+    builder.args(&options.args).envs(&options.env).stdout(stdout).stderr(stderr);
+    // Without a limit of time, the program has this thread to itself.
+    builder.allow_blocking_current_thread(options.limits.timeout.is_none());
+    match &options.stdin {
+        Stdin::Inherit => builder.inherit_stdin(),
+        Stdin::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes.clone())),
+        Stdin::File(path) => match std::fs::File::open(path) {
+            Ok(file) => builder.stdin(InputFile::new(file)),
+            Err(source) => return Err(Error::Stdin { path: path.clone(), source }),
+        },
+    };
+    if options.network {
+        builder.inherit_network().allow_ip_name_lookup(true);
+    } else {
+        builder.allow_tcp(false).allow_udp(false);
+    }
+    for dir in &options.dirs {
+        let permissions = if dir.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+        let failed = |e: wasmtime::Error| Error::Dir { host: dir.host.clone(), reason: format!("{e:#}") };
+        builder.preopened_dir(&dir.host, &dir.guest, permissions).map_err(failed)?;
+    }
+    Ok(builder.build_p1())
+}

@@ -1,0 +1,174 @@
+//! From a module to code that can be started.
+
+use std::fmt;
+use std::thread;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use wasmtime::component::Component;
+use wasmtime::{Config, Module};
+
+use super::{Cache, Error, Identity, Limits};
+use crate::image::Digest;
+use crate::module::{BuiltModule, Kind, ValidateOptions, validate};
+
+/// How often a program with a time limit is asked whether its time is up.
+const TICK: Duration = Duration::from_millis(5);
+
+/// Compiles programs, or takes code from its cache.
+#[derive(Debug)]
+pub struct Engine {
+    engine: wasmtime::Engine,
+    cache: Option<Cache>,
+}
+
+/// How a program is started, as its exports say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum World {
+    /// A core module with `_start`.
+    Module,
+    /// A component that exports `wasi:cli/run`.
+    Component,
+    /// A component that exports `wasi:http/incoming-handler`.
+    Http,
+    /// None of them.
+    Library,
+}
+
+/// A program, compiled.
+#[derive(Clone)]
+pub struct Program {
+    name: String,
+    digest: Digest,
+    world: World,
+    code: Code,
+}
+
+/// Compiled code.
+#[derive(Clone)]
+pub(super) enum Code {
+    Module(Module),
+    Component(Component),
+}
+
+impl Engine {
+    /// An engine whose programs can have such limits: limits of time and fuel change the code.
+    ///
+    /// # Errors
+    /// [`Error::Engine`] when wasmtime has no code generator for this machine.
+    pub fn new(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
+        let mut config = Config::new();
+        config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
+        let engine = wasmtime::Engine::new(&config).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        if limits.timeout.is_some() {
+            let engine = engine.weak();
+            thread::spawn(move || {
+                while let Some(engine) = engine.upgrade() {
+                    engine.increment_epoch();
+                    drop(engine);
+                    thread::sleep(TICK);
+                }
+            });
+        }
+        Ok(Engine { engine, cache })
+    }
+
+    /// The program that was remembered for `identity`, if its code is in the cache.
+    #[must_use]
+    pub fn recall(&self, identity: &Identity, name: &str) -> Option<Program> {
+        let cache = self.cache.as_ref()?;
+        let digest = cache.recall(identity)?;
+        let (world, code) = cache.load(&self.engine, digest)?;
+        Some(Program { name: name.to_owned(), digest, world, code })
+    }
+
+    /// Notes that what has this identity is this program.
+    pub fn remember(&self, identity: &Identity, program: &Program) {
+        if let Some(cache) = &self.cache {
+            cache.remember(identity, program.digest);
+        }
+    }
+
+    /// Validates and compiles a module, unless its code is in the cache.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for what is not a valid module, [`Error::Module`] when wasmtime doesn't compile it.
+    pub fn program(&self, module: BuiltModule, options: &ValidateOptions) -> Result<Program, Error> {
+        let digest = Digest::of(module.bytes());
+        let name = module.name().to_owned();
+        if let Some((world, code)) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
+            return Ok(Program { name, digest, world, code });
+        }
+        let module = validate(module.unoptimized(), options)?;
+        let refused =
+            |source: wasmtime::Error| Error::Module { name: name.clone(), reason: format!("{source:#}") };
+        let (world, code) = match module.report().kind {
+            Kind::Component => {
+                let component = Component::new(&self.engine, module.bytes()).map_err(refused)?;
+                (world(&self.engine, &component), Code::Component(component))
+            }
+            kind => {
+                let world = if kind == Kind::Command { World::Module } else { World::Library };
+                (world, Code::Module(Module::new(&self.engine, module.bytes()).map_err(refused)?))
+            }
+        };
+        if let Some(cache) = &self.cache {
+            cache.store(&self.engine, digest, world, &code);
+        }
+        Ok(Program { name, digest, world, code })
+    }
+
+    pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
+        &self.engine
+    }
+}
+
+/// By what a component exports. The versions of the interfaces don't matter here: linking looks at them.
+fn world(engine: &wasmtime::Engine, component: &Component) -> World {
+    let ty = component.component_type();
+    let exports = |interface: &str| ty.exports(engine).any(|(name, _)| name.starts_with(interface));
+    match () {
+        () if exports("wasi:http/incoming-handler@") => World::Http,
+        () if exports("wasi:cli/run@") => World::Component,
+        () => World::Library,
+    }
+}
+
+impl Program {
+    /// What it is called in messages.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The digest of its module.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.digest
+    }
+
+    /// How it is started.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.world
+    }
+
+    pub(super) fn code(&self) -> &Code {
+        &self.code
+    }
+
+    pub(super) fn refused(&self, source: &wasmtime::Error) -> Error {
+        Error::Module { name: self.name.clone(), reason: format!("{source:#}") }
+    }
+}
+
+impl fmt::Debug for Program {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Program")
+            .field("name", &self.name)
+            .field("digest", &self.digest)
+            .field("world", &self.world)
+            .finish_non_exhaustive()
+    }
+}
