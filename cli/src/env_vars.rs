@@ -10,9 +10,9 @@ pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
 /// Registries to speak plain HTTP with, separated by commas: the setting `insecure-registries`.
 pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
 
-/// The folder for compiled code, instead of `wasm-oci/code` in the user's folder for caches.
+/// The folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's folder for caches.
 pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
-/// The size that the folder for compiled code is kept below, as `500MiB`.
+/// The size that each of the two is kept below, as `500MiB`.
 pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
 
 /// The value of a variable, unless it is empty.

@@ -9,12 +9,17 @@ use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
     Cache, Dir, End, Engine, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams, run,
 };
+use wasm_oci_core::store::{Kept, Location, load_wasm};
 
 use crate::args::RunArgs;
 use crate::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::shell::Shell;
+use crate::source::{AnySource, open};
+
+/// The size that pulled blobs are kept below, in bytes, unless told otherwise.
+const DEFAULT_KEPT: u64 = 1 << 30;
 
 /// The engine for programs with such limits, with the user's cache of compiled code.
 ///
@@ -29,20 +34,44 @@ pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, 
 }
 
 fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
-    let limit = env_vars::value(WASM_OCI_CACHE_SIZE).map(|text| {
-        text.parse::<ByteSize>()
-            .map_err(|e| Error::Usage(format!("{WASM_OCI_CACHE_SIZE} is `{text}`, and no size: {e}")))
-    });
-    let limit = limit.transpose()?.map(|size| size.as_u64());
-    let dir = env_vars::value(WASM_OCI_CACHE_DIR).map(PathBuf::from).or_else(Cache::default_dir);
-    let Some(dir) = dir else { return Ok(None) };
-    match Cache::open(&dir, limit) {
+    let Some(dir) = cache_dir() else { return Ok(None) };
+    match Cache::open(&dir, cache_size()?) {
         Ok(cache) => Ok(Some(cache)),
         Err(error) => {
             shell.warn(error);
             Ok(None)
         }
     }
+}
+
+fn cache_dir() -> Option<PathBuf> {
+    env_vars::value(WASM_OCI_CACHE_DIR).map(PathBuf::from).or_else(Cache::default_dir)
+}
+
+/// In bytes.
+fn cache_size() -> Result<Option<u64>, Error> {
+    let limit = env_vars::value(WASM_OCI_CACHE_SIZE).map(|text| {
+        text.parse::<ByteSize>()
+            .map_err(|e| Error::Usage(format!("{WASM_OCI_CACHE_SIZE} is `{text}`, and no size: {e}")))
+    });
+    Ok(limit.transpose()?.map(|size| size.as_u64()))
+}
+
+/// Reads the Wasm part of the image at a location. What comes from a registry is kept beside the compiled code, and
+/// not fetched again.
+///
+/// # Errors
+/// What opening or reading it fails with.
+pub async fn pulled(location: &Location, insecure: &[String], no_cache: bool) -> Result<Manifest, Error> {
+    let (source, name) = open(location, insecure)?;
+    let dir = cache_dir().filter(|_| !no_cache && matches!(source, AnySource::Registry(_)));
+    Ok(match dir {
+        None => load_wasm(&source, &name).await?,
+        Some(dir) => {
+            let limit = cache_size()?.unwrap_or(DEFAULT_KEPT);
+            load_wasm(&Kept::new(source, &dir.join("images"), limit)?, &name).await?
+        }
+    })
 }
 
 /// Runs a module in a file. Returns its exit code.

@@ -158,3 +158,25 @@ fn the_same_module_and_settings_give_the_same_image() {
 fn same_file(one: &Path, two: &Path) -> bool {
     fs::read(one).unwrap() == fs::read(two).unwrap()
 }
+
+#[test]
+fn what_was_pulled_once_runs_by_its_digest_without_the_registry() {
+    let registry = Registry::start();
+    let packed = Packed::new("universal");
+    let reference = format!("{}/app", registry.host());
+    let layout = format!("oci:{}:1.0", packed.path("layout").display());
+    let _pushed = Run::of(wasm_oci().args(["push", &layout, &reference])).success();
+    let reference = format!("{reference}@{}", packed.digest);
+    let cache = packed.path("cache");
+    let run = |reference: &str| {
+        let mut run = wasm_oci();
+        Run::of(run.env("WASM_OCI_CACHE_DIR", &cache).args(["run", reference, "--", "one"]))
+    };
+    let first = run(&reference);
+    assert_eq!((first.code, first.stdout.as_str()), (7, "/app.wasm\none\n"));
+    drop(registry);
+    let second = run(&reference);
+    assert_eq!((second.code, second.stdout), (7, first.stdout));
+    std::fs::remove_dir_all(&cache).unwrap();
+    assert_eq!(run(&reference).code, 4);
+}

@@ -72,13 +72,8 @@ pub(crate) async fn find(location: &Location, insecure: &[String]) -> Result<Fou
     if let Location::File(path) = location {
         return Ok(Found::Module(BuiltModule::read(path)?));
     }
-    Ok(Found::Manifest(Box::new(find_manifest(location, insecure).await?)))
-}
-
-/// Reads the Wasm part of the image at a location.
-pub(crate) async fn find_manifest(location: &Location, insecure: &[String]) -> Result<Manifest, Error> {
     let (source, name) = open(location, insecure)?;
-    Ok(load_wasm(&source, &name).await?)
+    Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
 }
 
 impl Found {

@@ -3,11 +3,10 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use super::find_manifest;
 use crate::args::{RegistryArgs, RunArgs};
 use crate::error::Error;
 use crate::pipeline::block_on;
-use crate::running::{run_file, run_manifest};
+use crate::running::{pulled, run_file, run_manifest};
 use crate::shell::Shell;
 
 /// Run a module: of a .wasm file, a layout, an archive or a registry
@@ -31,7 +30,7 @@ impl Run {
             return run_file(path, &self.run, shell);
         }
         let insecure = self.registry.insecure();
-        let manifest = block_on(find_manifest(&self.source, &insecure))?;
+        let manifest = block_on(pulled(&self.source, &insecure, self.run.no_cache))?;
         run_manifest(&manifest, &self.run, shell)
     }
 }

@@ -117,7 +117,7 @@ struct Record {
 }
 
 impl Cache {
-    /// The cache in `dir`, which is made if it isn't there. `limit` is the size to stay below, in bytes.
+    /// The cache in the folder `code` of `dir`, which is made if it isn't there. `limit` is the size to stay below, in bytes.
     ///
     /// # Errors
     /// [`Error::Cache`] when the folder can't be made, or others can write to it.
@@ -125,16 +125,16 @@ impl Cache {
         let refused = |reason: String| Error::Cache { dir: dir.to_owned(), reason };
         make_folder(dir).map_err(|e| refused(e.to_string()))?;
         match fs::symlink_metadata(dir).map(|metadata| why_not_ours(&metadata)) {
-            Ok(None) => Ok(Cache { dir: dir.to_owned(), limit: limit.unwrap_or(DEFAULT_LIMIT) }),
+            Ok(None) => Ok(Cache { dir: dir.join("code"), limit: limit.unwrap_or(DEFAULT_LIMIT) }),
             Ok(Some(reason)) => Err(refused(reason.to_owned())),
             Err(e) => Err(refused(e.to_string())),
         }
     }
 
-    /// Where the user's cache is: `wasm-oci/code` in the user's folder for caches.
+    /// The folder for what can be made again: `wasm-oci` in the user's folder for such things.
     #[must_use]
     pub fn default_dir() -> Option<PathBuf> {
-        Some(dirs::cache_dir()?.join("wasm-oci").join("code"))
+        Some(dirs::cache_dir()?.join("wasm-oci"))
     }
 
     pub(super) fn recall(&self, identity: &Identity) -> Option<Digest> {

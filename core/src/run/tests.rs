@@ -120,7 +120,7 @@ mod caching {
     const WAT: &str = r#"(module (func (export "_start")))"#;
 
     fn files(dir: &Path, extension: &str) -> Vec<PathBuf> {
-        let folders = fs::read_dir(dir).unwrap().map(|folder| folder.unwrap().path());
+        let folders = fs::read_dir(dir.join("code")).unwrap().map(|folder| folder.unwrap().path());
         let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap());
         let files = files.map(|file| file.unwrap().path());
         files.filter(|file| file.extension().is_some_and(|it| it == extension)).collect()

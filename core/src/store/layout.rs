@@ -99,11 +99,11 @@ impl Layout {
         self.path.join("index.json")
     }
 
-    fn blobs(&self) -> PathBuf {
+    pub(super) fn blobs(&self) -> PathBuf {
         self.path.join("blobs/sha256")
     }
 
-    fn blob_file(&self, digest: Digest) -> PathBuf {
+    pub(super) fn blob_file(&self, digest: Digest) -> PathBuf {
         self.blobs().join(digest.hex())
     }
 

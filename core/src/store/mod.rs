@@ -6,6 +6,7 @@
 
 mod archive;
 mod error;
+mod kept;
 mod layout;
 mod location;
 mod progress;
@@ -19,6 +20,7 @@ use std::future::Future;
 
 pub use archive::{Archive, ArchiveImage, write_archive};
 pub use error::Error;
+pub use kept::Kept;
 pub use layout::Layout;
 pub use location::Location;
 pub use progress::{Outcome, Progress, Silent};

@@ -154,3 +154,68 @@ fn an_archive_always_has_the_same_bytes() {
     };
     assert_eq!(bytes("a"), bytes("b"));
 }
+
+/// A layout that counts what is asked of it.
+struct Counting<'a>(&'a Layout, std::sync::atomic::AtomicUsize);
+
+impl Counting<'_> {
+    fn asked(&self) -> usize {
+        self.1.swap(0, std::sync::atomic::Ordering::Relaxed)
+    }
+
+    fn count(&self) {
+        self.1.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Source for &Counting<'_> {
+    async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
+        self.count();
+        self.0.resolve(name).await
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        self.count();
+        self.0.fetch(descriptor).await
+    }
+}
+
+#[tokio::test]
+async fn what_was_fetched_once_is_kept() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, kept) = (folder.path().join("layout"), folder.path().join("kept"));
+    let image = image(Format::Universal);
+    let layout = saved(&place, &image, &["1"]).await;
+    let origin = Counting(&layout, 0.into());
+    let source = || Kept::new(&origin, &kept, 1 << 20).unwrap();
+    let (by_tag, by_digest) = (Name::Tag(tag("1")), Name::Digest(image.digest()));
+    let digest = load_wasm(&source(), &by_tag).await.unwrap().digest();
+    assert_eq!(origin.asked(), 5, "the tag, the index, a manifest, its configuration, its layer");
+    assert_eq!(load_wasm(&source(), &by_tag).await.unwrap().digest(), digest);
+    assert_eq!(origin.asked(), 1, "where the tag is");
+    assert_eq!(load_wasm(&source(), &by_digest).await.unwrap().digest(), digest);
+    assert_eq!(origin.asked(), 0);
+
+    for blob in std::fs::read_dir(kept.join("blobs/sha256")).unwrap() {
+        std::fs::write(blob.unwrap().path(), "damaged").unwrap();
+    }
+    assert_eq!(load_wasm(&source(), &by_digest).await.unwrap().digest(), digest);
+    assert_eq!(origin.asked(), 5);
+}
+
+#[tokio::test]
+async fn no_more_is_kept_than_may_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (place, kept) = (folder.path().join("layout"), folder.path().join("kept"));
+    let layout = saved(&place, &image(Format::Universal), &["1"]).await;
+    let source = Kept::new(layout, &kept, 0).unwrap();
+    load_wasm(&source, &Name::Tag(tag("1"))).await.unwrap();
+    let blobs = || std::fs::read_dir(kept.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
+    assert_eq!(blobs().count(), 4, "they were just used");
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
+    for blob in blobs() {
+        std::fs::File::options().write(true).open(blob).unwrap().set_modified(long_ago).unwrap();
+    }
+    source.shrink().unwrap();
+    assert_eq!(blobs().count(), 0);
+}

@@ -7,12 +7,15 @@ use std::sync::OnceLock;
 
 /// The command `wasm-oci`.
 pub(crate) fn wasm_oci() -> Command {
-    Command::new(program("wasm-oci"))
+    let mut command = Command::new(program("wasm-oci"));
+    command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
+    command
 }
 
 /// The command `cargo wasm-oci`: its first argument has to be `wasm-oci`, as when cargo starts it.
 pub(crate) fn cargo_wasm_oci() -> Command {
     let mut command = Command::new(program("cargo-wasm-oci"));
+    command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
     forget_this_test(&mut command);
     command
 }

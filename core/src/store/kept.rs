@@ -1,0 +1,99 @@
+//! Blobs that were fetched once.
+
+use std::path::Path;
+use std::time::{Duration, SystemTime};
+
+use super::{Error, Layout, Name, Silent, Sink, Source};
+use crate::image::{Blob, Descriptor, MediaType};
+
+/// A blob that was used within this time stays: its file may still be read.
+const IN_USE: Duration = Duration::from_secs(60 * 60);
+
+/// A source whose blobs are kept in a layout, without a tag. What is there is not fetched again, and what is named by
+/// its digest is not even asked for. Digest and size of what is kept are checked as those of anything else.
+#[derive(Debug)]
+pub struct Kept<S> {
+    origin: S,
+    layout: Layout,
+    limit: u64,
+}
+
+impl<S> Kept<S> {
+    /// `origin`, whose blobs are kept in the layout in `dir`. `limit` is the size to stay below, in bytes.
+    ///
+    /// # Errors
+    /// As [`Layout::create`].
+    pub fn new(origin: S, dir: &Path, limit: u64) -> Result<Kept<S>, Error> {
+        let mut folder = std::fs::DirBuilder::new();
+        // What is pulled with a user's credentials is not for others.
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
+        folder.recursive(true).create(dir).map_err(Error::io("create", dir))?;
+        Ok(Kept { origin, layout: Layout::create(dir)?, limit })
+    }
+
+    /// Keeps a blob. That this fails costs only time: it is fetched again.
+    async fn keep(&self, blob: &Blob) {
+        if self.layout.push(blob, &Silent).await.is_ok() {
+            self.shrink().ok();
+        }
+    }
+
+    /// Removes what was not used for longest, until what is kept is below the limit.
+    pub(super) fn shrink(&self) -> std::io::Result<()> {
+        let mut files = Vec::new();
+        for file in std::fs::read_dir(self.layout.blobs())? {
+            let file = file?;
+            let metadata = file.metadata()?;
+            files.push((metadata.modified()?, metadata.len(), file.path()));
+        }
+        files.sort();
+        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+        for (used, size, path) in files {
+            if total <= self.limit || used.elapsed().is_ok_and(|age| age < IN_USE) {
+                break;
+            }
+            std::fs::remove_file(path)?;
+            total -= size;
+        }
+        Ok(())
+    }
+}
+
+impl<S: Source> Source for Kept<S> {
+    async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
+        let kept = match name {
+            Name::Digest(digest) => document(&self.layout, *digest),
+            Name::Tag(_) => None,
+        };
+        match kept {
+            Some(descriptor) => Ok(descriptor),
+            None => self.origin.resolve(name).await,
+        }
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        if self.layout.contains(descriptor.digest, descriptor.size)
+            && let Ok(blob) = self.layout.fetch(descriptor).await
+        {
+            note_use(&self.layout.blob_file(descriptor.digest));
+            return Ok(blob);
+        }
+        let blob = self.origin.fetch(descriptor).await?;
+        self.keep(&blob).await;
+        Ok(blob)
+    }
+}
+
+/// The descriptor of a manifest or index that is kept, if it says itself which of them it is.
+fn document(layout: &Layout, digest: crate::image::Digest) -> Option<Descriptor> {
+    let bytes = std::fs::read(layout.blob_file(digest)).ok()?;
+    let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    let media_type = MediaType::from(json["mediaType"].as_str()?);
+    Some(Descriptor::of(media_type, &bytes)).filter(|descriptor| descriptor.digest == digest)
+}
+
+fn note_use(file: &Path) {
+    let touch = |file: std::fs::File| file.set_modified(SystemTime::now());
+    std::fs::File::options().write(true).open(file).and_then(touch).ok();
+}
