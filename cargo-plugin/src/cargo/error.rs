@@ -162,26 +162,3 @@ fn required(features: &[String]) -> String {
         _ => format!("; it needs `--features {}`", features.join(",")),
     }
 }
-
-/// The candidate that is most likely meant by `name`, when one is near.
-pub(crate) fn nearest(name: &str, candidates: &[String]) -> Option<String> {
-    candidates
-        .iter()
-        .map(|candidate| (strsim::damerau_levenshtein(name, candidate), candidate))
-        .filter(|(distance, candidate)| *distance <= 3 && *distance < candidate.len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, candidate)| candidate.clone())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_nearest_name_is_suggested_and_a_far_one_is_not() {
-        let names = ["server".to_owned(), "client".to_owned(), "a".to_owned()];
-        assert_eq!(nearest("sever", &names).as_deref(), Some("server"));
-        assert_eq!(nearest("b", &names), None);
-        assert_eq!(nearest("something", &names), None);
-    }
-}

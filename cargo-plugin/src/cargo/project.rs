@@ -9,12 +9,9 @@ use cargo_metadata::{DependencyKind, Metadata, Package, Target};
 use fs_err as fs;
 use serde_json::Value;
 use toml::Table;
+use wasm_oci::settings::closest;
 
-use crate::cargo::{
-    env::CargoEnv,
-    error::{Error, nearest},
-    selection::Selection,
-};
+use crate::cargo::{env::CargoEnv, error::Error, selection::Selection};
 
 /// The key of our settings in `[package.metadata]` and `[workspace.metadata]`.
 const METADATA_KEY: &str = "wasm-oci";
@@ -202,7 +199,7 @@ impl Workspace {
         {
             let packages = names(&all);
             return Err(Error::NoSuchPackage {
-                suggestion: nearest(spec, &packages),
+                suggestion: closest(spec, packages.iter().map(String::as_str)).map(str::to_owned),
                 name: spec.clone(),
                 packages,
             });
@@ -278,7 +275,7 @@ fn check_names(packages: &[&Package], selection: &Selection) -> Result<(), Error
                 kind: kind.name(),
                 name: name.clone(),
                 packages: names(packages),
-                suggestion: nearest(name, &there),
+                suggestion: closest(name, there.iter().map(String::as_str)).map(str::to_owned),
                 targets: there,
             });
         }
