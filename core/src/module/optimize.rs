@@ -1,9 +1,10 @@
 //! Making a module smaller.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::sections::without_custom;
+use super::sections::{nested, with_contents, without_custom};
 use super::{BuiltModule, OptimizeError, ValidateError};
 
 /// What optimizes, and its version: a part of what decides the bytes.
@@ -117,11 +118,11 @@ impl OptimizedModule {
     }
 }
 
-/// Removes debug information and runs Binaryen. The result is never larger than what came, and the same input
-/// and options give the same bytes.
+/// Removes debug information and runs Binaryen; in a component, on each core module inside. The result is never larger
+/// than what came, and the same input and options give the same bytes.
 ///
-/// A component stays as it is, because Binaryen doesn't read components; so does, but for debug information, a
-/// module with proposals that it doesn't know. [`OptimizedModule::note`] says so.
+/// A module with proposals that Binaryen doesn't know stays as it is, but for debug information.
+/// [`OptimizedModule::note`] says so.
 ///
 /// # Errors
 /// [`OptimizeError`] when the module is invalid or temporary files can't be written.
@@ -129,28 +130,46 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
     if options.level == Level::Off {
         return Ok(module.unoptimized());
     }
-    let invalid = |name: &str, error: &wasmparser::BinaryReaderError| {
-        OptimizeError::Invalid(Box::new(ValidateError::malformed(name, error)))
-    };
-    let features = super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
-    if features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL) {
-        let note = "it is a component, which Binaryen does not read: it stays as it is".to_owned();
-        return Ok(OptimizedModule { note: Some(note), ..module.unoptimized() });
-    }
-    let stripped = without_custom(module.bytes(), |section| is_debug(section, options.keep_names))
-        .map_err(|e| invalid(module.name(), &e))?;
-    let outcome = match options.level {
-        Level::Off | Level::O0 => Outcome { bytes: None, note: None },
-        level => run(&stripped, features, level, options.keep_names)?,
-    };
-    let raw_size = module.bytes().len();
-    let smaller =
-        [Some(stripped), outcome.bytes].into_iter().flatten().filter(|bytes| bytes.len() < raw_size);
-    let module = match smaller.min_by_key(Vec::len) {
+    let raw_size = module.bytes().len() as u64;
+    let mut notes = BTreeSet::new();
+    let bytes = smaller(module.name(), module.bytes(), options, &mut notes)?;
+    let note = (!notes.is_empty()).then(|| Vec::from_iter(notes).join("; "));
+    let module = match bytes {
         Some(bytes) => module.with_bytes(bytes),
         None => module,
     };
-    Ok(OptimizedModule { module, raw_size: raw_size as u64, note: outcome.note })
+    Ok(OptimizedModule { module, raw_size, note })
+}
+
+/// The module or component in fewer bytes, if that can be had.
+fn smaller(
+    name: &str,
+    bytes: &[u8],
+    options: &OptimizeOptions,
+    notes: &mut BTreeSet<String>,
+) -> Result<Option<Vec<u8>>, OptimizeError> {
+    let invalid = |e: wasmparser::BinaryReaderError| {
+        OptimizeError::Invalid(Box::new(ValidateError::malformed(name, &e)))
+    };
+    let features = super::features::used(bytes).map_err(invalid)?;
+    let stripped = without_custom(bytes, |section| is_debug(section, options.keep_names)).map_err(invalid)?;
+    let is_component = features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL);
+    let outcome = match options.level {
+        Level::Off | Level::O0 if !is_component => Outcome { bytes: None, note: None },
+        _ if is_component => {
+            let mut contents = BTreeMap::new();
+            for inner in nested(&stripped).map_err(invalid)? {
+                if let Some(bytes) = smaller(name, &stripped[inner.clone()], options, notes)? {
+                    contents.insert(inner.start, bytes);
+                }
+            }
+            Outcome { bytes: Some(with_contents(&stripped, &contents).map_err(invalid)?), note: None }
+        }
+        level => run(&stripped, features, level, options.keep_names)?,
+    };
+    notes.extend(outcome.note);
+    let candidates = [Some(stripped), outcome.bytes].into_iter().flatten();
+    Ok(candidates.filter(|candidate| candidate.len() < bytes.len()).min_by_key(Vec::len))
 }
 
 /// What the optimizer made, and why it made nothing.
@@ -174,7 +193,7 @@ fn is_debug(section: &str, keep_names: bool) -> bool {
     let always = section.starts_with(".debug_")
         || section.starts_with("reloc.")
         || ["linking", "sourceMappingURL", "external_debug_info", "target_features"].contains(&section);
-    always || (section == "name" && !keep_names)
+    always || (["name", "component-name"].contains(&section) && !keep_names)
 }
 
 #[cfg(test)]
@@ -214,11 +233,28 @@ mod tests {
     }
 
     #[test]
-    fn a_component_stays_as_it_is_and_says_so() {
-        let component = built("(component)");
-        let module = optimize(component.clone(), &OptimizeOptions::default()).unwrap();
-        assert_eq!(module.bytes(), component.bytes());
-        assert!(module.note().unwrap().contains("component"));
+    fn the_core_modules_of_a_component_are_optimized_and_nothing_else_changes() {
+        let component = built(&format!(
+            r#"(component
+                (core {module}
+                (component (core {module})
+                (import "a" (func))
+                (core instance (instantiate 0)))"#,
+            module = &ADD[1..]
+        ));
+        let options = |level| OptimizeOptions { level, keep_names: false };
+        let stripped = optimize(component.clone(), &options(Level::O0)).unwrap();
+        let module = optimize(component.clone(), &options(Level::O1)).unwrap();
+        assert_eq!(module.note(), None);
+        assert!(stripped.bytes().len() < component.bytes().len());
+        if cfg!(feature = "optimize") {
+            assert!(module.bytes().len() < stripped.bytes().len());
+        }
+        let names = ["core module", "component", "type", "import", "core instance"];
+        assert_eq!(section_names(module.bytes()), names);
+        assert!(super::super::features::used(module.bytes()).is_ok());
+        let debug = b".debug_info";
+        assert!(!module.bytes().windows(debug.len()).any(|bytes| bytes == debug));
     }
 
     #[test]

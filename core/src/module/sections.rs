@@ -1,5 +1,6 @@
 //! A module as a list of sections.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wasm_encoder::{RawSection, Section};
@@ -85,14 +86,42 @@ pub(super) fn without_custom(
     bytes: &[u8],
     drop: impl Fn(&str) -> bool,
 ) -> Result<Vec<u8>, BinaryReaderError> {
-    let mut module = bytes[..8].to_vec();
+    let mut module = bytes[..HEADER].to_vec();
     for section in sections(bytes)? {
-        if section.id == CUSTOM && drop(&section.name) {
-            continue;
+        if section.id != CUSTOM || !drop(&section.name) {
+            append(&mut module, section.id, &bytes[section.content]);
         }
-        let raw = RawSection { id: section.id, data: &bytes[section.content] };
-        module.push(raw.id());
-        wasm_encoder::Encode::encode(&raw, &mut module);
     }
     Ok(module)
+}
+
+/// The modules and components directly in a component
+/// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
+pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
+    const MODULE: u8 = 1;
+    const COMPONENT: u8 = 4;
+    let nested = sections(component)?.into_iter().filter(|section| [MODULE, COMPONENT].contains(&section.id));
+    Ok(nested.map(|section| section.content).collect())
+}
+
+/// The module or component with other contents in some sections, by where these start.
+pub(super) fn with_contents(
+    bytes: &[u8],
+    contents: &BTreeMap<usize, Vec<u8>>,
+) -> Result<Vec<u8>, BinaryReaderError> {
+    let mut module = bytes[..HEADER].to_vec();
+    for section in sections(bytes)? {
+        let content = contents.get(&section.content.start).map(Vec::as_slice);
+        append(&mut module, section.id, content.unwrap_or(&bytes[section.content]));
+    }
+    Ok(module)
+}
+
+/// The length of what every module and component starts with: magic number and version.
+const HEADER: usize = 8;
+
+fn append(module: &mut Vec<u8>, id: u8, content: &[u8]) {
+    let raw = RawSection { id, data: content };
+    module.push(raw.id());
+    wasm_encoder::Encode::encode(&raw, module);
 }
