@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{ArgAction, Args};
 use wasm_oci_core::image::{Created, Format, Platform};
-use wasm_oci_core::module::Level;
+use wasm_oci_core::module::{Capability, Level};
 use wasm_oci_core::run::{Dir, Limits};
 
 use crate::env_vars;
@@ -66,6 +66,9 @@ pub struct ModuleArgs {
     /// Accept imports from this module beside WASI's
     #[arg(long = "allow-import", value_name = "MODULE")]
     pub allow_imports: Vec<String>,
+    /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
+    #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
+    pub deny: Vec<String>,
 }
 
 /// What goes into the image.
@@ -151,6 +154,7 @@ impl ModuleArgs {
             optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
             keep_names: self.keep_names.then_some(true),
             allow_imports: unless_empty(&self.allow_imports),
+            deny: unless_empty(&self.deny),
             ..Settings::default()
         }
     }

@@ -4,8 +4,8 @@ use std::future::Future;
 use std::path::Path;
 
 use serde::Serialize;
-use wasm_oci_core::image::{Format, Image, Reference, Tag, assemble};
-use wasm_oci_core::module::{BuiltModule, Level, OPTIMIZER, optimize, validate};
+use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
+use wasm_oci_core::module::{BuiltModule, Level, OPTIMIZER, Report, optimize, validate};
 use wasm_oci_core::store::{
     ArchiveImage, Credentials, Layout, Registry, RegistryOptions, save, write_archive,
 };
@@ -14,6 +14,10 @@ use crate::error::Error;
 use crate::plan::Plan;
 use crate::render::size;
 use crate::shell::Shell;
+
+/// The annotation that says what the module can do: names of [`Capability`](wasm_oci_core::module::Capability),
+/// separated by commas.
+pub const CAPABILITIES: &str = "io.github.wasm-oci.capabilities";
 
 /// What became of one module.
 #[derive(Debug)]
@@ -63,7 +67,8 @@ pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, E
     }
     let validated = validate(optimized, &plan.validate)?;
     let mut images = Vec::new();
-    for (image, &format) in assemble(&validated, &plan.image, &plan.formats)?.into_iter().zip(&plan.formats) {
+    let settings = with_capabilities(&plan.image, validated.report());
+    for (image, &format) in assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats) {
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
     let compressed = images
@@ -72,6 +77,14 @@ pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, E
         .map_or(0, |manifest| manifest.layers().iter().map(|layer| layer.descriptor().size).sum());
     let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
     Ok(Packed { images, sizes })
+}
+
+/// The settings of an image, with what its module can do as an annotation.
+fn with_capabilities(settings: &ImageSettings, module: &Report) -> ImageSettings {
+    let names: Vec<&str> = module.capabilities.iter().map(|capability| capability.name()).collect();
+    let mut settings = settings.clone();
+    settings.annotations.entry(CAPABILITIES.to_owned()).or_insert_with(|| names.join(","));
+    settings
 }
 
 impl Sizes {

@@ -65,6 +65,7 @@ impl Plan {
             optimize: OptimizeOptions { level, keep_names: settings.keep_names.unwrap_or(false) },
             validate: ValidateOptions {
                 allow_imports: settings.allow_imports.clone().unwrap_or_default().into_iter().collect(),
+                deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
                 ..ValidateOptions::default()
             },
             image,
@@ -120,6 +121,7 @@ impl Plan {
             "optimize": self.optimize.level.name(),
             "keep-names": self.optimize.keep_names,
             "allow-imports": self.validate.allow_imports,
+            "deny": self.validate.deny,
             "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),
             "entrypoint": image.entrypoint,
             "args": image.args,

@@ -35,16 +35,20 @@ pub fn report(report: &Report) -> String {
         "features",
         if features.is_empty() { "none beyond WebAssembly 1.0".into() } else { features.join(", ") }.as_str(),
     );
+    let capabilities: Vec<&str> = report.capabilities.iter().map(|it| it.name()).collect();
+    let none = "none beyond its arguments and streams".to_owned();
+    field(
+        &mut text,
+        "can use",
+        &Some(capabilities.join(", ")).filter(|list| !list.is_empty()).unwrap_or(none),
+    );
     for memory in &report.memories {
         field(&mut text, "memory", &limits(memory, 64 << 10));
     }
     for table in &report.tables {
         field(&mut text, "table", &table_limits(table));
     }
-    let imports = report.imports.iter().map(|import| match import.module.as_str() {
-        "" => format!("{} ({})", import.name, word(import.kind)),
-        module => format!("{module}.{} ({})", import.name, word(import.kind)),
-    });
+    let imports = report.imports.iter().map(|import| format!("{import} ({})", word(import.kind)));
     list(&mut text, "imports", imports);
     let exports = report.exports.iter().map(|export| format!("{} ({})", export.name, word(export.kind)));
     list(&mut text, "exports", exports);

@@ -30,6 +30,8 @@ pub struct Settings {
     pub keep_names: Option<bool>,
     /// Import modules to accept beside WASI's.
     pub allow_imports: Option<Vec<String>>,
+    /// What the module must not be able to do.
+    pub deny: Option<Vec<String>>,
     /// The linux platforms that a universal image lists.
     pub linux_platforms: Option<Vec<String>>,
     /// The command, instead of the module.
@@ -70,6 +72,7 @@ impl Settings {
             optimize: self.optimize.or(lower.optimize),
             keep_names: self.keep_names.or(lower.keep_names),
             allow_imports: self.allow_imports.or(lower.allow_imports),
+            deny: self.deny.or(lower.deny),
             linux_platforms: self.linux_platforms.or(lower.linux_platforms),
             entrypoint: self.entrypoint.or(lower.entrypoint),
             args: self.args.or(lower.args),

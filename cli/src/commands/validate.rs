@@ -1,7 +1,7 @@
 //! `wasm-oci validate`: whether a module would be taken.
 
 use clap::Args;
-use wasm_oci_core::module::{ValidateOptions, validate};
+use wasm_oci_core::module::{Capability, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use super::find;
@@ -19,6 +19,9 @@ pub(crate) struct Validate {
     /// Accept imports from this module beside WASI's
     #[arg(long = "allow-import", value_name = "MODULE")]
     allow_imports: Vec<String>,
+    /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
+    #[arg(long, value_name = "CAPABILITY")]
+    deny: Vec<Capability>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -30,7 +33,8 @@ impl Validate {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         let module = block_on(find(&self.source, &self.registry.insecure()))?.module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
-        let options = ValidateOptions { allow_imports, ..ValidateOptions::default() };
+        let deny = self.deny.into_iter().collect();
+        let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };
         let module = validate(module.unoptimized(), &options)?;
         shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));
         if self.json {

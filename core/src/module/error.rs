@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use super::Capability;
+
 /// Why a module can't be read.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -66,6 +68,19 @@ pub enum ValidateError {
         cause: String,
         /// How many more there are.
         more: usize,
+    },
+    /// It can do what it must not.
+    #[error(
+        "`{name}` can do what is denied, `{capability}`: it imports `{import}`. Find the dependency that needs it, or \
+         take `{capability}` out of `deny`"
+    )]
+    Denied {
+        /// The module's name.
+        name: String,
+        /// What is denied.
+        capability: Capability,
+        /// The import that it is done with.
+        import: String,
     },
 }
 

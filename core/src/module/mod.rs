@@ -6,6 +6,7 @@
 #[cfg(feature = "optimize")]
 mod binaryen;
 mod built;
+mod capabilities;
 mod error;
 mod features;
 mod optimize;
@@ -14,6 +15,7 @@ mod sections;
 mod validate;
 
 pub use built::BuiltModule;
+pub use capabilities::Capability;
 pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
 pub use optimize::{Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};

@@ -1,11 +1,13 @@
 //! What is in a module.
 
+use std::fmt;
+
 use serde::Serialize;
 use wasmparser::{BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef};
 
-use super::Feature;
 use super::features;
 use super::sections::{SectionRange, sections};
+use super::{Capability, Feature};
 
 /// What a module is, needs and offers, read from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -19,6 +21,8 @@ pub struct Report {
     pub imports: Vec<Import>,
     /// What it offers, in its order.
     pub exports: Vec<Export>,
+    /// What it can do, by its imports.
+    pub capabilities: Vec<Capability>,
     /// The proposals beyond the first version of the standard that it really uses.
     pub features: Vec<Feature>,
     /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
@@ -70,6 +74,16 @@ pub struct Import {
     pub name: String,
     /// What it is.
     pub kind: ExternalKind,
+}
+
+impl fmt::Display for Import {
+    /// `module.name`, or a component's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.module.as_str() {
+            "" => f.write_str(&self.name),
+            module => write!(f, "{module}.{}", self.name),
+        }
+    }
 }
 
 /// Something that a module offers.
@@ -127,6 +141,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         size: bytes.len() as u64,
         imports: Vec::new(),
         exports: Vec::new(),
+        capabilities: Vec::new(),
         features: features::named(features),
         memories: Vec::new(),
         tables: Vec::new(),
@@ -142,6 +157,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
             report.kind = Kind::Command;
         }
     }
+    report.capabilities = report.found_capabilities();
     Ok(report)
 }
 

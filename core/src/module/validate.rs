@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{OptimizedModule, Report, ValidateError, report};
+use super::{Capability, OptimizedModule, Report, ValidateError, report};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
@@ -13,6 +13,8 @@ pub const WASI_PREVIEW_1: &str = "wasi_snapshot_preview1";
 pub struct ValidateOptions {
     /// Import modules to accept beside WASI's, for runtimes that provide them.
     pub allow_imports: BTreeSet<String>,
+    /// What the module must not be able to do.
+    pub deny: BTreeSet<Capability>,
     /// Accept any import module: to look at a module, not to make an image of it.
     pub allow_any_import: bool,
 }
@@ -62,7 +64,7 @@ impl ValidatedModule {
 ///
 /// # Errors
 /// [`ValidateError::Malformed`], or [`ValidateError::ForeignImport`] for a core module that imports from
-/// another module than [`WASI_PREVIEW_1`] and those allowed.
+/// another module than [`WASI_PREVIEW_1`] and those allowed, or [`ValidateError::Denied`].
 pub fn validate(
     module: OptimizedModule,
     options: &ValidateOptions,
@@ -70,6 +72,15 @@ pub fn validate(
     let report = report::report(module.bytes()).map_err(|e| ValidateError::malformed(module.name(), &e))?;
     if !report.kind.is_component() && !options.allow_any_import {
         check_imports(module.name(), &report, options)?;
+    }
+    for capability in &options.deny {
+        if let Some(import) = report.import_for(*capability) {
+            return Err(ValidateError::Denied {
+                name: module.name().to_owned(),
+                capability: *capability,
+                import: import.to_string(),
+            });
+        }
     }
     Ok(ValidatedModule { module, report })
 }
@@ -80,7 +91,7 @@ fn check_imports(name: &str, report: &Report, options: &ValidateOptions) -> Resu
     let Some(first) = foreign.next() else { return Ok(()) };
     Err(ValidateError::ForeignImport {
         name: name.to_owned(),
-        import: format!("{}.{}", first.module, first.name),
+        import: first.to_string(),
         cause: usual_cause(&first.module, &first.name),
         more: foreign.count(),
     })
@@ -154,6 +165,16 @@ mod tests {
         assert!(message("host", "x").contains("--allow-import host"));
         let options = ValidateOptions { allow_imports: ["host".to_owned()].into(), ..Default::default() };
         assert!(validated(&import("host", "x"), &options).is_ok());
+    }
+
+    #[test]
+    fn what_is_denied_is_refused_with_the_import() {
+        let deny = [Capability::Sockets, Capability::Random].into();
+        let options = ValidateOptions { deny, ..ValidateOptions::default() };
+        let wat = |name: &str| format!(r#"(module (import "{WASI_PREVIEW_1}" "{name}" (func)))"#);
+        assert!(validated(&wat("clock_time_get"), &options).is_ok());
+        let error = validated(&wat("random_get"), &options).unwrap_err().to_string();
+        assert!(error.contains("`random`") && error.contains("wasi_snapshot_preview1.random_get"), "{error}");
     }
 
     #[test]

@@ -1,0 +1,199 @@
+//! What a module could do to the world around it, as its imports say.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+use super::{Import, Report, WASI_PREVIEW_1};
+
+/// Something that a module can do if its runtime lets it: it imports what is needed for that.
+///
+/// Every program can read its arguments, use its standard streams and end, so that these are none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Capability {
+    /// Look into folders and read files.
+    ReadsFiles,
+    /// Make, change, rename and remove files.
+    WritesFiles,
+    /// Read environment variables.
+    Environment,
+    /// Know the time, and wait.
+    Clock,
+    /// Get random numbers.
+    Random,
+    /// Open connections, listen, look names up; or use sockets that it is given.
+    Sockets,
+    /// Send HTTP requests.
+    Http,
+    /// Start threads.
+    Threads,
+}
+
+impl Capability {
+    /// All of them.
+    pub const ALL: [Capability; 8] = [
+        Capability::ReadsFiles,
+        Capability::WritesFiles,
+        Capability::Environment,
+        Capability::Clock,
+        Capability::Random,
+        Capability::Sockets,
+        Capability::Http,
+        Capability::Threads,
+    ];
+
+    /// The name by which the user knows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Capability::ReadsFiles => "reads-files",
+            Capability::WritesFiles => "writes-files",
+            Capability::Environment => "environment",
+            Capability::Clock => "clock",
+            Capability::Random => "random",
+            Capability::Sockets => "sockets",
+            Capability::Http => "http",
+            Capability::Threads => "threads",
+        }
+    }
+}
+
+impl fmt::Display for Capability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Capability {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Capability, String> {
+        Capability::ALL.into_iter().find(|capability| capability.name() == text).ok_or_else(|| {
+            let names = Capability::ALL.map(Capability::name).join(", ");
+            format!("there is no capability `{text}`: choose of {names}")
+        })
+    }
+}
+
+impl Report {
+    /// What the module can do, in the order of [`Capability::ALL`].
+    pub(super) fn found_capabilities(&self) -> Vec<Capability> {
+        Capability::ALL.into_iter().filter(|it| self.import_for(*it).is_some()).collect()
+    }
+
+    /// The first import that gives a capability.
+    pub(super) fn import_for(&self, capability: Capability) -> Option<&Import> {
+        // Whether a file is opened for reading or writing is told only when it is opened.
+        let writes =
+            || self.imports.iter().any(|import| import.name == "fd_write" || import.name == "fd_pwrite");
+        self.imports.iter().find(|import| match given_by(import) {
+            Given::Files => match capability {
+                Capability::ReadsFiles => true,
+                Capability::WritesFiles => import.module.is_empty() || writes(),
+                _ => false,
+            },
+            Given::One(given) => given == capability,
+            Given::Nothing => false,
+        })
+    }
+}
+
+/// What an import gives.
+enum Given {
+    /// Files, for reading and perhaps for writing.
+    Files,
+    One(Capability),
+    Nothing,
+}
+
+fn given_by(import: &Import) -> Given {
+    use Capability::{Clock, Environment, Http, Random, ReadsFiles, Sockets, Threads, WritesFiles};
+    match (import.module.as_str(), import.name.as_str()) {
+        (WASI_PREVIEW_1, name) => match name {
+            "path_open" => Given::Files,
+            "path_filestat_get" | "path_readlink" | "fd_readdir" => Given::One(ReadsFiles),
+            "path_create_directory"
+            | "path_filestat_set_times"
+            | "path_link"
+            | "path_remove_directory"
+            | "path_rename"
+            | "path_symlink"
+            | "path_unlink_file"
+            | "fd_allocate"
+            | "fd_filestat_set_size"
+            | "fd_filestat_set_times" => Given::One(WritesFiles),
+            "environ_get" => Given::One(Environment),
+            "clock_time_get" | "clock_res_get" | "poll_oneoff" => Given::One(Clock),
+            "random_get" => Given::One(Random),
+            _ if name.starts_with("sock_") => Given::One(Sockets),
+            _ => Given::Nothing,
+        },
+        ("wasi", "thread-spawn") => Given::One(Threads),
+        ("", name) => match name.split_once('@').map_or(name, |(interface, _)| interface) {
+            "wasi:filesystem/preopens" => Given::Files,
+            "wasi:cli/environment" => Given::One(Environment),
+            "wasi:http/outgoing-handler" => Given::One(Http),
+            "wasi:sockets/network" => Given::Nothing,
+            interface if interface.starts_with("wasi:clocks/") => Given::One(Clock),
+            interface if interface.starts_with("wasi:random/") => Given::One(Random),
+            interface if interface.starts_with("wasi:sockets/") => Given::One(Sockets),
+            _ => Given::Nothing,
+        },
+        _ => Given::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::report;
+    use super::*;
+
+    fn capabilities(wat: &str) -> Vec<&'static str> {
+        let report = report(&wat::parse_str(wat).unwrap()).unwrap();
+        report.capabilities.into_iter().map(Capability::name).collect()
+    }
+
+    fn of_functions(names: &[&str]) -> Vec<&'static str> {
+        let imports: String =
+            names.iter().map(|name| format!(r#"(import "{WASI_PREVIEW_1}" "{name}" (func))"#)).collect();
+        capabilities(&format!("(module {imports})"))
+    }
+
+    #[test]
+    fn what_every_program_does_is_none() {
+        let names =
+            ["args_get", "args_sizes_get", "fd_write", "fd_read", "fd_close", "proc_exit", "sched_yield"];
+        assert!(of_functions(&names).is_empty());
+    }
+
+    #[test]
+    fn each_function_of_preview_1_counts_for_what_it_does() {
+        assert_eq!(of_functions(&["path_open", "fd_read"]), ["reads-files"]);
+        assert_eq!(of_functions(&["fd_write", "path_open"]), ["reads-files", "writes-files"]);
+        assert_eq!(of_functions(&["path_unlink_file"]), ["writes-files"]);
+        let all = ["environ_get", "clock_time_get", "random_get", "sock_accept"];
+        assert_eq!(of_functions(&all), ["environment", "clock", "random", "sockets"]);
+        assert_eq!(capabilities(r#"(module (import "wasi" "thread-spawn" (func)))"#), ["threads"]);
+    }
+
+    #[test]
+    fn interfaces_count_whatever_their_version() {
+        let component = r#"(component
+            (import "wasi:filesystem/preopens@0.2.3" (instance))
+            (import "wasi:sockets/tcp-create-socket@0.2.0" (instance))
+            (import "wasi:http/outgoing-handler@0.2.4" (instance))
+            (import "wasi:cli/stdout@0.2.0" (instance)))"#;
+        assert_eq!(capabilities(component), ["reads-files", "writes-files", "sockets", "http"]);
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for capability in Capability::ALL {
+            assert_eq!(capability.name().parse(), Ok(capability));
+        }
+        assert!("socket".parse::<Capability>().unwrap_err().contains("sockets"));
+    }
+}
