@@ -91,21 +91,33 @@ pub fn make(request: &Request, shell: &Shell) -> Result<Vec<Made>, Failure> {
     programs.into_iter().map(|program| program.make(&built, shell)).collect()
 }
 
-/// The plans of every selected program, as JSON, without building.
+/// A selected program, before anything is done.
+#[derive(Debug)]
+pub struct Resolved {
+    /// The program.
+    pub project: Project,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its plan.
+    pub plan: Plan,
+}
+
+/// Every selected program with its plan, without building.
 ///
 /// # Errors
 /// What is wrong with the settings or the selection.
-pub fn plans(request: &Request) -> Result<Vec<serde_json::Value>, Failure> {
+pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Failure> {
     let env = CargoEnv::from_process()?;
     let revision = PendingRevision::start(&env, &project_folder(&env, &request.selection))
         .and_then(|pending| pending.finish(None));
     let workspace = Workspace::load(&env, &request.selection)?;
     let projects = workspace.projects(&request.selection)?;
     projects
-        .iter()
+        .into_iter()
         .map(|project| {
-            let settings = settings(request, &workspace, project, revision.as_ref())?;
-            Ok(Plan::resolve(&project.target, &settings)?.to_json())
+            let settings = settings(request, &workspace, &project, revision.as_ref())?;
+            let plan = Plan::resolve(&project.target, &settings)?;
+            Ok(Resolved { project, settings, plan })
         })
         .collect()
 }

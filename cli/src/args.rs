@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -263,6 +264,24 @@ impl LimitArgs {
             output: self.max_output.map(|size| size.as_u64()),
         }
     }
+}
+
+/// Which smoke tests run, and what is written about them.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Tests")]
+pub struct TestArgs {
+    /// Only tests with one of these in their names
+    #[arg(value_name = "FILTER")]
+    pub filters: Vec<String>,
+    /// How many tests run at a time; as many as there are processors if not given
+    #[arg(long, value_name = "N")]
+    pub test_threads: Option<NonZero<usize>>,
+    /// Begin no test after one that failed
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// Write a report as JUnit XML
+    #[arg(long, value_name = "FILE")]
+    pub junit: Option<PathBuf>,
 }
 
 fn parse_dir(text: &str) -> Result<Dir, String> {

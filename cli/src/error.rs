@@ -32,6 +32,9 @@ pub enum Error {
     /// A combination of arguments that clap doesn't know to be wrong.
     #[error("{0}")]
     Usage(String),
+    /// Smoke tests failed, so that nothing was done after them.
+    #[error("{failed} of {run} smoke tests failed, so that nothing was pushed")]
+    SmokeTests { failed: usize, run: usize },
     /// The asynchronous runtime didn't start.
     #[error("can't start the network runtime: {0}")]
     Runtime(#[source] std::io::Error),
@@ -52,6 +55,7 @@ impl Error {
             Error::Store(store::Error::Registry(_)) => ExitCode::Registry,
             Error::Run(run::Error::Invalid(_) | run::Error::NotACommand { .. }) => ExitCode::Invalid,
             Error::Usage(_) => ExitCode::Usage,
+            Error::SmokeTests { .. } => ExitCode::SmokeTest,
             _ => ExitCode::Failure,
         }
     }

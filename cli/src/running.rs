@@ -1,4 +1,4 @@
-//! Running programs for a user: `run`, of both commands.
+//! Running programs for a user: `run`, of both commands, and what smoke tests share with it.
 
 use std::path::{Path, PathBuf};
 
@@ -80,21 +80,7 @@ pub async fn pulled(location: &Location, insecure: &[String], no_cache: bool) ->
 /// What reading or starting it fails with.
 pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let identity = Identity::of_file(path);
-    let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
-    let program = match known {
-        Some(program) => program,
-        None => {
-            let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
-            if let Some(identity) = &identity {
-                engine.remember(identity, &program);
-            }
-            program
-        }
-    };
-    let options = options(args, vec![name], Vec::new())?;
-    run_program(&engine, &program, &options, shell)
+    run_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
 }
 
 /// Runs the module of an image as a container engine would: arguments replace the image's own, variables are
@@ -104,84 +90,137 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
 /// What reading or starting it fails with.
 pub fn run_manifest(manifest: &Manifest, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
-    let prepared = Prepared::new(&engine, manifest)?;
-    let mut options = options(args, prepared.command(manifest, &args.args), prepared.env(manifest))?;
-    if let Some(root) = prepared.root_dir()
-        && !options.dirs.iter().any(|dir| dir.guest == "/")
-    {
-        options.dirs.insert(0, root);
-    }
-    run_program(&engine, &prepared.program, &options, shell)
+    run_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
 }
 
-/// The program of an image, and a folder with the image's other files.
-struct Prepared {
+fn run_prepared(engine: &Engine, prepared: &Prepared, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
+    let given = (!args.args.is_empty()).then_some(args.args.as_slice());
+    let mut options = options(args, prepared.command(given), prepared.env.clone())?;
+    let root = prepared.root_folder()?;
+    if let Some(root) = &root
+        && !options.dirs.iter().any(|dir| dir.guest == "/")
+    {
+        let host = root.path().to_owned();
+        options.dirs.insert(0, Dir { host, guest: "/".to_owned(), read_only: false });
+    }
+    run_program(engine, &prepared.program, &options, shell)
+}
+
+/// A program, and what its image gives it.
+#[derive(Debug)]
+pub struct Prepared {
     program: Program,
-    root: Option<TempDir>,
+    /// The image's files beside the module.
+    files: Vec<IncludedFile>,
+    entrypoint: Vec<String>,
+    args: Vec<String>,
+    env: Vec<(String, String)>,
 }
 
 impl Prepared {
-    fn new(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
+    /// The module in a file, which has no image.
+    ///
+    /// # Errors
+    /// What reading or compiling it fails with.
+    pub fn of_file(engine: &Engine, path: &Path) -> Result<Prepared, Error> {
+        let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+        let identity = Identity::of_file(path);
+        let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
+        let program = match known {
+            Some(program) => program,
+            None => {
+                let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
+                if let Some(identity) = &identity {
+                    engine.remember(identity, &program);
+                }
+                program
+            }
+        };
+        Ok(Prepared { program, files: Vec::new(), entrypoint: vec![name], args: Vec::new(), env: Vec::new() })
+    }
+
+    /// The program of an image.
+    ///
+    /// # Errors
+    /// What reading or compiling it fails with.
+    pub fn of_manifest(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
+        let Config { entrypoint, args, env, .. } = manifest.config().clone();
         let identity = Identity::of_manifest(manifest.digest());
-        if let Some(program) = engine.recall(&identity, &manifest.module_name()) {
-            return Ok(Prepared { program, root: None });
-        }
-        let program = engine.program(manifest.module()?, &ValidateOptions::default())?;
-        let root = root_folder(&manifest.included()?)?;
-        // With files, the layers have to be unpacked each time, and the code is found by the module.
-        if root.is_none() {
-            engine.remember(&identity, &program);
-        }
-        Ok(Prepared { program, root })
+        let (program, files) = match engine.recall(&identity, &manifest.module_name()) {
+            Some(program) => (program, Vec::new()),
+            None => {
+                let program = engine.program(manifest.module()?, &ValidateOptions::default())?;
+                let files = manifest.included()?;
+                // With files, the layers have to be unpacked each time, and the code is found by the module.
+                if files.is_empty() {
+                    engine.remember(&identity, &program);
+                }
+                (program, files)
+            }
+        };
+        let entrypoint = match entrypoint.is_empty() {
+            true => vec![program.name().to_owned()],
+            false => entrypoint,
+        };
+        Ok(Prepared { program, files, entrypoint, args, env: env.into_iter().collect() })
     }
 
-    fn command(&self, manifest: &Manifest, given: &[String]) -> Vec<String> {
-        let Config { entrypoint, args, .. } = manifest.config();
-        let mut command = entrypoint.clone();
-        if command.is_empty() {
-            command.push(self.program.name().to_owned());
-        }
-        if given.is_empty() {
-            command.extend(args.iter().cloned());
-        }
-        command
+    /// The program.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        &self.program
     }
 
-    fn env(&self, manifest: &Manifest) -> Vec<(String, String)> {
-        manifest.config().env.clone().into_iter().collect()
+    /// The entrypoint, and the given arguments or else the image's.
+    #[must_use]
+    pub fn command(&self, given: Option<&[String]>) -> Vec<String> {
+        [&self.entrypoint, given.unwrap_or(&self.args)].concat()
     }
 
-    fn root_dir(&self) -> Option<Dir> {
-        let host = self.root.as_ref()?.path().to_owned();
-        Some(Dir { host, guest: "/".to_owned(), read_only: false })
+    /// The image's variables.
+    #[must_use]
+    pub fn env(&self) -> &[(String, String)] {
+        &self.env
+    }
+
+    /// The image's files beside the module.
+    #[must_use]
+    pub fn files(&self) -> &[IncludedFile] {
+        &self.files
+    }
+
+    /// A temporary folder with the files of the image, if it has any.
+    fn root_folder(&self) -> Result<Option<TempDir>, Error> {
+        if self.files.is_empty() {
+            return Ok(None);
+        }
+        let temporary = std::env::temp_dir();
+        let folder = tempfile::tempdir().map_err(|source| Error::Write { path: temporary, source })?;
+        write_files(&self.files, folder.path())?;
+        Ok(Some(folder))
     }
 }
 
-/// A temporary folder with the files of an image, if it has any.
-fn root_folder(files: &[IncludedFile]) -> Result<Option<TempDir>, Error> {
-    if files.is_empty() {
-        return Ok(None);
-    }
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| Error::Write { path, source }
-    };
-    let folder = tempfile::tempdir().map_err(failed(&std::env::temp_dir()))?;
+/// Writes files into a folder, as they lie in an image.
+///
+/// # Errors
+/// [`Error::Write`].
+pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
     for file in files {
-        let path = folder.path().join(file.path());
-        std::fs::create_dir_all(path.parent().unwrap_or(&path)).map_err(failed(&path))?;
-        std::fs::write(&path, file.content()).map_err(failed(&path))?;
+        let path = folder.join(file.path());
+        let written = fs_err::create_dir_all(path.parent().unwrap_or(&path))
+            .and_then(|()| fs_err::write(&path, file.content()));
+        written.map_err(|source| Error::Write { path: path.clone(), source })?;
     }
-    Ok(Some(folder))
+    Ok(())
 }
 
 /// What the user gives, added to a command and variables.
 fn options(
     args: &RunArgs,
-    mut command: Vec<String>,
+    command: Vec<String>,
     mut env: Vec<(String, String)>,
 ) -> Result<RunOptions, Error> {
-    command.extend(args.args.iter().cloned());
     env.extend(args.variables()?);
     Ok(RunOptions {
         args: command,
@@ -205,22 +244,25 @@ pub fn run_program(
     shell: &Shell,
 ) -> Result<u8, Error> {
     let outcome = run(engine, program, options)?;
-    let code = match &outcome.end {
-        // What the operating system keeps of an exit code.
-        End::Exit(code) => (code & 0xff) as u8,
-        End::Trap(trace) => {
-            shell.error(format_args!("`{}` was stopped: {trace}", program.name()));
-            ExitCode::Trap.code()
-        }
-        End::Limit(limit) => {
-            shell.error(format_args!("`{}` was stopped: {limit}", program.name()));
-            limit_code(limit).code()
-        }
-    };
+    let (code, stopped) = ending(&outcome.end);
+    if let Some(reason) = stopped {
+        shell.error(format_args!("`{}` was stopped: {reason}", program.name()));
+    }
     for hint in &outcome.hints {
         shell.hint(hint);
     }
     Ok(code)
+}
+
+/// The exit code of a run, and by what the program was stopped if it did not end by itself.
+#[must_use]
+pub fn ending(end: &End) -> (u8, Option<String>) {
+    match end {
+        // What the operating system keeps of an exit code.
+        End::Exit(code) => ((code & 0xff) as u8, None),
+        End::Trap(trace) => (ExitCode::Trap.code(), Some(trace.clone())),
+        End::Limit(limit) => (limit_code(limit).code(), Some(limit.to_string())),
+    }
 }
 
 /// The exit code of a program that was stopped by a limit.

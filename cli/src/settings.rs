@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::smoke::case::{Case, read_cases};
+
 /// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -58,6 +60,8 @@ pub struct Settings {
     pub small: Option<bool>,
     /// cargo: install the target wasm32-wasip1 when it is missing.
     pub install_target: Option<bool>,
+    /// Smoke tests.
+    pub smoke: Vec<Case>,
 }
 
 impl Settings {
@@ -86,6 +90,7 @@ impl Settings {
             artifact_os: self.artifact_os.or(lower.artifact_os),
             small: self.small.or(lower.small),
             install_target: self.install_target.or(lower.install_target),
+            smoke: merged_cases(self.smoke, lower.smoke),
         }
     }
 
@@ -116,34 +121,36 @@ impl Settings {
     }
 
     fn from_table(table: &serde_json::Value, name: &str, folder: &Path) -> Result<Settings, SettingsError> {
-        for key in table.as_object().into_iter().flat_map(serde_json::Map::keys) {
-            check_key(key, name)?;
-        }
-        let mut settings: Settings = serde_json::from_value(table.clone())
+        check_keys::<Settings>(table, name)?;
+        let mut table = table.clone();
+        let smoke = table.as_object_mut().and_then(|table| table.remove("smoke"));
+        let mut settings: Settings = serde_json::from_value(table)
             .map_err(|e| SettingsError::Value { table: name.to_owned(), reason: e.to_string() })?;
+        if let Some(smoke) = smoke {
+            settings.smoke = read_cases(&smoke, name, folder)?;
+        }
         for host in settings.include.values_mut() {
             *host = folder.join(&host);
         }
         Ok(settings)
     }
-
-    /// The names of all settings.
-    fn keys() -> Vec<String> {
-        let all = serde_json::to_value(Settings::default()).unwrap_or_default();
-        all.as_object().into_iter().flat_map(serde_json::Map::keys).cloned().collect()
-    }
 }
 
-fn check_key(key: &str, table: &str) -> Result<(), SettingsError> {
-    let keys = Settings::keys();
-    if keys.iter().any(|known| known == key) {
-        return Ok(());
-    }
-    let hint = match closest(key, keys.iter().map(String::as_str)) {
-        Some(known) => format!("did you mean `{known}`?"),
-        None => format!("the settings are {}", keys.join(", ")),
+/// Refuses a key that `T` doesn't have, in what is read as a `T`. `name` is what messages call it.
+pub(crate) fn check_keys<T: Default + Serialize>(
+    table: &serde_json::Value,
+    name: &str,
+) -> Result<(), SettingsError> {
+    let keys = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().into_iter().flat_map(serde_json::Map::keys).cloned().collect()
     };
-    Err(SettingsError::UnknownKey { table: table.to_owned(), key: key.to_owned(), hint })
+    let known = keys(&serde_json::to_value(T::default()).unwrap_or_default());
+    let Some(unknown) = keys(table).into_iter().find(|key| !known.contains(key)) else { return Ok(()) };
+    let hint = match closest(&unknown, known.iter().map(String::as_str)) {
+        Some(known) => format!("did you mean `{known}`?"),
+        None => format!("the settings are {}", known.join(", ")),
+    };
+    Err(SettingsError::UnknownKey { table: name.to_owned(), key: unknown, hint })
 }
 
 /// The one of `known` that `given` is most likely a slip of, if there is one.
@@ -159,6 +166,16 @@ pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 fn merged<V>(upper: BTreeMap<String, V>, mut lower: BTreeMap<String, V>) -> BTreeMap<String, V> {
     lower.extend(upper);
     lower
+}
+
+/// Smoke tests are merged by name: the nearer ones come first.
+fn merged_cases(mut upper: Vec<Case>, lower: Vec<Case>) -> Vec<Case> {
+    for case in lower {
+        if !upper.iter().any(|other| other.name == case.name) {
+            upper.push(case);
+        }
+    }
+    upper
 }
 
 fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
@@ -253,6 +270,20 @@ mod tests {
         assert_eq!(settings.env["A"], "1");
         assert_eq!(settings.env["B"], "2");
         assert_eq!(settings.include["/etc/x"], Path::new("/crate/x"));
+    }
+
+    #[test]
+    fn smoke_tests_are_merged_by_name() {
+        let settings = from(json!({
+            "smoke": [{"name": "a", "exit-code": 1}, {"name": "b"}],
+            "bin": {"app": {"smoke": [{"name": "b", "exit-code": 2}]}, "other": {"smoke": [{"name": "c"}]}}
+        }));
+        let cases = settings.unwrap().smoke;
+        let found: Vec<_> = cases.iter().map(|case| (case.name.as_str(), case.exit_code)).collect();
+        assert_eq!(found, [("b", Some(2)), ("a", Some(1))]);
+        assert_eq!(cases[0].folder, Path::new("/crate"));
+        let error = from(json!({"smoke": [{"name": "a", "arg": []}]})).unwrap_err().to_string();
+        assert!(error.contains("did you mean `args`?") && error.contains("`a`"), "{error}");
     }
 
     #[test]

@@ -77,6 +77,12 @@ impl Shell {
         }
     }
 
+    /// What failed: as [`Shell::status`], but for everybody to see.
+    pub fn failed(&self, verb: &str, message: impl std::fmt::Display) {
+        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
+        self.line(format_args!("{red}{verb:>12}{red:#} {message}"));
+    }
+
     /// More than most want to know.
     pub fn verbose(&self, verb: &str, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Normal {

@@ -9,7 +9,7 @@ use wasm_oci::shell::Shell;
 
 use crate::args::{CargoArgs, MessageFormat};
 use crate::failure::Failure;
-use crate::stages::{Request, make, plans};
+use crate::stages::{Request, make, resolve};
 
 /// Build every program of a package or workspace into an image
 ///
@@ -23,7 +23,7 @@ pub(super) struct Build {
     places: PlaceArgs,
 }
 
-/// What `build`, `push` and `run` share.
+/// What `build`, `push`, `run` and `test` share.
 #[derive(Debug, Args)]
 pub(super) struct MakeArgs {
     /// What standard output gets
@@ -59,8 +59,8 @@ impl MakeArgs {
 
 /// Prints the plans of a request.
 pub(super) fn dry_run(request: &Request, shell: &Shell) -> Result<(), Failure> {
-    for plan in plans(request)? {
-        shell.print_json(&plan)?;
+    for program in resolve(request)? {
+        shell.print_json(&program.plan.to_json())?;
     }
     Ok(())
 }

@@ -7,21 +7,27 @@ use wasm_oci::messages::Places;
 use wasm_oci::pipeline::{block_on, to_registry};
 use wasm_oci::settings::Settings;
 use wasm_oci::shell::Shell;
+use wasm_oci::smoke::{require, test_engine};
 use wasm_oci_core::image::Reference;
 
 use super::build::{MakeArgs, dry_run};
+use super::test::suites;
 use crate::failure::Failure;
 use crate::stages::{Made, make};
 
 /// Build every program of a package or workspace into an image, and push it to a registry
 ///
-/// Prints repository@sha256:… on standard output, which is what to deploy.
+/// Smoke tests run first, and nothing is pushed when one fails. Prints repository@sha256:… on standard output, which
+/// is what to deploy.
 #[derive(Debug, Args)]
 pub(super) struct Push {
     /// Where to push to: REGISTRY/REPOSITORY[:TAG]. {bin}, {package} and {version} stand for the program's. The
     /// setting `repository` is used when it is missing
     #[arg(value_name = "REFERENCE")]
     destination: Option<String>,
+    /// Push without running the smoke tests first
+    #[arg(long)]
+    no_test: bool,
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -39,6 +45,9 @@ impl Push {
         // All of them first: what can't be pushed for lack of a name should not follow what was.
         let repositories: Vec<&Reference> = made.iter().map(repository).collect::<Result<_, _>>()?;
         check_distinct(&made, &repositories)?;
+        if !self.no_test {
+            self.test(&made, shell)?;
+        }
         for (program, repository) in made.iter().zip(repositories) {
             let insecure = program.settings.insecure_registries.clone().unwrap_or_default();
             block_on(to_registry(&program.load()?, repository, &insecure, shell))?;
@@ -47,6 +56,15 @@ impl Push {
             program.print(&places, shell, self.making.json())?;
         }
         Ok(())
+    }
+
+    /// Runs the smoke tests of all programs: nothing is pushed unless all is well.
+    fn test(&self, made: &[Made], shell: &Shell) -> Result<(), Failure> {
+        if made.iter().all(|program| program.settings.smoke.is_empty()) {
+            return Ok(());
+        }
+        let engine = test_engine(shell)?;
+        Ok(require(&engine, &suites(&engine, made, None)?, self.making.json(), shell)?)
     }
 }
 

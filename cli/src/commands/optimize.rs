@@ -1,13 +1,13 @@
 //! `wasm-oci optimize`: a module into a smaller one.
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::module::{BuiltModule, Level, optimize, validate};
 
 use crate::args::ModuleArgs;
 use crate::error::Error;
+use crate::files::write;
 use crate::plan::Plan;
 use crate::render::size;
 use crate::settings::Settings;
@@ -49,13 +49,4 @@ impl Optimize {
         }
         shell.print(self.output.display())
     }
-}
-
-/// Writes a file as a whole or not at all.
-pub(super) fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let failed = |source| Error::Write { path: path.to_owned(), source };
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(failed)?;
-    file.write_all(bytes).map_err(failed)?;
-    file.persist(path).map(drop).map_err(|e| failed(e.error))
 }

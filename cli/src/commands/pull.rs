@@ -9,6 +9,7 @@ use wasm_oci_core::store::{Location, Name, load_wasm};
 use super::push::format_of;
 use crate::args::{PlaceArgs, RegistryArgs};
 use crate::error::Error;
+use crate::files::write;
 use crate::messages::{ImageMessage, Places};
 use crate::pipeline::{TaggedImage, block_on, registry, to_archive, to_layout};
 use crate::shell::Shell;
@@ -55,7 +56,7 @@ impl Pull {
                 .await
                 .map_err(Error::from)
         })?;
-        super::optimize::write(path, manifest.module()?.bytes())?;
+        write(path, manifest.module()?.bytes())?;
         if self.json {
             return shell.print_json(&serde_json::json!({
                 "module": path, "manifest": manifest.blob().descriptor().digest,

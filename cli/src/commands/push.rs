@@ -1,18 +1,23 @@
 //! `wasm-oci push`: a module or an image into a registry.
 
+use std::path::PathBuf;
+
 use clap::Args;
 use wasm_oci_core::image::{Format, Image, MediaType, Reference};
 use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
+use super::test::cases;
 use crate::args::{ImageArgs, ModuleArgs, RegistryArgs};
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
 use crate::pipeline::{Sizes, TaggedImage, block_on, pack, to_registry};
 use crate::plan::Plan;
+use crate::running::Prepared;
 use crate::settings::Settings;
 use crate::shell::Shell;
+use crate::smoke::{Suite, require, test_engine};
 use crate::source::load_image;
 
 /// Push a .wasm file as an image, or an image that was packed before, to a registry
@@ -29,6 +34,9 @@ pub(crate) struct Push {
     /// Print what was pushed as JSON
     #[arg(long)]
     json: bool,
+    /// Run the smoke tests of this file first, and push nothing if one fails
+    #[arg(long, value_name = "FILE")]
+    cases: Option<PathBuf>,
     /// Print the plan as JSON, and push nothing
     #[arg(long)]
     dry_run: bool,
@@ -68,12 +76,20 @@ impl Push {
         }
         let insecure = settings.insecure_registries.clone().unwrap_or_default();
         let (images, sizes) = self.images(&plan, &insecure, shell)?;
+        self.test(&images, shell)?;
         block_on(to_registry(&images, &self.destination, &insecure, shell))?;
         let places = Places { repository: Some(&self.destination), ..Places::default() };
         for image in &images {
             ImageMessage::new(&name, image, sizes, &places).print(shell, self.json)?;
         }
         Ok(())
+    }
+
+    fn test(&self, images: &[TaggedImage], shell: &Shell) -> Result<(), Error> {
+        let (Some(path), Some(main)) = (&self.cases, images.first()) else { return Ok(()) };
+        let engine = test_engine(shell)?;
+        let program = Prepared::of_manifest(&engine, main.image.wasm_manifest()?)?;
+        require(&engine, &[Suite::new(program, cases(path, shell)?)], self.json, shell)
     }
 
     fn images(

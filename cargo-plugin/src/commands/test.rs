@@ -1,0 +1,123 @@
+//! `cargo wasm-oci test`: the smoke tests of crates, on the modules in their images.
+
+use clap::Args;
+use wasm_oci::args::{OutputArgs, RegistryArgs, TestArgs};
+use wasm_oci::error::Error;
+use wasm_oci::exit_code::ExitCode;
+use wasm_oci::pipeline::{block_on, registry};
+use wasm_oci::running::Prepared;
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+use wasm_oci::smoke::{Case, Suite, test, test_engine};
+use wasm_oci_core::image::Reference;
+use wasm_oci_core::run::Engine;
+use wasm_oci_core::store::{Name, load_wasm};
+
+use super::build::{MakeArgs, dry_run};
+use crate::cargo::project::Project;
+use crate::failure::Failure;
+use crate::stages::{Made, Request, Resolved, make, resolve};
+
+/// Build every program of a package or workspace into an image, and run its smoke tests
+///
+/// The tests are those of [[package.metadata.wasm-oci.smoke]]. What runs is the module in the image; it sees nothing
+/// of this machine but what a test gives it. The exit code is 7 when a test fails.
+#[derive(Debug, Args)]
+pub(super) struct Test {
+    /// Build nothing, and test what the registry has: in the setting `repository`, or here
+    #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    remote: Option<String>,
+    #[command(flatten)]
+    tests: TestArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    making: MakeArgs,
+}
+
+impl Test {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
+        let repository = self.remote.clone().filter(|reference| !reference.is_empty());
+        let request = self.making.request(Settings { repository, ..self.registry.settings() }, output);
+        if self.making.dry_run {
+            return dry_run(&request, shell).map(|()| 0);
+        }
+        let engine = test_engine(shell)?;
+        let suites = match self.remote {
+            Some(_) => remote_suites(&engine, &request, shell)?,
+            None => suites(&engine, &make(&request, shell)?, Some(shell))?,
+        };
+        let report = test(&engine, &suites, &self.tests, self.making.json(), shell)?;
+        Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
+    }
+}
+
+/// The programs that have tests, as they are in the images that were made. `missing` is told of those that have none.
+pub(super) fn suites(engine: &Engine, made: &[Made], missing: Option<&Shell>) -> Result<Vec<Suite>, Failure> {
+    let mut suites = Vec::new();
+    for program in made {
+        let cases = &program.settings.smoke;
+        if cases.is_empty() {
+            missing.inspect(|shell| warn_of_none(&program.project, shell));
+            continue;
+        }
+        // All formats hold the same module.
+        let images = program.load()?;
+        let main = images.first().ok_or_else(|| Error::Usage("there is no image to test".to_owned()))?;
+        let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?;
+        suites.push(suite(&program.project, prepared, cases));
+    }
+    Ok(suites)
+}
+
+/// The same for what the registry gives back of each program.
+fn remote_suites(engine: &Engine, request: &Request, shell: &Shell) -> Result<Vec<Suite>, Failure> {
+    let mut suites = Vec::new();
+    for program in resolve(request)? {
+        let cases = &program.settings.smoke;
+        if cases.is_empty() {
+            warn_of_none(&program.project, shell);
+            continue;
+        }
+        let reference = reference(&program)?;
+        shell.status("Pulling", &reference);
+        let insecure = program.settings.insecure_registries.clone().unwrap_or_default();
+        let registry = registry(&reference, &insecure)?;
+        let manifest = block_on(load_wasm(&registry, &Name::from(&reference)))?;
+        suites.push(suite(&program.project, Prepared::of_manifest(engine, &manifest)?, cases));
+    }
+    Ok(suites)
+}
+
+/// Where a program's image is in the registry: as `push` would put it there.
+fn reference(program: &Resolved) -> Result<Reference, Error> {
+    let repository = program.plan.repository.as_ref().ok_or_else(|| {
+        Error::Usage(format!(
+            "`{}` has no repository: name it, as --remote=ghcr.io/owner/{{bin}}, or set `repository` in \
+             [package.metadata.wasm-oci]",
+            program.project.target
+        ))
+    })?;
+    Ok(match (repository.digest(), program.plan.tags.first()) {
+        (None, Some(tag)) => repository.with_tag(tag.clone()),
+        _ => repository.clone(),
+    })
+}
+
+fn suite(project: &Project, program: Prepared, cases: &[Case]) -> Suite {
+    Suite {
+        package: Some(project.package.clone()),
+        name: project.target.clone(),
+        program,
+        cases: cases.to_vec(),
+    }
+}
+
+fn warn_of_none(project: &Project, shell: &Shell) {
+    shell.warn(format_args!(
+        "`{}` has no smoke tests: write one in {}, as\n\n    [[package.metadata.wasm-oci.smoke]]\n    name = \"help\"\n    \
+         args = [\"--help\"]\n    stdout = {{ contains = \"usage\" }}\n",
+        project.target,
+        project.manifest_path.display()
+    ));
+}

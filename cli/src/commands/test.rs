@@ -1,0 +1,63 @@
+//! `wasm-oci test`: smoke tests of a module.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wasm_oci_core::store::Location;
+
+use super::find_manifest;
+use crate::args::{RegistryArgs, TestArgs};
+use crate::error::Error;
+use crate::exit_code::ExitCode;
+use crate::pipeline::block_on;
+use crate::running::Prepared;
+use crate::shell::Shell;
+use crate::smoke::case::read_file;
+use crate::smoke::{Case, Suite, test, test_engine};
+
+/// Run smoke tests on a module: of a .wasm file, a layout, an archive or a registry
+///
+/// An image's entrypoint, arguments and environment count as in a container. A test's program sees nothing of this
+/// machine but what the test gives it. The exit code is 7 when a test fails.
+#[derive(Debug, Args)]
+pub(crate) struct Test {
+    /// What to test: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "SOURCE")]
+    source: Location,
+    /// The tests: a TOML file of [[smoke]] tables
+    #[arg(long, value_name = "FILE")]
+    cases: PathBuf,
+    /// Print a line of JSON for each test
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    tests: TestArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl Test {
+    pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
+        let cases = cases(&self.cases, shell)?;
+        let engine = test_engine(shell)?;
+        let program = match &self.source {
+            Location::File(path) => Prepared::of_file(&engine, path)?,
+            place => {
+                let manifest = block_on(find_manifest(place, &self.registry.insecure()))?;
+                Prepared::of_manifest(&engine, &manifest)?
+            }
+        };
+        let suites = [Suite::new(program, cases)];
+        let report = test(&engine, &suites, &self.tests, self.json, shell)?;
+        Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
+    }
+}
+
+/// The tests in a file.
+pub(super) fn cases(path: &Path, shell: &Shell) -> Result<Vec<Case>, Error> {
+    let cases = read_file(path)?;
+    if cases.is_empty() {
+        shell.warn(format_args!("`{}` has no smoke tests: begin each with [[smoke]]", path.display()));
+    }
+    Ok(cases)
+}

@@ -1,0 +1,498 @@
+//! What a smoke test is, as it stands in settings or in a file of its own.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use regex::Regex;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use wasm_oci_core::run::Dir;
+
+use crate::settings::{SettingsError, check_keys};
+
+/// One run of a program, and what is expected of it. As in TOML, names have hyphens.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Case {
+    /// What it is called; no other test of the program is called so.
+    pub name: String,
+    /// The arguments, instead of the image's own.
+    pub args: Option<Vec<String>>,
+    /// Environment variables, added to the image's.
+    pub env: BTreeMap<String, String>,
+    /// Standard input; nothing if not given.
+    pub stdin: Option<Content>,
+    /// Folders that the program sees, as `HOST::GUEST`. It can't change them.
+    pub dirs: Vec<String>,
+    /// Files that are there before, in the folder that the program sees as `/`.
+    pub files: BTreeMap<String, Content>,
+    /// The time that the program may take.
+    #[serde(with = "time")]
+    pub timeout: Option<Duration>,
+    /// The memory that it may use, in bytes.
+    #[serde(with = "size")]
+    pub memory: Option<u64>,
+    /// What it may write to standard output and error, in bytes.
+    #[serde(with = "size")]
+    pub max_output: Option<u64>,
+    /// How it has to end: the code that `run` would end with. 0 if not given.
+    pub exit_code: Option<u8>,
+    /// What is expected on standard output.
+    pub stdout: Option<Expected>,
+    /// What is expected on standard error.
+    pub stderr: Option<Expected>,
+    /// What is expected of files in the program's `/`, afterwards.
+    pub files_after: BTreeMap<String, Expected>,
+    /// A request to a program that answers HTTP, and the answer that is expected.
+    pub http: Option<Http>,
+    /// The folder that its paths start at.
+    #[serde(skip)]
+    pub folder: PathBuf,
+}
+
+/// What is given to a program: a text, or the bytes of a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Content {
+    /// The text itself.
+    pub text: Option<String>,
+    /// The file that holds it; in `files` also a folder.
+    pub from: Option<PathBuf>,
+}
+
+/// What is expected of an output or a file. All of it has to be so; nothing at all is anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Expected {
+    /// It is this text.
+    pub equals: Option<String>,
+    /// It is what is in this file.
+    pub from: Option<PathBuf>,
+    /// Each of these is in it.
+    pub contains: Vec<String>,
+    /// Each of these regular expressions matches somewhere in it.
+    pub matches: Vec<String>,
+    /// It is not there.
+    pub absent: bool,
+}
+
+/// An HTTP request, and the answer that is expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Http {
+    /// The method.
+    pub method: String,
+    /// The path, with the query if there is one.
+    pub path: String,
+    /// The headers.
+    pub headers: BTreeMap<String, String>,
+    /// The body.
+    pub body: Option<Content>,
+    /// What is expected.
+    pub answer: Answer,
+}
+
+/// The answer that is expected to an HTTP request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Answer {
+    /// The status.
+    pub status: u16,
+    /// Headers.
+    pub headers: BTreeMap<String, Expected>,
+    /// The body.
+    pub body: Option<Expected>,
+}
+
+impl Default for Http {
+    fn default() -> Http {
+        Http {
+            method: "GET".to_owned(),
+            path: "/".to_owned(),
+            headers: BTreeMap::new(),
+            body: None,
+            answer: Answer::default(),
+        }
+    }
+}
+
+impl Default for Answer {
+    fn default() -> Answer {
+        Answer { status: 200, headers: BTreeMap::new(), body: None }
+    }
+}
+
+/// Reads the value of a key `smoke`. `table` is what messages call the place where it stands; paths are relative to
+/// `folder`.
+///
+/// # Errors
+/// [`SettingsError`] for what is no smoke test, or no other than one before.
+pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>, SettingsError> {
+    let wrong = |table: &str, reason: String| SettingsError::Value { table: table.to_owned(), reason };
+    let list = smoke.as_array().ok_or_else(|| {
+        wrong(table, "`smoke` is not a list of tables: begin each test with [[….smoke]]".to_owned())
+    })?;
+    let mut cases: Vec<Case> = Vec::new();
+    for (index, value) in list.iter().enumerate() {
+        let name = value.get("name").and_then(Value::as_str);
+        let place = match name {
+            Some(name) => format!("the smoke test `{name}` in {table}"),
+            None => format!("smoke test {} in {table}", index + 1),
+        };
+        let mut value = value.clone();
+        spell_out(&mut value, &place)?;
+        let case: Case = serde_json::from_value(value).map_err(|e| wrong(&place, e.to_string()))?;
+        let case = Case { folder: folder.to_owned(), ..case };
+        case.check().map_err(|reason| wrong(&place, reason))?;
+        if cases.iter().any(|other| other.name == case.name) {
+            return Err(wrong(&place, "another one has the same name".to_owned()));
+        }
+        cases.push(case);
+    }
+    Ok(cases)
+}
+
+/// Reads a file of smoke tests: `[[smoke]]`, and nothing else.
+///
+/// # Errors
+/// [`SettingsError`], as [`read_cases`], or when the file can't be read.
+pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
+    #[derive(Default, Serialize)]
+    struct File {
+        smoke: Vec<Case>,
+    }
+    let table = path.display().to_string();
+    let wrong = |reason: String| SettingsError::Value { table: table.clone(), reason };
+    let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    let file: Value = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
+    check_keys::<File>(&file, &table)?;
+    let folder = path.parent().unwrap_or(Path::new(""));
+    file.get("smoke").map_or_else(|| Ok(Vec::new()), |smoke| read_cases(smoke, &table, folder))
+}
+
+/// Writes what may stand there in short as the table that it stands for, and looks at every key on the way.
+fn spell_out(case: &mut Value, place: &str) -> Result<(), SettingsError> {
+    let case = table::<Case>(case, "a smoke test", place)?;
+    each(case, &["stdin"], |value, key| content(value, key, place))?;
+    each(case, &["stdout", "stderr"], |value, key| expected(value, key, place))?;
+    in_table(case, "files", place, |value, key| content(value, key, place))?;
+    in_table(case, "files-after", place, |value, key| expected(value, key, place))?;
+    let Some(http) = case.get_mut("http") else { return Ok(()) };
+    let http = table::<Http>(http, "http", place)?;
+    each(http, &["body"], |value, key| content(value, key, place))?;
+    let Some(answer) = http.get_mut("answer") else { return Ok(()) };
+    let answer = table::<Answer>(answer, "answer", place)?;
+    each(answer, &["body"], |value, key| expected(value, key, place))?;
+    in_table(answer, "headers", place, |value, key| expected(value, key, place))
+}
+
+type Object = Map<String, Value>;
+
+fn each(
+    object: &mut Object,
+    keys: &[&str],
+    act: impl Fn(&mut Value, &str) -> Result<(), SettingsError>,
+) -> Result<(), SettingsError> {
+    keys.iter().try_for_each(|key| object.get_mut(*key).map_or(Ok(()), |value| act(value, key)))
+}
+
+fn in_table(
+    object: &mut Object,
+    key: &str,
+    place: &str,
+    act: impl Fn(&mut Value, &str) -> Result<(), SettingsError>,
+) -> Result<(), SettingsError> {
+    let Some(value) = object.get_mut(key) else { return Ok(()) };
+    let object = value.as_object_mut().ok_or_else(|| not_a(key, "a table", place))?;
+    object.iter_mut().try_for_each(|(key, value)| act(value, key))
+}
+
+/// A table with the keys of `T`.
+fn table<'a, T: Default + Serialize>(
+    value: &'a mut Value,
+    key: &str,
+    place: &str,
+) -> Result<&'a mut Object, SettingsError> {
+    check_keys::<T>(value, &format!("{place}, {key}"))?;
+    value.as_object_mut().ok_or_else(|| not_a(key, "a table", place))
+}
+
+fn content(value: &mut Value, key: &str, place: &str) -> Result<(), SettingsError> {
+    if value.is_string() {
+        *value = Value::Object(Object::from_iter([("text".to_owned(), value.take())]));
+    }
+    if !value.is_object() {
+        return Err(not_a(key, "a text or { from = \"FILE\" }", place));
+    }
+    table::<Content>(value, key, place).map(drop)
+}
+
+fn expected(value: &mut Value, key: &str, place: &str) -> Result<(), SettingsError> {
+    if value.is_string() {
+        *value = Value::Object(Object::from_iter([("equals".to_owned(), value.take())]));
+    }
+    if !value.is_object() {
+        return Err(not_a(key, "a text or { contains = \"TEXT\" }", place));
+    }
+    let object = table::<Expected>(value, key, place)?;
+    each(object, &["contains", "matches"], |value, _| {
+        if value.is_string() {
+            *value = Value::Array(vec![value.take()]);
+        }
+        Ok(())
+    })
+}
+
+fn not_a(key: &str, what: &str, place: &str) -> SettingsError {
+    SettingsError::Value { table: place.to_owned(), reason: format!("`{key}` is not {what}") }
+}
+
+impl Case {
+    /// The folders that the program sees.
+    ///
+    /// # Errors
+    /// What is wrong with one of them.
+    pub fn dirs(&self) -> Result<Vec<Dir>, String> {
+        let dir = |text: &String| {
+            let dir: Dir = text.parse().map_err(|e| format!("the folder `{text}`: {e}"))?;
+            if dir.guest.trim_end_matches('/').is_empty() {
+                return Err("`/` is the test's own folder: put into it what is wanted there, as `files = { \"/\" = { \
+                            from = \"FOLDER\" } }`"
+                    .to_owned());
+            }
+            Ok(Dir { host: self.folder.join(dir.host), read_only: true, ..dir })
+        };
+        self.dirs.iter().map(dir).collect()
+    }
+
+    /// What makes no sense in it.
+    fn check(&self) -> Result<(), String> {
+        if self.name.trim().is_empty() || self.name.contains(char::is_control) {
+            return Err("it needs a name, of one line".to_owned());
+        }
+        self.dirs()?;
+        for (path, content) in &self.files {
+            // A folder may be all there is.
+            let is_folder = content.from.is_some();
+            guest_path(path).filter(|path| is_folder || !path.is_empty()).ok_or_else(|| no_path(path))?;
+            content.check(path)?;
+        }
+        if let Some(stdin) = &self.stdin {
+            stdin.check("stdin")?;
+        }
+        for (path, expected) in &self.files_after {
+            guest_path(path).filter(|path| !path.is_empty()).ok_or_else(|| no_path(path))?;
+            expected.check(path, true)?;
+        }
+        for (key, expected) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
+            expected.as_ref().map_or(Ok(()), |expected| expected.check(key, false))?;
+        }
+        let Some(http) = &self.http else { return Ok(()) };
+        if self.args.is_some() || self.stdin.is_some() || self.exit_code.is_some() {
+            return Err(
+                "a program that answers HTTP takes no `args` and `stdin`, and has no `exit-code`".to_owned()
+            );
+        }
+        if !http.path.starts_with('/') {
+            return Err(format!("the path `{}` doesn't start with `/`", http.path));
+        }
+        http.body.as_ref().map_or(Ok(()), |body| body.check("body"))?;
+        http.answer.body.as_ref().map_or(Ok(()), |body| body.check("body", false))?;
+        http.answer.headers.iter().try_for_each(|(name, expected)| expected.check(name, true))
+    }
+}
+
+impl Content {
+    fn check(&self, key: &str) -> Result<(), String> {
+        match (&self.text, &self.from) {
+            (Some(_), None) | (None, Some(_)) => Ok(()),
+            _ => Err(format!("`{key}` needs either `text` or `from`")),
+        }
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// When they are in a file that can't be read.
+    pub fn bytes(&self, folder: &Path) -> Result<Vec<u8>, String> {
+        match &self.from {
+            Some(path) => read(&folder.join(path)),
+            None => Ok(self.text.clone().unwrap_or_default().into_bytes()),
+        }
+    }
+}
+
+impl Expected {
+    fn check(&self, key: &str, may_be_absent: bool) -> Result<(), String> {
+        let else_than_absent = Expected { absent: false, ..self.clone() } != Expected::default();
+        if self.absent && !may_be_absent {
+            return Err(format!("`{key}` is always there: `absent` makes no sense for it"));
+        }
+        if self.absent && else_than_absent {
+            return Err(format!("of `{key}`, which is to be absent, nothing else can be expected"));
+        }
+        if self.equals.is_some() && self.from.is_some() {
+            return Err(format!("`{key}` can equal one thing: `equals` or `from`"));
+        }
+        let invalid = |pattern: &String| {
+            Regex::new(pattern).err().map(|e| format!("`{key}`: `{pattern}` is no regular expression: {e}"))
+        };
+        self.matches.iter().find_map(invalid).map_or(Ok(()), Err)
+    }
+
+    /// What it has to be as a whole, if that is expected.
+    ///
+    /// # Errors
+    /// When that is in a file that can't be read.
+    pub fn whole(&self, folder: &Path) -> Result<Option<Vec<u8>>, String> {
+        match (&self.equals, &self.from) {
+            (Some(text), _) => Ok(Some(text.clone().into_bytes())),
+            (None, Some(path)) => read(&folder.join(path)).map(Some),
+            (None, None) => Ok(None),
+        }
+    }
+}
+
+/// A path in the program's `/`, relative to that, unless it leads out of it.
+pub(super) fn guest_path(path: &str) -> Option<String> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    (!parts.contains(&"..") && !path.contains(['\0', '\\'])).then(|| parts.join("/"))
+}
+
+fn no_path(path: &str) -> String {
+    format!("`{path}` is no path of a file in the program's `/`")
+}
+
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(path).map_err(|e| format!("can't read `{}`: {e}", path.display()))
+}
+
+/// `5s`, `500ms`.
+mod time {
+    use super::*;
+
+    pub(super) fn deserialize<'de, D>(from: D) -> Result<Option<Duration>, D::Error>
+    where
+        D: serde::Deserializer<'de>,
+    {
+        let text = String::deserialize(from)?;
+        let invalid = |e| serde::de::Error::custom(format!("`{text}` is no time, as `5s` is: {e}"));
+        humantime::parse_duration(&text).map(Some).map_err(invalid)
+    }
+
+    pub(super) fn serialize<S>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error>
+    where
+        S: serde::Serializer,
+    {
+        time.map(|time| humantime::format_duration(time).to_string()).serialize(to)
+    }
+}
+
+/// `64MiB`, `1000000`.
+mod size {
+    use super::*;
+
+    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+        let text = String::deserialize(from)?;
+        let invalid = |e| serde::de::Error::custom(format!("`{text}` is no size, as `64MiB` is: {e}"));
+        text.parse::<ByteSize>().map(|size| Some(size.as_u64())).map_err(invalid)
+    }
+
+    pub(super) fn serialize<S: serde::Serializer>(size: &Option<u64>, to: S) -> Result<S::Ok, S::Error> {
+        size.map(|size| size.to_string()).serialize(to)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cases(text: &str) -> Result<Vec<Case>, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("cases.toml");
+        std::fs::write(&path, text).unwrap();
+        read_file(&path).map_err(|e| e.to_string())
+    }
+
+    fn refused(rest: &str) -> String {
+        cases(&format!("[[smoke]]\nname = \"one\"\n{rest}\n")).unwrap_err()
+    }
+
+    #[test]
+    fn every_key_can_be_set() {
+        let text = r#"
+            [[smoke]]
+            name = "all"
+            args = ["a"]
+            env = { A = "1" }
+            stdin = { from = "in.txt" }
+            dirs = ["data::/data"]
+            files = { "in.txt" = "text", "/" = { from = "folder" } }
+            timeout = "500ms"
+            memory = "1MiB"
+            max-output = "10"
+            exit-code = 3
+            stdout = "text\n"
+            stderr = { contains = "a", matches = ["b", "c"] }
+            files-after = { "gone" = { absent = true }, "there" = {} }
+
+            [[smoke]]
+            name = "http"
+            [smoke.http]
+            method = "POST"
+            path = "/a"
+            headers = { a = "b" }
+            body = "c"
+            answer.headers = { content-type = { contains = "text" }, x = { absent = true } }
+        "#;
+        let cases = cases(text).unwrap();
+        let [all, http] = cases.try_into().unwrap();
+        assert_eq!(all.timeout, Some(Duration::from_millis(500)));
+        assert_eq!((all.memory, all.max_output, all.exit_code), (Some(1 << 20), Some(10), Some(3)));
+        assert_eq!(all.stdout.unwrap().equals.as_deref(), Some("text\n"));
+        let stderr = all.stderr.unwrap();
+        assert_eq!((stderr.contains.len(), stderr.matches.len()), (1, 2));
+        assert_eq!(all.files["in.txt"].text.as_deref(), Some("text"));
+        assert!(all.files_after["gone"].absent);
+        let http = http.http.unwrap();
+        assert_eq!((http.method.as_str(), http.answer.status), ("POST", 200));
+        assert!(http.answer.headers["x"].absent);
+    }
+
+    #[test]
+    fn slips_are_told_wherever_they_are() {
+        let hints = [
+            ("stdot = \"\"", "did you mean `stdout`"),
+            ("stdout = { contain = \"\" }", "did you mean `contains`"),
+            ("stdin = { form = \"a\" }", "did you mean `from`"),
+            ("files = { a = { form = \"a\" } }", "did you mean `from`"),
+            ("http = { pth = \"/\" }", "did you mean `path`"),
+            ("http = { answer = { state = 1 } }", "did you mean `status`"),
+            ("stdout = 1", "`stdout` is not a text or"),
+            ("files = []", "`files` is not a table"),
+            ("timeout = \"soon\"", "`soon` is no time"),
+            ("memory = \"much\"", "`much` is no size"),
+            ("exit-code = 300", "invalid value"),
+            ("stdout = { matches = \"(\" }", "no regular expression"),
+            ("stdout = { absent = true }", "always there"),
+            ("files = { \"../a\" = \"\" }", "no path"),
+            ("files = { \"/\" = \"\" }", "no path"),
+            ("files-after = { \"a/../../b\" = \"\" }", "no path"),
+            ("stdin = {}", "either `text` or `from`"),
+            ("dirs = [\"data::/\"]", "test's own folder"),
+            ("args = []\nhttp = {}", "takes no `args`"),
+            ("http = { path = \"a\" }", "start with `/`"),
+        ];
+        for (rest, told) in hints {
+            let error = refused(rest);
+            assert!(error.contains(told) && error.contains("the smoke test `one`"), "{rest}: {error}");
+        }
+        assert!(cases("[[smke]]\n").unwrap_err().contains("did you mean `smoke`"));
+        assert!(cases("[smoke]\n").unwrap_err().contains("[[….smoke]]"));
+        assert!(cases("[[smoke]]\n").unwrap_err().contains("smoke test 1 in"));
+        assert!(cases("[[smoke]]\nname=\"a\"\n[[smoke]]\nname=\"a\"").unwrap_err().contains("same name"));
+        assert!(cases("[[smoke").unwrap_err().contains("cases.toml"));
+    }
+}

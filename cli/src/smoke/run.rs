@@ -1,0 +1,173 @@
+//! One smoke test.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wasm_oci_core::image::IncludedFile;
+use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
+
+use super::case::{Case, Expected, guest_path};
+use super::expect::{Expectation, Mismatch};
+use super::http;
+use crate::running::{Prepared, ending, write_files};
+
+/// The time that a program may take unless its test says another.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// What it may write.
+const DEFAULT_OUTPUT: u64 = 16 << 20;
+
+/// How a test went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Whether all was as expected.
+    pub verdict: Verdict,
+    /// How long the program ran.
+    pub time: Duration,
+    /// How it ended, as `run` would; none if it wasn't started, or serves.
+    pub exit_code: Option<u8>,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Whether all was as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was.
+    Passed,
+    /// It was not.
+    Failed(Vec<Mismatch>),
+    /// There was no telling: a file of the test is missing, or the program can't be started.
+    Broken(String),
+}
+
+/// The limits of a test's program.
+pub(super) fn limits(case: &Case) -> Limits {
+    Limits {
+        timeout: Some(case.timeout.unwrap_or(DEFAULT_TIMEOUT)),
+        memory: case.memory,
+        output: Some(case.max_output.unwrap_or(DEFAULT_OUTPUT)),
+        ..Limits::default()
+    }
+}
+
+/// Runs a test to its end, on this thread.
+pub(super) fn test(engine: &Engine, prepared: &Prepared, case: &Case) -> Outcome {
+    attempt(engine, prepared, case).unwrap_or_else(|reason| Outcome {
+        verdict: Verdict::Broken(reason),
+        time: Duration::ZERO,
+        exit_code: None,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    })
+}
+
+fn attempt(engine: &Engine, prepared: &Prepared, case: &Case) -> Result<Outcome, String> {
+    let root = root(prepared, case)?;
+    let options = options(prepared, case, root.path())?;
+    if let Some(request) = &case.http {
+        return http::test(engine, prepared.program(), &options, case, request, root.path());
+    }
+    // What is missing should be known before the program has run.
+    let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
+    let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
+    let start = Instant::now();
+    let outcome = run(engine, prepared.program(), &options).map_err(|e| e.to_string())?;
+    let time = start.elapsed();
+
+    let mut mismatches = Vec::new();
+    let (code, stopped) = ending(&outcome.end);
+    let expected = case.exit_code.unwrap_or(0);
+    if code != expected {
+        mismatches.push(Mismatch::new(
+            "exit-code",
+            match stopped {
+                Some(reason) => format!("the program was stopped: {reason}"),
+                None => format!("the exit code is {code}, not {expected}"),
+            },
+        ));
+    }
+    for (what, expectation, actual) in
+        [("stdout", stdout, &outcome.stdout), ("stderr", stderr, &outcome.stderr)]
+    {
+        mismatches.extend(expectation.into_iter().flat_map(|it| it.mismatches(what, actual)));
+    }
+    mismatches.extend(files_after(case, root.path())?);
+    Ok(Outcome {
+        verdict: verdict(mismatches),
+        time,
+        exit_code: Some(code),
+        stdout: outcome.stdout,
+        stderr: outcome.stderr,
+    })
+}
+
+pub(super) fn verdict(mismatches: Vec<Mismatch>) -> Verdict {
+    if mismatches.is_empty() { Verdict::Passed } else { Verdict::Failed(mismatches) }
+}
+
+pub(super) fn expectation<'a>(expected: &'a Expected, case: &Case) -> Result<Expectation<'a>, String> {
+    let Expected { contains, matches, .. } = expected;
+    Ok(Expectation { whole: expected.whole(&case.folder)?, contains, matches })
+}
+
+/// The folder that the program sees as `/`: the image's files, and over them those of the test.
+fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
+    let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
+    write_files(prepared.files(), folder.path()).map_err(|e| e.to_string())?;
+    for (path, content) in &case.files {
+        let files = match &content.from {
+            Some(from) => IncludedFile::read(&case.folder.join(from), path),
+            None => IncludedFile::new(path, content.bytes(&case.folder)?).map(|file| vec![file]),
+        };
+        write_files(&files.map_err(|e| e.to_string())?, folder.path()).map_err(|e| e.to_string())?;
+    }
+    Ok(folder)
+}
+
+fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, String> {
+    let root = Dir { host: root.to_owned(), guest: "/".to_owned(), read_only: false };
+    let own = case.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let stdin = case.stdin.as_ref().map(|content| content.bytes(&case.folder)).transpose()?;
+    Ok(RunOptions {
+        args: prepared.command(case.args.as_deref()),
+        env: prepared.env().iter().cloned().chain(own).collect(),
+        dirs: [root].into_iter().chain(case.dirs()?).collect(),
+        stdin: Stdin::Bytes(stdin.unwrap_or_default()),
+        streams: Streams::Capture,
+        network: false,
+        limits: limits(case),
+    })
+}
+
+/// What is not as expected in the program's `/`.
+pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, String> {
+    let mut mismatches = Vec::new();
+    for (path, expected) in &case.files_after {
+        let host = root.join(guest_path(path).unwrap_or_default());
+        let what = format!("the file `{path}`");
+        match (read_inside(&host, root), expected.absent) {
+            (Ok(bytes), false) => mismatches.extend(expectation(expected, case)?.mismatches(&what, &bytes)),
+            (Err(e), true) if e.kind() == ErrorKind::NotFound => {}
+            (Err(e), false) if e.kind() == ErrorKind::NotFound => {
+                mismatches.push(Mismatch::new(&what, format!("{what} is not there")));
+            }
+            (Ok(_), true) => mismatches.push(Mismatch::new(&what, format!("{what} is there"))),
+            (Err(e), _) => mismatches.push(Mismatch::new(&what, format!("{what} can't be read: {e}"))),
+        }
+    }
+    Ok(mismatches)
+}
+
+/// Reads a file, unless a link that the program left leads out of its folder.
+fn read_inside(path: &Path, root: &Path) -> std::io::Result<Vec<u8>> {
+    let actual = fs::canonicalize(path)?;
+    if !actual.starts_with(fs::canonicalize(root)?) {
+        return Err(std::io::Error::other("it is a link that leads out of the program's folder"));
+    }
+    fs::read(actual)
+}
