@@ -51,21 +51,27 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
 /// What reading or starting it fails with.
 pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-    let identity = Identity::of_file(path);
-    let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
-    let program = match known {
-        Some(program) => program,
-        None => {
-            let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
-            if let Some(identity) = &identity {
-                engine.remember(identity, &program);
-            }
-            program
-        }
-    };
-    let options = options(args, vec![name], Vec::new())?;
+    let program = program_in(path, &engine)?;
+    let options = options(args, vec![file_name(path)], Vec::new())?;
     run_program(&engine, &program, &options, shell)
+}
+
+/// What a program in a file is called for itself.
+pub(crate) fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
+}
+
+/// The program in a file, compiled.
+pub(crate) fn program_in(path: &Path, engine: &Engine) -> Result<Program, Error> {
+    let identity = Identity::of_file(path);
+    if let Some(program) = identity.as_ref().and_then(|identity| engine.recall(identity, &file_name(path))) {
+        return Ok(program);
+    }
+    let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
+    if let Some(identity) = &identity {
+        engine.remember(identity, &program);
+    }
+    Ok(program)
 }
 
 /// Runs the module of an image as a container engine would: arguments replace the image's own, variables are
@@ -86,13 +92,13 @@ pub fn run_manifest(manifest: &Manifest, args: &RunArgs, shell: &Shell) -> Resul
 }
 
 /// The program of an image, and a folder with the image's other files.
-struct Prepared {
-    program: Program,
+pub(crate) struct Prepared {
+    pub(crate) program: Program,
     root: Option<TempDir>,
 }
 
 impl Prepared {
-    fn new(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
+    pub(crate) fn new(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
         let identity = Identity::of_manifest(manifest.digest());
         if let Some(program) = engine.recall(&identity, &manifest.module_name()) {
             return Ok(Prepared { program, root: None });
@@ -106,7 +112,7 @@ impl Prepared {
         Ok(Prepared { program, root })
     }
 
-    fn command(&self, manifest: &Manifest, given: &[String]) -> Vec<String> {
+    pub(crate) fn command(&self, manifest: &Manifest, given: &[String]) -> Vec<String> {
         let Config { entrypoint, args, .. } = manifest.config();
         let mut command = entrypoint.clone();
         if command.is_empty() {
@@ -118,11 +124,11 @@ impl Prepared {
         command
     }
 
-    fn env(&self, manifest: &Manifest) -> Vec<(String, String)> {
+    pub(crate) fn env(&self, manifest: &Manifest) -> Vec<(String, String)> {
         manifest.config().env.clone().into_iter().collect()
     }
 
-    fn root_dir(&self) -> Option<Dir> {
+    pub(crate) fn root_dir(&self) -> Option<Dir> {
         let host = self.root.as_ref()?.path().to_owned();
         Some(Dir { host, guest: "/".to_owned(), read_only: false })
     }

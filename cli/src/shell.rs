@@ -48,7 +48,7 @@ impl Color {
 }
 
 /// Writes what was made to standard output, and everything else, as cargo does, to standard error.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shell {
     verbosity: Verbosity,
     bars: MultiProgress,
@@ -74,6 +74,13 @@ impl Shell {
         if self.verbosity > Verbosity::Quiet {
             let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
             self.line(format_args!("{green}{verb:>12}{green:#} {message}"));
+        }
+    }
+
+    /// A line of a log that goes on while a server runs.
+    pub fn log(&self, line: impl std::fmt::Display) {
+        if self.verbosity > Verbosity::Quiet {
+            self.line(format_args!("{line}"));
         }
     }
 
@@ -106,7 +113,9 @@ impl Shell {
 
     fn line(&self, line: std::fmt::Arguments<'_>) {
         // Nobody is left to tell when standard error is closed.
-        self.bars.suspend(|| drop(writeln!(anstream::stderr(), "{line}")));
+        // In one piece: standard error has no buffer, and others may write to it.
+        let line = format!("{line}\n");
+        self.bars.suspend(|| drop(anstream::stderr().write_all(line.as_bytes())));
     }
 
     /// What was made, for people to read and scripts to take.

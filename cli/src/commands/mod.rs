@@ -6,6 +6,7 @@ mod pack;
 mod pull;
 mod push;
 mod run;
+mod serve;
 mod validate;
 
 use clap::{Parser, Subcommand};
@@ -38,6 +39,7 @@ enum Command {
     Push(push::Push),
     Pull(pull::Pull),
     Run(run::Run),
+    Serve(serve::Serve),
     Inspect(inspect::Inspect),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
@@ -54,6 +56,7 @@ impl Cli {
             Command::Push(push) => push.run(shell).map(|()| 0),
             Command::Pull(pull) => pull.run(shell).map(|()| 0),
             Command::Run(run) => run.run(shell),
+            Command::Serve(serve) => serve.run(shell).map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
