@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -294,15 +295,82 @@ impl RunArgs {
     /// # Errors
     /// [`Error::Usage`] when one is to be passed on that is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
-        let variable = |text: &String| match text.split_once('=') {
-            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-            None => match std::env::var(text) {
-                Ok(value) => Ok((text.clone(), value)),
-                Err(_) => Err(Error::Usage(format!(
-                    "the environment variable `{text}` is not set here: write {text}=VALUE"
-                ))),
-            },
-        };
-        self.env.iter().map(variable).collect()
+        variables(&self.env)
+    }
+}
+
+fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
+    let variable = |text: &String| match text.split_once('=') {
+        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+        None => match std::env::var(text) {
+            Ok(value) => Ok((text.clone(), value)),
+            Err(_) => Err(Error::Usage(format!(
+                "the environment variable `{text}` is not set here: write {text}=VALUE"
+            ))),
+        },
+    };
+    given.iter().map(variable).collect()
+}
+
+/// Where `serve` listens, and what it gives to a program.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServeArgs {
+    /// Listen on this address, instead of 127.0.0.1:8080
+    #[arg(long, value_name = "IP:PORT", conflicts_with = "port")]
+    pub addr: Option<SocketAddr>,
+    /// Listen on this port of 127.0.0.1; 0 takes any that is free
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Let the program see a folder
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
+    pub dirs: Vec<Dir>,
+    /// Set an environment variable; without a value, pass on the one that is set here
+    #[arg(long = "env", value_name = "NAME[=VALUE]")]
+    pub env: Vec<String>,
+    /// Let the program open connections and look names up
+    #[arg(long)]
+    pub net: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub limits: LimitArgs,
+    /// Compile anew, and keep nothing of it
+    #[arg(long)]
+    pub no_cache: bool,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// Where `serve` listens unless told otherwise.
+const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// How long a request may take unless told otherwise. Without any limit, programs that don't end would soon have all
+/// the threads there are.
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl ServeArgs {
+    /// Where to listen.
+    #[must_use]
+    pub fn addr(&self) -> SocketAddr {
+        let mut addr = self.addr.unwrap_or(DEFAULT_ADDR);
+        if let Some(port) = self.port {
+            addr.set_port(port);
+        }
+        addr
+    }
+
+    /// The limits of a request. There always is one of time.
+    #[must_use]
+    pub fn limits(&self) -> Limits {
+        let limits = self.limits.limits();
+        Limits { timeout: limits.timeout.or(Some(DEFAULT_REQUEST_TIMEOUT)), ..limits }
+    }
+
+    /// The variables with their values.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when one is to be passed on that is not set.
+    pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
+        variables(&self.env)
     }
 }

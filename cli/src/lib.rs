@@ -17,6 +17,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod render;
 pub mod running;
+pub mod serving;
 pub mod settings;
 pub mod shell;
 pub mod smoke;

@@ -190,7 +190,10 @@ impl Prepared {
     }
 
     /// A temporary folder with the files of the image, if it has any.
-    fn root_folder(&self) -> Result<Option<TempDir>, Error> {
+    ///
+    /// # Errors
+    /// [`Error::Write`].
+    pub fn root_folder(&self) -> Result<Option<TempDir>, Error> {
         if self.files.is_empty() {
             return Ok(None);
         }

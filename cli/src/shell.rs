@@ -48,7 +48,7 @@ impl Color {
 }
 
 /// Writes what was made to standard output, and everything else, as cargo does, to standard error.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Shell {
     verbosity: Verbosity,
     bars: MultiProgress,
@@ -83,6 +83,13 @@ impl Shell {
         self.line(format_args!("{red}{verb:>12}{red:#} {message}"));
     }
 
+    /// A line of a log that goes on while a server runs.
+    pub fn log(&self, line: impl std::fmt::Display) {
+        if self.verbosity > Verbosity::Quiet {
+            self.line(format_args!("{line}"));
+        }
+    }
+
     /// More than most want to know.
     pub fn verbose(&self, verb: &str, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Normal {
@@ -112,7 +119,9 @@ impl Shell {
 
     fn line(&self, line: std::fmt::Arguments<'_>) {
         // Nobody is left to tell when standard error is closed.
-        self.bars.suspend(|| drop(writeln!(anstream::stderr(), "{line}")));
+        // In one piece: standard error has no buffer, and others may write to it.
+        let line = format!("{line}\n");
+        self.bars.suspend(|| drop(anstream::stderr().write_all(line.as_bytes())));
     }
 
     /// What was made, for people to read and scripts to take.

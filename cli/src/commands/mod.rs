@@ -6,6 +6,7 @@ mod pack;
 mod pull;
 mod push;
 mod run;
+mod serve;
 mod test;
 mod validate;
 
@@ -40,6 +41,7 @@ enum Command {
     Pull(pull::Pull),
     Run(run::Run),
     Test(test::Test),
+    Serve(serve::Serve),
     Inspect(inspect::Inspect),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
@@ -57,6 +59,7 @@ impl Cli {
             Command::Pull(pull) => pull.run(shell).map(|()| 0),
             Command::Run(run) => run.run(shell),
             Command::Test(test) => test.run(shell),
+            Command::Serve(serve) => serve.run(shell).map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),

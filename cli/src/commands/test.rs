@@ -5,12 +5,11 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use super::find_manifest;
 use crate::args::{RegistryArgs, TestArgs};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::pipeline::block_on;
-use crate::running::Prepared;
+use crate::running::{Prepared, pulled};
 use crate::shell::Shell;
 use crate::smoke::case::read_file;
 use crate::smoke::{Case, Suite, test, test_engine};
@@ -43,7 +42,7 @@ impl Test {
         let program = match &self.source {
             Location::File(path) => Prepared::of_file(&engine, path)?,
             place => {
-                let manifest = block_on(find_manifest(place, &self.registry.insecure()))?;
+                let manifest = block_on(pulled(place, &self.registry.insecure(), true))?;
                 Prepared::of_manifest(&engine, &manifest)?
             }
         };

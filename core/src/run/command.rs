@@ -1,20 +1,19 @@
 //! Running a command to its end.
 
-use std::future::Future;
-
 use tokio::runtime;
-use wasmtime::{Linker, Store, Trap};
+use wasmtime::{Linker, Store};
 use wasmtime_wasi::cli::InputFile;
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder, WasiCtxView, WasiView, p2};
+use wasmtime_wasi::{WasiCtxView, WasiView, p2};
 
+use super::context::{Given, Limited, end, in_time, store};
 use super::engine::Code;
 use super::hints::{self, Hint};
 use super::limits::Limiter;
 use super::streams::{self, Stream};
-use super::{Engine, Error, Limit, Limits, Program, RunOptions, Stdin, World};
+use super::{Engine, Error, Limit, Program, RunOptions, Stdin, World};
 
 /// How a program's run went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +51,12 @@ impl WasiView for State {
     }
 }
 
+impl Limited for State {
+    fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+}
+
 /// Runs a command to its end, on this thread.
 ///
 /// # Errors
@@ -77,7 +82,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         wasi: context(options, stdout.clone(), stderr.clone())?,
         limiter: Limiter::new(options.limits),
     };
-    let store = store(engine, state, &options.limits)?;
+    let store = store(engine.wasmtime(), state, &options.limits)?;
     let result = match program.code() {
         Code::Module(module) => {
             let mut linker: Linker<State> = Linker::new(engine.wasmtime());
@@ -101,18 +106,6 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     Ok(Outcome { end, stdout: captured(&stdout), stderr: captured(&stderr), hints })
 }
 
-fn store(engine: &Engine, state: State, limits: &Limits) -> Result<Store<State>, Error> {
-    let mut store = Store::new(engine.wasmtime(), state);
-    store.limiter(|state| &mut state.limiter);
-    if let Some(fuel) = limits.fuel {
-        store.set_fuel(fuel).map_err(|e| Error::Engine(e.to_string()))?;
-    }
-    if limits.timeout.is_some() {
-        store.epoch_deadline_async_yield_and_update(1);
-    }
-    Ok(store)
-}
-
 async fn run_module(mut store: Store<State>, linked: wasmtime::InstancePre<State>) -> wasmtime::Result<i32> {
     let instance = linked.instantiate_async(&mut store).await?;
     let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
@@ -130,48 +123,16 @@ async fn run_component(
     Ok(i32::from(result.is_err()))
 }
 
-/// Waits for a program as long as it may take. It is interrupted wherever it waits for the host, and in its own code
-/// at every tick of its engine.
-async fn in_time(
-    limits: &Limits,
-    program: impl Future<Output = wasmtime::Result<i32>>,
-) -> wasmtime::Result<i32> {
-    match limits.timeout {
-        None => program.await,
-        Some(timeout) => match tokio::time::timeout(timeout, program).await {
-            Ok(result) => result,
-            Err(_) => Err(wasmtime::Error::new(Limit::Timeout(timeout))),
-        },
-    }
-}
-
-fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
-    let error = match result {
-        Ok(code) => return End::Exit(code),
-        Err(error) => error,
-    };
-    if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return End::Exit(exit.0);
-    }
-    if let Some(limit) = error.downcast_ref::<Limit>() {
-        return End::Limit(*limit);
-    }
-    if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
-        return End::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
-    }
-    let text = format!("{error:?}");
-    // wasmtime has no type for it.
-    if text.contains("resource limit exceeded") {
-        return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
-    }
-    End::Trap(text)
-}
-
 fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {
-    let mut builder = WasiCtxBuilder::new();
-    builder.args(&options.args).envs(&options.env).stdout(stdout).stderr(stderr);
-    // Without a limit of time, the program has this thread to itself.
-    builder.allow_blocking_current_thread(options.limits.timeout.is_none());
+    let given = Given {
+        args: &options.args,
+        env: &options.env,
+        dirs: &options.dirs,
+        network: options.network,
+        // A limit of time has to be waited for, too.
+        has_thread: options.limits.timeout.is_none(),
+    };
+    let mut builder = given.context(stdout, stderr)?;
     match &options.stdin {
         Stdin::Inherit => builder.inherit_stdin(),
         Stdin::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes.clone())),
@@ -180,15 +141,5 @@ fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP
             Err(source) => return Err(Error::Stdin { path: path.clone(), source }),
         },
     };
-    if options.network {
-        builder.inherit_network().allow_ip_name_lookup(true);
-    } else {
-        builder.allow_tcp(false).allow_udp(false);
-    }
-    for dir in &options.dirs {
-        let permissions = if dir.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
-        let failed = |e: wasmtime::Error| Error::Dir { host: dir.host.clone(), reason: format!("{e:#}") };
-        builder.preopened_dir(&dir.host, &dir.guest, permissions).map_err(failed)?;
-    }
     Ok(builder.build_p1())
 }

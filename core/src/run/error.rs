@@ -36,6 +36,14 @@ pub enum Error {
         /// What happened.
         source: std::io::Error,
     },
+    /// A server can't listen where it is to.
+    #[error("can't listen on {addr}: {}", why_not_listening(source))]
+    Listen {
+        /// Where.
+        addr: std::net::SocketAddr,
+        /// What happened.
+        source: std::io::Error,
+    },
     /// wasmtime doesn't compile or link it.
     #[error("`{name}` can't be started: {reason}")]
     Module {
@@ -55,6 +63,15 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+}
+
+fn why_not_listening(source: &std::io::Error) -> String {
+    match source.kind() {
+        std::io::ErrorKind::AddrInUse => {
+            "another program listens there; choose another port (0 takes any that is free)".to_owned()
+        }
+        _ => source.to_string(),
+    }
 }
 
 fn why(world: World) -> &'static str {

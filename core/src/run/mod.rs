@@ -1,22 +1,26 @@
-//! Running programs with wasmtime: commands of WASI preview 1 (core modules) and of `wasi:cli/command` (components).
+//! Running programs with wasmtime: commands of WASI preview 1 (core modules) and of `wasi:cli/command` (components),
+//! and, with the feature `serve`, components of `wasi:http/proxy`.
 //!
 //! ```text
 //! BuiltModule ─Engine::program→ Program ─run→ Outcome
-//!                  │    ▲
+//!                  │    ▲          └─Server::bind→ Server
 //!                  ▼    │ compiled code, by digest
 //!                  Cache
 //! ```
 //!
-//! Invariants: a program sees nothing of the host but what [`RunOptions`] gives it; code is only ever taken from a
+//! Invariants: a program sees nothing of the host but what [`RunOptions`] or `ServeOptions` give it; code is only ever taken from a
 //! cache that nobody else can write to.
 
 mod cache;
 mod command;
+mod context;
 mod engine;
 mod error;
 mod hints;
 mod limits;
 mod options;
+#[cfg(feature = "serve")]
+mod serve;
 mod streams;
 
 pub use cache::{Cache, Identity};
@@ -26,6 +30,8 @@ pub use error::Error;
 pub use hints::Hint;
 pub use limits::{Limit, Limits};
 pub use options::{Dir, RunOptions, Stdin, Streams};
+#[cfg(feature = "serve")]
+pub use serve::{Access, Failure, ServeOptions, Server};
 
 #[cfg(test)]
 mod tests;

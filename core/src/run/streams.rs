@@ -49,6 +49,13 @@ pub(super) fn pair(streams: Streams, limit: Option<u64>) -> (Stream, Stream) {
     (stream(Target::Out), stream(Target::Err))
 }
 
+/// The same for a server's instances: its own standard output is for other things, so both go to standard error.
+#[cfg(feature = "serve")]
+pub(super) fn pair_to_stderr(limit: Option<u64>) -> (Stream, Stream) {
+    let (stdout, stderr) = pair(Streams::Inherit, limit);
+    (Stream { target: Target::Err, ..stdout }, stderr)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

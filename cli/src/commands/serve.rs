@@ -1,0 +1,39 @@
+//! `wasm-oci serve`: a component that answers HTTP requests, here and now.
+
+use clap::Args;
+use wasm_oci_core::store::Location;
+
+use crate::args::{RegistryArgs, ServeArgs};
+use crate::error::Error;
+use crate::pipeline::block_on;
+use crate::running::pulled;
+use crate::serving::{serve_file, serve_manifest};
+use crate::shell::Shell;
+
+/// Answer HTTP requests with a component: of a .wasm file, a layout, an archive or a registry
+///
+/// The component is one of the world wasi:http/proxy. Each request gets an instance of its own, which the limits
+/// count for; it is stopped after 30 s unless --timeout says otherwise. Speaks HTTP/1.1 and HTTP/2 without TLS.
+/// Prints http://IP:PORT on standard output once it listens; a line for each request goes to standard error. A
+/// SIGTERM or Ctrl-C ends it when the requests that have begun are answered, or after 10 s; a second one at once.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// What to serve: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "SOURCE")]
+    source: Location,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+impl Serve {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        if let Location::File(path) = &self.source {
+            return serve_file(path, &self.serve, shell);
+        }
+        let insecure = self.registry.insecure();
+        let manifest = block_on(pulled(&self.source, &insecure, self.serve.no_cache))?;
+        serve_manifest(&manifest, &self.serve, shell)
+    }
+}

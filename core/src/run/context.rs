@@ -1,0 +1,102 @@
+//! What `run` and `serve` share: what a store is set up with, how long it may take, and what its end means.
+
+use std::future::Future;
+
+use wasmtime::{Store, Trap};
+use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
+
+use super::command::End;
+use super::limits::Limiter;
+use super::streams::Stream;
+use super::{Dir, Error, Limit, Limits};
+
+/// What an instance sees of the host, beside its streams.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Given<'a> {
+    pub(super) args: &'a [String],
+    pub(super) env: &'a [(String, String)],
+    pub(super) dirs: &'a [Dir],
+    pub(super) network: bool,
+    /// Nothing else waits for the thread that it runs on.
+    pub(super) has_thread: bool,
+}
+
+impl Given<'_> {
+    /// A context with just that, and these streams.
+    pub(super) fn context(self, stdout: Stream, stderr: Stream) -> Result<WasiCtxBuilder, Error> {
+        let mut builder = WasiCtxBuilder::new();
+        builder.args(self.args).envs(self.env).stdout(stdout).stderr(stderr);
+        builder.allow_blocking_current_thread(self.has_thread);
+        if self.network {
+            builder.inherit_network().allow_ip_name_lookup(true);
+        } else {
+            builder.allow_tcp(false).allow_udp(false);
+        }
+        for dir in self.dirs {
+            let permissions = if dir.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
+            let failed = |e: wasmtime::Error| Error::Dir { host: dir.host.clone(), reason: format!("{e:#}") };
+            builder.preopened_dir(&dir.host, &dir.guest, permissions).map_err(failed)?;
+        }
+        Ok(builder)
+    }
+}
+
+/// A store's data, with what counts for its limits.
+pub(super) trait Limited {
+    fn limiter(&mut self) -> &mut Limiter;
+}
+
+/// A store whose program is held to `limits`.
+pub(super) fn store<T: Limited + 'static>(
+    engine: &wasmtime::Engine,
+    state: T,
+    limits: &Limits,
+) -> Result<Store<T>, Error> {
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| state.limiter());
+    if let Some(fuel) = limits.fuel {
+        store.set_fuel(fuel).map_err(|e| Error::Engine(e.to_string()))?;
+    }
+    if limits.timeout.is_some() {
+        store.epoch_deadline_async_yield_and_update(1);
+    }
+    Ok(store)
+}
+
+/// Waits for a program as long as it may take. It is interrupted wherever it waits for the host, and in its own code
+/// at every tick of its engine.
+pub(super) async fn in_time<T>(
+    limits: &Limits,
+    program: impl Future<Output = wasmtime::Result<T>>,
+) -> wasmtime::Result<T> {
+    match limits.timeout {
+        None => program.await,
+        Some(timeout) => match tokio::time::timeout(timeout, program).await {
+            Ok(result) => result,
+            Err(_) => Err(wasmtime::Error::new(Limit::Timeout(timeout))),
+        },
+    }
+}
+
+/// What the result of a program's entry point, its exit code, means.
+pub(super) fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
+    let error = match result {
+        Ok(code) => return End::Exit(code),
+        Err(error) => error,
+    };
+    if let Some(exit) = error.downcast_ref::<I32Exit>() {
+        return End::Exit(exit.0);
+    }
+    if let Some(limit) = error.downcast_ref::<Limit>() {
+        return End::Limit(*limit);
+    }
+    if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
+        return End::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
+    }
+    let text = format!("{error:?}");
+    // wasmtime has no type for it.
+    if text.contains("resource limit exceeded") {
+        return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
+    }
+    End::Trap(text)
+}

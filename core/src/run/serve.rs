@@ -1,0 +1,563 @@
+//! Answering HTTP requests with a component of `wasi:http/proxy`: each gets an instance of its own.
+//!
+//! A request goes through three hands, any of which may be the last to let go of it: hyper's connection, the instance,
+//! and the body of the answer between the two. They share a [`Record`], and what is known of the request is reported
+//! when the last of them has.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto;
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::AbortHandle;
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
+use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+use wasmtime_wasi_http::p2::bindings::ProxyPre;
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::{self as http, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+
+use super::command::End;
+use super::context::{Given, Limited, end, in_time, store};
+use super::engine::Code;
+use super::limits::Limiter;
+use super::{Dir, Engine, Error, Limit, Limits, Program, World, streams};
+
+/// How long to wait when a connection can't be accepted: that is for lack of something, such as file descriptors.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+
+/// Where to listen, and what each instance is given. Nothing else of the host is visible to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServeOptions {
+    /// Where to listen. Port 0 is any that is free.
+    pub addr: SocketAddr,
+    /// The arguments, the program's name first.
+    pub args: Vec<String>,
+    /// The environment variables; a later one replaces an earlier one of the same name.
+    pub env: Vec<(String, String)>,
+    /// The folders, which all instances share.
+    pub dirs: Vec<Dir>,
+    /// Instances may open connections and look names up. Requests through `wasi:http/outgoing-handler` are refused
+    /// even so: no client for them is built in.
+    pub network: bool,
+    /// What each request may use up, all that is done for it. Without a limit of time, an instance that doesn't end
+    /// has a thread to itself for ever, and isn't stopped when its client is gone.
+    pub limits: Limits,
+    /// How long requests may still take after the shutdown began.
+    pub drain: Duration,
+}
+
+impl Default for ServeOptions {
+    /// On any free port of this machine's own, nothing is given, nothing limited; ten seconds to drain.
+    fn default() -> ServeOptions {
+        ServeOptions {
+            addr: SocketAddr::from(([127, 0, 0, 1], 0)),
+            args: Vec::new(),
+            env: Vec::new(),
+            dirs: Vec::new(),
+            network: false,
+            limits: Limits::default(),
+            drain: Duration::from_secs(10),
+        }
+    }
+}
+
+/// What became of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Access {
+    /// Its method.
+    pub method: String,
+    /// Its path, without the query.
+    pub path: String,
+    /// The status of the answer; None when the client was gone before there was one.
+    pub status: Option<u16>,
+    /// How much of the answer's body was handed to the connection, in bytes.
+    pub bytes: u64,
+    /// From the end of the request's head to the end of the answer.
+    pub duration: Duration,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    /// Whether a request that it wanted to send itself was refused.
+    pub refused_request: bool,
+}
+
+/// Why a request was not answered as it should have been.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Failure {
+    /// The program was stopped by a trap: which one and where, in lines.
+    #[error("it was stopped: {0}")]
+    Trap(String),
+    /// The program was stopped by a limit.
+    #[error("it was stopped: {0}")]
+    Limit(Limit),
+    /// The program exited with this code.
+    #[error("it exited with {0}")]
+    Exit(i32),
+    /// The program ended without an answer.
+    #[error("it gave no answer")]
+    NoAnswer,
+    /// The program gave an error for an answer.
+    #[error("it answered with an error: {0}")]
+    Error(String),
+    /// An instance could not be set up.
+    #[error("{0}")]
+    Start(String),
+    /// The client didn't wait for the end of the answer.
+    #[error("the client was gone")]
+    Gone,
+}
+
+impl Failure {
+    /// The status of an answer that says so, and its body, which tells nothing of what is inside.
+    fn answer(&self) -> (StatusCode, &'static str) {
+        match self {
+            Failure::Limit(Limit::Timeout(_)) => {
+                (StatusCode::GATEWAY_TIMEOUT, "the request took longer than it may\n")
+            }
+            Failure::Limit(_) => {
+                (StatusCode::SERVICE_UNAVAILABLE, "the request needed more than it may have\n")
+            }
+            _ => (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n"),
+        }
+    }
+}
+
+/// A program that listens, and answers when it is [run](Server::run).
+pub struct Server {
+    listener: TcpListener,
+    addr: SocketAddr,
+    app: Arc<App>,
+}
+
+/// What all requests have in common.
+struct App {
+    linked: ProxyPre<State>,
+    options: ServeOptions,
+}
+
+/// What belongs to one instance.
+struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    hooks: Hooks,
+    limiter: Limiter,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+    }
+}
+
+impl Limited for State {
+    fn limiter(&mut self) -> &mut Limiter {
+        &mut self.limiter
+    }
+}
+
+/// What an instance does with HTTP beyond its answer.
+struct Hooks {
+    record: Arc<Record>,
+}
+
+type Sending<T> = Box<dyn Future<Output = Result<T, http::Error>> + Send>;
+
+impl WasiHttpHooks for Hooks {
+    fn send_request(
+        &mut self,
+        _: Request<WasiBody>,
+        _: Option<http::RequestOptions>,
+        _: Sending<()>,
+    ) -> Sending<(Response<WasiBody>, Sending<()>)> {
+        self.record.access().refused_request = true;
+        Box::new(async { Err(http::Error::HttpRequestDenied) })
+    }
+}
+
+impl Server {
+    /// Listens, so that requests wait from now on.
+    ///
+    /// # Errors
+    /// [`Error::NotACommand`] for what doesn't answer requests, [`Error::Module`] when it wants what there isn't,
+    /// [`Error::Dir`] when one of its folders can't be opened, [`Error::Listen`].
+    pub async fn bind(engine: &Engine, program: &Program, options: ServeOptions) -> Result<Server, Error> {
+        let (World::Http, Code::Component(component)) = (program.world(), program.code()) else {
+            return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
+        };
+        let link = || {
+            let mut linker = Linker::new(engine.wasmtime());
+            p2::add_to_linker_async(&mut linker)?;
+            add_only_http_to_linker_async(&mut linker)?;
+            ProxyPre::new(linker.instantiate_pre(component)?)
+        };
+        let app = App { linked: link().map_err(|e| program.refused(&e))?, options };
+        // What can't be given is to be known now and not with the first request.
+        let _context = app.context()?;
+        let failed = |source| Error::Listen { addr: app.options.addr, source };
+        let listener = TcpListener::bind(app.options.addr).await.map_err(failed)?;
+        let addr = listener.local_addr().map_err(failed)?;
+        Ok(Server { listener, addr, app: Arc::new(app) })
+    }
+
+    /// Where it listens, with the port that it got.
+    #[must_use]
+    pub fn local_addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Answers requests until `shutdown`, and then those that have begun, as long as they may take. Each is reported
+    /// to `on_access` at its end. Gives the number of those that were cut off.
+    pub async fn run(
+        self,
+        shutdown: impl Future<Output = ()>,
+        on_access: impl Fn(&Access) + Send + Sync + 'static,
+    ) -> usize {
+        let Server { listener, app, .. } = self;
+        let drain = app.options.drain;
+        let (stop, stopped) = watch::channel(());
+        let (alive, mut gone) = mpsc::channel(1);
+        let running = Arc::new(AtomicUsize::new(0));
+        let life = Life {
+            app,
+            on_access: Arc::new(on_access),
+            running: Arc::clone(&running),
+            _alive: alive,
+            stopped,
+        };
+        let connections = GracefulShutdown::new();
+        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // With a timer, a client that doesn't finish its head is not waited for.
+        builder.http1().timer(TokioTimer::new());
+        builder.http2().timer(TokioTimer::new());
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => serve_connection(&builder, &connections, stream, &life),
+                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                },
+                () = &mut shutdown => break,
+            }
+        }
+        drop((listener, life));
+        let all_end = async {
+            connections.shutdown().await;
+            // Instances may work on after their answer.
+            while gone.recv().await.is_some() {}
+        };
+        if tokio::time::timeout(drain, all_end).await.is_ok() {
+            return 0;
+        }
+        let cut_off = running.load(Ordering::Relaxed);
+        drop(stop);
+        while gone.recv().await.is_some() {}
+        cut_off
+    }
+}
+
+/// What lives as long as anything is served.
+#[derive(Clone)]
+struct Life {
+    app: Arc<App>,
+    on_access: Arc<dyn Fn(&Access) + Send + Sync>,
+    /// How many requests there are now.
+    running: Arc<AtomicUsize>,
+    /// When all of these are dropped, nothing is running any more.
+    _alive: mpsc::Sender<()>,
+    /// Closed when all has to stop.
+    stopped: watch::Receiver<()>,
+}
+
+impl Life {
+    /// Goes on until all has to stop.
+    async fn until_stopped<T>(mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            done = work => Some(done),
+            _ = self.stopped.changed() => None,
+        }
+    }
+}
+
+fn serve_connection(
+    builder: &auto::Builder<TokioExecutor>,
+    connections: &GracefulShutdown,
+    stream: TcpStream,
+    life: &Life,
+) {
+    // Answers are written as a whole; waiting for more to send with them helps nobody.
+    stream.set_nodelay(true).ok();
+    let of_requests = life.clone();
+    let service = hyper::service::service_fn(move |request| {
+        let life = of_requests.clone();
+        async move { Ok::<_, std::convert::Infallible>(answer(&life, request).await) }
+    });
+    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    // What a client does wrong on its connection is no concern of anybody else.
+    let served = life.clone().until_stopped(connections.watch(connection));
+    tokio::spawn(async move { drop(served.await) });
+}
+
+impl App {
+    fn context(&self) -> Result<WasiCtx, Error> {
+        let ServeOptions { args, env, dirs, network, limits, .. } = &self.options;
+        let (stdout, stderr) = streams::pair_to_stderr(limits.output);
+        let given = Given { args, env, dirs, network: *network, has_thread: false };
+        Ok(given.context(stdout, stderr)?.build())
+    }
+
+    /// An instance's life: `to_client` gets the head of its answer.
+    async fn handle(
+        &self,
+        request: Request<Incoming>,
+        to_client: oneshot::Sender<Head>,
+        record: &Arc<Record>,
+    ) -> Result<(), Failure> {
+        let limits = self.options.limits;
+        let started = |e: &dyn std::fmt::Display| Failure::Start(format!("it could not be started: {e:#}"));
+        let state = State {
+            table: ResourceTable::new(),
+            wasi: self.context().map_err(|e| started(&e))?,
+            http: WasiHttpCtx::new(),
+            hooks: Hooks { record: Arc::clone(record) },
+            limiter: Limiter::new(limits),
+        };
+        let mut store = store(self.linked.engine(), state, &limits).map_err(|e| started(&e))?;
+        let mut http = store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request).map_err(|e| started(&e))?;
+        let answer = http.new_response_outparam(to_client).map_err(|e| started(&e))?;
+        let work = async {
+            let proxy = self.linked.instantiate_async(&mut store).await?;
+            proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await?;
+            Ok(0)
+        };
+        let result = match end(in_time(&limits, work).await, &limits) {
+            End::Exit(0) => Ok(()),
+            End::Exit(code) => Err(Failure::Exit(code)),
+            End::Trap(trace) => Err(Failure::Trap(trace)),
+            End::Limit(limit) => Err(Failure::Limit(limit)),
+        };
+        if let Err(failure) = &result {
+            // Before the store is gone, and with it the other end of the answer's body.
+            record.fail(failure.clone());
+        }
+        result
+    }
+}
+
+/// The head of an answer, and the way to its body; or the error that the program gave instead.
+type Head = Result<Response<WasiBody>, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>;
+
+/// Answers one request.
+async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
+    let record = Record::new(life, &request);
+    let is_head = request.method() == Method::HEAD;
+    let has_host = request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
+    if !has_host {
+        return plain(StatusCode::BAD_REQUEST, "the request names no host\n", &record);
+    }
+    let (to_client, head) = oneshot::channel();
+    let instance = tokio::spawn({
+        let (life, record) = (life.clone(), Arc::clone(&record));
+        async move {
+            let app = Arc::clone(&life.app);
+            let work = async {
+                if let Err(failure) = app.handle(request, to_client, &record).await {
+                    record.fail(failure);
+                }
+            };
+            life.until_stopped(work).await;
+        }
+    });
+    let instance = Instance(Some(instance.abort_handle()));
+    match head.await {
+        Ok(Ok(response)) => {
+            let (parts, body) = response.into_parts();
+            record.access().status = Some(parts.status.as_u16());
+            let length = parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+            let has_none = is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304);
+            let expected = if has_none { Some(0) } else { length };
+            let body = Answer { body, expected, at_end: false, instance: instance.release(), record };
+            Response::from_parts(parts, body)
+        }
+        Ok(Err(code)) => {
+            record.fail(Failure::Error(code.to_string()));
+            // It may have something to do after that.
+            drop(instance.release());
+            failed(&record)
+        }
+        Err(_) => {
+            // Why, is known before this end of the channel is dropped; else there is no reason but this.
+            record.fail(Failure::NoAnswer);
+            failed(&record)
+        }
+    }
+}
+
+/// The answer that there was a failure.
+fn failed(record: &Arc<Record>) -> Response<Answer> {
+    let (status, text) = record.access().failure.as_ref().unwrap_or(&Failure::NoAnswer).answer();
+    plain(status, text, record)
+}
+
+fn plain(status: StatusCode, text: &'static str, record: &Arc<Record>) -> Response<Answer> {
+    record.access().status = Some(status.as_u16());
+    let body = Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync();
+    let record = Arc::clone(record);
+    // Nobody works on it any more, so that it doesn't matter when the client doesn't want it.
+    let mut response =
+        Response::new(Answer { body, expected: Some(0), at_end: false, instance: None, record });
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// An instance that is stopped when nobody waits for its answer.
+struct Instance(Option<AbortHandle>);
+
+impl Instance {
+    /// Lets it work on, unless it is stopped by this.
+    fn release(mut self) -> Option<AbortHandle> {
+        self.0.take()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(instance) = &self.0 {
+            instance.abort();
+        }
+    }
+}
+
+/// The body of an answer: counts what passes, is cut off where its instance fails, and stops the instance when the
+/// connection lets go of it.
+struct Answer {
+    body: WasiBody,
+    /// After so many bytes hyper asks for no more.
+    expected: Option<u64>,
+    at_end: bool,
+    instance: Option<AbortHandle>,
+    record: Arc<Record>,
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = http::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, http::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.record.access().bytes += data.len() as u64;
+                }
+            }
+            // The instance's end of it is gone. If that is because it failed, this is not the end of the answer,
+            // and the client has to see that.
+            Poll::Ready(None) if self.instance.is_some() && self.record.has_failed() => {
+                self.at_end = true;
+                return Poll::Ready(Some(Err(http::Error::HttpResponseIncomplete)));
+            }
+            Poll::Ready(_) => self.at_end = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let mut access = self.record.access();
+        access.duration = self.record.start.elapsed();
+        let is_whole = self.at_end
+            || self.body.is_end_stream()
+            || self.expected.is_some_and(|expected| access.bytes >= expected);
+        if is_whole {
+            return;
+        }
+        access.failure.get_or_insert(Failure::Gone);
+        if let Some(instance) = &self.instance {
+            instance.abort();
+        }
+    }
+}
+
+/// What is known of a request so far. It is reported when nobody has anything to add.
+struct Record {
+    access: Mutex<Access>,
+    start: Instant,
+    life: Life,
+}
+
+impl Record {
+    fn new(life: &Life, request: &Request<Incoming>) -> Arc<Record> {
+        life.running.fetch_add(1, Ordering::Relaxed);
+        let access = Access {
+            method: request.method().to_string(),
+            path: request.uri().path().to_owned(),
+            status: None,
+            bytes: 0,
+            duration: Duration::ZERO,
+            failure: None,
+            refused_request: false,
+        };
+        Arc::new(Record { access: Mutex::new(access), start: Instant::now(), life: life.clone() })
+    }
+
+    fn access(&self) -> MutexGuard<'_, Access> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes what went wrong first: the rest follows from it.
+    fn fail(&self, failure: Failure) {
+        self.access().failure.get_or_insert(failure);
+    }
+
+    fn has_failed(&self) -> bool {
+        self.access().failure.is_some()
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        self.life.running.fetch_sub(1, Ordering::Relaxed);
+        let access = self.access.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if access.status.is_none() {
+            access.failure.get_or_insert(Failure::Gone);
+            access.duration = self.start.elapsed();
+        }
+        (self.life.on_access)(access);
+    }
+}
