@@ -197,9 +197,20 @@ fn unless_empty(list: &[String]) -> Option<Vec<String>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 
-/// What `run` gives to a program.
+/// What `run` gives to a program, and its arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub given: GivenArgs,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// What a program is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct GivenArgs {
     /// Let the program see a folder
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
     pub dirs: Vec<Dir>,
@@ -218,13 +229,10 @@ pub struct RunArgs {
     /// Compile anew, and keep nothing of it
     #[arg(long)]
     pub no_cache: bool,
-    /// Arguments for the program
-    #[arg(last = true, value_name = "ARGS")]
-    pub args: Vec<String>,
 }
 
 /// What a program may use up.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct LimitArgs {
     /// Stop the program after this time: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -265,7 +273,7 @@ fn parse_dir(text: &str) -> Result<Dir, String> {
     text.parse()
 }
 
-impl RunArgs {
+impl GivenArgs {
     /// The variables with their values.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use wasm_oci_core::run::{
     Cache, Dir, End, Engine, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams, run,
 };
 
-use crate::args::RunArgs;
+use crate::args::{GivenArgs, RunArgs};
 use crate::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
@@ -50,22 +50,29 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
 /// # Errors
 /// What reading or starting it fails with.
 pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
-    let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
+    let RunArgs { given, args } = args;
+    let engine = engine(&given.limits.limits(), given.no_cache, shell)?;
+    let program = program_of_file(&engine, path)?;
+    let command = [program.name().to_owned()].into_iter().chain(args.iter().cloned());
+    run_program(&engine, &program, &options(given, command.collect(), Vec::new())?, shell)
+}
+
+/// The program in a file, which is not even read when its code is in the cache.
+///
+/// # Errors
+/// What reading or compiling it fails with.
+pub fn program_of_file(engine: &Engine, path: &Path) -> Result<Program, Error> {
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let identity = Identity::of_file(path);
     let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
-    let program = match known {
-        Some(program) => program,
-        None => {
-            let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
-            if let Some(identity) = &identity {
-                engine.remember(identity, &program);
-            }
-            program
-        }
-    };
-    let options = options(args, vec![name], Vec::new())?;
-    run_program(&engine, &program, &options, shell)
+    if let Some(program) = known {
+        return Ok(program);
+    }
+    let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
+    if let Some(identity) = &identity {
+        engine.remember(identity, &program);
+    }
+    Ok(program)
 }
 
 /// Runs the module of an image as a container engine would: arguments replace the image's own, variables are
@@ -74,9 +81,10 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
 /// # Errors
 /// What reading or starting it fails with.
 pub fn run_manifest(manifest: &Manifest, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
-    let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
+    let RunArgs { given, args } = args;
+    let engine = engine(&given.limits.limits(), given.no_cache, shell)?;
     let prepared = Prepared::new(&engine, manifest)?;
-    let mut options = options(args, prepared.command(manifest, &args.args), prepared.env(manifest))?;
+    let mut options = options(given, prepared.command(manifest, args), prepared.env(manifest))?;
     if let Some(root) = prepared.root_dir()
         && !options.dirs.iter().any(|dir| dir.guest == "/")
     {
@@ -112,9 +120,7 @@ impl Prepared {
         if command.is_empty() {
             command.push(self.program.name().to_owned());
         }
-        if given.is_empty() {
-            command.extend(args.iter().cloned());
-        }
+        command.extend(if given.is_empty() { args } else { given }.iter().cloned());
         command
     }
 
@@ -146,22 +152,24 @@ fn root_folder(files: &[IncludedFile]) -> Result<Option<TempDir>, Error> {
     Ok(Some(folder))
 }
 
-/// What the user gives, added to a command and variables.
-fn options(
-    args: &RunArgs,
-    mut command: Vec<String>,
+/// What the user gives, with a command, and variables that the user's come after.
+///
+/// # Errors
+/// [`Error::Usage`] for a variable to be passed on that is not set.
+pub fn options(
+    given: &GivenArgs,
+    command: Vec<String>,
     mut env: Vec<(String, String)>,
 ) -> Result<RunOptions, Error> {
-    command.extend(args.args.iter().cloned());
-    env.extend(args.variables()?);
+    env.extend(given.variables()?);
     Ok(RunOptions {
         args: command,
         env,
-        dirs: args.dirs.clone(),
-        stdin: args.stdin.clone().map_or(Stdin::Inherit, Stdin::File),
+        dirs: given.dirs.clone(),
+        stdin: given.stdin.clone().map_or(Stdin::Inherit, Stdin::File),
         streams: Streams::Inherit,
-        network: args.net,
-        limits: args.limits.limits(),
+        network: given.net,
+        limits: given.limits.limits(),
     })
 }
 
