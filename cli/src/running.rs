@@ -53,7 +53,8 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
     let RunArgs { given, args } = args;
     let engine = engine(&given.limits.limits(), given.no_cache, shell)?;
     let program = program_of_file(&engine, path)?;
-    let command = [program.name().to_owned()].into_iter().chain(args.iter().cloned());
+    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+    let command = [name].into_iter().chain(args.iter().cloned());
     run_program(&engine, &program, &options(given, command.collect(), Vec::new())?, shell)
 }
 
@@ -62,9 +63,8 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
 /// # Errors
 /// What reading or compiling it fails with.
 pub fn program_of_file(engine: &Engine, path: &Path) -> Result<Program, Error> {
-    let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let identity = Identity::of_file(path);
-    let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
+    let known = identity.as_ref().and_then(|it| engine.recall(it, &path.display().to_string()));
     if let Some(program) = known {
         return Ok(program);
     }

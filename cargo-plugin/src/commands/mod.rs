@@ -4,6 +4,8 @@ mod build;
 mod exec;
 mod push;
 mod run;
+mod run_image;
+mod watch;
 
 use std::ffi::OsString;
 
@@ -55,7 +57,10 @@ enum Command {
     Build(build::Build),
     Push(push::Push),
     Run(run::Run),
+    Watch(watch::Watch),
     Exec(exec::Exec),
+    #[command(hide = true)]
+    RunImage(run_image::RunImage),
 }
 
 impl Cli {
@@ -68,7 +73,9 @@ impl Cli {
             Command::Build(build) => build.run(&self.output, shell).map(|()| 0),
             Command::Push(push) => push.run(&self.output, shell).map(|()| 0),
             Command::Run(run) => run.run(&self.output, shell),
+            Command::Watch(watch) => watch.run(&self.output, shell),
             Command::Exec(exec) => exec.run(shell),
+            Command::RunImage(image) => image.run(&self.output),
         }
     }
 }
