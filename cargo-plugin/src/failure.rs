@@ -1,5 +1,7 @@
 //! Everything that can end a command, and the exit code that it ends with.
 
+use std::path::PathBuf;
+
 use wasm_oci::exit_code::ExitCode;
 
 use crate::cargo::error::Error as CargoError;
@@ -10,6 +12,22 @@ pub enum Failure {
     /// The cargo side.
     #[error(transparent)]
     Cargo(#[from] CargoError),
+    /// Watching for changes.
+    #[error("can't watch `{}` for changes: {source}", path.display())]
+    Watch {
+        /// What was to be watched.
+        path: PathBuf,
+        /// What happened.
+        source: notify::Error,
+    },
+    /// The program that `watch` runs didn't start.
+    #[error("can't start `{}` once more: {source}", path.display())]
+    Start {
+        /// This program.
+        path: PathBuf,
+        /// What happened.
+        source: std::io::Error,
+    },
     /// The stages after it.
     #[error(transparent)]
     Stage(wasm_oci::error::Error),
@@ -30,7 +48,7 @@ impl Failure {
             Failure::Cargo(CargoError::NoSuchPackage { .. } | CargoError::NoSuchTarget { .. }) => {
                 ExitCode::Usage
             }
-            Failure::Cargo(_) => ExitCode::Failure,
+            Failure::Cargo(_) | Failure::Watch { .. } | Failure::Start { .. } => ExitCode::Failure,
             Failure::Stage(error) => error.exit_code(),
         }
     }

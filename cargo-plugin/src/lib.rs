@@ -10,5 +10,6 @@ pub mod cargo;
 pub mod commands;
 pub mod detect;
 pub mod failure;
+pub mod sources;
 pub mod stages;
 pub mod stamp;

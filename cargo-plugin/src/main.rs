@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 use cargo_wasm_oci::commands::Cargo;
-use clap::Parser;
 
 fn main() -> ExitCode {
-    let Cargo::WasmOci(cli) = Cargo::parse();
+    let Cargo::WasmOci(cli) = Cargo::of(std::env::args_os());
     let shell = cli.output.shell();
     match cli.run(&shell) {
         Ok(code) => ExitCode::from(code),

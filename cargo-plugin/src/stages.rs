@@ -46,6 +46,8 @@ pub struct Made {
     pub plan: Plan,
     /// The layout.
     pub layout: PathBuf,
+    /// Where cargo lists the files that the program was made of.
+    pub dep_info: PathBuf,
     /// The module's sizes.
     pub sizes: Sizes,
     /// The images, the main format first.
@@ -245,7 +247,9 @@ impl<'a> Program<'a> {
             shell.status(verb, format_args!("{} as {} {}", self.plan.image.name, image.format, image.digest));
         }
         let Program { built, settings, plan, layout, .. } = self;
-        Ok(Made { project: built.project.clone(), settings, plan, layout, sizes: stamp.sizes, images, fresh })
+        let dep_info = built.wasm.with_extension("d");
+        let project = built.project.clone();
+        Ok(Made { project, settings, plan, layout, dep_info, sizes: stamp.sizes, images, fresh })
     }
 
     /// The record of an earlier build that had the same inputs.

@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
 use std::path::PathBuf;
@@ -203,9 +204,20 @@ fn unless_empty(list: &[String]) -> Option<Vec<String>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 
-/// What `run` gives to a program.
+/// What `run` gives to a program, and its arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub given: GivenArgs,
+    /// Arguments for the program
+    #[arg(last = true, value_name = "ARGS")]
+    pub args: Vec<String>,
+}
+
+/// What a program is given.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+pub struct GivenArgs {
     /// Let the program see a folder
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
     pub dirs: Vec<Dir>,
@@ -224,13 +236,10 @@ pub struct RunArgs {
     /// Compile anew, and keep nothing of it
     #[arg(long)]
     pub no_cache: bool,
-    /// Arguments for the program
-    #[arg(last = true, value_name = "ARGS")]
-    pub args: Vec<String>,
 }
 
 /// What a program may use up.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 pub struct LimitArgs {
     /// Stop the program after this time: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -289,7 +298,31 @@ fn parse_dir(text: &str) -> Result<Dir, String> {
     text.parse()
 }
 
-impl RunArgs {
+impl GivenArgs {
+    /// The arguments that say the same, for another process.
+    #[must_use]
+    pub fn to_args(&self) -> Vec<OsString> {
+        let GivenArgs { dirs, env, stdin, net, limits, no_cache } = self;
+        let size = |size: &ByteSize| size.as_u64().to_string();
+        let options = [
+            ("--timeout", limits.timeout.map(|time| humantime::format_duration(time).to_string())),
+            ("--memory", limits.memory.as_ref().map(size)),
+            ("--fuel", limits.fuel.map(|units| units.to_string())),
+            ("--max-output", limits.max_output.as_ref().map(size)),
+            ("--max-table-elements", limits.max_table_elements.map(|count| count.to_string())),
+            ("--max-instances", limits.max_instances.map(|count| count.to_string())),
+        ];
+        let mut args: Vec<OsString> = Vec::new();
+        args.extend(dirs.iter().flat_map(|dir| ["--dir".into(), dir.to_string().into()]));
+        args.extend(env.iter().flat_map(|variable| ["--env".into(), variable.into()]));
+        args.extend(stdin.iter().flat_map(|path| ["--stdin".into(), path.into()]));
+        args.extend(net.then(|| "--net".into()));
+        let options = options.into_iter().filter_map(|(name, value)| Some([name.into(), value?.into()]));
+        args.extend(options.flatten());
+        args.extend(no_cache.then(|| "--no-cache".into()));
+        args
+    }
+
     /// The variables with their values.
     ///
     /// # Errors
@@ -372,5 +405,28 @@ impl ServeArgs {
     /// [`Error::Usage`] when one is to be passed on that is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
         variables(&self.env)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        given: GivenArgs,
+    }
+
+    #[test]
+    fn what_is_given_can_be_passed_on() {
+        let line = "x --dir a::/b:ro --dir c --env A=1 --env B --stdin f --net --timeout 1m30s --memory 64MiB \
+                    --fuel 5 --max-output 1kB --max-table-elements 7 --max-instances 8 --no-cache";
+        let given = Command::parse_from(line.split_whitespace()).given;
+        let again = Command::parse_from([OsString::from("x")].into_iter().chain(given.to_args())).given;
+        assert_eq!(again, given);
+        assert_eq!(given.to_args().len(), line.split_whitespace().count() - 1);
     }
 }

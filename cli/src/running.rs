@@ -11,7 +11,7 @@ use wasm_oci_core::run::{
 };
 use wasm_oci_core::store::{Kept, Location, load_wasm};
 
-use crate::args::RunArgs;
+use crate::args::{GivenArgs, RunArgs};
 use crate::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
@@ -79,7 +79,7 @@ pub async fn pulled(location: &Location, insecure: &[String], no_cache: bool) ->
 /// # Errors
 /// What reading or starting it fails with.
 pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
-    let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
+    let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
     run_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
 }
 
@@ -89,13 +89,13 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
 /// # Errors
 /// What reading or starting it fails with.
 pub fn run_manifest(manifest: &Manifest, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
-    let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
+    let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
     run_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
 }
 
 fn run_prepared(engine: &Engine, prepared: &Prepared, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
-    let mut options = options(args, prepared.command(given), prepared.env.clone())?;
+    let mut options = options(&args.given, prepared.command(given), prepared.env.clone())?;
     let root = prepared.root_folder()?;
     if let Some(root) = &root
         && !options.dirs.iter().any(|dir| dir.guest == "/")
@@ -218,21 +218,24 @@ pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the user gives, added to a command and variables.
-fn options(
-    args: &RunArgs,
+/// What the user gives, with a command, and variables that the user's come after.
+///
+/// # Errors
+/// [`Error::Usage`] for a variable to be passed on that is not set.
+pub fn options(
+    given: &GivenArgs,
     command: Vec<String>,
     mut env: Vec<(String, String)>,
 ) -> Result<RunOptions, Error> {
-    env.extend(args.variables()?);
+    env.extend(given.variables()?);
     Ok(RunOptions {
         args: command,
         env,
-        dirs: args.dirs.clone(),
-        stdin: args.stdin.clone().map_or(Stdin::Inherit, Stdin::File),
+        dirs: given.dirs.clone(),
+        stdin: given.stdin.clone().map_or(Stdin::Inherit, Stdin::File),
         streams: Streams::Inherit,
-        network: args.net,
-        limits: args.limits.limits(),
+        network: given.net,
+        limits: given.limits.limits(),
     })
 }
 

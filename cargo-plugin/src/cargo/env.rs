@@ -76,8 +76,16 @@ impl CargoEnv {
     pub fn cargo_vars(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.vars.iter().filter(|(name, _)| {
             let name = name.to_string_lossy();
-            let is_secret = ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|it| name.contains(it));
-            !is_secret && ["CARGO", "RUST"].iter().any(|it| name.starts_with(it))
+            !is_secret(&name) && ["CARGO", "RUST"].iter().any(|it| name.starts_with(it))
+        })
+    }
+
+    /// The variables that cargo and nextest set for a test, and those for the test that begin as they do, but for
+    /// what is secret.
+    pub fn test_vars(&self) -> impl Iterator<Item = (&str, &str)> {
+        let text = self.vars.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        text.filter(|(name, _)| {
+            ["CARGO", "RUST_", "NEXTEST"].iter().any(|it| name.starts_with(it)) && !is_secret(name)
         })
     }
 
@@ -94,6 +102,11 @@ impl CargoEnv {
         command.env_clear().envs(&self.vars).current_dir(&self.cwd);
         command
     }
+}
+
+/// Whether a variable may hold what nobody else should see, going by its name.
+fn is_secret(name: &str) -> bool {
+    ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|it| name.contains(it))
 }
 
 #[cfg(test)]
@@ -119,6 +132,7 @@ mod tests {
         let env = env(&[("CARGO_REGISTRY_TOKEN", "secret"), ("CARGO_TERM_COLOR", "always")]);
         assert!(!format!("{env:?}").contains("secret"));
         assert_eq!(env.cargo_vars().map(|(name, _)| name).collect::<Vec<_>>(), ["CARGO_TERM_COLOR"]);
+        assert_eq!(env.test_vars().collect::<Vec<_>>(), [("CARGO_TERM_COLOR", "always")]);
     }
 
     #[test]

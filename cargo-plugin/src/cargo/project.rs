@@ -186,6 +186,20 @@ impl Workspace {
         })
     }
 
+    /// The folders with sources that a program can be made of, as the members' manifests say: of libraries, programs,
+    /// examples and build scripts.
+    pub fn source_folders(&self) -> impl Iterator<Item = &Path> {
+        let targets = self.metadata.packages.iter().flat_map(|package| &package.targets);
+        targets
+            .filter(|target| !target.is_test() && !target.is_bench())
+            .filter_map(|target| Some(target.src_path.parent()?.as_std_path()))
+    }
+
+    /// The folders of all packages whose sources are here: members and their path dependencies.
+    pub fn package_folders(&self) -> impl Iterator<Item = &Path> {
+        self.members().chain(self.path_dependencies()).map(|(_, folder)| folder)
+    }
+
     /// The members, by name.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Path)> {
         let packages = self.metadata.packages.iter();

@@ -1,9 +1,14 @@
 //! The subcommands of `cargo wasm-oci`, a file each.
 
 mod build;
+mod exec;
 mod push;
 mod run;
+mod run_image;
 mod test;
+mod watch;
+
+use std::ffi::OsString;
 
 use clap::{Args, Parser, Subcommand};
 use wasm_oci::args::OutputArgs;
@@ -17,6 +22,24 @@ use crate::failure::Failure;
 #[expect(missing_docs, reason = "clap would show it")]
 pub enum Cargo {
     WasmOci(Cli),
+}
+
+impl Cargo {
+    /// Understands the arguments, and ends the process where they make no sense or only ask for help. cargo puts
+    /// its own name for us before them, and others, who start the program itself, don't: both is understood.
+    #[must_use]
+    pub fn of(args: impl IntoIterator<Item = OsString>) -> Cargo {
+        Cargo::parse_from(spelled_out(args))
+    }
+}
+
+/// The arguments as cargo would give them.
+fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_none_or(|first| first != "wasm-oci") {
+        args.insert(args.len().min(1), "wasm-oci".into());
+    }
+    args
 }
 
 /// Build Rust programs into WebAssembly container images that run everywhere
@@ -36,6 +59,10 @@ enum Command {
     Push(push::Push),
     Run(run::Run),
     Test(test::Test),
+    Watch(watch::Watch),
+    Exec(exec::Exec),
+    #[command(hide = true)]
+    RunImage(run_image::RunImage),
 }
 
 impl Cli {
@@ -49,6 +76,9 @@ impl Cli {
             Command::Push(push) => push.run(&self.output, shell).map(|()| 0),
             Command::Run(run) => run.run(&self.output, shell),
             Command::Test(test) => test.run(&self.output, shell),
+            Command::Watch(watch) => watch.run(&self.output, shell),
+            Command::Exec(exec) => exec.run(shell),
+            Command::RunImage(image) => image.run(&self.output),
         }
     }
 }
@@ -60,5 +90,13 @@ mod tests {
     #[test]
     fn the_command_line_is_well_formed() {
         super::Cargo::command().debug_assert();
+    }
+
+    #[test]
+    fn the_first_argument_may_be_missing() {
+        let spelled_out = |args: &[&str]| super::spelled_out(args.iter().map(Into::into));
+        assert_eq!(spelled_out(&["x", "wasm-oci", "exec"]), ["x", "wasm-oci", "exec"]);
+        assert_eq!(spelled_out(&["x", "exec", "wasm-oci"]), ["x", "wasm-oci", "exec", "wasm-oci"]);
+        assert_eq!(spelled_out(&["x"]), ["x", "wasm-oci"]);
     }
 }

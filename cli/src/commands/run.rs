@@ -30,7 +30,7 @@ impl Run {
             return run_file(path, &self.run, shell);
         }
         let insecure = self.registry.insecure();
-        let manifest = block_on(pulled(&self.source, &insecure, self.run.no_cache))?;
+        let manifest = block_on(pulled(&self.source, &insecure, self.run.given.no_cache))?;
         run_manifest(&manifest, &self.run, shell)
     }
 }

@@ -68,17 +68,23 @@ pub(super) fn hints(end: &End, stderr: &[u8], options: &RunOptions) -> Vec<Hint>
     }
     let words = String::from_utf8_lossy(stderr);
     let says = |sentence: &str| words.contains(sentence);
+    // As an error is displayed, and as `unwrap` shows it.
+    let has_code = |code: u16| says(&format!("(os error {code})")) || says(&format!("Os {{ code: {code},"));
+    let is_read_only = options.dirs.iter().any(|dir| dir.read_only);
     let mut hints = Vec::new();
     let unopened = between(&words, "pre-opened file descriptor through which \"", "\" could be opened");
     if let Some(path) = unopened {
         hints.push(Hint::Folder(Some(path.to_owned())));
-    } else if says("(os error 76)") || says("Capabilities insufficient") {
+    } else if has_code(76) || says("Capabilities insufficient") {
         hints.push(Hint::Folder(None));
-    } else if options.dirs.is_empty() && (says("(os error 44)") || says("No such file or directory")) {
+    } else if options.dirs.is_empty() && (has_code(44) || says("No such file or directory")) {
+        hints.push(Hint::Folder(None));
+    } else if has_code(63) && !is_read_only {
+        // A path that leads out of a folder, by `..` or a symbolic link.
         hints.push(Hint::Folder(None));
     }
-    let refused = ["(os error 63)", "(os error 69)", "Operation not permitted", "Read-only file system"];
-    if options.dirs.iter().any(|dir| dir.read_only) && refused.into_iter().any(says) {
+    let refused = ["Operation not permitted", "Read-only file system"];
+    if is_read_only && (has_code(63) || has_code(69) || refused.into_iter().any(says)) {
         hints.push(Hint::ReadOnly);
     }
     if ["NotPresent", "environment variable not found"].into_iter().any(says) {
@@ -88,9 +94,7 @@ pub(super) fn hints(end: &End, stderr: &[u8], options: &RunOptions) -> Vec<Hint>
     if !options.network && denied.into_iter().any(says) && hints.is_empty() {
         hints.push(Hint::Network);
     }
-    let unsupported =
-        ["(os error 58)", "operation not supported on this platform", "not supported on this platform"];
-    if unsupported.into_iter().any(says) {
+    if has_code(58) || says("not supported on this platform") {
         hints.push(Hint::Unsupported);
     }
     hints

@@ -1,5 +1,6 @@
 //! What a program is given.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -55,6 +56,13 @@ pub struct Dir {
     pub guest: String,
     /// The program may read but not change it.
     pub read_only: bool,
+}
+
+impl fmt::Display for Dir {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let read_only = if self.read_only { ":ro" } else { "" };
+        write!(f, "{}::{}{read_only}", self.host.display(), self.guest)
+    }
 }
 
 impl FromStr for Dir {

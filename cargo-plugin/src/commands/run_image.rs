@@ -1,0 +1,67 @@
+//! What `watch` starts: an image that it has made, in a process that it can stop at any time.
+
+use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread;
+
+use clap::Args;
+use wasm_oci::args::{OutputArgs, RunArgs};
+use wasm_oci::exit_code::ExitCode;
+use wasm_oci::pipeline::block_on;
+use wasm_oci::running::run_manifest;
+use wasm_oci::shell::Shell;
+use wasm_oci_core::image::Digest;
+use wasm_oci_core::store::{Layout, Name, load};
+
+use crate::failure::Failure;
+
+/// Run an image of a layout, for `watch`
+#[derive(Debug, Args)]
+pub(super) struct RunImage {
+    /// The process that has started this one, and that it ends with
+    #[arg(long, value_name = "ID")]
+    parent: u32,
+    #[arg(long, value_name = "DIR")]
+    layout: PathBuf,
+    #[arg(long, value_name = "DIGEST")]
+    digest: Digest,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+impl RunImage {
+    pub(super) fn run(self, output: &OutputArgs) -> Result<u8, Failure> {
+        let (sender, ends) = channel();
+        let orphaned = sender.clone();
+        let (parent, shell) = (self.parent, output.shell());
+        thread::spawn(move || sender.send(self.program(&shell)));
+        thread::spawn(move || {
+            wait_for_the_end_of(parent);
+            orphaned.send(Ok(ExitCode::Failure.code()))
+        });
+        // Whichever comes first: the other thread ends with the process.
+        ends.recv().unwrap_or_else(|_| Ok(ExitCode::Failure.code()))
+    }
+
+    fn program(&self, shell: &Shell) -> Result<u8, Failure> {
+        let layout = Layout::open(&self.layout)?;
+        let image = block_on(load(&layout, &Name::Digest(self.digest)))?;
+        Ok(run_manifest(image.wasm_manifest()?, &self.run, shell)?)
+    }
+}
+
+/// A process that ends, by whichever signal, leaves its children to another one.
+#[cfg(unix)]
+fn wait_for_the_end_of(parent: u32) {
+    while std::os::unix::process::parent_id() == parent {
+        thread::sleep(std::time::Duration::from_millis(50));
+    }
+}
+
+/// Elsewhere, a terminal ends both.
+#[cfg(not(unix))]
+fn wait_for_the_end_of(_: u32) {
+    loop {
+        thread::park();
+    }
+}

@@ -1,0 +1,277 @@
+//! The files that programs are made of, and what changes among them.
+//!
+//! Packages' folders are not watched as a whole: builds, editors and the programs themselves write there, too.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use fs_err as fs;
+use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
+use wasm_oci_core::image::Digest;
+
+use crate::cargo::project::Workspace;
+use crate::failure::Failure;
+use crate::stages::Made;
+
+/// Changes that follow one another so closely are one: an editor that saves several files, git that checks out.
+const QUIET: Duration = Duration::from_millis(50);
+
+/// Changes without a pause are one after this time.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Folders of a package that cargo finds sources and settings in by itself.
+const FOLDERS: [&str; 3] = ["src", "examples", ".cargo"];
+
+/// Files beside a `Cargo.toml` that decide what is built.
+const FILES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain", "rust-toolchain.toml"];
+
+/// Which files count.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Sources {
+    /// Folders with a `Cargo.toml`, of which the files right in them count, by name.
+    packages: BTreeSet<PathBuf>,
+    /// Folders of which everything counts.
+    trees: BTreeSet<PathBuf>,
+    /// Files that count wherever they are.
+    files: BTreeSet<PathBuf>,
+    /// Folders of which nothing counts: what is built.
+    built: BTreeSet<PathBuf>,
+}
+
+impl Sources {
+    /// The sources of a workspace.
+    #[must_use]
+    pub fn of(workspace: &Workspace) -> Sources {
+        let packages = workspace.package_folders().chain([workspace.root()]);
+        let packages: BTreeSet<PathBuf> = packages.map(Path::to_owned).collect();
+        let usual = packages.iter().flat_map(|package| FOLDERS.map(|name| package.join(name)));
+        let named = workspace.source_folders().map(Path::to_owned);
+        let trees = usual.chain(named).filter(|folder| !packages.contains(folder)).collect();
+        let built = [workspace.target_dir(), workspace.build_dir()].map(Path::to_owned).into();
+        Sources { packages, trees, files: BTreeSet::new(), built }
+    }
+
+    /// A file or folder that counts, too.
+    pub fn add(&mut self, path: PathBuf) {
+        match path.is_dir() {
+            true => self.trees.insert(path),
+            false => self.files.insert(path),
+        };
+    }
+
+    /// What a program was made of: the files that cargo lists, such as those of `include_str!`, and those that lie
+    /// beside the module.
+    pub fn add_made(&mut self, made: &Made, cwd: &Path) {
+        let listed = fs::read_to_string(&made.dep_info).unwrap_or_default();
+        let beside = made.settings.include.values().cloned();
+        for path in listed_files(&listed).into_iter().chain(beside) {
+            self.add(cwd.join(path));
+        }
+    }
+
+    fn counts(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        if self.files.contains(path) {
+            return true;
+        }
+        let is_in = |folders: &BTreeSet<PathBuf>| folders.iter().any(|folder| path.starts_with(folder));
+        if is_temporary(&name) || is_in(&self.built) || path.components().any(|it| it.as_os_str() == ".git") {
+            return false;
+        }
+        let is_beside_manifest = || {
+            let counts = FILES.contains(&&*name) || FOLDERS.contains(&&*name) || name.ends_with(".rs");
+            counts && path.parent().is_some_and(|folder| self.packages.contains(folder))
+        };
+        is_in(&self.trees) || is_beside_manifest()
+    }
+
+    /// What the system is asked to watch. Files are watched through their folders: editors put new ones in their
+    /// place.
+    fn watched(&self) -> BTreeMap<PathBuf, RecursiveMode> {
+        let parents = self.files.iter().filter_map(|file| file.parent());
+        let single = self.packages.iter().map(PathBuf::as_path).chain(parents);
+        let single = single.filter(|folder| !self.trees.iter().any(|tree| folder.starts_with(tree)));
+        let single = single.map(|folder| (folder.to_owned(), RecursiveMode::NonRecursive));
+        let trees = self.trees.iter().map(|tree| (tree.clone(), RecursiveMode::Recursive));
+        single.chain(trees).filter(|(path, _)| path.is_dir()).collect()
+    }
+}
+
+/// What editors write beside the file that they edit.
+fn is_temporary(name: &str) -> bool {
+    let ends = ["~", ".swp", ".swx", ".swo", ".tmp", ".bak", "___jb_tmp___", "___jb_old___"];
+    // `.cargo` is the one hidden name that cargo knows; vim tries whether it can write with `4913`.
+    (name.starts_with('.') && name != ".cargo")
+        || name.starts_with('#')
+        || name == "4913"
+        || ends.iter().any(|end| name.ends_with(end))
+}
+
+/// The files in cargo's dep-info: `made: of these\ files`.
+fn listed_files(text: &str) -> Vec<PathBuf> {
+    let Some((_, list)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
+        return Vec::new();
+    };
+    let words = list.replace("\\ ", "\0");
+    words.split_whitespace().map(|word| word.replace('\0', " ").into()).collect()
+}
+
+/// Tells when sources change.
+pub struct Watcher {
+    watcher: RecommendedWatcher,
+    events: Receiver<Event>,
+    sources: Sources,
+    watched: BTreeMap<PathBuf, RecursiveMode>,
+    /// What was in files that have changed.
+    known: HashMap<PathBuf, Option<Digest>>,
+}
+
+impl Watcher {
+    /// Watches these.
+    ///
+    /// # Errors
+    /// When the system refuses, such as for too many folders.
+    pub fn new(sources: Sources) -> Result<Watcher, Failure> {
+        let (sender, events) = channel();
+        let tell = move |event: notify::Result<Event>| {
+            // What can't be told is nobody's to hear any more; and a folder that is gone is no error.
+            if let Ok(event) = event
+                && !event.kind.is_access()
+            {
+                sender.send(event).ok();
+            }
+        };
+        let watcher = notify::recommended_watcher(tell)
+            .map_err(|source| Failure::Watch { path: PathBuf::from("."), source })?;
+        let (watched, known) = (BTreeMap::new(), HashMap::new());
+        let mut watcher = Watcher { watcher, events, sources: Sources::default(), watched, known };
+        watcher.set(sources)?;
+        Ok(watcher)
+    }
+
+    /// Watches these from now on.
+    ///
+    /// # Errors
+    /// As [`Watcher::new`].
+    pub fn set(&mut self, sources: Sources) -> Result<(), Failure> {
+        let wanted = sources.watched();
+        self.sources = sources;
+        for path in self.watched.keys().filter(|path| !wanted.contains_key(*path)) {
+            // It may be gone.
+            self.watcher.unwatch(path).ok();
+        }
+        for (path, mode) in &wanted {
+            if self.watched.get(path) != Some(mode) {
+                let failed = |source| Failure::Watch { path: path.clone(), source };
+                self.watcher.watch(path, *mode).map_err(failed)?;
+            }
+        }
+        self.watched = wanted;
+        Ok(())
+    }
+
+    /// What has changed meanwhile, while something was built. A build may write sources itself, again and again:
+    /// what is as it was doesn't count, nor does the lock file, which is cargo's.
+    pub fn changed_meanwhile(&mut self) -> BTreeSet<PathBuf> {
+        let mut changed = BTreeSet::new();
+        while let Ok(event) = self.events.try_recv() {
+            changed.extend(self.counted(event));
+        }
+        changed.retain(|path| !path.ends_with("Cargo.lock"));
+        changed.into_iter().filter(|path| self.is_news(path)).collect()
+    }
+
+    /// Waits for changes until they pause, or this long for the first. None when nothing has changed.
+    pub fn wait(&mut self, timeout: Duration) -> BTreeSet<PathBuf> {
+        let mut changed = BTreeSet::new();
+        let mut start = None;
+        let mut end = Instant::now() + timeout;
+        while let Ok(event) = self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            let paths = self.counted(event);
+            if !paths.is_empty() {
+                let now = Instant::now();
+                end = (*start.get_or_insert(now) + PATIENCE).min(now + QUIET);
+                changed.extend(paths);
+            }
+        }
+        for path in &changed {
+            self.is_news(path);
+        }
+        changed
+    }
+
+    fn counted(&self, event: Event) -> Vec<PathBuf> {
+        // The system has lost some.
+        if event.need_rescan() {
+            return self.sources.packages.iter().cloned().collect();
+        }
+        event.paths.into_iter().filter(|path| self.sources.counts(path)).collect()
+    }
+
+    /// Whether a file is not as it was when it was last asked for.
+    fn is_news(&mut self, path: &Path) -> bool {
+        let content = fs::read(path).ok().map(|bytes| Digest::of(&bytes));
+        self.known.insert(path.to_owned(), content) != Some(content)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sources_count_and_nothing_else() {
+        let set = |paths: &[&str]| paths.iter().map(PathBuf::from).collect();
+        let sources = Sources {
+            packages: set(&["/w"]),
+            trees: set(&["/w/src", "/w/.cargo"]),
+            files: set(&["/data/.hidden"]),
+            built: set(&["/w/src/target"]),
+        };
+        for path in
+            ["/w/src/a/b.rs", "/w/src/data.txt", "/w/Cargo.toml", "/w/.cargo/config.toml", "/data/.hidden"]
+        {
+            assert!(sources.counts(Path::new(path)), "{path}");
+        }
+        let others = [
+            "/w/out.txt",
+            "/w/src/.main.rs.swp",
+            "/w/src/main.rs~",
+            "/w/src/4913",
+            "/w/src/target/x.rs",
+            "/w/.git/index",
+            "/w/a/Cargo.toml",
+            "/data/other",
+        ];
+        for path in others {
+            assert!(!sources.counts(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn files_that_cargo_lists() {
+        let list = listed_files("/t/app.wasm: /w/src/main.rs /w/a\\ b.txt\n\n/w/src/main.rs:\n");
+        assert_eq!(list, [PathBuf::from("/w/src/main.rs"), PathBuf::from("/w/a b.txt")]);
+        assert!(listed_files("").is_empty());
+    }
+
+    #[test]
+    fn changes_are_told_once_they_pause() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sources = Sources::default();
+        sources.add(folder.path().to_owned());
+        let mut watcher = Watcher::new(sources).unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        assert!(watcher.wait(Duration::from_millis(10)).is_empty());
+        fs::write(&a, "1").unwrap();
+        fs::write(&b, "1").unwrap();
+        assert_eq!(watcher.wait(Duration::from_secs(10)), BTreeSet::from([a.clone(), b.clone()]));
+        // The same again is no news after a build.
+        fs::write(&a, "1").unwrap();
+        fs::write(&b, "2").unwrap();
+        std::thread::sleep(Duration::from_millis(200));
+        assert_eq!(watcher.changed_meanwhile(), BTreeSet::from([b]));
+    }
+}
