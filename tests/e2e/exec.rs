@@ -15,7 +15,8 @@ fn with_runner(folder: &Path, options: &str, args: &[&str]) -> Command {
     let mut cargo = cargo();
     let runner = format!("{} exec {options}", program("cargo-wasm-oci").display());
     cargo.env("CARGO_TARGET_WASM32_WASIP1_RUNNER", runner.trim());
-    cargo.args(args).args(["--target", "wasm32-wasip1"]).current_dir(folder);
+    let (command, args) = args.split_first().unwrap();
+    cargo.args([command, "--target", "wasm32-wasip1"]).args(args).current_dir(folder);
     cargo
 }
 
@@ -121,7 +122,10 @@ fn tests_find_what_they_find_natively() {
     let all = run("--env GIVEN=yes --memory 1GiB", &["test"]).success();
     assert_eq!((count(&all, " passed"), count(&all, " ignored")), (4, 3), "{all:?}");
     assert_eq!(fs::read_to_string(folder.join("written.txt")).unwrap(), "there");
-    assert_eq!(fs::read_to_string(package.path().join("built/tmp/written.txt")).unwrap(), "there");
+    assert_eq!(
+        fs::read_to_string(package.path().join("built/wasm32-wasip1/tmp/written.txt")).unwrap(),
+        "there"
+    );
 
     let only = |name| ["test", "--test", "it", "--", "--include-ignored", "--exact", name];
     let isolated = run("--isolated", &only("by_relative_path"));
@@ -136,7 +140,7 @@ fn tests_find_what_they_find_natively() {
         assert!(panicked.stderr.contains(words), "no {words}: {panicked:?}");
     }
     let failed = run("", &only("returns_an_error"));
-    assert!(failed.code == 101 && failed.stdout.contains("the error"), "{failed:?}");
+    assert!(failed.code == 101 && failed.stderr.contains("the error"), "{failed:?}");
     let stopped = run("--timeout 500ms", &only("endless"));
     assert!(stopped.code != 0 && stopped.stderr.contains("exit status: 124"), "{stopped:?}");
 
