@@ -175,8 +175,8 @@ fn a_test_program_speaks_with_nextest() {
         with_runner(&folder, "", &["test", "--no-run", "--test", "it", "--message-format", "json"]);
     let built = Run::of(&mut cargo).success();
     let messages = built.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let program =
-        messages.filter_map(|message| Some(message["executable"].as_str()?.to_owned())).last().unwrap();
+    let mut tests = messages.filter(|message| message["target"]["name"] == "it");
+    let program = tests.find_map(|message| Some(message["executable"].as_str()?.to_owned())).unwrap();
 
     // Both as cargo's command and as a program of its own.
     let exec = |first: &[&str], args: &[&str]| {
