@@ -78,9 +78,9 @@ fn surroundings(env: &CargoEnv, file: &Path) -> (Vec<Dir>, Vec<(String, String)>
     (dirs, env.test_vars().map(owned).collect())
 }
 
-/// The folder that cargo makes for integration tests to write to, which they know as `CARGO_TARGET_TMPDIR`. It is in
-/// the target directory, as their programs are: in `TRIPLE/PROFILE/deps`.
+/// The folder that cargo makes for integration tests to write to, which they know as `CARGO_TARGET_TMPDIR`. In the
+/// target directory it is `TRIPLE/tmp`, and their programs are in `TRIPLE/PROFILE/deps`.
 fn tests_folder(file: &Path) -> Option<PathBuf> {
     let deps = file.parent().filter(|folder| folder.ends_with("deps"))?;
-    Some(deps.ancestors().nth(3)?.join("tmp"))
+    Some(deps.ancestors().nth(2)?.join("tmp"))
 }
