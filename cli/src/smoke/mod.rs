@@ -99,15 +99,21 @@ pub fn test<'a>(
     Ok(report)
 }
 
-/// Runs all tests before something that is not to happen when one of them fails.
+/// Runs all tests before a push, which is not to happen when one of them fails, unless by `way_out`.
 ///
 /// # Errors
 /// [`Error::SmokeTests`] then, and as [`test`].
-pub fn require(engine: &Engine, suites: &[Suite], json: bool, shell: &Shell) -> Result<(), Error> {
+pub fn require(
+    engine: &Engine,
+    suites: &[Suite],
+    way_out: &'static str,
+    json: bool,
+    shell: &Shell,
+) -> Result<(), Error> {
     let report = test(engine, suites, &TestArgs::default(), json, shell)?;
     match report.failed() {
         0 => Ok(()),
-        failed => Err(Error::SmokeTests { failed, run: report.tested.len() }),
+        failed => Err(Error::SmokeTests { failed, run: report.tested.len(), way_out }),
     }
 }
 
