@@ -317,7 +317,9 @@ fn some_of_the_tests_and_none() {
     assert!(run.stderr.contains("no smoke test has `third` in its name"), "{}", run.stderr);
 
     let folder = package("");
-    let run = cargo(folder.path(), &["test"]).success();
+    let run = cargo(folder.path(), &["test", "--junit", "none.xml"]).success();
+    let none = fs::read_to_string(folder.path().join("none.xml")).unwrap();
+    assert_eq!(Report::deserialize_from_str(&none).unwrap().tests, 0);
     let told = "`app` has no smoke tests: write one";
     assert!(
         run.stderr.contains(told) && run.stderr.contains("[[package.metadata.wasm-oci.smoke]]"),
