@@ -281,7 +281,7 @@ impl LimitArgs {
 #[command(next_help_heading = "Tests")]
 pub struct TestArgs {
     /// Only tests with one of these in their names
-    #[arg(value_name = "FILTER")]
+    #[arg(value_name = "FILTER", help_heading = None)]
     pub filters: Vec<String>,
     /// How many tests run at a time; as many as there are processors if not given
     #[arg(long, value_name = "N")]

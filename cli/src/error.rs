@@ -33,8 +33,10 @@ pub enum Error {
     #[error("{0}")]
     Usage(String),
     /// Smoke tests failed, so that nothing was done after them.
-    #[error("{failed} of {run} smoke tests failed, so that nothing was pushed")]
-    SmokeTests { failed: usize, run: usize },
+    #[error(
+        "{failed} of {run} smoke tests failed, so that nothing was pushed: {way_out} pushes all the same"
+    )]
+    SmokeTests { failed: usize, run: usize, way_out: &'static str },
     /// The asynchronous runtime didn't start.
     #[error("can't start the network runtime: {0}")]
     Runtime(#[source] std::io::Error),

@@ -4,6 +4,7 @@ use std::fs;
 
 use wasm_oci::exit_code::ExitCode;
 use wasm_oci::settings::Settings;
+use wasm_oci::smoke::case::{Answer, Case, Content, Expected, Http};
 
 use crate::harness::commands::root;
 
@@ -31,6 +32,23 @@ fn every_setting_is_documented() {
     let all = serde_json::to_value(Settings::default()).unwrap();
     for key in all.as_object().unwrap().keys() {
         assert!(settings.contains(&format!("| `{key}` |")), "docs/settings.md doesn't explain `{key}`");
+    }
+}
+
+#[test]
+fn every_key_of_a_smoke_test_is_documented() {
+    let testing = read("docs/testing.md");
+    let keys = |value: serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let tables = [
+        serde_json::to_value(Case::default()),
+        serde_json::to_value(Content { from: Some("a".into()), ..Content::default() }),
+        serde_json::to_value(Expected::default()),
+        serde_json::to_value(Http::default()),
+        serde_json::to_value(Answer::default()),
+    ];
+    for key in tables.into_iter().flat_map(|table| keys(table.unwrap())) {
+        let known = [format!("`{key}`"), format!("{{ {key} = "), format!("\n{key} = "), format!(".{key} = ")];
+        assert!(known.iter().any(|text| testing.contains(text)), "docs/testing.md doesn't explain `{key}`");
     }
 }
 

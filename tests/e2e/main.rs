@@ -13,3 +13,4 @@ mod layouts;
 mod real_crates;
 mod registry;
 mod watch;
+mod smoke;

@@ -33,6 +33,32 @@ real_crates! {
     ripgrep: "ripgrep",
 }
 
+/// The cases as smoke tests, which expect what the native programs do.
+#[test]
+fn smoke_tests_pass_before_and_after_optimizing() {
+    let fetched = harness::tools::real_crates();
+    for package in Table::read().crates {
+        if !["pulldown-cmark", "hexyl", "sd"].contains(&package.name.as_str()) {
+            continue;
+        }
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("cases.toml");
+        let native = fetched.join("native/bin").join(&package.bin);
+        let tests: Vec<_> = package.cases.iter().map(|case| case.smoke_test(&native, temp.path())).collect();
+        let table = toml::Table::from_iter([("smoke".to_owned(), toml::Value::Array(tests))]);
+        fs::write(&file, table.to_string()).unwrap();
+        for level in ["--no-optimize", "-O1", "-Oz"] {
+            let layout = temp.path().join(level);
+            build(&package, &fetched, &layout, &[level]);
+            let mut test = harness::wasm_oci();
+            test.arg("test").arg(format!("oci:{}", layout.display())).arg("--cases").arg(&file);
+            let run = harness::Run::of(&mut test).success();
+            let passed = format!("{0} tests run: {0} passed", package.cases.len());
+            assert!(run.stderr.contains(&passed), "{}: {}", package.name, run.stderr);
+        }
+    }
+}
+
 #[test]
 fn every_crate_of_the_table_is_tested() {
     let table = Table::read();
@@ -89,7 +115,7 @@ fn image_and_native_program_agree(name: &str) {
     let package = Table::read().crates.into_iter().find(|package| package.name == name).unwrap();
     let temp = tempfile::tempdir().unwrap();
     let layout = temp.path().join("image");
-    build(&package, &fetched, &layout);
+    build(&package, &fetched, &layout, &[]);
     for case in &package.cases {
         let native = run_native(&fetched.join("native/bin").join(&package.bin), case);
         let image = run_image(&layout, case);
@@ -99,11 +125,12 @@ fn image_and_native_program_agree(name: &str) {
     }
 }
 
-fn build(package: &Package, fetched: &Path, layout: &Path) {
+fn build(package: &Package, fetched: &Path, layout: &Path, args: &[&str]) {
     let status = harness::cargo_wasm_oci()
         .args(["wasm-oci", "build", "--locked", "--manifest-path"])
         .arg(fetched.join(&package.name).join("Cargo.toml"))
         .args(&package.features)
+        .args(args)
         .arg("--oci-layout-path")
         .arg(layout)
         // The crates have many dependencies in common.
@@ -140,6 +167,37 @@ impl Case {
             copy(&data("inputs").join(dir), temp.path());
         }
         temp
+    }
+
+    /// This case as a smoke test, with what the native program does in files below `folder`.
+    fn smoke_test(&self, native: &Path, folder: &Path) -> toml::Value {
+        let outcome = run_native(native, self);
+        let folder = folder.join(&self.name);
+        let from =
+            |path: &Path| toml::Table::from_iter([("from".to_owned(), path.display().to_string().into())]);
+        let kept = |path: &Path, bytes: &[u8]| {
+            let path = folder.join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(&path, bytes).unwrap();
+            from(&path)
+        };
+        let mut table = toml::Table::new();
+        table.insert("name".to_owned(), self.name.clone().into());
+        table.insert("args".to_owned(), self.args.clone().into());
+        table.insert("exit-code".to_owned(), self.code.into());
+        table.insert("stdout".to_owned(), kept(Path::new("stdout"), &outcome.stdout).into());
+        if let Some(stdin) = &self.stdin {
+            table.insert("stdin".to_owned(), from(&data("inputs").join(stdin)).into());
+        }
+        if let Some(dir) = &self.dir {
+            let files = toml::Table::from_iter([("/".to_owned(), from(&data("inputs").join(dir)).into())]);
+            table.insert("files".to_owned(), files.into());
+            let after = outcome.files.iter().map(|(path, bytes)| {
+                (path.display().to_string(), kept(&Path::new("after").join(path), bytes).into())
+            });
+            table.insert("files-after".to_owned(), toml::Table::from_iter(after).into());
+        }
+        table.into()
     }
 
     fn outcome(&self, mut command: Command, dir: &TempDir) -> Outcome {

@@ -64,7 +64,7 @@ impl Push {
             return Ok(());
         }
         let engine = test_engine(shell)?;
-        Ok(require(&engine, &suites(&engine, made, None)?, self.making.json(), shell)?)
+        Ok(require(&engine, &suites(&engine, made, None)?, "`--no-test`", self.making.json(), shell)?)
     }
 }
 

@@ -28,11 +28,11 @@ pub(super) struct Test {
     #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     remote: Option<String>,
     #[command(flatten)]
+    making: MakeArgs,
+    #[command(flatten)]
     tests: TestArgs,
     #[command(flatten)]
     registry: RegistryArgs,
-    #[command(flatten)]
-    making: MakeArgs,
 }
 
 impl Test {

@@ -89,7 +89,13 @@ impl Push {
         let (Some(path), Some(main)) = (&self.cases, images.first()) else { return Ok(()) };
         let engine = test_engine(shell)?;
         let program = Prepared::of_manifest(&engine, main.image.wasm_manifest()?)?;
-        require(&engine, &[Suite::new(program, cases(path, shell)?)], self.json, shell)
+        require(
+            &engine,
+            &[Suite::new(program, cases(path, shell)?)],
+            "leaving `--cases` away",
+            self.json,
+            shell,
+        )
     }
 
     fn images(

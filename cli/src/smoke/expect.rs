@@ -31,7 +31,7 @@ impl Mismatch {
         Mismatch { what: what.to_owned(), message: message.into(), detail: None }
     }
 
-    fn with(self, detail: String) -> Mismatch {
+    pub(super) fn with(self, detail: String) -> Mismatch {
         Mismatch { detail: Some(detail), ..self }
     }
 }

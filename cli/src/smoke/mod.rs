@@ -80,10 +80,9 @@ pub fn test<'a>(
         args.filters.is_empty() || args.filters.iter().any(|filter| case.name.contains(filter.as_str()))
     };
     let meant: Vec<_> = all.iter().copied().filter(|(_, case)| is_meant(case)).collect();
-    if meant.is_empty() {
-        return Ok(Report { tested: Vec::new(), skipped: 0, time: Duration::ZERO });
+    if !meant.is_empty() {
+        shell.status("Testing", format_args!("{} of {} smoke tests", meant.len(), all.len()));
     }
-    shell.status("Testing", format_args!("{} of {} smoke tests", meant.len(), all.len()));
     let start = Instant::now();
     let threads = args.test_threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let tested = run_all(engine, &meant, threads, args.fail_fast, shell);
@@ -99,15 +98,21 @@ pub fn test<'a>(
     Ok(report)
 }
 
-/// Runs all tests before something that is not to happen when one of them fails.
+/// Runs all tests before a push, which is not to happen when one of them fails, unless by `way_out`.
 ///
 /// # Errors
 /// [`Error::SmokeTests`] then, and as [`test`].
-pub fn require(engine: &Engine, suites: &[Suite], json: bool, shell: &Shell) -> Result<(), Error> {
+pub fn require(
+    engine: &Engine,
+    suites: &[Suite],
+    way_out: &'static str,
+    json: bool,
+    shell: &Shell,
+) -> Result<(), Error> {
     let report = test(engine, suites, &TestArgs::default(), json, shell)?;
     match report.failed() {
         0 => Ok(()),
-        failed => Err(Error::SmokeTests { failed, run: report.tested.len() }),
+        failed => Err(Error::SmokeTests { failed, run: report.tested.len(), way_out }),
     }
 }
 

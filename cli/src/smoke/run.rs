@@ -17,7 +17,7 @@ use crate::running::{Prepared, ending, write_files};
 /// The time that a program may take unless its test says another.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// What it may write.
-const DEFAULT_OUTPUT: u64 = 16 << 20;
+pub(super) const DEFAULT_OUTPUT: u64 = 16 << 20;
 
 /// How a test went.
 #[derive(Debug, Clone)]
