@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -199,6 +200,7 @@ fn unless_empty(list: &[String]) -> Option<Vec<String>> {
 
 /// What `run` gives to a program.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Program")]
 pub struct RunArgs {
     /// Let the program see a folder
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
@@ -225,6 +227,7 @@ pub struct RunArgs {
 
 /// What a program may use up.
 #[derive(Debug, Clone, Copy, Default, Args)]
+#[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Stop the program after this time: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -272,10 +275,16 @@ impl RunArgs {
     /// [`Error::Usage`] when one is to be passed on that is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
         let variable = |text: &String| match text.split_once('=') {
+            _ if text.is_empty() || text.starts_with('=') => {
+                Err(Error::Usage(format!("`--env {text}` names no variable: write NAME=VALUE or NAME")))
+            }
             Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
             None => match std::env::var(text) {
                 Ok(value) => Ok((text.clone(), value)),
-                Err(_) => Err(Error::Usage(format!(
+                Err(VarError::NotUnicode(_)) => Err(Error::Usage(format!(
+                    "the environment variable `{text}` is no text, and programs get only text"
+                ))),
+                Err(VarError::NotPresent) => Err(Error::Usage(format!(
                     "the environment variable `{text}` is not set here: write {text}=VALUE"
                 ))),
             },

@@ -4,7 +4,7 @@ use std::future::Future;
 
 use tokio::runtime;
 use wasmtime::{Linker, Store, Trap};
-use wasmtime_wasi::cli::InputFile;
+use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
@@ -72,7 +72,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     if !matches!(program.world(), World::Module | World::Component) {
         return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
     }
-    let (stdout, stderr) = streams::pair(options.streams, options.limits.output);
+    let (stdout, stderr) = streams::pair(options.streams, &options.limits);
     let state = State {
         wasi: context(options, stdout.clone(), stderr.clone())?,
         limiter: Limiter::new(options.limits),
@@ -81,7 +81,9 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     let result = match program.code() {
         Code::Module(module) => {
             let mut linker: Linker<State> = Linker::new(engine.wasmtime());
-            p1::add_to_linker_async(&mut linker, |state| &mut state.wasi).map_err(|e| program.refused(&e))?;
+            p1::add_to_linker_async(&mut linker, |state| &mut state.wasi)
+                .and_then(|()| exit_as_natively(&mut linker))
+                .map_err(|e| program.refused(&e))?;
             let linked = linker.instantiate_pre(module).map_err(|e| program.refused(&e))?;
             in_time(&options.limits, run_module(store, linked)).await
         }
@@ -99,6 +101,13 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         super::Streams::Inherit => Vec::new(),
     };
     Ok(Outcome { end, stdout: captured(&stdout), stderr: captured(&stderr), hints })
+}
+
+/// wasmtime-wasi makes a trap of every exit code that a shell could mistake for a signal. Here it is the program's.
+fn exit_as_natively(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let exit = |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) };
+    linker.allow_shadowing(true).func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
+    Ok(())
 }
 
 fn store(engine: &Engine, state: State, limits: &Limits) -> Result<Store<State>, Error> {
@@ -169,13 +178,17 @@ fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
 
 fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {
     let mut builder = WasiCtxBuilder::new();
-    builder.args(&options.args).envs(&options.env).stdout(stdout).stderr(stderr);
+    builder.args(&options.args).envs(&variables(&options.env)).stdout(stdout).stderr(stderr);
     // Without a limit of time, the program has this thread to itself.
     builder.allow_blocking_current_thread(options.limits.timeout.is_none());
     match &options.stdin {
         Stdin::Inherit => builder.inherit_stdin(),
         Stdin::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes.clone())),
         Stdin::File(path) => match std::fs::File::open(path) {
+            // Reading another kind of file may take until something arrives: that is waited for elsewhere.
+            Ok(file) if file.metadata().is_ok_and(|it| !it.is_file()) => {
+                builder.stdin(AsyncStdinStream::new(tokio::fs::File::from_std(file)))
+            }
             Ok(file) => builder.stdin(InputFile::new(file)),
             Err(source) => return Err(Error::Stdin { path: path.clone(), source }),
         },
@@ -191,4 +204,16 @@ fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP
         builder.preopened_dir(&dir.host, &dir.guest, permissions).map_err(failed)?;
     }
     Ok(builder.build_p1())
+}
+
+/// Each variable once, with its last value: of two, programs would take the first.
+fn variables(all: &[(String, String)]) -> Vec<(&str, &str)> {
+    let mut variables: Vec<(&str, &str)> = Vec::with_capacity(all.len());
+    for (name, value) in all {
+        match variables.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => variables.push((name, value)),
+        }
+    }
+    variables
 }
