@@ -53,7 +53,8 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
     let engine = engine(&args.limits.limits(), args.no_cache, shell)?;
     let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let identity = Identity::of_file(path);
-    let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
+    // In messages it is the file that the user named, whether its code is known or not.
+    let known = identity.as_ref().and_then(|identity| engine.recall(identity, &path.display().to_string()));
     let program = match known {
         Some(program) => program,
         None => {

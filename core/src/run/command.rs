@@ -95,7 +95,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         }
     };
     let end = end(result, &options.limits);
-    let hints = hints::hints(&end, &stderr.written(), options);
+    let hints = hints::hints(&end, program.world(), &stderr.written(), options);
     let captured = |stream: &Stream| match options.streams {
         super::Streams::Capture => stream.written(),
         super::Streams::Inherit => Vec::new(),

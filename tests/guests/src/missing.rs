@@ -14,7 +14,6 @@ pub fn run(what: &str) {
         "thread" => thread::spawn(|| ()).join().unwrap(),
         "process" => drop(process::Command::new("true").status().unwrap()),
         "current-dir" => println!("{}", env::current_dir().unwrap().display()),
-        "temporary-dir" => fs::write(env::temp_dir().join("x"), "").unwrap(),
         _ => panic!("{what}?"),
     }
 }
@@ -29,6 +28,8 @@ pub fn run_on(what: &str, path: &str) {
         "make" => fs::create_dir(path).unwrap(),
         // A program that says it in its own words, as `cat` does.
         "told" => told(fs::read_to_string(path)),
+        // With what it was about, as most do.
+        "in-context" => told(fs::read_to_string(path).map_err(|e| format!("can't read `{path}`: {e}"))),
         // Without the number, as C programs do.
         "as-in-c" => {
             if let Err(error) = fs::File::open(path) {
