@@ -214,15 +214,15 @@ pub struct RunArgs {
     /// Let a component open connections, listen and look names up
     #[arg(long)]
     pub net: bool,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it")]
-    pub limits: LimitArgs,
     /// Compile anew, and keep nothing of it
     #[arg(long)]
     pub no_cache: bool,
     /// Arguments for the program
-    #[arg(last = true, value_name = "ARGS")]
+    #[arg(last = true, value_name = "ARGS", help_heading = None::<&'static str>)]
     pub args: Vec<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub limits: LimitArgs,
 }
 
 /// What a program may use up.

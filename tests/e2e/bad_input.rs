@@ -118,11 +118,11 @@ fn an_import_that_no_runtime_has() {
 }
 
 #[test]
-fn a_component_where_a_module_is_needed() {
+fn a_library_where_a_program_is_needed() {
     let folder = Folder::new();
     folder.module("component.wasm", "(component)");
     let run = folder.wasm_oci(&["run", "component.wasm"]);
-    assert_refused(&run, 3, &["`component.wasm`", "component", "wasm32-wasip1"]);
+    assert_refused(&run, 3, &["`component.wasm`", "library", "`wasi:cli/run`"]);
     folder.module("library.wasm", r#"(module (func (export "f")))"#);
     assert_refused(&folder.wasm_oci(&["run", "library.wasm"]), 3, &["`library.wasm`", "`_start`"]);
 }
