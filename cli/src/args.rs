@@ -1,6 +1,7 @@
 //! Arguments that several commands share.
 
 use std::collections::BTreeMap;
+use std::env::VarError;
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZero;
@@ -211,12 +212,13 @@ pub struct RunArgs {
     #[expect(missing_docs, reason = "clap would show it")]
     pub given: GivenArgs,
     /// Arguments for the program
-    #[arg(last = true, value_name = "ARGS")]
+    #[arg(last = true, value_name = "ARGS", help_heading = None::<&'static str>)]
     pub args: Vec<String>,
 }
 
 /// What a program is given.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Program")]
 pub struct GivenArgs {
     /// Let the program see a folder
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
@@ -230,16 +232,17 @@ pub struct GivenArgs {
     /// Let a component open connections, listen and look names up
     #[arg(long)]
     pub net: bool,
-    #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it")]
-    pub limits: LimitArgs,
     /// Compile anew, and keep nothing of it
     #[arg(long)]
     pub no_cache: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub limits: LimitArgs,
 }
 
 /// What a program may use up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
     /// Stop the program after this time: 500ms, 10s, 2m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
@@ -334,10 +337,16 @@ impl GivenArgs {
 
 fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
     let variable = |text: &String| match text.split_once('=') {
+        _ if text.is_empty() || text.starts_with('=') => {
+            Err(Error::Usage(format!("`--env {text}` names no variable: write NAME=VALUE or NAME")))
+        }
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => match std::env::var(text) {
             Ok(value) => Ok((text.clone(), value)),
-            Err(_) => Err(Error::Usage(format!(
+            Err(VarError::NotUnicode(_)) => Err(Error::Usage(format!(
+                "the environment variable `{text}` is no text, and programs get only text"
+            ))),
+            Err(VarError::NotPresent) => Err(Error::Usage(format!(
                 "the environment variable `{text}` is not set here: write {text}=VALUE"
             ))),
         },
@@ -347,6 +356,7 @@ fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
 
 /// Where `serve` listens, and what it gives to a program.
 #[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Program")]
 pub struct ServeArgs {
     /// Listen on this address, instead of 127.0.0.1:8080
     #[arg(long, value_name = "IP:PORT", conflicts_with = "port")]

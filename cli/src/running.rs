@@ -125,7 +125,8 @@ impl Prepared {
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let identity = Identity::of_file(path);
-        let known = identity.as_ref().and_then(|identity| engine.recall(identity, &name));
+        // In messages it is the file that the user named, whether its code is known or not.
+        let known = identity.as_ref().and_then(|it| engine.recall(it, &path.display().to_string()));
         let program = match known {
             Some(program) => program,
             None => {

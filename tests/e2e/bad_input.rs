@@ -122,7 +122,7 @@ fn a_library_where_a_program_is_needed() {
     let folder = Folder::new();
     folder.module("component.wasm", "(component)");
     let run = folder.wasm_oci(&["run", "component.wasm"]);
-    assert_refused(&run, 3, &["`component.wasm`", "`wasi:cli/run`", "a library"]);
+    assert_refused(&run, 3, &["`component.wasm`", "library", "`wasi:cli/run`"]);
     folder.module("library.wasm", r#"(module (func (export "f")))"#);
     assert_refused(&folder.wasm_oci(&["run", "library.wasm"]), 3, &["`library.wasm`", "`_start`"]);
 }

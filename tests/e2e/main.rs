@@ -12,5 +12,6 @@ mod harness;
 mod layouts;
 mod real_crates;
 mod registry;
-mod watch;
+mod running;
 mod smoke;
+mod watch;

@@ -36,6 +36,12 @@ const TICK: Duration = Duration::from_millis(50);
 /// An entry's last use is noted no more often.
 const USE_NOTED_AFTER: Duration = Duration::from_secs(60 * 60);
 
+/// What the names of files begin with that are being written.
+const TEMPORARY: &str = ".wasm-oci-";
+
+/// After this time, a file that is being written belongs to nobody any more.
+const LEFT_BEHIND_AFTER: Duration = Duration::from_secs(60 * 60);
+
 /// A folder of compiled code.
 #[derive(Debug, Clone)]
 pub struct Cache {
@@ -149,6 +155,11 @@ impl Cache {
     /// The code of a module, if it is there and as it was written.
     pub(super) fn load(&self, engine: &wasmtime::Engine, module: Digest) -> Option<(World, Code)> {
         let (code, record_file) = self.entry(engine, module);
+        // Others may have made it while they could write to the cache.
+        let folder = fs::symlink_metadata(code.parent()?).ok()?;
+        if why_not_ours(&folder).is_some() {
+            return None;
+        }
         let mut record: Record = read_ours(&record_file)?;
         let file = fs::File::open(&code).ok()?;
         let metadata = file.metadata().ok().filter(|metadata| why_not_ours(metadata).is_none())?;
@@ -187,14 +198,20 @@ impl Cache {
         bytes.ok().map(keep);
     }
 
-    /// Removes what was not used for longest, until the cache is below its limit.
+    /// Removes what was not used for longest, until the cache is below its limit, and what killed processes left.
+    /// Other processes do so at the same time, and the folder may have files that are not the cache's.
     fn shrink(&self) -> io::Result<()> {
         let mut files = Vec::new();
-        for folder in fs::read_dir(&self.dir)? {
-            for file in fs::read_dir(folder?.path())? {
-                let file = file?;
-                let metadata = file.metadata()?;
-                files.push((metadata.modified()?, metadata.len(), file.path()));
+        for folder in fs::read_dir(&self.dir)?.flatten() {
+            for file in fs::read_dir(folder.path()).into_iter().flatten().flatten() {
+                let path = file.path();
+                let Ok(metadata) = file.metadata() else { continue };
+                let Ok(modified) = metadata.modified() else { continue };
+                if is_temporary(&path) && modified.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER) {
+                    fs::remove_file(path).ok();
+                } else if is_temporary(&path) || is_of_an_entry(&path) {
+                    files.push((modified, metadata.len(), path));
+                }
             }
         }
         // Code is as old as its record: that is what a use is noted on.
@@ -210,8 +227,10 @@ impl Cache {
             if total <= self.limit {
                 break;
             }
-            fs::remove_file(path)?;
-            total -= size;
+            if !is_temporary(&path) {
+                fs::remove_file(path).ok();
+                total = total.saturating_sub(size);
+            }
         }
         Ok(())
     }
@@ -282,10 +301,21 @@ fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     make_folder(folder)?;
     // Its mode is 0600.
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
+    let mut file = tempfile::Builder::new().prefix(TEMPORARY).tempfile_in(folder)?;
     io::Write::write_all(&mut file, bytes)?;
     file.persist(path).map_err(|e| e.error)?;
     Ok(())
+}
+
+fn is_temporary(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(TEMPORARY))
+}
+
+/// Whether it has a name as only this cache gives: what else is there is not touched.
+fn is_of_an_entry(path: &Path) -> bool {
+    let is_digest = |stem: &str| stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    path.extension().is_some_and(|it| it == "code" || it == "json")
+        && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_digest)
 }
 
 fn digest_of(mut file: File) -> io::Result<Digest> {

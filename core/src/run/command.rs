@@ -2,11 +2,11 @@
 
 use tokio::runtime;
 use wasmtime::{Linker, Store};
-use wasmtime_wasi::cli::InputFile;
+use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
-use wasmtime_wasi::{WasiCtxView, WasiView, p2};
+use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2};
 
 use super::context::{Given, Limited, end, in_time, store};
 use super::engine::Code;
@@ -77,7 +77,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     if !matches!(program.world(), World::Module | World::Component) {
         return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
     }
-    let (stdout, stderr) = streams::pair(options.streams, options.limits.output);
+    let (stdout, stderr) = streams::pair(options.streams, &options.limits);
     let state = State {
         wasi: context(options, stdout.clone(), stderr.clone())?,
         limiter: Limiter::new(options.limits),
@@ -86,7 +86,9 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     let result = match program.code() {
         Code::Module(module) => {
             let mut linker: Linker<State> = Linker::new(engine.wasmtime());
-            p1::add_to_linker_async(&mut linker, |state| &mut state.wasi).map_err(|e| program.refused(&e))?;
+            p1::add_to_linker_async(&mut linker, |state| &mut state.wasi)
+                .and_then(|()| exit_as_natively(&mut linker))
+                .map_err(|e| program.refused(&e))?;
             let linked = linker.instantiate_pre(module).map_err(|e| program.refused(&e))?;
             in_time(&options.limits, run_module(store, linked)).await
         }
@@ -98,12 +100,19 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         }
     };
     let end = end(result, &options.limits);
-    let hints = hints::hints(&end, &stderr.written(), options);
+    let hints = hints::hints(&end, program.world(), &stderr.written(), options);
     let captured = |stream: &Stream| match options.streams {
         super::Streams::Capture => stream.written(),
         super::Streams::Inherit => Vec::new(),
     };
     Ok(Outcome { end, stdout: captured(&stdout), stderr: captured(&stderr), hints })
+}
+
+/// wasmtime-wasi makes a trap of every exit code that a shell could mistake for a signal. Here it is the program's.
+fn exit_as_natively(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    let exit = |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) };
+    linker.allow_shadowing(true).func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
+    Ok(())
 }
 
 async fn run_module(mut store: Store<State>, linked: wasmtime::InstancePre<State>) -> wasmtime::Result<i32> {
@@ -137,6 +146,10 @@ fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP
         Stdin::Inherit => builder.inherit_stdin(),
         Stdin::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes.clone())),
         Stdin::File(path) => match std::fs::File::open(path) {
+            // Reading another kind of file may take until something arrives: that is waited for elsewhere.
+            Ok(file) if file.metadata().is_ok_and(|it| !it.is_file()) => {
+                builder.stdin(AsyncStdinStream::new(tokio::fs::File::from_std(file)))
+            }
             Ok(file) => builder.stdin(InputFile::new(file)),
             Err(source) => return Err(Error::Stdin { path: path.clone(), source }),
         },

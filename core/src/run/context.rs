@@ -25,7 +25,7 @@ impl Given<'_> {
     /// A context with just that, and these streams.
     pub(super) fn context(self, stdout: Stream, stderr: Stream) -> Result<WasiCtxBuilder, Error> {
         let mut builder = WasiCtxBuilder::new();
-        builder.args(self.args).envs(self.env).stdout(stdout).stderr(stderr);
+        builder.args(self.args).envs(&variables(self.env)).stdout(stdout).stderr(stderr);
         builder.allow_blocking_current_thread(self.has_thread);
         if self.network {
             builder.inherit_network().allow_ip_name_lookup(true);
@@ -39,6 +39,18 @@ impl Given<'_> {
         }
         Ok(builder)
     }
+}
+
+/// Each variable once, with its last value: of two, programs would take the first.
+fn variables(all: &[(String, String)]) -> Vec<(&str, &str)> {
+    let mut variables: Vec<(&str, &str)> = Vec::with_capacity(all.len());
+    for (name, value) in all {
+        match variables.iter_mut().find(|(known, _)| known == name) {
+            Some((_, known)) => *known = value,
+            None => variables.push((name, value)),
+        }
+    }
+    variables
 }
 
 /// A store's data, with what counts for its limits.

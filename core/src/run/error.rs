@@ -78,8 +78,8 @@ fn why(world: World) -> &'static str {
     match world {
         World::Http => "it answers HTTP requests (wasi:http/proxy): start it with `serve`",
         World::Library => {
-            "it exports neither `_start` nor `wasi:cli/run`, so that it is a library: build a program (a bin in Rust, \
-             with `main`)"
+            "it exports neither `_start` nor `wasi:cli/run`, so that it is a library: build a program (a bin in \
+             Rust, with `main`)"
         }
         World::Module | World::Component => "it doesn't answer HTTP requests: start it with `run`",
     }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{End, RunOptions};
+use super::{Dir, End, RunOptions, World};
 
 /// Something that a program was not given, and the option that gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,42 +62,61 @@ impl fmt::Display for Hint {
     }
 }
 
-pub(super) fn hints(end: &End, stderr: &[u8], options: &RunOptions) -> Vec<Hint> {
+pub(super) fn hints(end: &End, world: World, stderr: &[u8], options: &RunOptions) -> Vec<Hint> {
     if matches!(end, End::Exit(0) | End::Limit(_)) {
         return Vec::new();
     }
     let words = String::from_utf8_lossy(stderr);
     let says = |sentence: &str| words.contains(sentence);
-    // As an error is displayed, and as `unwrap` shows it.
-    let has_code = |code: u16| says(&format!("(os error {code})")) || says(&format!("Os {{ code: {code},"));
-    let is_read_only = options.dirs.iter().any(|dir| dir.read_only);
+    // As Rust prints an error for people, and as it does for programmers.
+    let has_number =
+        |number: u32| says(&format!("(os error {number})")) || says(&format!("Os {{ code: {number},"));
     let mut hints = Vec::new();
-    let unopened = between(&words, "pre-opened file descriptor through which \"", "\" could be opened");
-    if let Some(path) = unopened {
+    let outside = has_number(76) || says("Capabilities insufficient");
+    let refused =
+        has_number(63) || has_number(69) || says("Operation not permitted") || says("Read-only file system");
+    if let Some(path) = between(&words, "pre-opened file descriptor through which \"", "\" could be opened") {
         hints.push(Hint::Folder(Some(path.to_owned())));
-    } else if has_code(76) || says("Capabilities insufficient") {
-        hints.push(Hint::Folder(None));
-    } else if options.dirs.is_empty() && (has_code(44) || says("No such file or directory")) {
-        hints.push(Hint::Folder(None));
-    } else if has_code(63) && !is_read_only {
-        // A path that leads out of a folder, by `..` or a symbolic link.
-        hints.push(Hint::Folder(None));
-    }
-    let refused = ["Operation not permitted", "Read-only file system"];
-    if is_read_only && (has_code(63) || has_code(69) || refused.into_iter().any(says)) {
+    } else if has_number(44) || says("No such file or directory") {
+        let path = path_outside(&words, &options.dirs);
+        if path.is_some() || options.dirs.is_empty() {
+            hints.push(Hint::Folder(path));
+        }
+    } else if refused && options.dirs.iter().any(|dir| dir.read_only) {
         hints.push(Hint::ReadOnly);
+    } else if outside || (refused && world == World::Module) {
+        hints.push(Hint::Folder(None));
     }
-    if ["NotPresent", "environment variable not found"].into_iter().any(says) {
+    let unset = ["not set", "must be set", "missing", "required", "undefined"];
+    let asks_for_variable =
+        |line: &str| line.contains("environment variable") && unset.iter().any(|it| line.contains(it));
+    if says("NotPresent") || says("environment variable not found") || words.lines().any(asks_for_variable) {
         hints.push(Hint::Variable);
     }
     let denied = ["access-denied", "AccessDenied", "Permission denied", "PermissionDenied"];
-    if !options.network && denied.into_iter().any(says) && hints.is_empty() {
+    let may_connect = options.network || world != World::Component;
+    if !may_connect && denied.into_iter().any(says) && hints.is_empty() {
         hints.push(Hint::Network);
     }
-    if has_code(58) || says("not supported on this platform") {
+    if has_number(58) || says("not supported on this platform") {
         hints.push(Hint::Unsupported);
     }
     hints
+}
+
+/// A path that the program names, and that is in none of its folders. Only those from the root are told from other
+/// words.
+fn path_outside(words: &str, dirs: &[Dir]) -> Option<String> {
+    let lines = words.lines().filter(|line| !line.contains("panicked at"));
+    let words = lines.flat_map(str::split_whitespace);
+    let mut paths = words.map(|word| word.trim_matches(|c: char| "\"'`:,;.()<>[]".contains(c)));
+    let is_in = |path: &str, dir: &Dir| {
+        let guest = dir.guest.trim_end_matches('/');
+        path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let path = paths
+        .find(|path| path.len() > 1 && path.starts_with('/') && !dirs.iter().any(|dir| is_in(path, dir)))?;
+    Some(path.to_owned())
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {

@@ -321,7 +321,7 @@ fn serve_connection(
 impl App {
     fn context(&self) -> Result<WasiCtx, Error> {
         let ServeOptions { args, env, dirs, network, limits, .. } = &self.options;
-        let (stdout, stderr) = streams::pair_to_stderr(limits.output);
+        let (stdout, stderr) = streams::pair_to_stderr(limits);
         let given = Given { args, env, dirs, network: *network, has_thread: false };
         Ok(given.context(stdout, stderr)?.build())
     }

@@ -1,9 +1,10 @@
 //! Standard output and standard error of a program.
 
-use std::io::{self, Write};
+use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use tokio::io::AsyncWrite;
@@ -11,16 +12,20 @@ use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
-use super::{Limit, Streams};
+use super::{Limit, Limits, Streams};
 
 /// As much as a program may write at once.
 const PIECE: usize = 1 << 20;
 
-/// How much of the end of what was written is kept when it isn't captured, in bytes.
+/// How much of the end of what was written to standard error is kept when it isn't captured, in bytes.
 const TAIL: usize = 16 << 10;
 
+/// As much as goes into a pipe that has room, without waiting for more.
+#[cfg(unix)]
+const PIPE_PIECE: usize = 4096;
+
 /// Which of the two.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Out,
     Err,
@@ -33,6 +38,13 @@ struct Budget {
     left: u64,
 }
 
+/// Until when a reader is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Deadline {
+    timeout: Duration,
+    at: Instant,
+}
+
 /// One of a program's two streams.
 #[derive(Debug, Clone)]
 pub(super) struct Stream {
@@ -40,19 +52,25 @@ pub(super) struct Stream {
     streams: Streams,
     written: Arc<Mutex<Vec<u8>>>,
     budget: Option<Arc<Mutex<Budget>>>,
+    deadline: Option<Deadline>,
 }
 
-/// Standard output and standard error.
-pub(super) fn pair(streams: Streams, limit: Option<u64>) -> (Stream, Stream) {
-    let budget = limit.map(|limit| Arc::new(Mutex::new(Budget { limit, left: limit })));
-    let stream = |target| Stream { target, streams, written: Arc::default(), budget: budget.clone() };
+/// Standard output and standard error of a program that starts now.
+pub(super) fn pair(streams: Streams, limits: &Limits) -> (Stream, Stream) {
+    let budget = limits.output.map(|limit| Arc::new(Mutex::new(Budget { limit, left: limit })));
+    let deadline = limits.timeout.and_then(|timeout| {
+        let at = Instant::now().checked_add(timeout)?;
+        Some(Deadline { timeout, at })
+    });
+    let stream =
+        |target| Stream { target, streams, written: Arc::default(), budget: budget.clone(), deadline };
     (stream(Target::Out), stream(Target::Err))
 }
 
 /// The same for a server's instances: its own standard output is for other things, so both go to standard error.
 #[cfg(feature = "serve")]
-pub(super) fn pair_to_stderr(limit: Option<u64>) -> (Stream, Stream) {
-    let (stdout, stderr) = pair(Streams::Inherit, limit);
+pub(super) fn pair_to_stderr(limits: &Limits) -> (Stream, Stream) {
+    let (stdout, stderr) = pair(Streams::Inherit, limits);
     (Stream { target: Target::Err, ..stdout }, stderr)
 }
 
@@ -61,27 +79,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Stream {
-    /// All that was written if it was captured, else the end of it.
+    /// All that was written if it was captured, else the end of what was written to standard error.
     pub(super) fn written(&self) -> Vec<u8> {
         lock(&self.written).clone()
     }
 
     fn put(&self, bytes: &[u8]) -> Result<(), PutError> {
         let allowed = self.allowed(bytes);
-        let mut written = lock(&self.written);
-        written.extend_from_slice(&bytes[..allowed]);
+        self.keep(&bytes[..allowed]);
         if self.streams == Streams::Inherit {
-            let surplus = written.len().saturating_sub(TAIL);
-            written.drain(..surplus);
-            let result = match self.target {
-                Target::Out => write_all(&mut io::stdout().lock(), &bytes[..allowed]),
-                Target::Err => write_all(&mut io::stderr().lock(), &bytes[..allowed]),
-            };
-            result.map_err(PutError::Io)?;
+            write_all(self.target, &bytes[..allowed], self.deadline)?;
         }
         match &self.budget {
             Some(budget) if allowed < bytes.len() => Err(PutError::Limit(Limit::Output(lock(budget).limit))),
             _ => Ok(()),
+        }
+    }
+
+    fn keep(&self, bytes: &[u8]) {
+        let mut written = lock(&self.written);
+        match self.streams {
+            Streams::Capture => written.extend_from_slice(bytes),
+            Streams::Inherit if self.target == Target::Err => {
+                written.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
+                // Seldom, because it moves the rest.
+                if written.len() > 4 * TAIL {
+                    let surplus = written.len() - TAIL;
+                    written.drain(..surplus);
+                }
+            }
+            Streams::Inherit => {}
         }
     }
 
@@ -95,10 +122,62 @@ impl Stream {
     }
 }
 
-fn write_all(stream: &mut impl Write, bytes: &[u8]) -> io::Result<()> {
-    stream.write_all(bytes)?;
-    // A program has its own buffers; what it has written it wants to be seen.
-    stream.flush()
+/// Writes at once, for a program has its own buffers. A reader who doesn't read is waited for until the deadline.
+#[cfg(unix)]
+fn write_all(target: Target, mut bytes: &[u8], deadline: Option<Deadline>) -> Result<(), PutError> {
+    use std::os::fd::AsFd;
+    let (out, err) = (io::stdout(), io::stderr());
+    let fd = match target {
+        Target::Out => out.as_fd(),
+        Target::Err => err.as_fd(),
+    };
+    while !bytes.is_empty() {
+        let piece = match deadline {
+            None => bytes,
+            Some(_) => {
+                wait_for_room(fd, deadline)?;
+                &bytes[..bytes.len().min(PIPE_PIECE)]
+            }
+        };
+        match rustix::io::write(fd, piece) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(rustix::io::Errno::INTR) => {}
+            // Others who have this file, too, may have changed how it is written.
+            Err(rustix::io::Errno::AGAIN) => wait_for_room(fd, deadline)?,
+            Err(e) => return Err(PutError::Io(e.into())),
+        }
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn wait_for_room(fd: std::os::fd::BorrowedFd<'_>, deadline: Option<Deadline>) -> Result<(), PutError> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    loop {
+        let left = deadline.map(|deadline| deadline.at.saturating_duration_since(Instant::now()));
+        // What doesn't fit in is longer than any program runs.
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], left.as_ref()) {
+            Ok(0) => {
+                let timeout = deadline.map(|deadline| deadline.timeout).unwrap_or_default();
+                return Err(PutError::Limit(Limit::Timeout(timeout)));
+            }
+            // An error is something that writing says.
+            Ok(_) => return Ok(()),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(e) => return Err(PutError::Io(e.into())),
+        }
+    }
+}
+
+#[cfg(not(unix))]
+fn write_all(target: Target, bytes: &[u8], _deadline: Option<Deadline>) -> Result<(), PutError> {
+    use io::Write;
+    let written = match target {
+        Target::Out => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
+        Target::Err => io::stderr().write_all(bytes),
+    };
+    written.map_err(PutError::Io)
 }
 
 enum PutError {
