@@ -3,7 +3,7 @@
 use std::future::Future;
 
 use tokio::runtime;
-use wasmtime::{Linker, Store, Trap};
+use wasmtime::{Linker, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
@@ -94,7 +94,10 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
             in_time(&options.limits, run_component(store, linked)).await
         }
     };
-    let end = end(result, &options.limits);
+    let end = match result {
+        Err(error) if !has_run(&error) => return Err(not_started(program, &error)),
+        result => end(result, &options.limits),
+    };
     let hints = hints::hints(&end, program.world(), &stderr.written(), options);
     let captured = |stream: &Stream| match options.streams {
         super::Streams::Capture => stream.written(),
@@ -154,6 +157,28 @@ async fn in_time(
     }
 }
 
+/// wasmtime has no type for the limit of instances.
+fn is_about_instances(error: &wasmtime::Error) -> bool {
+    format!("{error:?}").contains("resource limit exceeded")
+}
+
+/// Whether it was the program that ended, and not the host that could not start it.
+fn has_run(error: &wasmtime::Error) -> bool {
+    error.is::<I32Exit>()
+        || error.is::<Limit>()
+        || error.is::<Trap>()
+        || error.is::<WasmBacktrace>()
+        || is_about_instances(error)
+}
+
+fn not_started(program: &Program, error: &wasmtime::Error) -> Error {
+    let reason = format!("{error:#}");
+    match reason.contains("mmap") {
+        true => Error::Engine(format!("{reason} (a limit of `ulimit -v` is below what wasmtime reserves)")),
+        false => program.refused(error),
+    }
+}
+
 fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
     let error = match result {
         Ok(code) => return End::Exit(code),
@@ -168,12 +193,10 @@ fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
     if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
         return End::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
     }
-    let text = format!("{error:?}");
-    // wasmtime has no type for it.
-    if text.contains("resource limit exceeded") {
+    if is_about_instances(&error) {
         return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
     }
-    End::Trap(text)
+    End::Trap(format!("{error:?}"))
 }
 
 fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {
