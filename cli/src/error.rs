@@ -55,7 +55,9 @@ impl Error {
             Error::Image(image::Error::NoModule { .. }) => ExitCode::Invalid,
             Error::Store(store::Error::Registry(e)) if e.is_authentication() => ExitCode::Authentication,
             Error::Store(store::Error::Registry(_)) => ExitCode::Registry,
-            Error::Run(run::Error::Invalid(_) | run::Error::NotACommand { .. }) => ExitCode::Invalid,
+            Error::Run(
+                run::Error::Invalid(_) | run::Error::Module { .. } | run::Error::NotACommand { .. },
+            ) => ExitCode::Invalid,
             Error::Usage(_) => ExitCode::Usage,
             Error::SmokeTests { .. } => ExitCode::SmokeTest,
             _ => ExitCode::Failure,

@@ -1,14 +1,14 @@
 //! Running a command to its end.
 
 use tokio::runtime;
-use wasmtime::{Linker, Store};
+use wasmtime::{Linker, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2};
 
-use super::context::{Given, Limited, end, in_time, store};
+use super::context::{Given, Limited, end, in_time, is_about_instances, store};
 use super::engine::Code;
 use super::hints::{self, Hint};
 use super::limits::Limiter;
@@ -99,7 +99,10 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
             in_time(&options.limits, run_component(store, linked)).await
         }
     };
-    let end = end(result, &options.limits);
+    let end = match result {
+        Err(error) if !has_run(&error) => return Err(not_started(program, &error)),
+        result => end(result, &options.limits),
+    };
     let hints = hints::hints(&end, program.world(), &stderr.written(), options);
     let captured = |stream: &Stream| match options.streams {
         super::Streams::Capture => stream.written(),
@@ -130,6 +133,23 @@ async fn run_component(
     let command = Command::new(&mut store, &instance)?;
     let result = command.wasi_cli_run().call_run(&mut store).await?;
     Ok(i32::from(result.is_err()))
+}
+
+/// Whether it was the program that ended, and not the host that could not start it.
+fn has_run(error: &wasmtime::Error) -> bool {
+    error.is::<I32Exit>()
+        || error.is::<Limit>()
+        || error.is::<Trap>()
+        || error.is::<WasmBacktrace>()
+        || is_about_instances(error)
+}
+
+fn not_started(program: &Program, error: &wasmtime::Error) -> Error {
+    let reason = format!("{error:#}");
+    match reason.contains("mmap") {
+        true => Error::Engine(format!("{reason} (a limit of `ulimit -v` is below what wasmtime reserves)")),
+        false => program.refused(error),
+    }
 }
 
 fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {

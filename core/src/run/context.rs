@@ -105,10 +105,13 @@ pub(super) fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
     if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
         return End::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
     }
-    let text = format!("{error:?}");
-    // wasmtime has no type for it.
-    if text.contains("resource limit exceeded") {
+    if is_about_instances(&error) {
         return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
     }
-    End::Trap(text)
+    End::Trap(format!("{error:?}"))
+}
+
+/// wasmtime has no type for the limit of instances.
+pub(super) fn is_about_instances(error: &wasmtime::Error) -> bool {
+    format!("{error:?}").contains("resource limit exceeded")
 }

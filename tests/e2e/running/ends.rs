@@ -175,3 +175,19 @@ fn what_is_no_command_is_refused_in_one_line() {
     assert_ne!(folder.code, 0);
     assert!(folder.stderr.starts_with("error: ") && folder.stderr.lines().count() == 1, "{folder:?}");
 }
+
+#[test]
+fn what_could_not_be_started_did_not_trap() {
+    // Too little address space is no fault of the program's.
+    let mut limited = Command::new("sh");
+    limited.args(["-c", "ulimit -v 3000000; exec \"$@\"", "sh"]);
+    limited.arg(crate::harness::commands::program("wasm-oci")).args(["run", "--no-cache"]).arg(guests());
+    let ended = Run::of(limited.args(["--", "exit", "0"]));
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains("ulimit -v"), "{ended:?}");
+    // An entry point that wants arguments.
+    let (_folder, path) = module(r#"(module (func (export "_start") (param i32)))"#);
+    let ended = Run::of(&mut run_of(&path, &[], &[]));
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(ended.stderr.starts_with("error: "), "{ended:?}");
+}
