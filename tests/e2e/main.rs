@@ -11,3 +11,4 @@ mod harness;
 mod layouts;
 mod real_crates;
 mod registry;
+mod serve;
