@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::harness::commands::{cargo, example, lasting, root};
-use crate::harness::{Run, wasm_oci};
+use crate::harness::{Run, cargo_wasm_oci, wasm_oci};
 
 /// The component of a crate, built once.
 fn component(built: &OnceLock<PathBuf>, name: &str, manifest: &Path) -> PathBuf {
@@ -311,4 +311,13 @@ fn an_image_is_served_with_its_environment_and_files() {
     let served = Served::start(&[], Path::new(location.trim()));
     assert_eq!(served.get("/given"), "image|first|from the image 200");
     assert_eq!(served.get("/write"), "false 200");
+}
+
+#[test]
+fn cargo_builds_a_crate_and_serves_it() {
+    let mut command = cargo_wasm_oci();
+    command.args(["wasm-oci", "serve", "--locked", "--port", "0", "--manifest-path"]).arg(example("http"));
+    command.arg("--target-dir").arg(lasting("http-serve")).args(["--env", "NAME=cargo"]);
+    let served = Served::of(command);
+    assert_eq!(served.get("/"), "Hello, cargo!\n 200");
 }

@@ -23,7 +23,7 @@ pub(super) struct Build {
     places: PlaceArgs,
 }
 
-/// What `build`, `push` and `run` share.
+/// What `build`, `push`, `run` and `serve` share.
 #[derive(Debug, Args)]
 pub(super) struct MakeArgs {
     /// What standard output gets
@@ -43,10 +43,15 @@ pub(super) struct MakeArgs {
 impl MakeArgs {
     /// What is asked for, with more settings of the command's own.
     pub(super) fn request(&self, own: Settings, output: &OutputArgs) -> Request {
-        let small = Settings { small: self.cargo.compilation.small.then_some(true), ..Settings::default() };
+        let compilation = &self.cargo.compilation;
+        let compiling = Settings {
+            small: compilation.small.then_some(true),
+            target: compilation.target.clone(),
+            ..Settings::default()
+        };
         Request {
             selection: self.cargo.selection(output),
-            flags: self.module.settings().over(self.image.settings()).over(small).over(own),
+            flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
             layout: None,
             json: self.json(),
         }

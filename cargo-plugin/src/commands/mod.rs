@@ -3,6 +3,7 @@
 mod build;
 mod push;
 mod run;
+mod serve;
 
 use clap::{Args, Parser, Subcommand};
 use wasm_oci::args::OutputArgs;
@@ -34,6 +35,7 @@ enum Command {
     Build(build::Build),
     Push(push::Push),
     Run(run::Run),
+    Serve(serve::Serve),
 }
 
 impl Cli {
@@ -46,6 +48,7 @@ impl Cli {
             Command::Build(build) => build.run(&self.output, shell).map(|()| 0),
             Command::Push(push) => push.run(&self.output, shell).map(|()| 0),
             Command::Run(run) => run.run(&self.output, shell),
+            Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
         }
     }
 }

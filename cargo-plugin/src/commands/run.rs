@@ -38,7 +38,7 @@ impl Run {
 }
 
 /// The program that is meant: the only one, else the package's `default-run`.
-fn chosen(made: &[Made]) -> Result<&Made, Error> {
+pub(super) fn chosen(made: &[Made]) -> Result<&Made, Error> {
     let mut default = made.iter().filter(|program| program.project.is_default_run);
     match (made, default.next(), default.next()) {
         ([only], ..) => Ok(only),
@@ -46,7 +46,7 @@ fn chosen(made: &[Made]) -> Result<&Made, Error> {
         _ => {
             let names: Vec<&str> = made.iter().map(|program| program.project.target.as_str()).collect();
             Err(Error::Usage(format!(
-                "several programs could be run: choose one with --bin: {}",
+                "several programs could be started: choose one with --bin: {}",
                 names.join(", ")
             )))
         }
