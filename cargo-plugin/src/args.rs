@@ -6,6 +6,7 @@ use clap::{Args, ValueEnum};
 use wasm_oci::args::OutputArgs;
 
 use crate::cargo::selection::Selection;
+use crate::cargo::target::WasiTarget;
 
 /// What cargo is to build, by its own flags.
 #[derive(Debug, Clone, Args)]
@@ -56,6 +57,9 @@ pub struct CompilationArgs {
     /// Build with this profile
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
+    /// Build modules for WASI preview 1 (the default), or components for WASI 0.2
+    #[arg(long, value_name = "TARGET", value_parser = WasiTarget::ALL.map(WasiTarget::name))]
+    pub target: Option<String>,
     /// Compile for size above speed
     #[arg(long)]
     pub small: bool,

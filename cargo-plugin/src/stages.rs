@@ -18,6 +18,7 @@ use crate::cargo::git::{PendingRevision, Revision};
 use crate::cargo::project::{Project, Workspace};
 use crate::cargo::remap::leaked_paths;
 use crate::cargo::selection::Selection;
+use crate::cargo::target::WasiTarget;
 use crate::detect::{detected, expanded};
 use crate::failure::Failure;
 use crate::stamp::Stamp;
@@ -102,6 +103,18 @@ pub struct Resolved {
     pub settings: Settings,
     /// Its plan.
     pub plan: Plan,
+    /// What it is built for.
+    pub target: WasiTarget,
+}
+
+impl Resolved {
+    /// The plan for people and scripts, as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut plan = self.plan.to_json();
+        plan["target"] = self.target.name().into();
+        plan
+    }
 }
 
 /// Every selected program with its plan, without building.
@@ -119,7 +132,8 @@ pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Failure> {
         .map(|project| {
             let settings = settings(request, &workspace, &project, revision.as_ref())?;
             let plan = Plan::resolve(&project.target, &settings)?;
-            Ok(Resolved { project, settings, plan })
+            let target = parsed_target(Some(target_name(&settings)))?;
+            Ok(Resolved { project, settings, plan, target })
         })
         .collect()
 }
@@ -141,6 +155,7 @@ fn build_all(
             .map(|project| settings(request, workspace, project, None))
             .collect::<Result<_, _>>()?;
         Ok::<_, Failure>(BuildSettings {
+            target: parsed_target(agreed("target", &all, |settings| Some(target_name(settings)))?)?,
             small: agreed("small", &all, |settings| settings.small)?.unwrap_or(false),
             install_target: agreed("install-target", &all, |settings| settings.install_target)?
                 .unwrap_or(true),
@@ -148,8 +163,8 @@ fn build_all(
     };
     let mut unheard = Ok(());
     let built = build(env, &request.selection, settings, &mut |event| match event {
-        Event::InstallingTarget { command } => {
-            shell.status("Installing", format_args!("wasm32-wasip1 ({command})"))
+        Event::InstallingTarget { target, command } => {
+            shell.status("Installing", format_args!("{target} ({command})"))
         }
         Event::Building => meanwhile(),
         Event::CargoMessage(line) if request.json && unheard.is_ok() => unheard = shell.print(line),
@@ -157,6 +172,17 @@ fn build_all(
     })?;
     unheard?;
     Ok(built)
+}
+
+/// What a program is built for. Where nothing is said, that is a word, too: components are not for every consumer,
+/// so that no program becomes one because another is.
+fn target_name(settings: &Settings) -> String {
+    settings.target.clone().unwrap_or_else(|| WasiTarget::default().to_string())
+}
+
+fn parsed_target(name: Option<String>) -> Result<WasiTarget, Failure> {
+    let parsed = name.map(|name| name.parse()).transpose();
+    Ok(parsed.map_err(|reason| SettingsError::Meaning { key: "target", reason })?.unwrap_or_default())
 }
 
 /// The value that all programs agree on: cargo builds them in one go.

@@ -58,7 +58,9 @@ pub struct Settings {
     pub artifact_os: Option<String>,
     /// cargo: compile for size above speed, `opt-level = "z"`.
     pub small: Option<bool>,
-    /// cargo: install the target wasm32-wasip1 when it is missing.
+    /// cargo: what to build for, wasm32-wasip1 or wasm32-wasip2.
+    pub target: Option<String>,
+    /// cargo: install that target when it is missing.
     pub install_target: Option<bool>,
     /// Smoke tests.
     pub smoke: Vec<Case>,
@@ -89,6 +91,7 @@ impl Settings {
             author: self.author.or(lower.author),
             artifact_os: self.artifact_os.or(lower.artifact_os),
             small: self.small.or(lower.small),
+            target: self.target.or(lower.target),
             install_target: self.install_target.or(lower.install_target),
             smoke: merged_cases(self.smoke, lower.smoke),
         }

@@ -263,6 +263,85 @@ fn run_gives_what_it_is_told_and_nothing_else() {
 }
 
 #[test]
+fn a_component_is_given_what_a_module_is() {
+    let run = |target: &str, args: &[&str], stdin: &str| {
+        let mut command = cargo_wasm_oci();
+        command.args(["wasm-oci", "run", "--quiet", "--locked", "--target", target, "--manifest-path"]);
+        command.arg(example("hello")).arg("--target-dir").arg(lasting("hello-run")).args(args);
+        Run::with_stdin(&mut command, stdin)
+    };
+    // Its exit code is 0 or 1: WASI 0.2 has no other yet.
+    let cases: [(&[&str], &str, i32); 4] = [
+        (&["--env", "GIVEN=1", "--", "--env", "GIVEN", "--env", "PATH", "one", "two words"], "", 0),
+        (&["--", "--upper"], "shout\n", 0),
+        (&["--", "--count"], &"a line\n".repeat(10_000), 0),
+        (&["--", "--exit", "1"], "", 1),
+    ];
+    for (args, stdin, code) in cases {
+        let component = run("wasm32-wasip2", args, stdin);
+        let module = run("wasm32-wasip1", args, stdin);
+        assert_eq!((component.code, &component.stdout), (code, &module.stdout), "{component:?}");
+        assert_eq!(component.code, module.code);
+    }
+}
+
+#[test]
+fn the_target_is_a_setting_that_programs_agree_on() {
+    let inspect = |location: &str| -> Value {
+        let run = Run::of(wasm_oci().args(["inspect", "--json", location])).success();
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    let http = example("http");
+    let dir = lasting("http-serve");
+    let of_http = |args: &[&str]| {
+        let mut command = build(root().as_path(), args);
+        command.args(["--locked", "--manifest-path"]).arg(&http).arg("--target-dir").arg(&dir);
+        Run::of(&mut command).success()
+    };
+    let plan: Value = serde_json::from_str(&of_http(&["--dry-run"]).stdout).unwrap();
+    assert_eq!(plan["target"], "wasm32-wasip2");
+    let made = of_http(&["--format", "artifact"]);
+    let image = inspect(made.stdout.trim());
+    assert_eq!(image["manifests"][0]["platform"], "wasip2/wasm", "{image}");
+    // The same once more, from what is remembered.
+    assert!(of_http(&["--format", "artifact"]).stderr.contains("Fresh http"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let member = |name: &str, more: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n{more}")
+    };
+    let target = "[package.metadata.wasm-oci]\ntarget = \"wasm32-wasip2\"\n";
+    write(
+        folder.path(),
+        &[
+            ("Cargo.toml", "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"2\"\n"),
+            ("a/Cargo.toml", &member("a", target)),
+            ("a/src/main.rs", MAIN),
+            ("b/Cargo.toml", &member("b", "")),
+            ("b/src/main.rs", MAIN),
+        ],
+    );
+    let both = Run::of(&mut build(folder.path(), &[]));
+    assert_eq!(both.code, 1);
+    assert!(both.stderr.contains("`target`") && both.stderr.contains("disagree"), "{}", both.stderr);
+    let sections = |args: &[&str], folder: &Path| {
+        let made = Run::of(&mut build(folder, args)).success();
+        let wasm = folder.join("module.wasm");
+        let _pulled = Run::of(wasm_oci().args(["pull", made.stdout.trim(), "--output"]).arg(&wasm)).success();
+        fs::read(wasm).unwrap()[4]
+    };
+    // The fifth byte tells a component from a module.
+    assert_eq!(sections(&["-p", "a"], folder.path()), 13);
+    assert_eq!(sections(&["-p", "b"], folder.path()), 1);
+    assert_eq!(sections(&["-p", "a", "--target", "wasm32-wasip1"], folder.path()), 1);
+
+    let wrong = member("b", &target.replace("wasip2", "wasip3"));
+    write(folder.path(), &[("b/Cargo.toml", &wrong)]);
+    let wrong = Run::of(&mut build(folder.path(), &["-p", "b"]));
+    assert!(wrong.stderr.contains("wasm32-wasip1 or wasm32-wasip2"), "{}", wrong.stderr);
+}
+
+#[test]
 fn the_users_own_flags_and_profile_count() {
     let folder = tempfile::tempdir().unwrap();
     let main = "fn main() { println!(\"{} {}\", cfg!(mine), cfg!(debug_assertions)) }";

@@ -13,5 +13,6 @@ mod layouts;
 mod real_crates;
 mod registry;
 mod running;
+mod serve;
 mod smoke;
 mod watch;

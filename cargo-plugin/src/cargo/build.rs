@@ -21,7 +21,8 @@ use crate::cargo::{
     remap::{self, Remap},
     rustflags,
     selection::Selection,
-    toolchain::{self, TARGET, Toolchain},
+    target::WasiTarget,
+    toolchain::{self, Toolchain},
 };
 
 /// The settings of ours that decide how cargo builds. They may stand in the manifest.
@@ -29,7 +30,9 @@ use crate::cargo::{
 pub struct Settings {
     /// Ask for the smallest code, at the cost of speed.
     pub small: bool,
-    /// Install the standard library for wasm32-wasip1 when it is missing.
+    /// What to build for.
+    pub target: WasiTarget,
+    /// Install the standard library for the target when it is missing.
     pub install_target: bool,
 }
 
@@ -37,8 +40,10 @@ pub struct Settings {
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
-    /// The standard library for wasm32-wasip1 is missing and now being installed by this command.
+    /// The standard library for a target is missing and now being installed by this command.
     InstallingTarget {
+        /// The target.
+        target: WasiTarget,
         /// The command.
         command: &'a str,
     },
@@ -112,11 +117,9 @@ impl Context<'_> {
             let request = Request::new(env, selection);
             Memory::recall(request, &memory::target_dirs(env, config, selection), config)
         };
-        let Some((toolchain, memory)) = Toolchain::glance(env, config).and_then(|it| Some((it, recall()?)))
-        else {
-            return Ok(None);
-        };
+        let Some(memory) = recall() else { return Ok(None) };
         let plan = self.plan(&memory.metadata, settings)?;
+        let Some(toolchain) = Toolchain::glance(env, config, plan.settings.target) else { return Ok(None) };
         let outcome = self.run(plan, &toolchain, memory.commit.as_deref(), observe)?;
         match memory.has_same_lock() && outcome.is_as_planned() {
             true => Ok(Some(outcome.built()?)),
@@ -133,9 +136,9 @@ impl Context<'_> {
         let start = SystemTime::now();
         let metadata = ask_cargo(env, selection)?;
         let plan = self.plan(&metadata, settings)?;
-        let toolchain = match Toolchain::glance(env, config) {
+        let toolchain = match Toolchain::glance(env, config, plan.settings.target) {
             Some(toolchain) => toolchain,
-            None => self.prepare(plan.settings.install_target, observe)?,
+            None => self.prepare(plan.settings, observe)?,
         };
         let commit = toolchain.std_sources().and_then(|_| toolchain.commit(env));
         let outcome = self.run(plan, &toolchain, commit.as_deref(), observe)?;
@@ -160,9 +163,10 @@ impl Context<'_> {
         Ok(Plan { workspace, projects, settings })
     }
 
-    fn prepare(self, may_install: bool, observe: &mut dyn FnMut(Event<'_>)) -> Result<Toolchain, Error> {
-        let mut status = |command: &str| observe(Event::InstallingTarget { command });
-        toolchain::prepare(self.env, self.config, self.selection, may_install, &mut status)
+    fn prepare(self, settings: Settings, observe: &mut dyn FnMut(Event<'_>)) -> Result<Toolchain, Error> {
+        let Settings { target, install_target, .. } = settings;
+        let mut status = |command: &str| observe(Event::InstallingTarget { target, command });
+        toolchain::prepare(self.env, self.config, self.selection, target, install_target, &mut status)
     }
 
     fn run(
@@ -184,9 +188,10 @@ impl Context<'_> {
     fn command(self, plan: &Plan, toolchain: &Toolchain, folders: &[Remap]) -> Command {
         let Self { env, config, selection } = self;
         let sources = profile::Sources { env, config, manifest: plan.workspace.manifest() };
-        let users = rustflags::users(env, config, || toolchain.print_cfg(env));
+        let target = plan.settings.target;
+        let users = rustflags::users(env, config, target, || toolchain.print_cfg(env, target));
         let mut command = env.command(env.cargo());
-        command.args(["build", "--target", TARGET, "--message-format", "json-render-diagnostics"]);
+        command.args(["build", "--target", target.name(), "--message-format", "json-render-diagnostics"]);
         command.args(selection.build_args());
         if !selection.names_targets() {
             command.args(default_target_args(&plan.projects));

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
+use crate::cargo::target::WasiTarget;
+
 /// A failure on the cargo side.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -76,24 +78,28 @@ pub enum Error {
         packages: Vec<String>,
     },
 
-    /// The standard library for wasm32-wasip1 isn't there, and may not be installed now.
+    /// The standard library for a target isn't there, and may not be installed now.
     #[error(
-        "the Rust target wasm32-wasip1 is not installed, and {forbidden_by} forbids to install it; run `{command}`"
+        "the Rust target {target} is not installed, and {forbidden_by} forbids to install it; run `{command}`"
     )]
     TargetMissing {
+        /// Which.
+        target: WasiTarget,
         /// What installs it.
         command: String,
         /// What keeps us from doing so.
         forbidden_by: &'static str,
     },
 
-    /// The standard library for wasm32-wasip1 isn't there, and rustup can't get it.
+    /// The standard library for a target isn't there, and rustup can't get it.
     #[error(
-        "the Rust target wasm32-wasip1 is not installed, and rustup doesn't manage the toolchain in {}; install the \
+        "the Rust target {target} is not installed, and rustup doesn't manage the toolchain in {}; install the \
          target where that toolchain came from (Debian: libstd-rust-dev-wasm32), or use a toolchain of rustup's",
         sysroot.display()
     )]
     NoRustup {
+        /// Which.
+        target: WasiTarget,
         /// Where the toolchain is.
         sysroot: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! The cargo side: which targets are meant, how cargo builds them for wasm32-wasip1, and where the modules are.
+//! The cargo side: which targets are meant, how cargo builds them for WASI, and where the modules are.
 //!
 //! ```text
 //! Selection ──cargo metadata, or the memory of it──▶ Workspace ──▶ Project… ──cargo build──▶ BuiltProject…
@@ -16,6 +16,7 @@ pub mod project;
 pub mod remap;
 pub mod rustflags;
 pub mod selection;
+pub mod target;
 pub mod toolchain;
 
 #[cfg(test)]

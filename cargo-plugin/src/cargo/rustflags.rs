@@ -2,7 +2,7 @@
 //!
 //! Cargo takes the first of these that is set, and no other:
 //! 1. `CARGO_ENCODED_RUSTFLAGS`, then `RUSTFLAGS`, even when empty;
-//! 2. `target.wasm32-wasip1.rustflags` together with every `target.'cfg(…)'.rustflags` that fits;
+//! 2. `target.wasm32-wasip1.rustflags`, by the target's name, together with every `target.'cfg(…)'.rustflags` that fits;
 //! 3. `build.rustflags`.
 //!
 //! Anything we add through one of them can hide another, or fail to merge with it (a list with a text). So the result
@@ -12,26 +12,28 @@ use std::str::FromStr;
 
 use cargo_platform::{Cfg, CfgExpr};
 
-use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv, toolchain::TARGET};
+use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv, target::WasiTarget};
 
 /// The variable that goes before all others.
 pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
 
 const SEPARATOR: &str = "\x1f";
 
-/// What is known of the target without asking rustc, and suffices for nearly every `cfg(…)` in a configuration.
-pub(crate) const KNOWN: [(&str, &str); 8] = [
-    ("panic", "abort"),
-    ("target_arch", "wasm32"),
-    ("target_endian", "little"),
-    ("target_env", "p1"),
-    ("target_family", "wasm"),
-    ("target_os", "wasi"),
-    ("target_pointer_width", "32"),
-    ("target_vendor", "unknown"),
-];
+/// What is known of a target without asking rustc, and suffices for nearly every `cfg(…)` in a configuration.
+pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
+    [
+        ("panic", "abort"),
+        ("target_arch", "wasm32"),
+        ("target_endian", "little"),
+        ("target_env", target.env()),
+        ("target_family", "wasm"),
+        ("target_os", "wasi"),
+        ("target_pointer_width", "32"),
+        ("target_vendor", "unknown"),
+    ]
+}
 
-/// Names that are never set for this target.
+/// Names that are never set for these targets.
 pub(crate) const KNOWN_UNSET: [&str; 2] = ["unix", "windows"];
 
 /// The value of [`VARIABLE`]: ours first, so that the user's win where both say something of the same path.
@@ -40,9 +42,14 @@ pub fn encoded(ours: &[String], users: &[String]) -> String {
 }
 
 /// The flags that cargo would use. `print_cfg` is asked for `rustc --print cfg` when what is known of the target does not do.
-pub fn users(env: &CargoEnv, config: &CargoConfig, print_cfg: impl Fn() -> String) -> Vec<String> {
+pub fn users(
+    env: &CargoEnv,
+    config: &CargoConfig,
+    target: WasiTarget,
+    print_cfg: impl Fn() -> String,
+) -> Vec<String> {
     from_variables(env)
-        .or_else(|| for_target(env, config, print_cfg))
+        .or_else(|| for_target(env, config, target, print_cfg))
         .or_else(|| config.list(env, &["build", "rustflags"]))
         .unwrap_or_default()
 }
@@ -55,31 +62,36 @@ fn from_variables(env: &CargoEnv) -> Option<Vec<String>> {
     Some(words.map(str::to_owned).collect())
 }
 
-fn for_target(env: &CargoEnv, config: &CargoConfig, print_cfg: impl Fn() -> String) -> Option<Vec<String>> {
-    let mut flags = config.list(env, &["target", TARGET, "rustflags"]).unwrap_or_default();
+fn for_target(
+    env: &CargoEnv,
+    config: &CargoConfig,
+    target: WasiTarget,
+    print_cfg: impl Fn() -> String,
+) -> Option<Vec<String>> {
+    let mut flags = config.list(env, &["target", target.name(), "rustflags"]).unwrap_or_default();
     for key in config.keys(&["target"]) {
         let listed = config.list(env, &["target", key, "rustflags"]).filter(|_| key.starts_with("cfg("));
-        flags.extend(listed.filter(|_| fits(key, &print_cfg)).unwrap_or_default());
+        flags.extend(listed.filter(|_| fits(key, target, &print_cfg)).unwrap_or_default());
     }
     Some(flags).filter(|flags| !flags.is_empty())
 }
 
 /// Whether `cfg(…)` is true of the target.
-fn fits(key: &str, print_cfg: impl Fn() -> String) -> bool {
+fn fits(key: &str, target: WasiTarget, print_cfg: impl Fn() -> String) -> bool {
     let inner = key.strip_prefix("cfg(").and_then(|rest| rest.strip_suffix(')'));
     let Some(expression) = inner.and_then(|inner| CfgExpr::from_str(inner).ok()) else {
         return false;
     };
     match is_decided(&expression) {
-        true => expression.matches(&known()),
+        true => expression.matches(&known_cfgs(target)),
         false => {
             expression.matches(&print_cfg().lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>())
         }
     }
 }
 
-fn known() -> Vec<Cfg> {
-    let text = KNOWN.iter().map(|(name, value)| format!("{name}=\"{value}\""));
+fn known_cfgs(target: WasiTarget) -> Vec<Cfg> {
+    let text = known(target).into_iter().map(|(name, value)| format!("{name}=\"{value}\""));
     text.filter_map(|text| text.parse().ok()).collect()
 }
 
@@ -89,7 +101,9 @@ fn is_decided(expression: &CfgExpr) -> bool {
         CfgExpr::Not(inner) => is_decided(inner),
         CfgExpr::All(all) | CfgExpr::Any(all) => all.iter().all(is_decided),
         CfgExpr::Value(Cfg::Name(name)) => KNOWN_UNSET.contains(&name.as_str()),
-        CfgExpr::Value(Cfg::KeyPair(name, _)) => KNOWN.iter().any(|(known, _)| *known == name.as_str()),
+        CfgExpr::Value(Cfg::KeyPair(name, _)) => {
+            known(WasiTarget::default()).iter().any(|(known, _)| *known == name.as_str())
+        }
         CfgExpr::True | CfgExpr::False => true,
     }
 }
@@ -99,9 +113,13 @@ mod tests {
     use super::*;
 
     fn found(vars: &[(&str, &str)], cli: &[&str]) -> Vec<String> {
+        found_for(WasiTarget::Wasip1, vars, cli)
+    }
+
+    fn found_for(target: WasiTarget, vars: &[(&str, &str)], cli: &[&str]) -> Vec<String> {
         let env = CargoEnv::new("/nowhere".into(), vars.iter().map(|(k, v)| (k.into(), v.into())));
         let cli: Vec<_> = cli.iter().map(|arg| (*arg).to_owned()).collect();
-        users(&env, &CargoConfig::load(&env, &cli), || "target_feature=\"sign-ext\"\n".to_owned())
+        users(&env, &CargoConfig::load(&env, &cli), target, || "target_feature=\"sign-ext\"\n".to_owned())
     }
 
     const BUILD: &str = "build.rustflags=['build']";
@@ -124,6 +142,16 @@ mod tests {
         assert_eq!(found(&[], &[BUILD, &cfg("target_feature=\"sign-ext\"")]), ["cfg"]);
         let vars = [("CARGO_TARGET_WASM32_WASIP1_RUSTFLAGS", "variable")];
         assert_eq!(found(&vars, &[BUILD, &cfg("all()")]), ["variable", "cfg"]);
+    }
+
+    #[test]
+    fn each_target_has_its_own() {
+        let flags =
+            ["target.wasm32-wasip1.rustflags=['1']", "target.'cfg(target_env=\"p2\")'.rustflags=['2']"];
+        assert_eq!(found_for(WasiTarget::Wasip1, &[], &flags), ["1"]);
+        assert_eq!(found_for(WasiTarget::Wasip2, &[], &flags), ["2"]);
+        let vars = [("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "variable")];
+        assert_eq!(found_for(WasiTarget::Wasip2, &vars, &flags), ["variable", "2"]);
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::cargo::{
     env::CargoEnv,
     error::Error,
     selection::Selection,
+    target::WasiTarget,
 };
 
 mod building;
@@ -72,7 +73,7 @@ impl Sandbox {
         selection: Selection,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Built, Error> {
-        let settings = Settings { small: false, install_target: false };
+        let settings = Settings { small: false, target: WasiTarget::Wasip1, install_target: false };
         build::build(&self.env(folder), &Selection { quiet: true, ..selection }, |_, _| Ok(settings), observe)
     }
 

@@ -1,4 +1,4 @@
-//! The Rust toolchain that cargo uses, and its standard library for wasm32-wasip1.
+//! The Rust toolchain that cargo uses, and its standard library for a target.
 
 use std::{
     path::{Path, PathBuf},
@@ -7,10 +7,8 @@ use std::{
 
 use crate::cargo::{
     cargo_config::CargoConfig, env::CargoEnv, error::Error, project::told, selection::Selection,
+    target::WasiTarget,
 };
-
-/// What modules are built for.
-pub const TARGET: &str = "wasm32-wasip1";
 
 /// A toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,13 +20,13 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// The toolchain that `$CARGO` lies in, when it is certain that it can build modules. Takes no process: asking
+    /// The toolchain that `$CARGO` lies in, when it is certain that it can build for `target`. Takes no process: asking
     /// rustc is as slow as a whole build that has nothing to do.
-    pub fn glance(env: &CargoEnv, config: &CargoConfig) -> Option<Self> {
+    pub fn glance(env: &CargoEnv, config: &CargoConfig, target: WasiTarget) -> Option<Self> {
         let sysroot = env.cargo().parent()?.parent()?.to_owned();
         let rustc = env.cargo().with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
         let toolchain = Self { rustc, sysroot };
-        (chosen_rustc(env, config).is_none() && toolchain.has_target()).then_some(toolchain)
+        (chosen_rustc(env, config).is_none() && toolchain.has_target(target)).then_some(toolchain)
     }
 
     /// Asks rustc.
@@ -39,8 +37,8 @@ impl Toolchain {
     }
 
     /// Whether the standard library is there.
-    pub fn has_target(&self) -> bool {
-        self.sysroot.join("lib/rustlib").join(TARGET).join("lib").is_dir()
+    pub fn has_target(&self, target: WasiTarget) -> bool {
+        self.sysroot.join("lib/rustlib").join(target.name()).join("lib").is_dir()
     }
 
     /// Where the sources of the standard library are, when they are installed. Then rustc writes this path, and
@@ -56,8 +54,8 @@ impl Toolchain {
     }
 
     /// What rustc has to say of conditions on the target; nothing when it can't.
-    pub fn print_cfg(&self, env: &CargoEnv) -> String {
-        print(env, &self.rustc, &["--print", "cfg", "--target", TARGET]).unwrap_or_default()
+    pub fn print_cfg(&self, env: &CargoEnv, target: WasiTarget) -> String {
+        print(env, &self.rustc, &["--print", "cfg", "--target", target.name()]).unwrap_or_default()
     }
 
     /// rustup's name for it.
@@ -67,42 +65,48 @@ impl Toolchain {
     }
 
     /// Installs the standard library through rustup.
-    fn install_target(&self, env: &CargoEnv, status: &mut dyn FnMut(&str)) -> Result<(), Error> {
-        let (Some(args), Some(rustup)) = (self.install_args(), rustup(env)) else {
-            return Err(Error::NoRustup { sysroot: self.sysroot.clone() });
+    fn install_target(
+        &self,
+        env: &CargoEnv,
+        target: WasiTarget,
+        status: &mut dyn FnMut(&str),
+    ) -> Result<(), Error> {
+        let (Some(args), Some(rustup)) = (self.install_args(target), rustup(env)) else {
+            return Err(Error::NoRustup { target, sysroot: self.sysroot.clone() });
         };
-        let command = self.install_command();
+        let command = self.install_command(target);
         status(&command);
         let output = run(env, &rustup, &args)?;
-        match output.status.success() && self.has_target() {
+        match output.status.success() && self.has_target(target) {
             true => Ok(()),
             false => Err(Error::InstallFailed { command, message: told(&output.stderr) }),
         }
     }
 
-    fn install_args(&self) -> Option<[&str; 5]> {
-        Some(["target", "add", TARGET, "--toolchain", self.name()?])
+    fn install_args(&self, target: WasiTarget) -> Option<[&str; 5]> {
+        Some(["target", "add", target.name(), "--toolchain", self.name()?])
     }
 
     /// What a user types to the same effect.
-    fn install_command(&self) -> String {
+    fn install_command(&self, target: WasiTarget) -> String {
         let name = self.name().map(|name| format!(" --toolchain {name}")).unwrap_or_default();
-        format!("rustup target add {TARGET}{name}")
+        format!("rustup target add {target}{name}")
     }
 }
 
-/// The toolchain, with the standard library for modules, which is installed when that is allowed. `status` is told the
+/// The toolchain, with the standard library for `target`, which is installed when that is allowed. `status` is told the
 /// command that does so.
 pub fn prepare(
     env: &CargoEnv,
     config: &CargoConfig,
     selection: &Selection,
+    target: WasiTarget,
     may_install: bool,
     status: &mut dyn FnMut(&str),
 ) -> Result<Toolchain, Error> {
     let toolchain = Toolchain::ask(env, config)?;
     let builds_std = selection.unstable.iter().any(|flag| flag.starts_with("build-std"));
-    if builds_std || toolchain.has_target() {
+    if builds_std || toolchain.has_target(target) {
         return Ok(toolchain);
     }
     let forbidden_by = match (selection.is_offline(), may_install) {
@@ -111,9 +115,10 @@ pub fn prepare(
         _ => None,
     };
     if let Some(forbidden_by) = forbidden_by {
-        return Err(Error::TargetMissing { command: toolchain.install_command(), forbidden_by });
+        let command = toolchain.install_command(target);
+        return Err(Error::TargetMissing { target, command, forbidden_by });
     }
-    toolchain.install_target(env, status)?;
+    toolchain.install_target(env, target, status)?;
     Ok(toolchain)
 }
 

@@ -23,7 +23,7 @@ pub(super) struct Build {
     places: PlaceArgs,
 }
 
-/// What `build`, `push`, `run` and `test` share.
+/// What `build`, `push`, `run`, `serve` and `test` share.
 #[derive(Debug, Args)]
 pub(super) struct MakeArgs {
     /// What standard output gets
@@ -43,10 +43,15 @@ pub(super) struct MakeArgs {
 impl MakeArgs {
     /// What is asked for, with more settings of the command's own.
     pub(super) fn request(&self, own: Settings, output: &OutputArgs) -> Request {
-        let small = Settings { small: self.cargo.compilation.small.then_some(true), ..Settings::default() };
+        let compilation = &self.cargo.compilation;
+        let compiling = Settings {
+            small: compilation.small.then_some(true),
+            target: compilation.target.clone(),
+            ..Settings::default()
+        };
         Request {
             selection: self.cargo.selection(output),
-            flags: self.module.settings().over(self.image.settings()).over(small).over(own),
+            flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
             layout: None,
             json: self.json(),
         }
@@ -60,7 +65,7 @@ impl MakeArgs {
 /// Prints the plans of a request.
 pub(super) fn dry_run(request: &Request, shell: &Shell) -> Result<(), Failure> {
     for program in resolve(request)? {
-        shell.print_json(&program.plan.to_json())?;
+        shell.print_json(&program.to_json())?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod exec;
 mod push;
 mod run;
 mod run_image;
+mod serve;
 mod test;
 mod watch;
 
@@ -63,6 +64,7 @@ enum Command {
     Exec(exec::Exec),
     #[command(hide = true)]
     RunImage(run_image::RunImage),
+    Serve(serve::Serve),
 }
 
 impl Cli {
@@ -79,6 +81,7 @@ impl Cli {
             Command::Watch(watch) => watch.run(&self.output, shell),
             Command::Exec(exec) => exec.run(shell),
             Command::RunImage(image) => image.run(&self.output),
+            Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
         }
     }
 }

@@ -46,7 +46,7 @@ pub(super) fn chosen(made: &[Made]) -> Result<&Made, Error> {
         _ => {
             let names: Vec<&str> = made.iter().map(|program| program.project.target.as_str()).collect();
             Err(Error::Usage(format!(
-                "several programs could be run: choose one with --bin: {}",
+                "several programs could be started: choose one with --bin: {}",
                 names.join(", ")
             )))
         }

@@ -395,9 +395,12 @@ async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
             let (parts, body) = response.into_parts();
             record.access().status = Some(parts.status.as_u16());
             let length = parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-            let has_none = is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304);
-            let expected = if has_none { Some(0) } else { length };
-            let body = Answer { body, expected, at_end: false, instance: instance.release(), record };
+            let instance = instance.release();
+            if is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304) {
+                discard(body);
+                return Response::from_parts(parts, Answer::complete(Bytes::new(), &record));
+            }
+            let body = Answer { body, expected: length, at_end: false, instance, record };
             Response::from_parts(parts, body)
         }
         Ok(Err(code)) => {
@@ -422,14 +425,15 @@ fn failed(record: &Arc<Record>) -> Response<Answer> {
 
 fn plain(status: StatusCode, text: &'static str, record: &Arc<Record>) -> Response<Answer> {
     record.access().status = Some(status.as_u16());
-    let body = Full::new(Bytes::from_static(text.as_bytes())).map_err(|never| match never {}).boxed_unsync();
-    let record = Arc::clone(record);
-    // Nobody works on it any more, so that it doesn't matter when the client doesn't want it.
-    let mut response =
-        Response::new(Answer { body, expected: Some(0), at_end: false, instance: None, record });
+    let mut response = Response::new(Answer::complete(Bytes::from_static(text.as_bytes()), record));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response
+}
+
+/// Takes a body that must not be sent from its instance, which can go on as if it had been.
+fn discard(mut body: WasiBody) {
+    tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
 }
 
 /// An instance that is stopped when nobody waits for its answer.
@@ -459,6 +463,15 @@ struct Answer {
     at_end: bool,
     instance: Option<AbortHandle>,
     record: Arc<Record>,
+}
+
+impl Answer {
+    /// A body that no instance works on.
+    fn complete(bytes: Bytes, record: &Arc<Record>) -> Answer {
+        let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
+        // Whether the client takes it doesn't matter to anybody.
+        Answer { body, expected: Some(0), at_end: false, instance: None, record: Arc::clone(record) }
+    }
 }
 
 impl Body for Answer {

@@ -70,12 +70,14 @@ fn what_is_taken_for_granted_of_the_target_is_so() {
     let env = sandbox.env("");
     let config = crate::cargo::cargo_config::CargoConfig::load(&env, &[]);
     let toolchain = crate::cargo::toolchain::Toolchain::ask(&env, &config).expect("a toolchain");
-    let printed = toolchain.print_cfg(&env);
-    for (name, value) in crate::cargo::rustflags::KNOWN {
-        let said: Vec<_> = printed.lines().filter(|line| line.starts_with(&format!("{name}="))).collect();
-        assert_eq!(said, [format!("{name}=\"{value}\"")]);
+    for target in crate::cargo::target::WasiTarget::ALL {
+        let printed = toolchain.print_cfg(&env, target);
+        for (name, value) in crate::cargo::rustflags::known(target) {
+            let said: Vec<_> = printed.lines().filter(|line| line.starts_with(&format!("{name}="))).collect();
+            assert_eq!(said, [format!("{name}=\"{value}\"")]);
+        }
+        assert!(!printed.lines().any(|line| crate::cargo::rustflags::KNOWN_UNSET.contains(&line)));
     }
-    assert!(!printed.lines().any(|line| crate::cargo::rustflags::KNOWN_UNSET.contains(&line)));
 }
 
 #[test]

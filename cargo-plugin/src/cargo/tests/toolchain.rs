@@ -10,6 +10,7 @@ use crate::cargo::{
     cargo_config::CargoConfig,
     error::Error,
     selection::Selection,
+    target::WasiTarget,
     toolchain::{self, Toolchain},
 };
 
@@ -39,8 +40,8 @@ fn prepare(sandbox: &Sandbox, selection: &Selection, may_install: bool) -> Resul
     let config = CargoConfig::load(&env, &[]);
     let mut told = Vec::new();
     let mut tell = |command: &str| told.push(command.to_owned());
-    let toolchain = toolchain::prepare(&env, &config, selection, may_install, &mut tell)?;
-    assert!(toolchain.has_target());
+    let toolchain = toolchain::prepare(&env, &config, selection, WasiTarget::Wasip1, may_install, &mut tell)?;
+    assert!(toolchain.has_target(WasiTarget::Wasip1));
     Ok(told)
 }
 
@@ -76,9 +77,10 @@ fn a_glance_suffices_only_for_cargos_own_compiler() {
     let mut sandbox = Sandbox::new(&[]);
     let env = sandbox.env("");
     let rustup_aware = Toolchain::ask(&env, &CargoConfig::load(&env, &[])).expect("a toolchain");
-    let seen = Toolchain::glance(&env, &CargoConfig::load(&env, &[])).map(|it| it.sysroot);
+    let seen =
+        Toolchain::glance(&env, &CargoConfig::load(&env, &[]), WasiTarget::Wasip1).map(|it| it.sysroot);
     assert!(seen.is_none_or(|sysroot| sysroot == rustup_aware.sysroot));
     sandbox.set("RUSTC", "rustc");
     let env = sandbox.env("");
-    assert_eq!(Toolchain::glance(&env, &CargoConfig::load(&env, &[])), None);
+    assert_eq!(Toolchain::glance(&env, &CargoConfig::load(&env, &[]), WasiTarget::Wasip1), None);
 }

@@ -1,0 +1,41 @@
+//! `cargo wasm-oci serve`: a crate, built and answering HTTP requests.
+
+use clap::Args;
+use wasm_oci::args::{OutputArgs, ServeArgs};
+use wasm_oci::error::Error;
+use wasm_oci::serving::serve_manifest;
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+
+use super::build::{MakeArgs, dry_run};
+use super::run::chosen;
+use crate::failure::Failure;
+use crate::stages::make;
+
+/// Build a component into an image and answer HTTP requests with it
+///
+/// The component is one of the world wasi:http/proxy: a crate that is built for wasm32-wasip2. Each request gets an
+/// instance of its own, which the limits count for; it is stopped after 30 s unless --timeout says otherwise. Speaks
+/// HTTP/1.1 and HTTP/2 without TLS. Prints http://IP:PORT on standard output once it listens; a line for each request
+/// goes to standard error. A SIGTERM or Ctrl-C ends it when the requests that have begun are answered, or after 10 s;
+/// a second one at once.
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    making: MakeArgs,
+    #[command(flatten, next_help_heading = "Program")]
+    serve: ServeArgs,
+}
+
+impl Serve {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        let request = self.making.request(Settings::default(), output);
+        if self.making.dry_run {
+            return dry_run(&request, shell);
+        }
+        let made = make(&request, shell)?;
+        let images = chosen(&made)?.load()?;
+        let image = images.first().ok_or_else(|| Error::Usage("there is no image to serve".to_owned()))?;
+        Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell)?)
+    }
+}
