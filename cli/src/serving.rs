@@ -204,6 +204,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn there_is_always_an_address_and_a_limit_of_time() {
+        let args = ServeArgs::default();
+        assert_eq!(args.addr().to_string(), "127.0.0.1:8080");
+        assert_eq!(args.limits().timeout, Some(Duration::from_secs(30)));
+        assert_eq!(ServeArgs { port: Some(0), ..args.clone() }.addr().to_string(), "127.0.0.1:0");
+        assert_eq!(ServeArgs { addr: "[::1]:1".parse().ok(), ..args }.addr().to_string(), "[::1]:1");
+    }
+
+    #[test]
     fn a_line_has_all_its_words_and_no_control_characters() {
         let access = Access {
             method: "GET".to_owned(),

@@ -12,15 +12,16 @@
 //! [`assemble`](image::assemble) an [`Image`](image::Image) in each [`Format`](image::Format) that is wanted.
 //! [`save`](store::save) writes an image to a [`Layout`](store::Layout) or a registry,
 //! [`write_archive`](store::write_archive) to one file; [`load`](store::load) reads it back, verified. With the
-//! feature `run`, a command module is executed by `run::run`.
+//! feature `run`, a command is executed by `run::run`; with `serve`, a component answers HTTP requests in a
+//! `run::Server`.
 //!
 //! Each value can only exist if the step before succeeded. Nothing here prints, exits, or reads the clock; the same
 //! inputs give the same bytes. The environment is read for nothing but credentials, where Docker and podman keep
 //! them: see `store::Credentials::for_registry`.
 //!
 //! # Features
-//! `optimize` (Binaryen), `registry` and `run` (wasmtime) are on by default. They are what takes long to build:
-//! without them, modules are stripped, validated, assembled and stored.
+//! `optimize` (Binaryen), `registry`, `run` (wasmtime) and `serve` are on by default. They are what takes long to
+//! build: without them, modules are stripped, validated, assembled and stored.
 
 pub mod image;
 pub mod module;

@@ -23,7 +23,7 @@ pub(crate) struct Serve {
     source: Location,
     #[command(flatten)]
     registry: RegistryArgs,
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "Program")]
     serve: ServeArgs,
 }
 

@@ -53,7 +53,8 @@ pub struct ServeOptions {
     /// Instances may open connections and look names up. Requests through `wasi:http/outgoing-handler` are refused
     /// even so: no client for them is built in.
     pub network: bool,
-    /// What each request may use up, all that is done for it. Without a limit of time, an instance that doesn't end
+    /// What each request may use up, all that is done for it. The engine has to be made for the same limits: time and
+    /// fuel change the code. Without a limit of time, an instance that doesn't end
     /// has a thread to itself for ever, and isn't stopped when its client is gone.
     pub limits: Limits,
     /// How long requests may still take after the shutdown began.
@@ -572,5 +573,31 @@ impl Drop for Record {
             access.duration = self.start.elapsed();
         }
         (self.life.on_access)(access);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::{BuiltModule, ValidateOptions};
+
+    #[tokio::test]
+    async fn only_what_answers_requests_is_served() {
+        let engine = Engine::new(&Limits::default(), None).unwrap();
+        for wat in ["(component)", r#"(module (func (export "_start")))"#] {
+            let module = BuiltModule::new("a", wat::parse_str(wat).unwrap()).unwrap();
+            let program = engine.program(module, &ValidateOptions::default()).unwrap();
+            let bound = Server::bind(&engine, &program, ServeOptions::default()).await;
+            assert!(matches!(bound, Err(Error::NotACommand { .. })));
+        }
+    }
+
+    #[test]
+    fn the_client_is_told_what_kind_of_failure_it_was_and_no_more() {
+        let status = |failure: Failure| failure.answer().0.as_u16();
+        assert_eq!(status(Failure::Limit(Limit::Timeout(Duration::from_secs(1)))), 504);
+        assert_eq!(status(Failure::Limit(Limit::Memory(1))), 503);
+        assert_eq!(status(Failure::Trap("inside".to_owned())), 500);
+        assert!(!Failure::Trap("inside".to_owned()).answer().1.contains("inside"));
     }
 }
