@@ -47,7 +47,14 @@ fn every_key_of_a_smoke_test_is_documented() {
         serde_json::to_value(Answer::default()),
     ];
     for key in tables.into_iter().flat_map(|table| keys(table.unwrap())) {
-        let known = [format!("`{key}`"), format!("{{ {key} = "), format!("\n{key} = "), format!(".{key} = ")];
+        // In a table, or in an example.
+        let known = [
+            format!("`{key}`"),
+            format!("{{ {key} = "),
+            format!("\n{key} = "),
+            format!(".{key} = "),
+            format!("\n{key}."),
+        ];
         assert!(known.iter().any(|text| testing.contains(text)), "docs/testing.md doesn't explain `{key}`");
     }
 }
