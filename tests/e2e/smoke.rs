@@ -289,6 +289,40 @@ fn what_a_program_leaves_is_looked_at_and_the_users_folders_stay() {
 }
 
 #[test]
+fn a_program_that_serves_is_tested_by_requests() {
+    let test = |cases: Option<&Path>| {
+        let mut command = match cases {
+            None => cargo_wasm_oci(),
+            Some(_) => wasm_oci(),
+        };
+        let target = lasting("http");
+        match cases {
+            None => command
+                .args(["wasm-oci", "test", "--locked", "--manifest-path"])
+                .arg(example("http"))
+                .arg("--target-dir")
+                .arg(&target),
+            Some(cases) => command
+                .args(["test", &format!("oci:{}", target.join("wasm-oci/http").display()), "--cases"])
+                .arg(cases),
+        };
+        Run::of(&mut command)
+    };
+    let run = test(None).success();
+    assert!(run.stderr.contains("4 tests run: 4 passed"), "{}", run.stderr);
+
+    let folder = tempfile::tempdir().unwrap();
+    let cases = folder.path().join("cases.toml");
+    fs::write(&cases, "[[smoke]]\nname = \"wrong\"\nhttp.answer = { status = 201, body = \"Hello!\" }\n")
+        .unwrap();
+    let run = test(Some(&cases));
+    assert_eq!(run.code, 7, "{run:?}");
+    for told in ["FAIL [", "the status is 200, not 201", "-Hello!", "+Hello, world!"] {
+        assert!(run.stderr.contains(told), "{told}: {}", run.stderr);
+    }
+}
+
+#[test]
 fn a_test_that_can_not_be_run_does_not_pass() {
     let library = r#"(module (func (export "f")))"#;
     let run = Module::new(library, "[[smoke]]\nname = \"starts\"\n").test(&[]);

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use http_body_util::{BodyExt, Full, Limited};
@@ -9,11 +10,15 @@ use hyper::Request;
 use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
-use wasm_oci_core::run::{Engine, Program, RunOptions};
+use tokio::sync::oneshot;
+use wasm_oci_core::run::{Engine, Program, RunOptions, ServeOptions, Server};
 
 use super::case::{Answer, Case, Http};
 use super::expect::{Mismatch, shortened, visible};
 use super::run::{DEFAULT_OUTPUT, Outcome, expectation, files_after, verdict};
+
+/// How long the program may work on after its answer.
+const DRAIN: Duration = Duration::from_secs(1);
 
 /// What came back.
 struct Response {
@@ -37,26 +42,55 @@ pub(super) fn test(
     let start = Instant::now();
     let most = usize::try_from(options.limits.output.unwrap_or(DEFAULT_OUTPUT)).unwrap_or(usize::MAX);
     let timeout = options.limits.timeout.unwrap_or(Duration::MAX);
-    let response = served(engine, program, options, async |address| {
+    let (response, failure) = served(engine, program, options, async |address| {
         let answer = tokio::time::timeout(timeout, ask(address, request, &case.folder, most));
         answer.await.unwrap_or_else(|_| Err(format!("there was no answer in {timeout:?}")))
     })?;
     let time = start.elapsed();
     let mut mismatches = mismatches(&request.answer, &response, case)?;
+    // Why an answer is not as expected, if that is known.
+    if let Some(failure) = failure.filter(|_| !mismatches.is_empty()) {
+        mismatches.insert(0, Mismatch::new("http", format!("the program failed: {failure}")));
+    }
     mismatches.extend(files_after(case, root)?);
     let verdict = verdict(mismatches);
     Ok(Outcome { verdict, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() })
 }
 
-/// Does something while the program serves at an address.
+/// Does something while the program serves at an address. Says, too, what the server has to say of a request that
+/// failed.
 fn served<T>(
-    _engine: &Engine,
+    engine: &Engine,
     program: &Program,
-    _options: &RunOptions,
-    _client: impl AsyncFnOnce(SocketAddr) -> Result<T, String>,
-) -> Result<T, String> {
-    // The runner has no server yet: what it can't do must not look like success.
-    Err(format!("`{}` can't be tested with `http` by this version: leave the test out", program.name()))
+    options: &RunOptions,
+    client: impl AsyncFnOnce(SocketAddr) -> Result<T, String>,
+) -> Result<(T, Option<String>), String> {
+    let RunOptions { args, env, dirs, network, limits, .. } = options.clone();
+    let options = ServeOptions { args, env, dirs, network, limits, drain: DRAIN, ..ServeOptions::default() };
+    let failure = Arc::new(Mutex::new(None));
+    let noted = Arc::clone(&failure);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("can't start a server: {e}"))?;
+    let result = runtime.block_on(async {
+        let server = Server::bind(engine, program, options).await.map_err(|e| e.to_string())?;
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = server.run(async { drop(stopped.await) }, move |access| {
+            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            *noted = access.failure.as_ref().map(ToString::to_string);
+        });
+        let asking = async {
+            let result = client(address).await;
+            drop(stop);
+            result
+        };
+        tokio::join!(serving, asking).1
+    });
+    runtime.shutdown_background();
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok((result?, failure))
 }
 
 async fn ask(address: SocketAddr, request: &Http, folder: &Path, most: usize) -> Result<Response, String> {
