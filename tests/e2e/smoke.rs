@@ -152,7 +152,13 @@ fn a_module_from_elsewhere_has_its_tests_in_a_file() {
     let server = Registry::start();
     let cases = "[[smoke]]\nname = \"copies\"\nstdin = \"text\"\nstdout = \"text\"\n";
     let module = Module::new(COPY, cases);
-    let _ = module.test(&[]).success();
+    // Wherever it is, and whether or not it was compiled before, it has the same name.
+    for _ in 0..2 {
+        let mut test = wasm_oci();
+        test.args(["test", "--cases"]).arg(module.path("cases.toml")).arg(module.path("app.wasm"));
+        let run = Run::of(&mut test).success();
+        assert!(run.stderr.contains("] app copies\n"), "{}", run.stderr);
+    }
     let destination = format!("{}/app:1", server.host());
     let push = |cases: &str| {
         fs::write(module.path("cases.toml"), cases).unwrap();

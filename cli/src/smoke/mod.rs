@@ -48,8 +48,10 @@ impl Suite {
     /// The tests of a program in a file or an image.
     #[must_use]
     pub fn new(program: Prepared, cases: Vec<Case>) -> Suite {
-        let name = program.program().name();
-        Suite { package: None, name: name.strip_suffix(".wasm").unwrap_or(name).to_owned(), program, cases }
+        // A module that was just compiled is called by its whole path.
+        let name = program.program().name().rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = name.strip_suffix(".wasm").unwrap_or(name).to_owned();
+        Suite { package: None, name, program, cases }
     }
 }
 
