@@ -176,7 +176,11 @@ fn what_the_manifest_and_git_say_is_in_the_image() {
     for (name, value) in expected {
         assert_eq!(labels[format!("org.opencontainers.image.{name}")], value);
     }
-    assert_eq!(clean["annotations"], *labels);
+    let mut annotations = clean["annotations"].clone();
+    assert_eq!(annotations["io.github.wasm-oci.capabilities"].take(), "environment");
+    let mut with_capabilities = labels.clone();
+    with_capabilities["io.github.wasm-oci.capabilities"] = Value::Null;
+    assert_eq!(annotations, with_capabilities);
 
     assert_eq!(manifest(&[("SOURCE_DATE_EPOCH", "86400")])["created"], "1970-01-02T00:00:00Z");
     fs::write(folder.path().join("src/main.rs"), format!("{MAIN}\n")).unwrap();

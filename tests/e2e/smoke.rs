@@ -340,7 +340,7 @@ fn a_test_that_can_not_be_run_does_not_pass() {
     );
     let run = Module::new(COPY, "[[smoke]]\nname = \"answers\"\nhttp = {}\n").test(&[]);
     assert_eq!(run.code, 7, "{run:?}");
-    assert!(run.stderr.contains("ERROR ["), "{}", run.stderr);
+    assert!(run.stderr.contains("ERROR [") && run.stderr.contains("doesn't answer HTTP"), "{}", run.stderr);
 }
 
 #[test]

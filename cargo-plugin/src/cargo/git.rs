@@ -74,7 +74,9 @@ impl PendingRevision {
             Some(commit) => commit,
             None => {
                 let commit = Commit::ask(&git, hash)?;
-                memory.map(|file| commit.keep(file));
+                if let Some(file) = memory {
+                    commit.keep(file);
+                }
                 commit
             }
         };

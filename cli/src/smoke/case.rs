@@ -290,10 +290,11 @@ impl Case {
             expected.as_ref().map_or(Ok(()), |expected| expected.check(key, false))?;
         }
         let Some(http) = &self.http else { return Ok(()) };
-        if self.args.is_some() || self.stdin.is_some() || self.exit_code.is_some() {
-            return Err(
-                "a program that answers HTTP takes no `args` and `stdin`, and has no `exit-code`".to_owned()
-            );
+        let of_commands = self.args.is_some() || self.stdin.is_some() || self.exit_code.is_some();
+        if of_commands || self.stdout.is_some() || self.stderr.is_some() {
+            return Err("a program that answers HTTP takes no `args` and `stdin`, and has no `exit-code`, `stdout` and \
+                        `stderr` to look at"
+                .to_owned());
         }
         if !http.path.starts_with('/') {
             return Err(format!("the path `{}` doesn't start with `/`", http.path));
@@ -483,6 +484,7 @@ mod tests {
             ("stdin = {}", "either `text` or `from`"),
             ("dirs = [\"data::/\"]", "test's own folder"),
             ("args = []\nhttp = {}", "takes no `args`"),
+            ("stdout = \"\"\nhttp = {}", "takes no `args`"),
             ("http = { path = \"a\" }", "start with `/`"),
         ];
         for (rest, told) in hints {

@@ -103,7 +103,7 @@ pub fn test<'a>(
 /// Runs all tests before a push, which is not to happen when one of them fails, unless by `way_out`.
 ///
 /// # Errors
-/// [`Error::SmokeTests`] then, and as [`test`].
+/// [`Error::SmokeTests`] then, and as [`test()`].
 pub fn require(
     engine: &Engine,
     suites: &[Suite],
