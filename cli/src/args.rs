@@ -358,12 +358,9 @@ fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Program")]
 pub struct ServeArgs {
-    /// Listen on this address, instead of 127.0.0.1:8080
-    #[arg(long, value_name = "IP:PORT", conflicts_with = "port")]
-    pub addr: Option<SocketAddr>,
-    /// Listen on this port of 127.0.0.1; 0 takes any that is free
-    #[arg(long)]
-    pub port: Option<u16>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub at: AddrArgs,
     /// Let the program see a folder
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
     pub dirs: Vec<Dir>,
@@ -384,14 +381,19 @@ pub struct ServeArgs {
     pub args: Vec<String>,
 }
 
-/// Where `serve` listens unless told otherwise.
-const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+/// Where `serve` listens.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Program")]
+pub struct AddrArgs {
+    /// Listen on this address, instead of 127.0.0.1:8080
+    #[arg(long, value_name = "IP:PORT", conflicts_with = "port")]
+    pub addr: Option<SocketAddr>,
+    /// Listen on this port of 127.0.0.1; 0 takes any that is free
+    #[arg(long)]
+    pub port: Option<u16>,
+}
 
-/// How long a request may take unless told otherwise. Without any limit, programs that don't end would soon have all
-/// the threads there are.
-const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
-
-impl ServeArgs {
+impl AddrArgs {
     /// Where to listen.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
@@ -400,6 +402,23 @@ impl ServeArgs {
             addr.set_port(port);
         }
         addr
+    }
+}
+
+/// Where `serve` listens unless told otherwise.
+const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
+
+/// How long a request may take unless told otherwise. Without any limit, programs that don't end would soon have all
+/// the threads there are.
+const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+
+impl ServeArgs {
+    /// To serve there with what `run` would give.
+    #[must_use]
+    pub fn with(addr: SocketAddr, run: RunArgs) -> ServeArgs {
+        let GivenArgs { dirs, env, stdin: _, net, no_cache, limits } = run.given;
+        let at = AddrArgs { addr: Some(addr), port: None };
+        ServeArgs { at, dirs, env, net, limits, no_cache, args: run.args }
     }
 
     /// The limits of a request. There always is one of time.

@@ -57,7 +57,7 @@ fn options(
 ) -> Result<ServeOptions, Error> {
     env.extend(args.variables()?);
     Ok(ServeOptions {
-        addr: args.addr(),
+        addr: args.at.addr(),
         args: command,
         env,
         dirs: args.dirs.clone(),
@@ -202,14 +202,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::args::AddrArgs;
 
     #[test]
     fn there_is_always_an_address_and_a_limit_of_time() {
         let args = ServeArgs::default();
-        assert_eq!(args.addr().to_string(), "127.0.0.1:8080");
+        assert_eq!(args.at.addr().to_string(), "127.0.0.1:8080");
         assert_eq!(args.limits().timeout, Some(Duration::from_secs(30)));
-        assert_eq!(ServeArgs { port: Some(0), ..args.clone() }.addr().to_string(), "127.0.0.1:0");
-        assert_eq!(ServeArgs { addr: "[::1]:1".parse().ok(), ..args }.addr().to_string(), "[::1]:1");
+        assert_eq!(AddrArgs { port: Some(0), addr: None }.addr().to_string(), "127.0.0.1:0");
+        assert_eq!(AddrArgs { addr: "[::1]:1".parse().ok(), port: None }.addr().to_string(), "[::1]:1");
     }
 
     #[test]

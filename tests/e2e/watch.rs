@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use crate::harness::commands::{lasting, root};
 use crate::harness::{Run, cargo_wasm_oci};
 
 /// Generous: it is waited for only where something is wrong.
@@ -31,6 +32,10 @@ impl Watch {
         fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
         fs::create_dir(folder.path().join("src")).unwrap();
         fs::write(folder.path().join("src/main.rs"), main).unwrap();
+        Watch::start_in(folder, args)
+    }
+
+    fn start_in(folder: TempDir, args: &[&str]) -> Watch {
         let mut command = cargo_wasm_oci();
         command.args(["wasm-oci", "watch"]).args(args).current_dir(folder.path());
         let mut child =
@@ -193,6 +198,27 @@ fn a_program_that_runs_is_stopped_at_a_change_and_at_the_end() {
         watch.signal(signal);
         watch.assert_ends();
     }
+}
+
+#[test]
+fn a_server_is_started_again_at_a_change() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir(folder.path().join("src")).unwrap();
+    let example = root().join("examples/http");
+    for file in ["Cargo.toml", "Cargo.lock", "src/lib.rs"] {
+        fs::copy(example.join(file), folder.path().join(file)).unwrap();
+    }
+    let target = lasting("watch-http").display().to_string();
+    let mut watch = Watch::start_in(folder, &["--port", "0", "--target-dir", &target]);
+    let answer = |watch: &Watch| {
+        let url = watch.stdout.recv_timeout(PATIENCE).unwrap();
+        Run::of(Command::new("curl").args(["--silent", "--show-error", &url])).success().stdout
+    };
+    assert_eq!(answer(&watch), "Hello, world!\n");
+    let source = fs::read_to_string(example.join("src/lib.rs")).unwrap();
+    watch.write("src/lib.rs", &source.replace("Hello, {}", "Good morning, {}"));
+    watch.until("Changed src/lib.rs");
+    assert_eq!(answer(&watch), "Good morning, world!\n");
 }
 
 #[test]

@@ -23,12 +23,12 @@ pub(super) struct Exec {
     /// Give the program only what is named here: no folder and no variable by default
     #[arg(long)]
     isolated: bool,
-    #[command(flatten, next_help_heading = "Program")]
-    given: GivenArgs,
     /// The .wasm file, and all that follows it as the program's arguments
     // One argument for both: what follows the file is never an option of ours.
     #[arg(required = true, trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
     command: Vec<String>,
+    #[command(flatten)]
+    given: GivenArgs,
 }
 
 impl Exec {

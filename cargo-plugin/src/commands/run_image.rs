@@ -1,14 +1,16 @@
 //! What `watch` starts: an image that it has made, in a process that it can stop at any time.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use clap::Args;
-use wasm_oci::args::{OutputArgs, RunArgs};
+use wasm_oci::args::{OutputArgs, RunArgs, ServeArgs};
 use wasm_oci::exit_code::ExitCode;
 use wasm_oci::pipeline::block_on;
 use wasm_oci::running::run_manifest;
+use wasm_oci::serving::serve_manifest;
 use wasm_oci::shell::Shell;
 use wasm_oci_core::image::Digest;
 use wasm_oci_core::store::{Layout, Name, load};
@@ -25,6 +27,9 @@ pub(super) struct RunImage {
     layout: PathBuf,
     #[arg(long, value_name = "DIGEST")]
     digest: Digest,
+    /// Serve it there instead
+    #[arg(long, value_name = "IP:PORT")]
+    serve: Option<SocketAddr>,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -46,7 +51,14 @@ impl RunImage {
     fn program(&self, shell: &Shell) -> Result<u8, Failure> {
         let layout = Layout::open(&self.layout)?;
         let image = block_on(load(&layout, &Name::Digest(self.digest)))?;
-        Ok(run_manifest(image.wasm_manifest()?, &self.run, shell)?)
+        let manifest = image.wasm_manifest()?;
+        match self.serve {
+            None => Ok(run_manifest(manifest, &self.run, shell)?),
+            Some(addr) => {
+                serve_manifest(manifest, &ServeArgs::with(addr, self.run.clone()), shell)?;
+                Ok(ExitCode::Success.code())
+            }
+        }
     }
 }
 

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command};
 use std::time::Duration;
 
 use clap::Args;
 use tempfile::TempDir;
-use wasm_oci::args::{OutputArgs, RunArgs};
+use wasm_oci::args::{AddrArgs, OutputArgs, RunArgs};
 use wasm_oci::error::Error;
 use wasm_oci::exit_code::ExitCode;
 use wasm_oci::settings::Settings;
@@ -43,6 +44,11 @@ pub(super) struct Watch {
     making: MakeArgs,
     #[command(flatten, next_help_heading = "Program")]
     run: RunArgs,
+    /// Answer HTTP requests instead, as `serve` does; so does a place to listen
+    #[arg(long, help_heading = "Program")]
+    serve: bool,
+    #[command(flatten)]
+    at: AddrArgs,
 }
 
 /// What is done with a program that was made.
@@ -50,6 +56,8 @@ pub(super) struct Watch {
 enum Action {
     /// It runs to its end, or until something changes.
     Run(RunArgs),
+    /// It answers requests there, until something changes.
+    Serve(SocketAddr, RunArgs),
 }
 
 impl Action {
@@ -66,13 +74,14 @@ impl Action {
         let mut args: Vec<OsString> = vec!["--color".into(), output.color.name().into()];
         args.extend(output.quiet.then(|| "--quiet".into()));
         args.extend((0..output.verbose).map(|_| "--verbose".into()));
-        match self {
-            Action::Run(RunArgs { given, args: own }) => {
-                args.extend(["run-image".into(), "--parent".into(), process::id().to_string().into()]);
-                args.extend(image.into_iter().chain(given.to_args()).chain(["--".into()]));
-                args.extend(own.iter().map(OsString::from));
-            }
-        }
+        let (addr, RunArgs { given, args: own }) = match self {
+            Action::Run(run) => (None, run),
+            Action::Serve(addr, run) => (Some(addr), run),
+        };
+        args.extend(["run-image".into(), "--parent".into(), process::id().to_string().into()]);
+        args.extend(addr.iter().flat_map(|addr| ["--serve".into(), addr.to_string().into()]));
+        args.extend(image.into_iter().chain(given.to_args()).chain(["--".into()]));
+        args.extend(own.iter().map(OsString::from));
         Ok(args)
     }
 }
@@ -132,7 +141,7 @@ impl Watch {
         let sources = self.sources(&env, &workspace)?;
         let mut watching = Watching {
             request: Request { layout: Some(layout), ..request },
-            action: Action::Run(self.run.clone()),
+            action: self.action(),
             watcher: Watcher::new(sources.clone())?,
             sources,
             env,
@@ -149,6 +158,14 @@ impl Watch {
                     watching.sources = self.sources(&watching.env, &workspace)?;
                 }
             }
+        }
+    }
+
+    fn action(&self) -> Action {
+        let run = self.run.clone();
+        match self.serve || self.at != AddrArgs::default() {
+            true => Action::Serve(self.at.addr(), run),
+            false => Action::Run(run),
         }
     }
 
