@@ -123,18 +123,22 @@ struct Record {
 }
 
 impl Cache {
-    /// The cache in the folder `code` of `dir`, which is made if it isn't there. `limit` is the size to stay below, in bytes.
+    /// The cache in the folder `code` of `dir`, which is made if it isn't there. `limit` is the size to stay below, in
+    /// bytes.
     ///
     /// # Errors
     /// [`Error::Cache`] when the folder can't be made, or others can write to it.
     pub fn open(dir: &Path, limit: Option<u64>) -> Result<Cache, Error> {
         let refused = |reason: String| Error::Cache { dir: dir.to_owned(), reason };
-        make_folder(dir).map_err(|e| refused(e.to_string()))?;
-        match fs::symlink_metadata(dir).map(|metadata| why_not_ours(&metadata)) {
-            Ok(None) => Ok(Cache { dir: dir.join("code"), limit: limit.unwrap_or(DEFAULT_LIMIT) }),
-            Ok(Some(reason)) => Err(refused(reason.to_owned())),
-            Err(e) => Err(refused(e.to_string())),
+        let own = dir.join("code");
+        for folder in [dir, &own] {
+            make_folder(folder).map_err(|e| refused(e.to_string()))?;
+            let metadata = fs::symlink_metadata(folder).map_err(|e| refused(e.to_string()))?;
+            if let Some(reason) = why_not_ours(&metadata) {
+                return Err(refused(reason.to_owned()));
+            }
         }
+        Ok(Cache { dir: own, limit: limit.unwrap_or(DEFAULT_LIMIT) })
     }
 
     /// The folder for what can be made again: `wasm-oci` in the user's folder for such things.
