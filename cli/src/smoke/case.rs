@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
-use regex::Regex;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wasm_oci_core::run::Dir;
@@ -338,7 +337,8 @@ impl Expected {
             return Err(format!("`{key}` can equal one thing: `equals` or `from`"));
         }
         let invalid = |pattern: &String| {
-            Regex::new(pattern).err().map(|e| format!("`{key}`: `{pattern}` is no regular expression: {e}"))
+            let error = regex_syntax::parse(pattern).err()?;
+            Some(format!("`{key}`: `{pattern}` is no regular expression: {error}"))
         };
         self.matches.iter().find_map(invalid).map_or(Ok(()), Err)
     }
