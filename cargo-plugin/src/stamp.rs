@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
+use wasm_oci::files::write;
 use wasm_oci::pipeline::{Packed, Sizes, TaggedImage};
 use wasm_oci_core::image::{Descriptor, Digest, Format, Tag};
 use wasm_oci_core::store::Layout;
@@ -78,14 +79,10 @@ impl Stamp {
 
     /// Keeps the record. That this fails costs only time: everything is made again.
     pub fn keep(&self, file: &Path) {
-        let write = || {
-            let folder = file.parent().unwrap_or(Path::new("."));
-            fs_err::create_dir_all(folder)?;
-            let mut temporary = tempfile::NamedTempFile::new_in(folder)?;
-            serde_json::to_writer(&mut temporary, self)?;
-            temporary.persist(file).map_err(|e| e.error)
-        };
-        drop::<std::io::Result<_>>(write());
+        fs_err::create_dir_all(file.parent().unwrap_or(Path::new("."))).ok();
+        if let Ok(json) = serde_json::to_vec(self) {
+            write(file, &json).ok();
+        }
     }
 }
 

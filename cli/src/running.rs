@@ -96,13 +96,7 @@ pub fn run_manifest(manifest: &Manifest, args: &RunArgs, shell: &Shell) -> Resul
 fn run_prepared(engine: &Engine, prepared: &Prepared, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
     let mut options = options(&args.given, prepared.command(given), prepared.env.clone())?;
-    let root = prepared.root_folder()?;
-    if let Some(root) = &root
-        && !options.dirs.iter().any(|dir| dir.guest == "/")
-    {
-        let host = root.path().to_owned();
-        options.dirs.insert(0, Dir { host, guest: "/".to_owned(), read_only: false });
-    }
+    let _root = prepared.add_root(&mut options.dirs, false)?;
     run_program(engine, &prepared.program, &options, shell)
 }
 
@@ -190,17 +184,20 @@ impl Prepared {
         &self.files
     }
 
-    /// A temporary folder with the files of the image, if it has any.
+    /// A temporary folder with the files of the image, if it has any: the program's `/`, unless the user gives another.
     ///
     /// # Errors
     /// [`Error::Write`].
-    pub fn root_folder(&self) -> Result<Option<TempDir>, Error> {
+    pub(crate) fn add_root(&self, dirs: &mut Vec<Dir>, read_only: bool) -> Result<Option<TempDir>, Error> {
         if self.files.is_empty() {
             return Ok(None);
         }
         let temporary = std::env::temp_dir();
         let folder = tempfile::tempdir().map_err(|source| Error::Write { path: temporary, source })?;
         write_files(&self.files, folder.path())?;
+        if !dirs.iter().any(|dir| dir.guest == "/") {
+            dirs.insert(0, Dir { host: folder.path().to_owned(), guest: "/".to_owned(), read_only });
+        }
         Ok(Some(folder))
     }
 }

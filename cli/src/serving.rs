@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasm_oci_core::image::Manifest;
-use wasm_oci_core::run::{Access, Dir, Engine, Failure, Program, ServeOptions, Server};
+use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server};
 
 use crate::args::ServeArgs;
 use crate::error::Error;
@@ -38,14 +38,8 @@ fn serve_prepared(
 ) -> Result<(), Error> {
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
     let mut options = options(args, prepared.command(given), prepared.env().to_vec())?;
-    let root = prepared.root_folder()?;
-    if let Some(root) = &root
-        && !options.dirs.iter().any(|dir| dir.guest == "/")
-    {
-        // One request must not change what the next one sees.
-        let host = root.path().to_owned();
-        options.dirs.insert(0, Dir { host, guest: "/".to_owned(), read_only: true });
-    }
+    // One request must not change what the next one sees.
+    let _root = prepared.add_root(&mut options.dirs, true)?;
     serve_program(engine, prepared.program(), options, shell)
 }
 

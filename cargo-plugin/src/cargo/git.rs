@@ -7,6 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
+use wasm_oci::files::write;
 
 use crate::cargo::{env::CargoEnv, memory::FileState};
 
@@ -110,12 +111,9 @@ impl Commit {
 
     /// Where it can't be kept, git is just asked again.
     fn keep(&self, file: &Path) {
-        let write = || {
-            let mut temporary = tempfile::NamedTempFile::new_in(file.parent()?).ok()?;
-            serde_json::to_writer(&mut temporary, self).ok()?;
-            temporary.persist(file).ok()
-        };
-        drop(write());
+        if let Ok(json) = serde_json::to_vec(self) {
+            write(file, &json).ok();
+        }
     }
 }
 

@@ -78,14 +78,33 @@ impl Limiter {
     }
 }
 
-/// Adds what is wanted, unless that is more than there may be.
-fn grow(used: &mut u64, wanted: u64, limit: Option<u64>, error: fn(u64) -> Limit) -> wasmtime::Result<bool> {
-    let after = used.saturating_add(wanted);
-    match limit {
-        Some(limit) if after > limit => Err(wasmtime::Error::new(error(limit))),
-        _ => {
-            *used = after;
-            Ok(true)
+/// What a memory or table wants to become.
+struct Growth {
+    current: usize,
+    desired: usize,
+    maximum: Option<usize>,
+}
+
+impl Growth {
+    /// Adds what is wanted to what is used, and gives it, unless there would be more than there may be. None beyond
+    /// its own maximum: then it just gets told so.
+    fn add_to(
+        self,
+        used: &mut u64,
+        limit: Option<u64>,
+        error: fn(u64) -> Limit,
+    ) -> wasmtime::Result<Option<u64>> {
+        if self.maximum.is_some_and(|maximum| self.desired > maximum) {
+            return Ok(None);
+        }
+        let wanted = self.desired.saturating_sub(self.current) as u64;
+        let after = used.saturating_add(wanted);
+        match limit {
+            Some(limit) if after > limit => Err(wasmtime::Error::new(error(limit))),
+            _ => {
+                *used = after;
+                Ok(Some(wanted))
+            }
         }
     }
 }
@@ -97,12 +116,10 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        // Beyond its own maximum it just gets told so.
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        self.last = desired.saturating_sub(current) as u64;
-        grow(&mut self.memory, self.last, self.limits.memory, Limit::Memory)
+        let growth = Growth { current, desired, maximum };
+        let grown = growth.add_to(&mut self.memory, self.limits.memory, Limit::Memory)?;
+        self.last = grown.unwrap_or(0);
+        Ok(grown.is_some())
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
@@ -116,11 +133,9 @@ impl ResourceLimiter for Limiter {
         desired: usize,
         maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        if maximum.is_some_and(|maximum| desired > maximum) {
-            return Ok(false);
-        }
-        let wanted = desired.saturating_sub(current) as u64;
-        grow(&mut self.table_elements, wanted, self.limits.table_elements, Limit::TableElements)
+        let growth = Growth { current, desired, maximum };
+        let limit = self.limits.table_elements;
+        Ok(growth.add_to(&mut self.table_elements, limit, Limit::TableElements)?.is_some())
     }
 
     fn instances(&self) -> usize {
