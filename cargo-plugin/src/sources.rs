@@ -64,7 +64,7 @@ impl Sources {
     /// What a program was made of: the files that cargo lists, such as those of `include_str!`, and those that lie
     /// beside the module.
     pub fn add_made(&mut self, made: &Made, cwd: &Path) {
-        let listed = fs::read_to_string(&made.dep_info).unwrap_or_default();
+        let listed = fs::read_to_string(made.wasm.with_extension("d")).unwrap_or_default();
         let beside = made.settings.include.values().cloned();
         for path in listed_files(&listed).into_iter().chain(beside) {
             self.add(cwd.join(path));

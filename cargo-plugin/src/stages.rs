@@ -3,7 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use wasm_oci::env_vars;
+use wasm_oci::error::Error;
+use wasm_oci::files::write;
 use wasm_oci::messages::{ImageMessage, Places};
+use wasm_oci::optimized::OptimizedCache;
 use wasm_oci::pipeline::{Sizes, TaggedImage, block_on, pack, to_layout};
 use wasm_oci::plan::Plan;
 use wasm_oci::settings::{Settings, SettingsError};
@@ -34,6 +37,8 @@ pub struct Request {
     pub layout: Option<PathBuf>,
     /// Print JSON, cargo's own messages included.
     pub json: bool,
+    /// Go through all stages, whatever an earlier build made.
+    pub no_cache: bool,
 }
 
 /// A program whose images are in a layout.
@@ -47,8 +52,8 @@ pub struct Made {
     pub plan: Plan,
     /// The layout.
     pub layout: PathBuf,
-    /// Where cargo lists the files that the program was made of.
-    pub dep_info: PathBuf,
+    /// The module as cargo built it.
+    pub wasm: PathBuf,
     /// The module's sizes.
     pub sizes: Sizes,
     /// The images, the main format first.
@@ -232,6 +237,10 @@ struct Program<'a> {
     plan: Plan,
     layout: PathBuf,
     stamp: PathBuf,
+    /// The module in the images with the names of its functions.
+    debug_file: PathBuf,
+    cache: OptimizedCache,
+    no_cache: bool,
 }
 
 impl<'a> Program<'a> {
@@ -250,7 +259,20 @@ impl<'a> Program<'a> {
             Some(path) => path.join(name),
         };
         let stamp = folder.join(".stamps").join(format!("{name}.json"));
-        Ok(Program { built, plan: Plan::resolve(name, &settings)?, settings, layout, stamp })
+        let cache = match request.no_cache {
+            true => OptimizedCache::none(),
+            false => OptimizedCache::at(folder.join(".optimized")),
+        };
+        Ok(Program {
+            built,
+            plan: Plan::resolve(name, &settings)?,
+            settings,
+            layout,
+            stamp,
+            debug_file: folder.join(format!("{name}.debug.wasm")),
+            cache,
+            no_cache: request.no_cache,
+        })
     }
 
     /// Goes through the stages, unless they were gone through before with the same inputs.
@@ -274,13 +296,16 @@ impl<'a> Program<'a> {
             shell.status(verb, format_args!("{} as {} {}", self.plan.image.name, image.format, image.digest));
         }
         let Program { built, settings, plan, layout, .. } = self;
-        let dep_info = built.wasm.with_extension("d");
+        let wasm = built.wasm.clone();
         let project = built.project.clone();
-        Ok(Made { project, settings, plan, layout, dep_info, sizes: stamp.sizes, images, fresh })
+        Ok(Made { project, settings, plan, layout, wasm, sizes: stamp.sizes, images, fresh })
     }
 
     /// The record of an earlier build that had the same inputs.
     fn current_stamp(&self) -> Result<Option<Stamp>, Failure> {
+        if self.no_cache || !self.debug_file.exists() {
+            return Ok(None);
+        }
         let Some(stamp) = Stamp::recall(&self.stamp) else { return Ok(None) };
         let digest = match stamp.digest_of(&self.built.wasm).filter(|_| self.built.fresh) {
             Some(digest) => digest,
@@ -299,13 +324,24 @@ impl<'a> Program<'a> {
                 "`{name}` seems to hold a path of this machine, and so may differ on others: {path}"
             ));
         }
-        let packed = pack(module, &self.plan, shell)?;
+        let packed = pack(module, &self.plan, &self.cache, shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
+        self.write_debug_file(&packed.named)?;
         packed.sizes.show(shell);
         let fingerprint = self.plan.fingerprint(digest);
         let stamp = Stamp::new(&self.built.wasm, digest, fingerprint, &self.layout, &packed);
         stamp.keep(&self.stamp);
         Ok(stamp)
+    }
+}
+
+impl Program<'_> {
+    fn write_debug_file(&self, named: &[u8]) -> Result<(), Failure> {
+        // A layout elsewhere doesn't make the folder.
+        let folder = self.debug_file.parent().unwrap_or(Path::new("."));
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|source| Error::Write { path: folder.to_owned(), source })?;
+        Ok(write(&self.debug_file, named)?)
     }
 }
 

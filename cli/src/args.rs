@@ -64,6 +64,15 @@ pub struct ModuleArgs {
     /// Take the module as it is
     #[arg(long, conflicts_with = "optimize")]
     pub no_optimize: bool,
+    /// Optimize with a wasm-opt of yours, a newer one maybe: a path, or a name to look up on PATH
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "wasm-opt"
+    )]
+    pub wasm_opt: Option<PathBuf>,
     /// What stays in the module for readable traces and debuggers: none, names (of functions) or dwarf
     #[arg(
         long,
@@ -136,6 +145,14 @@ pub struct PlaceArgs {
     pub tarball: Option<PathBuf>,
 }
 
+/// What earlier calls kept.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct CacheArgs {
+    /// Do everything anew, and keep nothing of it
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
 /// How registries are spoken with.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registry")]
@@ -163,6 +180,7 @@ impl ModuleArgs {
     pub fn settings(&self) -> Settings {
         Settings {
             optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
+            wasm_opt: self.wasm_opt.clone(),
             debug_info: self.debug_info.clone(),
             allow_imports: unless_empty(&self.allow_imports),
             deny: unless_empty(&self.deny),
@@ -239,7 +257,7 @@ pub struct GivenArgs {
     /// Let a component open connections, listen and look names up
     #[arg(long)]
     pub net: bool,
-    /// Compile anew, and keep nothing of it
+    /// Do everything anew, and keep nothing of it
     #[arg(long)]
     pub no_cache: bool,
     #[command(flatten)]
@@ -380,7 +398,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     #[expect(missing_docs, reason = "clap would show it")]
     pub limits: LimitArgs,
-    /// Compile anew, and keep nothing of it
+    /// Do everything anew, and keep nothing of it
     #[arg(long)]
     pub no_cache: bool,
     /// Arguments for the program

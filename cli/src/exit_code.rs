@@ -21,6 +21,8 @@ pub enum ExitCode {
     Build = 101,
     /// A smoke test failed.
     SmokeTest = 7,
+    /// An image is not what the sources make.
+    Different = 8,
     /// The program wanted more memory than its limit.
     Memory = 120,
     /// The program wanted larger tables than its limit.
@@ -39,7 +41,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, with what they mean.
-    pub const ALL: [(ExitCode, &'static str); 15] = [
+    pub const ALL: [(ExitCode, &'static str); 16] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "a failure without a code of its own: reading, writing, settings"),
         (ExitCode::Usage, "the command line makes no sense"),
@@ -50,6 +52,7 @@ impl ExitCode {
         (ExitCode::Registry, "the registry can't be reached, refuses, or doesn't have the image"),
         (ExitCode::Authentication, "the registry wants other credentials, or more rights"),
         (ExitCode::SmokeTest, "a smoke test failed"),
+        (ExitCode::Different, "`verify-rebuild`: the image is not what the sources make"),
         (ExitCode::Build, "cargo's build failed; cargo has said why"),
         (ExitCode::Memory, "`run`: the program wanted more memory than `--memory`"),
         (ExitCode::TableElements, "`run`: the program wanted more than `--max-table-elements`"),

@@ -13,6 +13,7 @@ pub mod error;
 pub mod exit_code;
 pub mod files;
 pub mod messages;
+pub mod optimized;
 pub mod pipeline;
 pub mod plan;
 pub mod render;

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use serde::Serialize;
 use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
-use wasm_oci_core::module::{BuiltModule, Level, OPTIMIZER, Report, optimize, validate};
+use wasm_oci_core::module::{BuiltModule, Level, ValidatedModule, validate};
 use wasm_oci_core::store::{
     ArchiveImage, Credentials, Layout, Registry, RegistryOptions, save, write_archive,
 };
 
 use crate::error::Error;
+use crate::optimized::OptimizedCache;
 use crate::plan::Plan;
 use crate::render::size;
 use crate::shell::Shell;
@@ -19,6 +20,9 @@ use crate::shell::Shell;
 /// separated by commas.
 pub const CAPABILITIES: &str = "io.github.wasm-oci.capabilities";
 
+/// The annotation that says what optimized the module, and how: `binaryen 116, level 1`.
+pub const OPTIMIZED: &str = "io.github.wasm-oci.optimized";
+
 /// What became of one module.
 #[derive(Debug)]
 pub struct Packed {
@@ -26,6 +30,8 @@ pub struct Packed {
     pub images: Vec<TaggedImage>,
     /// How large the module was at each stage.
     pub sizes: Sizes,
+    /// The module in them with the names of its functions.
+    pub named: Vec<u8>,
 }
 
 /// An image with its format and tags.
@@ -54,20 +60,15 @@ pub struct Sizes {
 ///
 /// # Errors
 /// What one of the stages fails with.
-pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, Error> {
-    if plan.optimize.level != Level::Off {
-        shell.status(
-            "Optimizing",
-            format_args!("{} ({OPTIMIZER}, level {})", plan.image.name, plan.optimize.level),
-        );
-    }
-    let optimized = optimize(module, &plan.optimize)?;
-    if let Some(note) = optimized.note() {
-        shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
-    }
-    let validated = validate(optimized, &plan.validate)?;
+pub fn pack(
+    module: BuiltModule,
+    plan: &Plan,
+    cache: &OptimizedCache,
+    shell: &Shell,
+) -> Result<Packed, Error> {
+    let validated = optimize(module, plan, cache, shell)?;
     let mut images = Vec::new();
-    let settings = with_capabilities(&plan.image, validated.report());
+    let settings = annotated(plan, &validated);
     for (image, &format) in assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats) {
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
@@ -76,14 +77,35 @@ pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, E
         .and_then(|main| main.image.wasm_manifest().ok())
         .map_or(0, |manifest| manifest.layers().iter().map(|layer| layer.descriptor().size).sum());
     let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
-    Ok(Packed { images, sizes })
+    Ok(Packed { images, sizes, named: validated.named().to_vec() })
 }
 
-/// The settings of an image, with what its module can do as an annotation.
-fn with_capabilities(settings: &ImageSettings, module: &Report) -> ImageSettings {
-    let names: Vec<&str> = module.capabilities.iter().map(|capability| capability.name()).collect();
-    let mut settings = settings.clone();
+/// Optimizes and validates a module as planned.
+///
+/// # Errors
+/// What one of the stages fails with.
+pub fn optimize(
+    module: BuiltModule,
+    plan: &Plan,
+    cache: &OptimizedCache,
+    shell: &Shell,
+) -> Result<ValidatedModule, Error> {
+    let announce = || shell.status("Optimizing", format_args!("{} ({})", plan.image.name, plan.optimize));
+    let optimized = cache.optimize(module, &plan.optimize, announce)?;
+    if let Some(note) = optimized.note() {
+        shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
+    }
+    Ok(validate(optimized, &plan.validate)?)
+}
+
+/// The settings of an image, with annotations of what its module can do and how it was made.
+fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
+    let names: Vec<&str> = module.report().capabilities.iter().map(|capability| capability.name()).collect();
+    let mut settings = plan.image.clone();
     settings.annotations.entry(CAPABILITIES.to_owned()).or_insert_with(|| names.join(","));
+    if plan.optimize.level != Level::Off {
+        settings.annotations.entry(OPTIMIZED.to_owned()).or_insert_with(|| plan.optimize.to_string());
+    }
     settings
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use wasm_oci_core::image::{
     Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
 };
-use wasm_oci_core::module::{Level, OPTIMIZER, OptimizeOptions, ValidateOptions};
+use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, WasmOpt};
 
 use crate::error::Error;
 use crate::settings::{Settings, SettingsError};
@@ -65,6 +65,10 @@ impl Plan {
             optimize: OptimizeOptions {
                 level,
                 debug_info: parsed_one("debug-info", settings.debug_info.as_ref())?.unwrap_or_default(),
+                optimizer: match &settings.wasm_opt {
+                    Some(program) => Optimizer::External(WasmOpt::find(program)?),
+                    None => Optimizer::Bundled,
+                },
             },
             validate: ValidateOptions {
                 allow_imports: settings.allow_imports.clone().unwrap_or_default().into_iter().collect(),
@@ -93,7 +97,8 @@ impl Plan {
     pub fn fingerprint(&self, module: Digest) -> Digest {
         let mut digester = Digester::default();
         digester.update(
-            format!("{} {OPTIMIZER} {:?}", env!("CARGO_PKG_VERSION"), self.without_content()).as_bytes(),
+            format!("{} {} {:?}", env!("CARGO_PKG_VERSION"), self.optimize, self.without_content())
+                .as_bytes(),
         );
         for file in &self.image.include {
             digester.update(Digest::of(file.content()).to_string().as_bytes());
@@ -122,6 +127,7 @@ impl Plan {
             "tags": self.tags.iter().map(Tag::to_string).collect::<Vec<_>>(),
             "repository": self.repository.as_ref().map(Reference::name),
             "optimize": self.optimize.level.name(),
+            "optimizer": self.optimize.optimizer.to_string(),
             "debug-info": self.optimize.debug_info.name(),
             "allow-imports": self.validate.allow_imports,
             "deny": self.validate.deny,

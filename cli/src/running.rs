@@ -11,10 +11,11 @@ use wasm_oci_core::run::{
 };
 use wasm_oci_core::store::{Kept, Location, load_wasm};
 
-use crate::args::{GivenArgs, RunArgs};
+use crate::args::{CacheArgs, GivenArgs, RunArgs};
 use crate::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
+use crate::optimized::OptimizedCache;
 use crate::shell::Shell;
 use crate::source::{AnySource, open};
 
@@ -41,6 +42,15 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
             shell.warn(error);
             Ok(None)
         }
+    }
+}
+
+/// The user's modules that were optimized before.
+#[must_use]
+pub fn optimized_cache(args: CacheArgs) -> OptimizedCache {
+    match cache_dir().filter(|_| !args.no_cache) {
+        Some(dir) => OptimizedCache::at(dir.join("optimized")),
+        None => OptimizedCache::none(),
     }
 }
 
@@ -132,6 +142,22 @@ impl Prepared {
             }
         };
         Ok(Prepared { program, files: Vec::new(), entrypoint: vec![name], args: Vec::new(), env: Vec::new() })
+    }
+
+    /// The same in every way, but with the module in a file: as an image with it would be.
+    ///
+    /// # Errors
+    /// What reading or compiling it fails with.
+    pub fn with_module(&self, engine: &Engine, path: &Path) -> Result<Prepared, Error> {
+        let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::any_import())?;
+        let Prepared { program: _, files, entrypoint, args, env } = self;
+        Ok(Prepared {
+            program,
+            files: files.clone(),
+            entrypoint: entrypoint.clone(),
+            args: args.clone(),
+            env: env.clone(),
+        })
     }
 
     /// The program of an image.

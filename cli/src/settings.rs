@@ -28,6 +28,8 @@ pub struct Settings {
     /// How much to optimize: off, 0 to 4, s or z.
     #[serde(deserialize_with = "level")]
     pub optimize: Option<String>,
+    /// Optimize with this `wasm-opt`, a path or a name to look up, instead of the Binaryen inside.
+    pub wasm_opt: Option<PathBuf>,
     /// What stays in the module for readable traces and debuggers: none, names or dwarf.
     pub debug_info: Option<String>,
     /// Import modules to accept beside WASI's.
@@ -76,6 +78,7 @@ impl Settings {
             repository: self.repository.or(lower.repository),
             insecure_registries: self.insecure_registries.or(lower.insecure_registries),
             optimize: self.optimize.or(lower.optimize),
+            wasm_opt: self.wasm_opt.or(lower.wasm_opt),
             debug_info: self.debug_info.or(lower.debug_info),
             allow_imports: self.allow_imports.or(lower.allow_imports),
             deny: self.deny.or(lower.deny),
@@ -134,6 +137,10 @@ impl Settings {
         }
         for host in settings.include.values_mut() {
             *host = folder.join(&host);
+        }
+        // A name alone is looked up on PATH, as cargo does with `linker`.
+        if let Some(program) = settings.wasm_opt.as_mut().filter(|program| program.components().count() > 1) {
+            *program = folder.join(&program);
         }
         Ok(settings)
     }

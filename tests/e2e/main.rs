@@ -10,6 +10,7 @@ mod exec;
 mod golden;
 mod harness;
 mod layouts;
+mod optimizing;
 mod real_crates;
 mod registry;
 mod running;

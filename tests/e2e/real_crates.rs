@@ -47,11 +47,12 @@ fn smoke_tests_pass_before_and_after_optimizing() {
         let tests: Vec<_> = package.cases.iter().map(|case| case.smoke_test(&native, temp.path())).collect();
         let table = toml::Table::from_iter([("smoke".to_owned(), toml::Value::Array(tests))]);
         fs::write(&file, table.to_string()).unwrap();
+        let layout = |level: &str| temp.path().join(level);
         for level in ["--no-optimize", "-O1", "-Oz"] {
-            let layout = temp.path().join(level);
-            build(&package, &fetched, &layout, &[level]);
+            build(&package, &fetched, &layout(level), &[level]);
             let mut test = harness::wasm_oci();
-            test.arg("test").arg(format!("oci:{}", layout.display())).arg("--cases").arg(&file);
+            test.arg("test").arg(format!("oci:{}", layout(level).display())).arg("--cases").arg(&file);
+            test.arg("--verify-behaviour").arg(format!("oci:{}", layout("--no-optimize").display()));
             let run = harness::Run::of(&mut test).success();
             let passed = format!("{0} tests run: {0} passed", package.cases.len());
             assert!(run.stderr.contains(&passed), "{}: {}", package.name, run.stderr);

@@ -1,7 +1,7 @@
 //! `cargo wasm-oci build`: crates into images.
 
 use clap::Args;
-use wasm_oci::args::{ImageArgs, ModuleArgs, OutputArgs, PlaceArgs};
+use wasm_oci::args::{CacheArgs, ImageArgs, ModuleArgs, OutputArgs, PlaceArgs};
 use wasm_oci::messages::Places;
 use wasm_oci::pipeline::to_archive;
 use wasm_oci::settings::Settings;
@@ -21,6 +21,8 @@ pub(super) struct Build {
     making: MakeArgs,
     #[command(flatten)]
     places: PlaceArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
 }
 
 /// What `build`, `push`, `run`, `serve` and `test` share.
@@ -54,6 +56,7 @@ impl MakeArgs {
             flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
             layout: None,
             json: self.json(),
+            no_cache: false,
         }
     }
 
@@ -73,7 +76,8 @@ pub(super) fn dry_run(request: &Request, shell: &Shell) -> Result<(), Failure> {
 impl Build {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
         let layout = self.places.oci_layout_path.clone();
-        let request = Request { layout, ..self.making.request(Settings::default(), output) };
+        let no_cache = self.cache.no_cache;
+        let request = Request { layout, no_cache, ..self.making.request(Settings::default(), output) };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }

@@ -7,6 +7,7 @@ mod run;
 mod run_image;
 mod serve;
 mod test;
+mod verify_rebuild;
 mod watch;
 
 use std::ffi::OsString;
@@ -69,6 +70,7 @@ enum Command {
     Push(push::Push),
     Run(run::Run),
     Test(test::Test),
+    VerifyRebuild(verify_rebuild::VerifyRebuild),
     Watch(watch::Watch),
     Exec(exec::Exec),
     #[command(hide = true)]
@@ -87,6 +89,7 @@ impl Cli {
             Command::Push(push) => push.run(&self.output, shell).map(|()| 0),
             Command::Run(run) => run.run(&self.output, shell),
             Command::Test(test) => test.run(&self.output, shell),
+            Command::VerifyRebuild(verify) => verify.run(&self.output, shell),
             Command::Watch(watch) => watch.run(&self.output, shell),
             Command::Exec(exec) => exec.run(shell),
             Command::RunImage(image) => image.run(&self.output),

@@ -1,7 +1,7 @@
 //! `cargo wasm-oci push`: crates into images into a registry.
 
 use clap::Args;
-use wasm_oci::args::{OutputArgs, RegistryArgs};
+use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs};
 use wasm_oci::error::Error;
 use wasm_oci::messages::Places;
 use wasm_oci::pipeline::{block_on, to_registry};
@@ -13,7 +13,7 @@ use wasm_oci_core::image::Reference;
 use super::build::{MakeArgs, dry_run};
 use super::test::suites;
 use crate::failure::Failure;
-use crate::stages::{Made, make};
+use crate::stages::{Made, Request, make};
 
 /// Build every program of a package or workspace into an image, and push it to a registry
 ///
@@ -28,6 +28,11 @@ pub(super) struct Push {
     /// Push without running the smoke tests first
     #[arg(long)]
     no_test: bool,
+    /// Also run each smoke test on the module as it was built, and refuse when optimizing has changed what it does
+    #[arg(long, conflicts_with = "no_test")]
+    verify_behaviour: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -37,7 +42,8 @@ pub(super) struct Push {
 impl Push {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
         let own = Settings { repository: self.destination.clone(), ..self.registry.settings() };
-        let request = self.making.request(own, output);
+        let no_cache = self.cache.no_cache;
+        let request = Request { no_cache, ..self.making.request(own, output) };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }
@@ -64,7 +70,13 @@ impl Push {
             return Ok(());
         }
         let engine = test_engine(shell)?;
-        Ok(require(&engine, &suites(&engine, made, None)?, "`--no-test`", self.making.json(), shell)?)
+        Ok(require(
+            &engine,
+            &suites(&engine, made, self.verify_behaviour, None)?,
+            "`--no-test`",
+            self.making.json(),
+            shell,
+        )?)
     }
 }
 

@@ -9,7 +9,7 @@ use wasm_oci::shell::Shell;
 
 use super::build::{MakeArgs, dry_run};
 use crate::failure::Failure;
-use crate::stages::{Made, make};
+use crate::stages::{Made, Request, make};
 
 /// Build a program into an image and run it
 ///
@@ -25,7 +25,8 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
-        let request = self.making.request(Settings::default(), output);
+        let no_cache = self.run.given.no_cache;
+        let request = Request { no_cache, ..self.making.request(Settings::default(), output) };
         if self.making.dry_run {
             return dry_run(&request, shell).map(|()| 0);
         }

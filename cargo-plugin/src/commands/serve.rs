@@ -10,7 +10,7 @@ use wasm_oci::shell::Shell;
 use super::build::{MakeArgs, dry_run};
 use super::run::chosen;
 use crate::failure::Failure;
-use crate::stages::make;
+use crate::stages::{Request, make};
 
 /// Build a component into an image and answer HTTP requests with it
 ///
@@ -29,7 +29,8 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
-        let request = self.making.request(Settings::default(), output);
+        let no_cache = self.serve.no_cache;
+        let request = Request { no_cache, ..self.making.request(Settings::default(), output) };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }

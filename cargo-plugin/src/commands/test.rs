@@ -1,7 +1,7 @@
 //! `cargo wasm-oci test`: the smoke tests of crates, on the modules in their images.
 
 use clap::Args;
-use wasm_oci::args::{OutputArgs, RegistryArgs, TestArgs};
+use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs, TestArgs};
 use wasm_oci::error::Error;
 use wasm_oci::exit_code::ExitCode;
 use wasm_oci::pipeline::{block_on, registry};
@@ -27,6 +27,11 @@ pub(super) struct Test {
     /// Build nothing, and test what the registry has: in the setting `repository`, or here
     #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     remote: Option<String>,
+    /// Also run each test on the module as it was built, and compare: optimizing must not change what it does
+    #[arg(long, conflicts_with = "remote")]
+    verify_behaviour: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
     #[command(flatten)]
     making: MakeArgs,
     #[command(flatten)]
@@ -39,21 +44,28 @@ impl Test {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
         let repository = self.remote.clone().filter(|reference| !reference.is_empty());
         let request = self.making.request(Settings { repository, ..self.registry.settings() }, output);
+        let request = Request { no_cache: self.cache.no_cache, ..request };
         if self.making.dry_run {
             return dry_run(&request, shell).map(|()| 0);
         }
         let engine = test_engine(shell)?;
         let suites = match self.remote {
             Some(_) => remote_suites(&engine, &request, shell)?,
-            None => suites(&engine, &make(&request, shell)?, Some(shell))?,
+            None => suites(&engine, &make(&request, shell)?, self.verify_behaviour, Some(shell))?,
         };
         let report = test(&engine, &suites, &self.tests, self.making.json(), shell)?;
         Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
     }
 }
 
-/// The programs that have tests, as they are in the images that were made. `missing` is told of those that have none.
-pub(super) fn suites(engine: &Engine, made: &[Made], missing: Option<&Shell>) -> Result<Vec<Suite>, Failure> {
+/// The programs that have tests, as they are in the images that were made; to be compared, if asked for, with how they
+/// were built. `missing` is told of those that have none.
+pub(super) fn suites(
+    engine: &Engine,
+    made: &[Made],
+    verify_behaviour: bool,
+    missing: Option<&Shell>,
+) -> Result<Vec<Suite>, Failure> {
     let mut suites = Vec::new();
     for program in made {
         let cases = &program.settings.smoke;
@@ -65,7 +77,8 @@ pub(super) fn suites(engine: &Engine, made: &[Made], missing: Option<&Shell>) ->
         let images = program.load()?;
         let main = images.first().ok_or_else(|| Error::Usage("there is no image to test".to_owned()))?;
         let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?;
-        suites.push(suite(&program.project, prepared, cases));
+        let reference = verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
+        suites.push(Suite { reference, ..suite(&program.project, prepared, cases) });
     }
     Ok(suites)
 }
@@ -109,6 +122,7 @@ fn suite(project: &Project, program: Prepared, cases: &[Case]) -> Suite {
         package: Some(project.package.clone()),
         name: project.target.clone(),
         program,
+        reference: None,
         cases: cases.to_vec(),
     }
 }

@@ -6,7 +6,6 @@ use wasm_oci_core::image::{Image, Manifest, Platform};
 use wasm_oci_core::module::{BuiltModule, Report, ValidateOptions, ValidatedModule, validate};
 use wasm_oci_core::store::Location;
 
-use super::push::format_of;
 use crate::args::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
@@ -56,7 +55,7 @@ fn image_text(image: &Image, module: &Report) -> Result<String, Error> {
     let manifest = image.wasm_manifest()?;
     let config = manifest.config();
     field(&mut text, "digest", &image.digest().to_string());
-    field(&mut text, "format", format_of(image).name());
+    field(&mut text, "format", image.format().name());
     field(&mut text, "image size", &size(image.size()));
     let platforms: Vec<String> = platforms(image).map(Platform::to_string).collect();
     field(&mut text, "platforms", &platforms.join(", "));
@@ -98,7 +97,7 @@ fn platforms(image: &Image) -> impl Iterator<Item = &Platform> {
 fn image_json(image: &Image, module: &Report) -> Value {
     json!({
         "digest": image.digest(),
-        "format": format_of(image).name(),
+        "format": image.format().name(),
         "size": image.size(),
         "manifests": image.manifests().iter().map(manifest_json).collect::<Vec<_>>(),
         "module": module,

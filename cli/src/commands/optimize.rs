@@ -3,13 +3,15 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use wasm_oci_core::module::{BuiltModule, Level, optimize, validate};
+use wasm_oci_core::module::{BuiltModule, Level};
 
-use crate::args::ModuleArgs;
+use crate::args::{CacheArgs, ModuleArgs};
 use crate::error::Error;
 use crate::files::write;
+use crate::pipeline::optimize;
 use crate::plan::Plan;
 use crate::render::size;
+use crate::running::optimized_cache;
 use crate::settings::Settings;
 use crate::shell::Shell;
 
@@ -25,6 +27,11 @@ pub(crate) struct Optimize {
     /// Print the sizes as JSON
     #[arg(long)]
     json: bool,
+    /// Write the same module with the names of its functions, to read traces with
+    #[arg(long, value_name = "FILE")]
+    debug_file: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
     #[command(flatten)]
     module: ModuleArgs,
 }
@@ -34,12 +41,12 @@ impl Optimize {
         // A module by itself is not compressed any more.
         let smallest = Settings { optimize: Some(Level::Oz.name().to_owned()), ..Settings::default() };
         let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;
-        let optimized = optimize(BuiltModule::read(&self.input)?, &plan.optimize)?;
-        if let Some(note) = optimized.note() {
-            shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
-        }
-        let module = validate(optimized, &plan.validate)?;
+        let cache = optimized_cache(self.cache);
+        let module = optimize(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;
         write(&self.output, module.bytes())?;
+        if let Some(path) = &self.debug_file {
+            write(path, module.named())?;
+        }
         let (before, after) = (module.raw_size(), module.bytes().len() as u64);
         shell.status("Size", format_args!("{} → {} optimized", size(before), size(after)));
         if self.json {

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wasm_oci_core::module::BuiltModule;
 
-use crate::args::{ImageArgs, ModuleArgs, PlaceArgs};
+use crate::args::{CacheArgs, ImageArgs, ModuleArgs, PlaceArgs};
 use crate::env_vars;
 use crate::error::Error;
+use crate::files::write;
 use crate::messages::{ImageMessage, Places};
 use crate::pipeline::{block_on, pack, to_archive, to_layout};
 use crate::plan::Plan;
+use crate::running::optimized_cache;
 use crate::settings::Settings;
 use crate::shell::Shell;
 
@@ -28,6 +30,11 @@ pub(crate) struct Pack {
     /// Print the plan as JSON, and do nothing
     #[arg(long)]
     dry_run: bool,
+    /// Write the module in the image with the names of its functions, to read traces with
+    #[arg(long, value_name = "FILE")]
+    debug_file: Option<PathBuf>,
+    #[command(flatten)]
+    cache: CacheArgs,
     #[command(flatten)]
     places: PlaceArgs,
     #[command(flatten)]
@@ -68,8 +75,11 @@ impl Pack {
         if self.dry_run {
             return shell.print_json(&plan.to_json());
         }
-        let packed = pack(BuiltModule::read(&self.file)?, &plan, shell)?;
+        let packed = pack(BuiltModule::read(&self.file)?, &plan, &optimized_cache(self.cache), shell)?;
         packed.sizes.show(shell);
+        if let Some(path) = &self.debug_file {
+            write(path, &packed.named)?;
+        }
 
         let default_layout = PathBuf::from(format!("{name}.oci"));
         let layout = match (&self.places.oci_layout_path, &self.places.tarball) {

@@ -6,7 +6,6 @@ use clap::Args;
 use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::{Location, Name, load_wasm};
 
-use super::push::format_of;
 use crate::args::{PlaceArgs, RegistryArgs};
 use crate::error::Error;
 use crate::files::write;
@@ -68,7 +67,7 @@ impl Pull {
     fn pull_image(&self, insecure: &[String], shell: &Shell) -> Result<(), Error> {
         let image = block_on(load_image(&Location::Registry(self.source.clone()), insecure))?;
         let tags = vec![self.source.tag().cloned().unwrap_or_else(Tag::latest)];
-        let images = [TaggedImage { format: format_of(&image), image, tags }];
+        let images = [TaggedImage { format: image.format(), image, tags }];
         let places = Places {
             layout: self.places.oci_layout_path.as_deref(),
             archive: self.places.tarball.as_deref(),

@@ -3,18 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use wasm_oci_core::image::{Format, Image, MediaType, Reference};
+use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use super::test::cases;
-use crate::args::{ImageArgs, ModuleArgs, RegistryArgs};
+use crate::args::{CacheArgs, ImageArgs, ModuleArgs, RegistryArgs};
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
 use crate::pipeline::{Sizes, TaggedImage, block_on, pack, to_registry};
 use crate::plan::Plan;
-use crate::running::Prepared;
+use crate::running::{Prepared, optimized_cache};
 use crate::settings::Settings;
 use crate::shell::Shell;
 use crate::smoke::{Suite, require, test_engine};
@@ -40,6 +40,8 @@ pub(crate) struct Push {
     /// Print the plan as JSON, and push nothing
     #[arg(long)]
     dry_run: bool,
+    #[command(flatten)]
+    cache: CacheArgs,
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
@@ -105,27 +107,16 @@ impl Push {
         shell: &Shell,
     ) -> Result<(Vec<TaggedImage>, Option<Sizes>), Error> {
         if let Location::File(path) = &self.source {
-            let packed = pack(wasm_oci_core::module::BuiltModule::read(path)?, plan, shell)?;
+            let packed = pack(
+                wasm_oci_core::module::BuiltModule::read(path)?,
+                plan,
+                &optimized_cache(self.cache),
+                shell,
+            )?;
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }
         let image = block_on(load_image(&self.source, insecure))?;
-        Ok((vec![TaggedImage { format: format_of(&image), image, tags: plan.tags.clone() }], None))
-    }
-}
-
-/// Which of our formats an image has.
-pub(super) fn format_of(image: &Image) -> Format {
-    if image.root().descriptor().media_type.is_index() {
-        return Format::Universal;
-    }
-    let Some(manifest) = image.manifests().first() else { return Format::Container };
-    let is_raw = |blob: &wasm_oci_core::image::Blob| blob.descriptor().media_type == MediaType::Wasm;
-    let raw = manifest.layers().iter().filter(|layer| is_raw(layer)).count();
-    match (raw, manifest.layers().len()) {
-        _ if manifest.config_blob().descriptor().media_type == MediaType::WasmConfig => Format::Artifact,
-        (0, _) => Format::Container,
-        (raw, all) if raw == all => Format::Module,
-        _ => Format::Combined,
+        Ok((vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }], None))
     }
 }

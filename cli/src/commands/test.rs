@@ -26,6 +26,9 @@ pub(crate) struct Test {
     /// The tests: a TOML file of [[smoke]] tables
     #[arg(long, value_name = "FILE")]
     cases: PathBuf,
+    /// Also run each test on this module, as it was before it was optimized, and compare what they do
+    #[arg(long, value_name = "SOURCE")]
+    verify_behaviour: Option<Location>,
     /// Print a line of JSON for each test
     #[arg(long)]
     json: bool,
@@ -39,14 +42,15 @@ impl Test {
     pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
         let cases = cases(&self.cases, shell)?;
         let engine = test_engine(shell)?;
-        let program = match &self.source {
-            Location::File(path) => Prepared::of_file(&engine, path)?,
+        let program = |source: &Location| match source {
+            Location::File(path) => Prepared::of_file(&engine, path),
             place => {
                 let manifest = block_on(pulled(place, &self.registry.insecure(), true))?;
-                Prepared::of_manifest(&engine, &manifest)?
+                Prepared::of_manifest(&engine, &manifest)
             }
         };
-        let suites = [Suite::new(program, cases)];
+        let reference = self.verify_behaviour.as_ref().map(program).transpose()?;
+        let suites = [Suite { reference, ..Suite::new(program(&self.source)?, cases) }];
         let report = test(&engine, &suites, &self.tests, self.json, shell)?;
         Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
     }

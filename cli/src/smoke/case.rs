@@ -77,6 +77,14 @@ pub struct Expected {
     pub absent: bool,
 }
 
+impl Expected {
+    /// Whether only some of it is known beforehand: the rest may be another each time.
+    pub(super) fn is_partial(&self) -> bool {
+        let Expected { equals, from, contains, matches, absent: _ } = self;
+        equals.is_none() && from.is_none() && !(contains.is_empty() && matches.is_empty())
+    }
+}
+
 /// An HTTP request, and the answer that is expected.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]

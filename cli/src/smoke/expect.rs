@@ -1,5 +1,6 @@
 //! Whether what a program did is what was expected of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ impl Expectation<'_> {
     pub(super) fn mismatches(&self, what: &str, actual: &[u8]) -> Vec<Mismatch> {
         let mut mismatches = Vec::new();
         if let Some(expected) = self.whole.as_deref().filter(|expected| *expected != actual) {
-            mismatches.push(different(what, expected, actual));
+            mismatches.push(different(what, "what was expected", expected, actual));
         }
         let text = String::from_utf8_lossy(actual);
         for part in self.contains.iter().filter(|part| !text.contains(part.as_str())) {
@@ -66,17 +67,38 @@ impl Expectation<'_> {
     }
 }
 
-fn different(what: &str, expected: &[u8], actual: &[u8]) -> Mismatch {
+/// What can be observed of a run, by what messages call it, and is the same each time.
+pub(super) type Observed = BTreeMap<String, Vec<u8>>;
+
+/// What differs between two runs that should do the same.
+pub(super) fn differences(reference: &Observed, actual: &Observed) -> Vec<Mismatch> {
+    const THAN: &str = "that of the module as it was built";
+    let all: BTreeSet<&String> = reference.keys().chain(actual.keys()).collect();
+    let difference = |what: &String| match (reference.get(what), actual.get(what)) {
+        (Some(expected), Some(actual)) if expected != actual => Some(different(what, THAN, expected, actual)),
+        (Some(_), None) => {
+            Some(Mismatch::new(what, format!("{what} is only there with the module as it was built")))
+        }
+        (None, Some(_)) => {
+            Some(Mismatch::new(what, format!("{what} is not there with the module as it was built")))
+        }
+        _ => None,
+    };
+    all.into_iter().filter_map(difference).collect()
+}
+
+/// That something is not `than` what it is to be.
+fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch {
     match (std::str::from_utf8(expected), std::str::from_utf8(actual)) {
         (Ok(expected), Ok(actual)) => {
-            Mismatch::new(what, format!("{what} is not what was expected:")).with(diff(expected, actual))
+            Mismatch::new(what, format!("{what} is not {than}:")).with(diff(expected, actual))
         }
         _ => {
             let same = expected.iter().zip(actual).take_while(|(a, b)| a == b).count();
             let sizes = format!("{} bytes, not {}", actual.len(), expected.len());
             let mismatch = Mismatch::new(
                 what,
-                format!("{what} is not what was expected: {sizes}; byte {same} is the first that differs:"),
+                format!("{what} is not {than}: {sizes}; byte {same} is the first that differs:"),
             );
             mismatch.with(format!("-{}\n+{}\n", hex(expected, same), hex(actual, same)))
         }

@@ -14,8 +14,8 @@ use tokio::sync::oneshot;
 use wasm_oci_core::run::{Engine, Program, RunOptions, ServeOptions, Server};
 
 use super::case::{Answer, Case, Http};
-use super::expect::{Mismatch, shortened, visible};
-use super::run::{DEFAULT_OUTPUT, Outcome, expectation, files_after, verdict};
+use super::expect::{Mismatch, Observed, shortened, visible};
+use super::run::{DEFAULT_OUTPUT, Outcome, expectation, files_after, is_partial, verdict};
 
 /// How long the program may work on after its answer.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -38,7 +38,7 @@ pub(super) fn test(
     case: &Case,
     request: &Http,
     root: &Path,
-) -> Result<Outcome, String> {
+) -> Result<(Outcome, Observed), String> {
     let start = Instant::now();
     let most = usize::try_from(options.limits.output.unwrap_or(DEFAULT_OUTPUT)).unwrap_or(usize::MAX);
     let timeout = options.limits.timeout.unwrap_or(Duration::MAX);
@@ -54,7 +54,12 @@ pub(super) fn test(
     }
     mismatches.extend(files_after(case, root)?);
     let verdict = verdict(mismatches);
-    Ok(Outcome { verdict, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() })
+    let outcome = Outcome { verdict, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() };
+    let mut observed = Observed::from([("the status".to_owned(), response.status.to_string().into_bytes())]);
+    if !is_partial(request.answer.body.as_ref()) {
+        observed.insert("the body".to_owned(), response.body);
+    }
+    Ok((outcome, observed))
 }
 
 /// Does something while the program serves at an address. Says, too, what the server has to say of a request that

@@ -40,6 +40,9 @@ pub struct Suite {
     pub name: String,
     /// The program.
     pub program: Prepared,
+    /// The same program as it was built, before it was optimized. If it is there, each test runs on it, too, and fails
+    /// unless both do the same.
+    pub reference: Option<Prepared>,
     /// Its tests.
     pub cases: Vec<Case>,
 }
@@ -51,7 +54,7 @@ impl Suite {
         // A module that was just compiled is called by its whole path.
         let name = program.program().name().rsplit(['/', '\\']).next().unwrap_or_default();
         let name = name.strip_suffix(".wasm").unwrap_or(name).to_owned();
-        Suite { package: None, name, program, cases }
+        Suite { package: None, name, program, reference: None, cases }
     }
 }
 
@@ -153,7 +156,7 @@ fn run_all<'a>(
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(suite, case)) = meant.get(index) else { break };
-                    let outcome = run::test(engine, &suite.program, case);
+                    let outcome = run::test(engine, suite, case);
                     if fail_fast && outcome.verdict != Verdict::Passed {
                         stop.store(true, Ordering::Relaxed);
                     }

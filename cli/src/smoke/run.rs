@@ -10,8 +10,8 @@ use wasm_oci_core::image::IncludedFile;
 use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
 
 use super::case::{Case, Expected, guest_path};
-use super::expect::{Expectation, Mismatch};
-use super::http;
+use super::expect::{Expectation, Mismatch, Observed, differences};
+use super::{Suite, http};
 use crate::running::{Prepared, ending, write_files};
 
 /// The time that a program may take unless its test says another.
@@ -56,8 +56,13 @@ pub(super) fn limits(case: &Case) -> Limits {
 }
 
 /// Runs a test to its end, on this thread.
-pub(super) fn test(engine: &Engine, prepared: &Prepared, case: &Case) -> Outcome {
-    attempt(engine, prepared, case).unwrap_or_else(|reason| Outcome {
+pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> Outcome {
+    let attempt = || {
+        let (outcome, observed) = attempt(engine, &suite.program, case)?;
+        let Some(reference) = &suite.reference else { return Ok(outcome) };
+        compare(outcome, &observed, attempt(engine, reference, case)?.1)
+    };
+    attempt().unwrap_or_else(|reason| Outcome {
         verdict: Verdict::Broken(reason),
         time: Duration::ZERO,
         exit_code: None,
@@ -66,11 +71,25 @@ pub(super) fn test(engine: &Engine, prepared: &Prepared, case: &Case) -> Outcome
     })
 }
 
-fn attempt(engine: &Engine, prepared: &Prepared, case: &Case) -> Result<Outcome, String> {
+/// The outcome of a run, held against what the reference did.
+fn compare(outcome: Outcome, observed: &Observed, reference: Observed) -> Result<Outcome, String> {
+    let mut mismatches = match outcome.verdict {
+        Verdict::Passed => Vec::new(),
+        Verdict::Failed(mismatches) => mismatches,
+        Verdict::Broken(reason) => return Err(reason),
+    };
+    mismatches.extend(differences(&reference, observed));
+    Ok(Outcome { verdict: verdict(mismatches), ..outcome })
+}
+
+fn attempt(engine: &Engine, prepared: &Prepared, case: &Case) -> Result<(Outcome, Observed), String> {
     let root = root(prepared, case)?;
     let options = options(prepared, case, root.path())?;
     if let Some(request) = &case.http {
-        return http::test(engine, prepared.program(), &options, case, request, root.path());
+        let (outcome, mut observed) =
+            http::test(engine, prepared.program(), &options, case, request, root.path())?;
+        observe_files(root.path(), root.path(), case, &mut observed)?;
+        return Ok((outcome, observed));
     }
     // What is missing should be known before the program has run.
     let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
@@ -97,13 +116,50 @@ fn attempt(engine: &Engine, prepared: &Prepared, case: &Case) -> Result<Outcome,
         mismatches.extend(expectation.into_iter().flat_map(|it| it.mismatches(what, actual)));
     }
     mismatches.extend(files_after(case, root.path())?);
-    Ok(Outcome {
+    let mut observed = Observed::from([("the exit code".to_owned(), code.to_string().into_bytes())]);
+    for (what, expected, actual) in
+        [("stdout", &case.stdout, &outcome.stdout), ("stderr", &case.stderr, &outcome.stderr)]
+    {
+        if !is_partial(expected.as_ref()) {
+            observed.insert(what.to_owned(), actual.clone());
+        }
+    }
+    observe_files(root.path(), root.path(), case, &mut observed)?;
+    let outcome = Outcome {
         verdict: verdict(mismatches),
         time,
         exit_code: Some(code),
         stdout: outcome.stdout,
         stderr: outcome.stderr,
-    })
+    };
+    Ok((outcome, observed))
+}
+
+pub(super) fn is_partial(expected: Option<&Expected>) -> bool {
+    expected.is_some_and(Expected::is_partial)
+}
+
+/// The files that are left below a folder of the program's `/`. Links are not followed.
+fn observe_files(folder: &Path, root: &Path, case: &Case, observed: &mut Observed) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("can't read what the program left: {e}");
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let metadata = path.symlink_metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            observe_files(&path, root, case, observed)?;
+        } else if metadata.is_file() {
+            let name = path.strip_prefix(root).unwrap_or(&path);
+            let expected = case
+                .files_after
+                .iter()
+                .find(|(path, _)| guest_path(path).is_some_and(|it| Path::new(&it) == name));
+            if !is_partial(expected.map(|(_, expected)| expected)) {
+                let what = format!("the file `{}`", name.display());
+                observed.insert(what, fs::read(&path).map_err(failed)?);
+            }
+        }
+    }
+    Ok(())
 }
 
 pub(super) fn verdict(mismatches: Vec<Mismatch>) -> Verdict {

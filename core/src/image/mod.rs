@@ -90,6 +90,23 @@ impl Image {
         self.manifests.iter().find(of_wasm).or(self.manifests.first()).ok_or(Error::NoManifest)
     }
 
+    /// Which of the formats it has, or comes closest to.
+    #[must_use]
+    pub fn format(&self) -> Format {
+        if self.root().descriptor().media_type.is_index() {
+            return Format::Universal;
+        }
+        let Some(manifest) = self.manifests().first() else { return Format::Container };
+        let is_raw = |blob: &Blob| blob.descriptor().media_type == MediaType::Wasm;
+        let raw = manifest.layers().iter().filter(|layer| is_raw(layer)).count();
+        match (raw, manifest.layers().len()) {
+            _ if manifest.config_blob().descriptor().media_type == MediaType::WasmConfig => Format::Artifact,
+            (0, _) => Format::Container,
+            (raw, all) if raw == all => Format::Module,
+            _ => Format::Combined,
+        }
+    }
+
     /// Every blob of the image once, in the order in which a store must take them: layers and configurations,
     /// then manifests, the root last.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {

@@ -7,17 +7,6 @@ use wasmparser::WasmFeatures;
 use super::optimize::Outcome;
 use super::{DebugInfo, Level, OptimizeError, OptimizeOptions};
 
-/// What Binaryen may use in any case. rustc's modules use them without saying so when `strip = true` has deleted
-/// their `target_features` section; every runtime in use has them, and Binaryen needs bulk-memory for its own.
-const BASELINE: [Feature; 6] = [
-    Feature::BulkMemory,
-    Feature::SignExt,
-    Feature::MutableGlobals,
-    Feature::TruncSat,
-    Feature::ReferenceTypes,
-    Feature::Multivalue,
-];
-
 /// What Binaryen calls each feature that wasmparser can find in a module.
 const KNOWN: [(WasmFeatures, Feature); 16] = [
     (WasmFeatures::MUTABLE_GLOBAL, Feature::MutableGlobals),
@@ -46,10 +35,7 @@ pub(super) fn run(
     options: &OptimizeOptions,
 ) -> Result<Outcome, OptimizeError> {
     let known = KNOWN.iter().fold(WasmFeatures::MVP, |all, (feature, _)| all | *feature);
-    let unknown = super::features::named(features.difference(known));
-    if !unknown.is_empty() {
-        let names: Vec<&str> = unknown.iter().map(super::Feature::name).collect();
-        let note = format!("Binaryen does not know {}: only debug information was removed", names.join(", "));
+    if let Some(note) = super::optimize::unknown(features, known) {
         return Ok(Outcome { bytes: None, note: Some(note) });
     }
     if options.debug_info == DebugInfo::Dwarf {
@@ -59,10 +45,8 @@ pub(super) fn run(
     let mut options = passes(options.level);
     // The module was validated before, and the result is validated after; Binaryen prints what it finds.
     options.validate(false).debug_info(true);
-    for feature in
-        BASELINE.into_iter().chain(KNOWN.iter().filter(|(f, _)| features.contains(*f)).map(|(_, b)| *b))
-    {
-        options.enable_feature(feature);
+    for (_, feature) in KNOWN.iter().filter(|(known, _)| features.contains(*known)) {
+        options.enable_feature(*feature);
     }
 
     let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;

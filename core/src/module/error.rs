@@ -33,6 +33,14 @@ pub enum OptimizeError {
     /// It isn't valid WebAssembly as it came.
     #[error(transparent)]
     Invalid(Box<ValidateError>),
+    /// The user's own `wasm-opt` doesn't do it.
+    #[error("can't optimize with `{}`: {reason}", program.display())]
+    External {
+        /// The program.
+        program: PathBuf,
+        /// What happened, and what to do.
+        reason: String,
+    },
     /// Binaryen works on files, and its temporary ones failed.
     #[error(
         "can't write a temporary file for the optimizer: {0}: free some space, or set TMPDIR to another folder"

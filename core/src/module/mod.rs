@@ -7,17 +7,23 @@
 mod binaryen;
 mod built;
 mod capabilities;
+mod difference;
 mod error;
 mod features;
 mod optimize;
 mod report;
 mod sections;
 mod validate;
+mod wasm_opt;
 
 pub use built::BuiltModule;
 pub use capabilities::Capability;
+pub use difference::{Difference, DifferenceKind, first_difference};
 pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
-pub use optimize::{DebugInfo, Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
+pub use optimize::{
+    DebugInfo, Level, OptimizeOptions, OptimizedModule, Optimizer, optimize, optimized_before,
+};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};
+pub use wasm_opt::WasmOpt;

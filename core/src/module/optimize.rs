@@ -4,18 +4,34 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::sections::{is_component, nested, with_contents, without_custom};
-use super::{BuiltModule, OptimizeError, ValidateError};
+use wasmparser::WasmFeatures;
 
-/// What optimizes, and its version: a part of what decides the bytes.
-#[cfg(feature = "optimize")]
-pub const OPTIMIZER: &str = "binaryen 116";
-/// What optimizes, and its version: a part of what decides the bytes.
-#[cfg(not(feature = "optimize"))]
-pub const OPTIMIZER: &str = "strip";
+use super::sections::{is_component, nested, with_contents, without_custom};
+use super::{BuiltModule, OptimizeError, ValidateError, WasmOpt};
+
+/// What optimizes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum Optimizer {
+    /// What is inside.
+    #[default]
+    Bundled,
+    /// A program of the user's.
+    External(WasmOpt),
+}
+
+impl fmt::Display for Optimizer {
+    /// Its name and version: with the options, what decides the bytes.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Optimizer::Bundled if cfg!(feature = "optimize") => f.write_str("binaryen 116"),
+            Optimizer::Bundled => f.write_str("strip"),
+            Optimizer::External(program) => program.fmt(f),
+        }
+    }
+}
 
 /// How much work the optimizer does, by the names of `wasm-opt`'s options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub enum Level {
     /// Nothing: the bytes stay as they came.
     Off,
@@ -120,6 +136,15 @@ pub struct OptimizeOptions {
     pub level: Level,
     /// What stays in the module.
     pub debug_info: DebugInfo,
+    /// What does the work.
+    pub optimizer: Optimizer,
+}
+
+impl fmt::Display for OptimizeOptions {
+    /// What optimizes, and how: `binaryen 116, level z`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}, level {}", self.optimizer, self.level)
+    }
 }
 
 /// A module after the optimizer, or one that was meant to stay as it is.
@@ -181,10 +206,22 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
     if options.level == Level::Off {
         return Ok(module.unoptimized());
     }
-    let raw_size = module.bytes().len() as u64;
     let mut notes = BTreeSet::new();
     let named = smaller(module.name(), module.bytes(), options, &mut notes)?;
     let note = (!notes.is_empty()).then(|| Vec::from_iter(notes).join("; "));
+    Ok(OptimizedModule { note, ..optimized_before(module, named, options)? })
+}
+
+/// The module that [`optimize`] made of this one before, with these options: `named` is its [`OptimizedModule::named`].
+///
+/// # Errors
+/// [`OptimizeError::Invalid`] when `named` is no module.
+pub fn optimized_before(
+    module: BuiltModule,
+    named: Vec<u8>,
+    options: &OptimizeOptions,
+) -> Result<OptimizedModule, OptimizeError> {
+    let raw_size = module.bytes().len() as u64;
     let (bytes, named) = match options.debug_info {
         DebugInfo::None => {
             let bytes = without_names(&named).map_err(|e| invalid(module.name(), &e))?;
@@ -192,7 +229,7 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
         }
         DebugInfo::Names | DebugInfo::Dwarf => (named, None),
     };
-    Ok(OptimizedModule { module: module.with_bytes(bytes), named, raw_size, note })
+    Ok(OptimizedModule { module: module.with_bytes(bytes), named, raw_size, note: None })
 }
 
 /// The module or component in as few bytes as can be had, not counting the names of functions, which it keeps: what
@@ -217,7 +254,11 @@ fn smaller(
     if options.level == Level::O0 {
         return Ok(stripped);
     }
-    let outcome = run(&stripped, features, options)?;
+    let features = features | BASELINE;
+    let outcome = match &options.optimizer {
+        Optimizer::Bundled => run(&stripped, features, options)?,
+        Optimizer::External(program) => program.run(&stripped, features, options)?,
+    };
     notes.extend(outcome.note);
     let size = |module: &[u8]| without_names(module).map(|module| module.len()).map_err(invalid);
     match outcome.bytes {
@@ -239,6 +280,23 @@ fn without_names(bytes: &[u8]) -> Result<Vec<u8>, wasmparser::BinaryReaderError>
     without_custom(&with_contents(bytes, &contents)?, |section| ["name", "component-name"].contains(&section))
 }
 
+/// What Binaryen may use in any case. rustc's modules use them without saying so when `strip = true` has deleted
+/// their `target_features` section; every runtime in use has them, and Binaryen needs bulk-memory for its own.
+const BASELINE: WasmFeatures = WasmFeatures::BULK_MEMORY
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::MUTABLE_GLOBAL)
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE);
+
+/// Why a module with `features` stays as it is, if a Binaryen that knows only the `known` ones is to work on it.
+pub(super) fn unknown(features: WasmFeatures, known: WasmFeatures) -> Option<String> {
+    let unknown = super::features::named(features.difference(known));
+    let names: Vec<&str> = unknown.iter().map(super::Feature::name).collect();
+    (!names.is_empty())
+        .then(|| format!("Binaryen does not know {}: only debug information was removed", names.join(", ")))
+}
+
 /// What the optimizer made, and why it made nothing.
 pub(super) struct Outcome {
     pub(super) bytes: Option<Vec<u8>>,
@@ -249,7 +307,7 @@ pub(super) struct Outcome {
 use super::binaryen::run;
 
 #[cfg(not(feature = "optimize"))]
-fn run(_: &[u8], _: wasmparser::WasmFeatures, _: &OptimizeOptions) -> Result<Outcome, OptimizeError> {
+fn run(_: &[u8], _: WasmFeatures, _: &OptimizeOptions) -> Result<Outcome, OptimizeError> {
     let note = "this build has no optimizer: only debug information was removed".to_owned();
     Ok(Outcome { bytes: None, note: Some(note) })
 }
@@ -284,17 +342,18 @@ mod tests {
     #[test]
     fn off_changes_nothing() {
         let raw = built(ADD);
-        let options = OptimizeOptions { level: Level::Off, debug_info: DebugInfo::None };
+        let options =
+            OptimizeOptions { level: Level::Off, debug_info: DebugInfo::None, ..Default::default() };
         assert_eq!(optimize(raw.clone(), &options).unwrap().bytes(), raw.bytes());
     }
 
     #[test]
     fn level_0_removes_debug_information_only() {
-        let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None };
+        let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None, ..Default::default() };
         let module = optimize(built(ADD), &options).unwrap();
         assert_eq!(section_names(module.bytes()), ["type", "function", "export", "code", "producers"]);
         assert_eq!(module.raw_size(), built(ADD).bytes().len() as u64);
-        let named = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::Names };
+        let named = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::Names, ..Default::default() };
         assert!(section_names(optimize(built(ADD), &named).unwrap().bytes()).contains(&"name".to_owned()));
     }
 
@@ -308,7 +367,7 @@ mod tests {
                 (core instance (instantiate 0)))"#,
             module = &ADD[1..]
         ));
-        let options = |level| OptimizeOptions { level, debug_info: DebugInfo::None };
+        let options = |level| OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
         let stripped = optimize(component.clone(), &options(Level::O0)).unwrap();
         let module = optimize(component.clone(), &options(Level::O1)).unwrap();
         assert_eq!(module.note(), None);
@@ -327,14 +386,17 @@ mod tests {
     fn names_are_beside_the_module_or_in_it_and_change_nothing_else() {
         let component = format!("(component (core {})", &ADD[1..]);
         for (wat, level) in [(ADD, Level::O0), (ADD, Level::Oz), (component.as_str(), Level::Oz)] {
-            let of = |debug_info| optimize(built(wat), &OptimizeOptions { level, debug_info }).unwrap();
+            let of = |debug_info| {
+                let options = OptimizeOptions { level, debug_info, ..Default::default() };
+                optimize(built(wat), &options).unwrap()
+            };
             let (bare, named) = (of(DebugInfo::None), of(DebugInfo::Names));
             assert_eq!(bare.named(), named.bytes());
             assert_eq!(named.named(), named.bytes());
             assert_eq!(without_names(named.bytes()).unwrap(), bare.bytes());
             assert!(bare.bytes().len() < bare.named().len());
             let without = wat.replace(" $add", " ").replace(" $unused", " ");
-            let options = OptimizeOptions { level, debug_info: DebugInfo::None };
+            let options = OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
             assert_eq!(optimize(built(&without), &options).unwrap().bytes(), bare.bytes());
         }
     }
@@ -349,7 +411,7 @@ mod tests {
     #[test]
     fn binaryen_removes_what_is_not_used_and_repeats_itself() {
         for level in [Level::O1, Level::O4, Level::Oz] {
-            let options = OptimizeOptions { level, debug_info: DebugInfo::None };
+            let options = OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
             let once = optimize(built(ADD), &options).unwrap();
             let stripped =
                 optimize(built(ADD), &OptimizeOptions { level: Level::O0, ..options.clone() }).unwrap();

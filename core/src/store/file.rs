@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::time::Duration;
 
 use tempfile::NamedTempFile;
 
@@ -13,6 +14,31 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = temporary_beside(path)?;
     file.write_all(bytes)?;
     file.persist(path).map(drop).map_err(|e| e.error)
+}
+
+/// Removes the files of a folder that were modified longest ago, until all are together no larger than `limit` bytes.
+/// What was modified within `in_use` stays.
+///
+/// # Errors
+/// When the folder can't be read, or a file not removed.
+pub fn remove_oldest(dir: &Path, limit: u64, in_use: Duration) -> io::Result<()> {
+    let mut files = Vec::new();
+    for file in std::fs::read_dir(dir)? {
+        let file = file?;
+        // Another process may have removed it.
+        let Ok(metadata) = file.metadata() else { continue };
+        files.push((metadata.modified()?, metadata.len(), file.path()));
+    }
+    files.sort();
+    let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (used, size, path) in files {
+        if total <= limit || used.elapsed().is_ok_and(|age| age < in_use) {
+            break;
+        }
+        std::fs::remove_file(path)?;
+        total -= size;
+    }
+    Ok(())
 }
 
 /// A temporary file in the folder of `path`.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::{Duration, SystemTime};
 
+use super::file::remove_oldest;
 use super::{Error, Layout, Name, Silent, Sink, Source};
 use crate::image::{Blob, Descriptor, MediaType};
 
@@ -41,22 +42,7 @@ impl<S> Kept<S> {
 
     /// Removes what was not used for longest, until what is kept is below the limit.
     pub(super) fn shrink(&self) -> std::io::Result<()> {
-        let mut files = Vec::new();
-        for file in std::fs::read_dir(self.layout.blobs())? {
-            let file = file?;
-            let metadata = file.metadata()?;
-            files.push((metadata.modified()?, metadata.len(), file.path()));
-        }
-        files.sort();
-        let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-        for (used, size, path) in files {
-            if total <= self.limit || used.elapsed().is_ok_and(|age| age < IN_USE) {
-                break;
-            }
-            std::fs::remove_file(path)?;
-            total -= size;
-        }
-        Ok(())
+        remove_oldest(&self.layout.blobs(), self.limit, IN_USE)
     }
 }
 

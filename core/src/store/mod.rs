@@ -21,7 +21,7 @@ use std::future::Future;
 
 pub use archive::{Archive, ArchiveImage, write_archive};
 pub use error::Error;
-pub use file::write_file;
+pub use file::{remove_oldest, write_file};
 pub use kept::Kept;
 pub use layout::Layout;
 pub use location::Location;

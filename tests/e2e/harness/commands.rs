@@ -69,6 +69,12 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the checkout").to_owned()
 }
 
+/// rustup's own folder, which is found by the home and not by CARGO_HOME.
+pub(crate) fn rustup_home() -> PathBuf {
+    let home = || PathBuf::from(env::var_os("HOME").expect("there is a home")).join(".rustup");
+    env::var_os("RUSTUP_HOME").map_or_else(home, PathBuf::from)
+}
+
 /// An example's manifest.
 pub(crate) fn example(name: &str) -> PathBuf {
     root().join("examples").join(name).join("Cargo.toml")

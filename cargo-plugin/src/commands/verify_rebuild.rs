@@ -1,0 +1,133 @@
+//! `cargo wasm-oci verify-rebuild`: whether an image is what these sources make.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use clap::Args;
+use serde_json::json;
+use wasm_oci::args::{OutputArgs, RegistryArgs};
+use wasm_oci::error::Error;
+use wasm_oci::exit_code::ExitCode;
+use wasm_oci::pipeline::{OPTIMIZED, block_on};
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+use wasm_oci::source::load_image;
+use wasm_oci_core::image::{Digest, Image, Manifest};
+use wasm_oci_core::module::first_difference;
+use wasm_oci_core::store::Location;
+
+use super::build::MakeArgs;
+use super::run::chosen;
+use crate::failure::Failure;
+use crate::stages::{Request, make};
+
+/// Build a program anew and compare it with an image: are these the sources it was made of?
+///
+/// Says `identical`, or the first thing that differs: a section of the module, or a setting of the image. The format is
+/// the image's unless --format is given. Everything is built as `build` does, with the toolchain at hand. The exit code
+/// is 8 when something differs.
+#[derive(Debug, Args)]
+pub(super) struct VerifyRebuild {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    #[arg(value_name = "IMAGE")]
+    image: Location,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    making: MakeArgs,
+}
+
+impl VerifyRebuild {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
+        shell.status("Reading", &self.image);
+        let published = block_on(load_image(&self.image, &self.registry.insecure()))?;
+        let format = Some(vec![published.format().to_string()]);
+        let of_image = Settings { format, ..self.registry.settings() };
+        let folder = tempfile::tempdir()
+            .map_err(|source| Error::Write { path: "a temporary folder".into(), source })?;
+        let request = self.making.request(of_image, output);
+        // Beside what `build` writes: a layout that has the image must not get another in its place.
+        let request = Request { layout: Some(folder.path().join("layout")), no_cache: true, ..request };
+        let made = make(&request, shell)?;
+        let images = chosen(&made)?.load()?;
+        let built = images.first().ok_or_else(|| Error::Usage("there is no image to compare".to_owned()))?;
+
+        let difference = difference(&published, &built.image)?;
+        let digest = published.digest();
+        if self.making.json() {
+            let message = json!({
+                "reason": "wasm-oci-rebuild",
+                "image": self.image.to_string(),
+                "digest": digest.to_string(),
+                "identical": difference.is_none(),
+                "difference": difference,
+            });
+            shell.print_json(&message)?;
+        } else if difference.is_none() {
+            shell.print(format_args!("{digest}"))?;
+        }
+        Ok(match difference {
+            None => {
+                shell.status("Identical", format_args!("{} {digest}", self.image));
+                ExitCode::Success
+            }
+            Some(difference) => {
+                shell.error(format_args!("{} is not what these sources make: {difference}", self.image));
+                ExitCode::Different
+            }
+        }
+        .code())
+    }
+}
+
+/// What differs first: the module, then what the image says of it.
+fn difference(published: &Image, built: &Image) -> Result<Option<String>, Failure> {
+    if published.digest() == built.digest() {
+        return Ok(None);
+    }
+    let (expected, actual) = (published.wasm_manifest()?, built.wasm_manifest()?);
+    let difference = first_difference(&expected.module()?, &actual.module()?).map_err(Error::from)?;
+    if let Some(difference) = difference {
+        return Ok(Some(format!("in the module, {difference}{}", hint(expected, actual))));
+    }
+    let (before, now) = (facts(expected)?, facts(actual)?);
+    let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
+    let shown = |value: Option<&String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+    let what = match names.into_iter().find(|name| before.get(*name) != now.get(*name)) {
+        Some(name) => format!("{name} is {}, and was {}", shown(now.get(name)), shown(before.get(name))),
+        None => "the image lists other platforms, or was written by another tool".to_owned(),
+    };
+    let module = Digest::of(expected.module()?.bytes());
+    Ok(Some(format!("the module is the same, {module}, but {what}")))
+}
+
+/// Why the modules may differ, if the images say it.
+fn hint(expected: &Manifest, actual: &Manifest) -> String {
+    let optimized = |manifest: &Manifest| manifest.annotations().get(OPTIMIZED).cloned();
+    match (optimized(expected), optimized(actual)) {
+        (Some(one), Some(other)) if one != other => {
+            format!(" (it was optimized by {one}, now by {other}: -O and --wasm-opt choose)")
+        }
+        _ => String::new(),
+    }
+}
+
+/// What an image says of its module, by what messages call it.
+fn facts(manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
+    let config = manifest.config();
+    let set = |value: &Option<String>| value.clone().unwrap_or_default();
+    let mut facts = BTreeMap::from([
+        ("the entrypoint".to_owned(), config.entrypoint.join(" ")),
+        ("the list of arguments".to_owned(), config.args.join(" ")),
+        ("the user".to_owned(), set(&config.user)),
+        ("the author".to_owned(), set(&config.author)),
+        ("the time".to_owned(), set(&config.created)),
+    ]);
+    let maps = [("variable", &config.env), ("label", &config.labels), ("annotation", manifest.annotations())];
+    for (what, map) in maps {
+        facts.extend(map.iter().map(|(name, value)| (format!("the {what} {name}"), value.clone())));
+    }
+    for file in manifest.included()? {
+        facts.insert(format!("the file {}", file.path()), Digest::of(file.content()).to_string());
+    }
+    Ok(facts)
+}

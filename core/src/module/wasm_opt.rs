@@ -1,0 +1,104 @@
+//! Another Binaryen than the one inside: a `wasm-opt` of the user's.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use fs_err as fs;
+use wasmparser::WasmFeatures;
+
+use super::optimize::Outcome;
+use super::{OptimizeError, OptimizeOptions};
+
+/// A `wasm-opt` program that answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WasmOpt {
+    program: PathBuf,
+    version: String,
+}
+
+/// What `wasm-opt` calls each feature that wasmparser can find in a module: `--enable-<name>`.
+const KNOWN: [(WasmFeatures, &str); 19] = [
+    (WasmFeatures::MUTABLE_GLOBAL, "mutable-globals"),
+    (WasmFeatures::SATURATING_FLOAT_TO_INT, "nontrapping-float-to-int"),
+    (WasmFeatures::SIGN_EXTENSION, "sign-ext"),
+    (WasmFeatures::REFERENCE_TYPES, "reference-types"),
+    (WasmFeatures::CALL_INDIRECT_OVERLONG, "reference-types"),
+    (WasmFeatures::MULTI_VALUE, "multivalue"),
+    (WasmFeatures::BULK_MEMORY, "bulk-memory"),
+    (WasmFeatures::BULK_MEMORY_OPT, "bulk-memory"),
+    (WasmFeatures::SIMD, "simd"),
+    (WasmFeatures::RELAXED_SIMD, "relaxed-simd"),
+    (WasmFeatures::THREADS, "threads"),
+    (WasmFeatures::TAIL_CALL, "tail-call"),
+    (WasmFeatures::MULTI_MEMORY, "multimemory"),
+    (WasmFeatures::MEMORY64, "memory64"),
+    (WasmFeatures::EXTENDED_CONST, "extended-const"),
+    (WasmFeatures::LEGACY_EXCEPTIONS, "exception-handling"),
+    (WasmFeatures::EXCEPTIONS, "exception-handling"),
+    (WasmFeatures::FUNCTION_REFERENCES, "gc"),
+    (WasmFeatures::GC, "gc"),
+];
+
+impl WasmOpt {
+    /// Asks a program, a path or a name to look up on `PATH`, for its version.
+    ///
+    /// # Errors
+    /// [`OptimizeError::External`] when it can't be started, or isn't `wasm-opt`.
+    pub fn find(program: &Path) -> Result<WasmOpt, OptimizeError> {
+        let failed = |reason: String| OptimizeError::External { program: program.to_owned(), reason };
+        let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
+        let output = output.map_err(|e| {
+            failed(format!(
+                "{e}: install Binaryen (as with `npm install -g binaryen`), or leave `--wasm-opt` out"
+            ))
+        })?;
+        // `wasm-opt version 132 (version_132)`
+        let said = String::from_utf8_lossy(&output.stdout);
+        match said.split_whitespace().collect::<Vec<_>>()[..] {
+            ["wasm-opt", "version", version, ..] => {
+                Ok(WasmOpt { program: program.to_owned(), version: version.to_owned() })
+            }
+            _ => Err(failed("it doesn't answer `--version` as wasm-opt does".to_owned())),
+        }
+    }
+
+    /// Optimizes a module that is valid with `features`.
+    pub(super) fn run(
+        &self,
+        module: &[u8],
+        features: WasmFeatures,
+        options: &OptimizeOptions,
+    ) -> Result<Outcome, OptimizeError> {
+        let known = KNOWN.iter().fold(WasmFeatures::MVP, |all, (feature, _)| all | *feature);
+        if let Some(note) = super::optimize::unknown(features, known) {
+            return Ok(Outcome { bytes: None, note: Some(note) });
+        }
+        let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
+        let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
+        fs::write(&input, module).map_err(OptimizeError::Temporary)?;
+        let mut command = Command::new(&self.program);
+        command.arg(&input).arg("-o").arg(&output).arg(format!("-O{}", options.level)).arg("--mvp-features");
+        let mut flags: Vec<&str> =
+            KNOWN.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name).collect();
+        flags.dedup();
+        command.args(flags.iter().map(|name| format!("--enable-{name}")));
+        // Names, and DWARF where it was left in.
+        command.arg("-g");
+        let failed = |reason: String| OptimizeError::External { program: self.program.clone(), reason };
+        let said = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
+        if !said.status.success() {
+            let stderr = String::from_utf8_lossy(&said.stderr);
+            let reason = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it doesn't say why");
+            return Err(failed(format!("it failed on this module ({}): {}", said.status, reason.trim())));
+        }
+        Ok(Outcome { bytes: Some(fs::read(&output).map_err(OptimizeError::Temporary)?), note: None })
+    }
+}
+
+impl fmt::Display for WasmOpt {
+    /// What it is, not where: `binaryen 132`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "binaryen {}", self.version)
+    }
+}
