@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::cargo::{
     build::{self, Built, Event, Settings},
+    c::choice::Choice,
     env::CargoEnv,
     error::Error,
     selection::Selection,
@@ -73,7 +74,12 @@ impl Sandbox {
         selection: Selection,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Built, Error> {
-        let settings = Settings { small: false, target: WasiTarget::Wasip1, install_target: false };
+        let settings = Settings {
+            small: false,
+            target: WasiTarget::Wasip1,
+            install_target: false,
+            c_compiler: Choice::default(),
+        };
         build::build(&self.env(folder), &Selection { quiet: true, ..selection }, |_, _| Ok(settings), observe)
     }
 
