@@ -77,14 +77,15 @@ pub fn variables(
         let mut names = user_variables(tool, target).into_iter();
         names.any(|name| env.var(&name).is_some() || config.is_set(env, &["env", &name]))
     };
+    let folder = folder(target_dir, choice);
+    notes::clear(&folder);
     if choice == Choice::Off || is_users(Tool::C) || is_users(Tool::Cxx) {
         return Vec::new();
     }
-    let folder = folder(target_dir, choice);
-    notes::clear(&folder);
+    let Ok(program) = std::env::current_exe() else { return Vec::new() };
     let links = Tool::ALL.into_iter().filter(|tool| !is_users(*tool)).map(|tool| {
         let link = folder.join(tool.file_name(target));
-        make(&link)?;
+        make(&link, &program)?;
         Ok((format!("{}_{}", tool.variable(), target.name().replace('-', "_")), link.into_os_string()))
     });
     links.collect::<io::Result<_>>().unwrap_or_default()
@@ -110,20 +111,19 @@ fn user_variables(tool: Tool, target: WasiTarget) -> [String; 4] {
 
 /// A link to this program.
 #[cfg(unix)]
-fn make(link: &Path) -> io::Result<()> {
-    let program = std::env::current_exe()?;
+fn make(link: &Path, program: &Path) -> io::Result<()> {
     if std::fs::read_link(link).is_ok_and(|to| to == program) {
         return Ok(());
     }
     fs::create_dir_all(link.parent().unwrap_or(link))?;
     let unfinished = link.with_extension(std::process::id().to_string());
-    fs::os::unix::fs::symlink(&program, &unfinished)?;
+    fs::os::unix::fs::symlink(program, &unfinished)?;
     fs::rename(&unfinished, link)
 }
 
 /// Elsewhere, links are for administrators.
 #[cfg(not(unix))]
-fn make(_: &Path) -> io::Result<()> {
+fn make(_: &Path, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -83,7 +83,10 @@ impl fmt::Display for Failures {
             None => match choice {
                 Choice::Auto => write!(f, "there is no C compiler for WASI; install {HELP}"),
                 chosen => {
-                    write!(f, "there is no {chosen}, which the setting `c-compiler` names; install {HELP}")
+                    write!(
+                        f,
+                        "there is no {chosen} here, as the setting `c-compiler` wants; install it, or use another"
+                    )
                 }
             },
         }
