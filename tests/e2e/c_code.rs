@@ -95,7 +95,7 @@ impl Tools {
     }
 
     fn path(&self, more: Option<PathBuf>) -> OsString {
-        let rust = PathBuf::from(env::var_os("CARGO").expect("cargo runs the tests"));
+        let rust = PathBuf::from(env::var_os("CARGO").unwrap());
         let folders = [self.0.path().to_owned(), rust.parent().unwrap().to_owned()];
         env::join_paths(folders.into_iter().chain(more)).unwrap()
     }
