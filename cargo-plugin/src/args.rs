@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use wasm_oci::args::OutputArgs;
 
+use crate::cargo::c::choice::Choice;
 use crate::cargo::selection::Selection;
 use crate::cargo::target::WasiTarget;
 
@@ -63,6 +64,9 @@ pub struct CompilationArgs {
     /// Compile for size above speed
     #[arg(long)]
     pub small: bool,
+    /// What compiles C inside crates (default: the first of these that is found)
+    #[arg(long, value_name = "NAME", value_parser = Choice::ALL.map(Choice::name))]
+    pub c_compiler: Option<String>,
     /// Number of parallel jobs
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<String>,

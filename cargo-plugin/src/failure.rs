@@ -44,7 +44,9 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::Cargo(CargoError::CargoBuildFailed { .. }) => ExitCode::Build,
+            Failure::Cargo(CargoError::CargoBuildFailed { .. } | CargoError::CNotCompiled { .. }) => {
+                ExitCode::Build
+            }
             Failure::Cargo(CargoError::NoSuchPackage { .. } | CargoError::NoSuchTarget { .. }) => {
                 ExitCode::Usage
             }

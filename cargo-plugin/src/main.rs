@@ -2,9 +2,14 @@
 
 use std::process::ExitCode;
 
+use cargo_wasm_oci::cargo::c::driver::Invocation;
 use cargo_wasm_oci::commands::Cargo;
+use wasm_oci::shell::{Color, Shell, Verbosity};
 
 fn main() -> ExitCode {
+    if let Some(compiler) = Invocation::of(std::env::args_os()) {
+        return compile(&compiler);
+    }
     let Cargo::WasmOci(cli) = Cargo::of(std::env::args_os());
     let shell = cli.output.shell();
     match cli.run(&shell) {
@@ -15,6 +20,16 @@ fn main() -> ExitCode {
                 shell.error(&failure);
             }
             failure.exit_code().into()
+        }
+    }
+}
+
+fn compile(compiler: &Invocation) -> ExitCode {
+    match compiler.run() {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            Shell::new(Verbosity::Normal, Color::Never).error(&error);
+            ExitCode::FAILURE
         }
     }
 }

@@ -16,6 +16,7 @@ use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{Layout, Name, load};
 
 use crate::cargo::build::{Built, BuiltProject, Event, Settings as BuildSettings, build};
+use crate::cargo::c::choice::Choice;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::git::{PendingRevision, Revision};
 use crate::cargo::project::{Project, Workspace};
@@ -165,6 +166,7 @@ fn build_all(
             small: agreed("small", &all, |settings| settings.small)?.unwrap_or(false),
             install_target: agreed("install-target", &all, |settings| settings.install_target)?
                 .unwrap_or(true),
+            c_compiler: parsed_choice(agreed("c-compiler", &all, |settings| settings.c_compiler.clone())?)?,
         };
         Ok::<_, Failure>((of_build, all))
     };
@@ -190,6 +192,11 @@ fn target_name(settings: &Settings) -> String {
 fn parsed_target(name: Option<String>) -> Result<WasiTarget, Failure> {
     let parsed = name.map(|name| name.parse()).transpose();
     Ok(parsed.map_err(|reason| SettingsError::Meaning { key: "target", reason })?.unwrap_or_default())
+}
+
+fn parsed_choice(name: Option<String>) -> Result<Choice, Failure> {
+    let parsed = name.map(|name| name.parse()).transpose();
+    Ok(parsed.map_err(|reason| SettingsError::Meaning { key: "c-compiler", reason })?.unwrap_or_default())
 }
 
 /// The value that all programs agree on: cargo builds them in one go.

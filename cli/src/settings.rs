@@ -64,6 +64,8 @@ pub struct Settings {
     pub target: Option<String>,
     /// cargo: install that target when it is missing.
     pub install_target: Option<bool>,
+    /// cargo: what compiles C inside crates: auto, wasi-sdk, zig, clang or off.
+    pub c_compiler: Option<String>,
     /// Smoke tests.
     pub smoke: Vec<Case>,
 }
@@ -96,6 +98,7 @@ impl Settings {
             small: self.small.or(lower.small),
             target: self.target.or(lower.target),
             install_target: self.install_target.or(lower.install_target),
+            c_compiler: self.c_compiler.or(lower.c_compiler),
             smoke: merged_cases(self.smoke, lower.smoke),
         }
     }

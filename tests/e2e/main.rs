@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod bad_input;
+mod c_code;
 mod cargo;
 mod components;
 mod consumers;

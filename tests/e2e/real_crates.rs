@@ -3,6 +3,7 @@
 //! `tests/real-crates/cases.toml` says which crates and what to run of each; `tests/setup` gets them.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -29,6 +30,7 @@ real_crates! {
     pulldown_cmark: "pulldown-cmark",
     comrak: "comrak",
     hexyl: "hexyl",
+    oxipng: "oxipng",
     sd: "sd",
     ripgrep: "ripgrep",
 }
@@ -127,6 +129,8 @@ fn image_and_native_program_agree(name: &str) {
 }
 
 fn build(package: &Package, fetched: &Path, layout: &Path, args: &[&str]) {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let path = [harness::tools::zig_directory()].into_iter().chain(env::split_paths(&path));
     let status = harness::cargo_wasm_oci()
         .args(["wasm-oci", "build", "--locked", "--manifest-path"])
         .arg(fetched.join(&package.name).join("Cargo.toml"))
@@ -134,6 +138,8 @@ fn build(package: &Package, fetched: &Path, layout: &Path, args: &[&str]) {
         .args(args)
         .arg("--oci-layout-path")
         .arg(layout)
+        // For C in their dependencies.
+        .env("PATH", env::join_paths(path).unwrap())
         // The crates have many dependencies in common.
         .env("CARGO_TARGET_DIR", fetched.join("wasm-target"))
         .status()

@@ -4,13 +4,14 @@ use std::{
     collections::HashMap,
     io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::{Child, Command, ExitStatus, Stdio},
     time::SystemTime,
 };
 
-use cargo_metadata::Message;
+use cargo_metadata::{Artifact, Message};
 
 use crate::cargo::{
+    c::{choice::Choice, links, notes::Failures},
     cargo_config::CargoConfig,
     env::CargoEnv,
     error::Error,
@@ -34,6 +35,8 @@ pub struct Settings {
     pub target: WasiTarget,
     /// Install the standard library for the target when it is missing.
     pub install_target: bool,
+    /// What compiles C inside crates.
+    pub c_compiler: Choice,
 }
 
 /// What happens meanwhile.
@@ -185,7 +188,11 @@ impl Context<'_> {
         let child =
             child.map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
         observe(Event::Building);
-        let modules = modules(child, observe)?;
+        let messages = Messages::read(child, observe)?;
+        if !messages.status.success() {
+            return Err(failure(&plan, messages));
+        }
+        let modules = messages.modules;
         Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
     }
 
@@ -204,6 +211,8 @@ impl Context<'_> {
             command.args(["--config", &setting]);
         }
         command.env(rustflags::VARIABLE, rustflags::encoded(&remap::flags(folders), &users));
+        let target_dir = plan.workspace.target_dir();
+        command.envs(links::variables(env, config, target_dir, target, plan.settings.c_compiler));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
@@ -215,25 +224,45 @@ type TargetId = (String, TargetKind, String);
 /// Where the modules of targets are, and whether they were there already.
 type Modules = HashMap<TargetId, (PathBuf, bool)>;
 
-/// Reads what cargo says until it is done.
-fn modules(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Modules, Error> {
-    let mut modules = Modules::new();
-    let lines = child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
-    for line in lines {
-        let line = line.map_err(Error::OutputUnreadable)?;
-        modules.extend(module(&line));
-        observe(Event::CargoMessage(&line));
-    }
-    let status = child.wait().map_err(Error::OutputUnreadable)?;
-    match status.success() {
-        true => Ok(modules),
-        false => Err(Error::CargoBuildFailed { status }),
+/// What cargo said of a build.
+struct Messages {
+    status: ExitStatus,
+    modules: Modules,
+    /// The `OUT_DIR` of build scripts that ended well.
+    scripts: Vec<PathBuf>,
+}
+
+impl Messages {
+    /// Reads until cargo is done.
+    fn read(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Self, Error> {
+        let (mut modules, mut scripts) = (Modules::new(), Vec::new());
+        let lines = child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
+        for line in lines {
+            let line = line.map_err(Error::OutputUnreadable)?;
+            match serde_json::from_str(&line) {
+                Ok(Message::CompilerArtifact(artifact)) => modules.extend(module(artifact)),
+                Ok(Message::BuildScriptExecuted(script)) => scripts.push(script.out_dir.into()),
+                _ => {}
+            }
+            observe(Event::CargoMessage(&line));
+        }
+        let status = child.wait().map_err(Error::OutputUnreadable)?;
+        Ok(Self { status, modules, scripts })
     }
 }
 
-/// The module that a line of cargo's announces. A bin's is the executable, a library's is among other files.
-fn module(line: &str) -> Option<(TargetId, (PathBuf, bool))> {
-    let Ok(Message::CompilerArtifact(artifact)) = serde_json::from_str(line) else { return None };
+/// Why cargo's build failed, as far as cargo does not say it well.
+fn failure<G>(plan: &Plan<G>, messages: Messages) -> Error {
+    let Settings { target, c_compiler, .. } = plan.settings;
+    let folder = links::folder(plan.workspace.target_dir(), c_compiler);
+    match Failures::read(&folder, target, c_compiler, &messages.scripts) {
+        Some(failures) => Error::CNotCompiled { failures },
+        None => Error::CargoBuildFailed { status: messages.status },
+    }
+}
+
+/// The module among what cargo has built. A bin's is the executable, a library's is among other files.
+fn module(artifact: Artifact) -> Option<(TargetId, (PathBuf, bool))> {
     let kind = TargetKind::of(&artifact.target)?;
     let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;
     Some(((artifact.package_id.repr, kind, artifact.target.name), (wasm.into(), artifact.fresh)))

@@ -2,7 +2,7 @@
 
 use std::{io, path::PathBuf, process::ExitStatus};
 
-use crate::cargo::target::WasiTarget;
+use crate::cargo::{c::notes::Failures, target::WasiTarget};
 
 /// A failure on the cargo side.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +127,20 @@ pub enum Error {
     CargoBuildFailed {
         /// How cargo ended.
         status: ExitStatus,
+    },
+
+    /// `cargo build` failed, and C in a crate was not compiled.
+    #[error("{failures}")]
+    CNotCompiled {
+        /// Whose.
+        failures: Failures,
+    },
+
+    /// A build script wants to compile C, and nothing here can. Seen among what cargo shows of the build script.
+    #[error("there is no C compiler for {target}")]
+    NoCCompiler {
+        /// What it was to compile for.
+        target: WasiTarget,
     },
 
     /// cargo's output couldn't be read to its end.

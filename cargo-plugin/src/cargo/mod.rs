@@ -5,6 +5,7 @@
 //! ```
 
 pub mod build;
+pub mod c;
 pub mod cargo_config;
 pub mod env;
 pub mod error;

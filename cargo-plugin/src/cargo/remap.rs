@@ -23,14 +23,15 @@ impl Remap {
     }
 }
 
+/// The compiler's flag for a folder, before both of its names.
+pub(crate) const FLAG: &str = "--remap-path-prefix=";
+
 /// The compiler's flags for these. It takes the last one that fits, so longer paths come later.
 pub fn flags(remaps: &[Remap]) -> Vec<String> {
     let mut all: Vec<_> = remaps.iter().flat_map(spellings).collect();
     all.sort_by_key(|remap| (remap.from.as_os_str().len(), remap.clone()));
     all.dedup();
-    all.iter()
-        .filter_map(|Remap { from, to }| Some(format!("--remap-path-prefix={}={to}", from.to_str()?)))
-        .collect()
+    all.iter().filter_map(|Remap { from, to }| Some(format!("{FLAG}{}={to}", from.to_str()?))).collect()
 }
 
 /// A folder as it was named, and as it is without symbolic links: rustc sees one or the other.

@@ -17,7 +17,8 @@ use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv, target::WasiTarget}
 /// The variable that goes before all others.
 pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
 
-const SEPARATOR: &str = "\x1f";
+/// What separates flags in it.
+pub(crate) const SEPARATOR: &str = "\x1f";
 
 /// What is known of a target without asking rustc, and suffices for nearly every `cfg(…)` in a configuration.
 pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use crate::cargo::{
     build::{self, Built, Event, Settings},
+    c::choice::Choice,
     env::CargoEnv,
     error::Error,
     project::{Project, Workspace},
@@ -74,7 +75,12 @@ impl Sandbox {
         selection: Selection,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Built<()>, Error> {
-        let settings = Settings { small: false, target: WasiTarget::Wasip1, install_target: false };
+        let settings = Settings {
+            small: false,
+            target: WasiTarget::Wasip1,
+            install_target: false,
+            c_compiler: Choice::default(),
+        };
         let given = |_: &Workspace, projects: &[Project]| Ok((settings, vec![(); projects.len()]));
         build::build(&self.env(folder), &Selection { quiet: true, ..selection }, given, observe)
     }

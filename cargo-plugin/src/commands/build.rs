@@ -49,6 +49,7 @@ impl MakeArgs {
         let compiling = Settings {
             small: compilation.small.then_some(true),
             target: compilation.target.clone(),
+            c_compiler: compilation.c_compiler.clone(),
             ..Settings::default()
         };
         Request {

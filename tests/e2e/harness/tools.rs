@@ -44,6 +44,14 @@ pub(crate) fn real_crates() -> PathBuf {
     folder
 }
 
+/// The folder that holds `zig`. The one around it holds the Python module `ziglang`.
+#[track_caller]
+pub(crate) fn zig_directory() -> PathBuf {
+    let directory = cache().join("zig/ziglang");
+    cached(&directory.join("zig"), "zig");
+    directory
+}
+
 /// A command for `program` as the administrator, whom containerd needs for mounts and namespaces.
 pub(crate) fn as_root(program: impl AsRef<OsStr>) -> Command {
     // The owner of a process's own directory is the user it acts as.

@@ -1,0 +1,134 @@
+//! What build scripts start: a C compiler, by one of the names in [`links`](crate::cargo::c::links).
+
+use std::{ffi::OsString, path::PathBuf};
+
+use crate::cargo::{
+    c::{
+        choice::Choice,
+        links::Tool,
+        notes::{self, Failure},
+        toolchain::Toolchain,
+    },
+    env::CargoEnv,
+    error::Error,
+    remap, rustflags,
+    target::WasiTarget,
+};
+
+/// One start of it.
+#[derive(Debug)]
+pub struct Invocation {
+    tool: Tool,
+    target: WasiTarget,
+    choice: Choice,
+    folder: PathBuf,
+    args: Vec<OsString>,
+}
+
+impl Invocation {
+    /// If this process was started by one of those names.
+    pub fn of(args: impl IntoIterator<Item = OsString>) -> Option<Self> {
+        let mut args = args.into_iter();
+        let program = PathBuf::from(args.next()?);
+        let (tool, target) = Tool::of(&program)?;
+        let folder = program.parent()?.to_owned();
+        let choice = folder.file_name()?.to_str()?.parse().ok()?;
+        Some(Self { tool, target, choice, folder, args: args.collect() })
+    }
+
+    /// Has a compiler do it. Returns the exit code.
+    ///
+    /// # Errors
+    /// When there is none, or it can't be started.
+    pub fn run(&self) -> Result<u8, Error> {
+        let env = CargoEnv::from_process()?;
+        let toolchain = self.toolchain(&env);
+        let code = match &toolchain {
+            Some(toolchain) => self.run_with(&env, toolchain),
+            None => Err(Error::NoCCompiler { target: self.target }),
+        };
+        // What else it is asked is how `cc` finds out what it is.
+        let compiles = self.args.iter().any(|argument| argument == "-c");
+        if !matches!(code, Ok(0)) && (compiles || toolchain.is_none()) {
+            let failure = Failure::new(|name| env.var(name).map(str::to_owned), toolchain);
+            failure.iter().for_each(|failure| failure.note(&self.folder));
+        }
+        code
+    }
+
+    fn toolchain(&self, env: &CargoEnv) -> Option<Toolchain> {
+        notes::found(&self.folder).unwrap_or_else(|| {
+            let found = Toolchain::find(env, self.target, self.choice, &self.folder);
+            notes::keep(&self.folder, &found);
+            found
+        })
+    }
+
+    fn run_with(&self, env: &CargoEnv, toolchain: &Toolchain) -> Result<u8, Error> {
+        let names = match self.tool {
+            Tool::C | Tool::Cxx => neutral_names(env.var(rustflags::VARIABLE), toolchain),
+            Tool::Ar | Tool::Ranlib => Vec::new(),
+        };
+        let given: Vec<_> = names.into_iter().chain(self.args.iter().cloned()).collect();
+        let (program, args) = toolchain.command(env, self.tool, &given);
+        let mut command = env.command(&program);
+        command.args(args);
+        for (name, value) in [("SOURCE_DATE_EPOCH", "0".into()), (ZIG_CACHE, self.folder.join("zig-cache"))] {
+            if env.var(name).is_none() {
+                command.env(name, value);
+            }
+        }
+        let status = command.status().map_err(|source| Error::NotStarted { program, source })?;
+        Ok(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1))
+    }
+}
+
+/// Otherwise it needs a home directory.
+const ZIG_CACHE: &str = "ZIG_GLOBAL_CACHE_DIR";
+
+/// Flags by which the compiler writes the same names of folders as rustc, which cargo shows to build scripts.
+fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString> {
+    let rustcs = rustflags.unwrap_or_default().split(rustflags::SEPARATOR);
+    let names = rustcs.filter_map(|flag| flag.strip_prefix(remap::FLAG)).map(str::to_owned);
+    let own = toolchain.folder().and_then(|folder| Some(format!("{}=/c", folder.to_str()?)));
+    names.chain(own).map(|name| format!("-ffile-prefix-map={name}").into()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cargo::c::toolchain::Kind;
+
+    fn of(program: &str) -> Option<Invocation> {
+        Invocation::of([program, "-c", "a.c"].map(OsString::from))
+    }
+
+    #[test]
+    fn the_name_says_what_to_do() {
+        let given = of("/t/wasm-oci/.c/zig/wasm32-wasip2-clang++").expect("a compiler");
+        assert_eq!((given.tool, given.target), (Tool::Cxx, WasiTarget::Wasip2));
+        assert_eq!(given.choice, Choice::Only(Kind::Zig));
+        assert_eq!(given.args, ["-c", "a.c"]);
+        for other in ["cargo-wasm-oci", "/bin/wasm32-wasip1-clang", "/t/auto/wasm32-wasip1-gcc"] {
+            assert!(of(other).is_none(), "{other}");
+        }
+    }
+
+    #[test]
+    fn folders_have_the_names_that_rustc_writes() {
+        let zig: Toolchain = serde_json::from_value(serde_json::json!({
+            "kind": "Zig", "program": "/lib/ziglang/zig", "target": "wasm32-wasi", "libc": "BuiltIn"
+        }))
+        .expect("a toolchain");
+        let flags =
+            "--remap-path-prefix=/home/me=/cargo\x1f-Copt-level=3\x1f--remap-path-prefix=/a b=/target";
+        assert_eq!(
+            neutral_names(Some(flags), &zig),
+            [
+                "-ffile-prefix-map=/home/me=/cargo",
+                "-ffile-prefix-map=/a b=/target",
+                "-ffile-prefix-map=/lib/ziglang=/c"
+            ]
+        );
+    }
+}
