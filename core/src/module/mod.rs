@@ -12,6 +12,7 @@ mod features;
 mod optimize;
 mod report;
 mod sections;
+mod size;
 mod validate;
 
 pub use built::BuiltModule;
@@ -20,4 +21,8 @@ pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
 pub use optimize::{Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
+pub use size::{
+    OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection, SizedSegment,
+    UNNAMED,
+};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};

@@ -19,6 +19,11 @@ pub(super) struct SectionRange {
 /// The id of custom sections, in modules and components alike.
 pub(super) const CUSTOM: u8 = 0;
 
+/// The id of a component's sections that are core modules.
+pub(super) const NESTED_MODULE: u8 = 1;
+/// The id of a component's sections that are components.
+pub(super) const NESTED_COMPONENT: u8 = 4;
+
 /// The top-level sections, in order.
 pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderError> {
     let mut sections = Vec::new();
@@ -98,9 +103,8 @@ pub(super) fn without_custom(
 /// The modules and components directly in a component
 /// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
 pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
-    const MODULE: u8 = 1;
-    const COMPONENT: u8 = 4;
-    let nested = sections(component)?.into_iter().filter(|section| [MODULE, COMPONENT].contains(&section.id));
+    let is_nested = |section: &SectionRange| [NESTED_MODULE, NESTED_COMPONENT].contains(&section.id);
+    let nested = sections(component)?.into_iter().filter(is_nested);
     Ok(nested.map(|section| section.content).collect())
 }
 
@@ -118,7 +122,7 @@ pub(super) fn with_contents(
 }
 
 /// The length of what every module and component starts with: magic number and version.
-const HEADER: usize = 8;
+pub(super) const HEADER: usize = 8;
 
 fn append(module: &mut Vec<u8>, id: u8, content: &[u8]) {
     let raw = RawSection { id, data: content };

@@ -1,0 +1,255 @@
+//! From a linker's symbol to the crate and module that it came from.
+
+use std::fmt::{self, Write};
+
+/// The group of functions whose names are not Rust's.
+pub const OTHER_LANGUAGES: &str = "(C or other)";
+/// The group of functions without names.
+pub const UNNAMED: &str = "(unnamed)";
+
+/// A symbol for people.
+pub(super) struct Readable {
+    pub(super) text: String,
+    /// Whether it is mangled as Rust does.
+    pub(super) is_rust: bool,
+}
+
+/// What Binaryen calls a function that it has made of several alike: this, and the name of one of them.
+const MERGED: &str = "byn$mgfn-shared$";
+
+/// Demangles a symbol of Rust
+/// ([v0](https://doc.rust-lang.org/rustc/symbol-mangling/v0.html) or legacy) or C++, without hashes; others stay as
+/// they are.
+pub(super) fn readable(symbol: &str) -> Readable {
+    if let Some(one) = symbol.strip_prefix(MERGED) {
+        let Readable { text, is_rust } = readable(one);
+        return Readable { text: format!("{text} (merged)"), is_rust };
+    }
+    if let Some(symbol) = mangled_again(symbol) {
+        return readable(&symbol);
+    }
+    let mut text = Bounded::for_symbol(symbol);
+    if let Ok(name) = rustc_demangle::try_demangle(symbol) {
+        let done = write!(text, "{name:#}").is_ok();
+        return Readable { text: text.finish(done), is_rust: true };
+    }
+    let options = cpp_demangle::DemangleOptions::new().recursion_limit(100);
+    let is_cpp = symbol.starts_with("_Z");
+    if let Some(name) = is_cpp.then(|| cpp_demangle::Symbol::new(symbol).ok()).flatten() {
+        let done = name.structured_demangle(&mut text, &options).is_ok();
+        return Readable { text: text.finish(done), is_rust: false };
+    }
+    Readable { text: symbol.to_owned(), is_rust: false }
+}
+
+/// A text that does not grow without limit: a few bytes of symbol can stand for very much text.
+struct Bounded {
+    text: String,
+    most: usize,
+}
+
+impl Bounded {
+    fn for_symbol(symbol: &str) -> Bounded {
+        Bounded { text: String::new(), most: 8 * symbol.len() + 64 }
+    }
+
+    fn finish(mut self, done: bool) -> String {
+        if !done {
+            self.text.push('…');
+        }
+        self.text
+    }
+}
+
+impl Write for Bounded {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        let end = more.floor_char_boundary(self.most - self.text.len());
+        self.text.push_str(&more[..end]);
+        if end == more.len() { Ok(()) } else { Err(fmt::Error) }
+    }
+}
+
+/// The symbol of a name that LLVM's linker has demangled as if it were C++, as it does unless told not to: what is
+/// left are legacy segments and a hash.
+fn mangled_again(name: &str) -> Option<String> {
+    let (path, hash) = name.rsplit_once("::h")?;
+    if hash.len() != 16 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
+    let segments: String = path.split("::").map(|segment| format!("{}{segment}", segment.len())).collect();
+    Some(format!("_ZN{segments}17h{hash}E"))
+}
+
+/// Where in the source a function stands, by its demangled name.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    /// The crate.
+    pub(super) crate_name: &'a str,
+    /// The modules in it, and the type if there is one.
+    pub(super) path: Vec<&'a str>,
+    /// The rest of the name.
+    pub(super) item: String,
+}
+
+/// Takes a demangled Rust name apart. The crate of `<T as Trait>::f` is T's, or the trait's where T is no type with a
+/// path: a primitive one, a reference, a type parameter. If such a type has the function by itself, it is `core`'s.
+pub(super) fn place(name: &str) -> Place<'_> {
+    let Some((inside, rest)) = qualified(name) else { return place_of_path(name) };
+    let parts = split(inside, " as ");
+    let of_type = parts.first().and_then(|ty| path_of(ty));
+    let of_trait = parts.get(1).copied();
+    let (mut path, item) = match (of_type, of_trait) {
+        (Some(path), None) => (path, rest.to_owned()),
+        (Some(path), Some(of_trait)) => (path, format!("<_ as {of_trait}>::{rest}")),
+        (None, of_trait) => (of_trait.and_then(path_of).unwrap_or_else(|| vec!["core"]), name.to_owned()),
+    };
+    let crate_name = path.remove(0);
+    Place { crate_name, path, item }
+}
+
+/// `inside` and `rest` of `<inside>::rest`.
+fn qualified(name: &str) -> Option<(&str, &str)> {
+    let (first, rest) = name.split_at(split(name, "::").first()?.len());
+    Some((first.strip_prefix('<')?.strip_suffix('>')?, rest.strip_prefix("::")?))
+}
+
+fn place_of_path(name: &str) -> Place<'_> {
+    let segments = split(name, "::");
+    // A closure, or type arguments, are a part of the function that they belong to.
+    let is_own = |segment: &&str| !segment.starts_with(['{', '<']);
+    let item = segments.iter().rposition(is_own).unwrap_or(0).max(1).min(segments.len() - 1);
+    let path = segments.iter().take(item).skip(1).copied().collect();
+    Place { crate_name: segments[0], path, item: segments[item..].join("::") }
+}
+
+/// The segments of a type's or a trait's path, if it has one. At least a crate and a name in it.
+fn path_of(ty: &str) -> Option<Vec<&str>> {
+    let path: Vec<&str> = split(ty.strip_prefix("dyn ").unwrap_or(ty), "::")
+        .into_iter()
+        .filter_map(|segment| segment.split(['<', ' ']).next().filter(|name| !name.is_empty()))
+        .collect();
+    let is_crate = |name: &&str| name.chars().all(|it| it.is_alphanumeric() || it == '_');
+    (path.len() > 1 && path.first().is_some_and(is_crate)).then_some(path)
+}
+
+/// Splits a text where `separator` stands outside of all brackets.
+fn split<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
+    let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_i32);
+    let mut before = ' ';
+    for (position, it) in text.char_indices() {
+        match it {
+            '<' | '(' | '[' | '{' => depth += 1,
+            // What a function type returns stands behind an arrow.
+            '>' if before == '-' => {}
+            '>' | ')' | ']' | '}' => depth -= 1,
+            _ => {}
+        }
+        before = it;
+        if depth == 0 && position >= start && text[position..].starts_with(separator) {
+            parts.push(&text[start..position]);
+            start = position + separator.len();
+        }
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place_of(symbol: &str) -> (String, String, String) {
+        let name = readable(symbol).text;
+        let Place { crate_name, path, item } = place(&name);
+        (crate_name.to_owned(), path.join("/"), item)
+    }
+
+    #[test]
+    fn both_manglings_of_rust_and_what_a_linker_makes_of_one() {
+        for (symbol, text) in [
+            ("_RNvNtCsdHhIpgkcIfN_4core6result13unwrap_failed", "core::result::unwrap_failed"),
+            ("_ZN7globset7GlobSet3new17h05bca2507848ec3fE", "globset::GlobSet::new"),
+            (
+                "_ZN42_$LT$$RF$T$u20$as$u20$core..fmt..Debug$GT$3fmt17h26b8018d32fb4458E",
+                "<&T as core::fmt::Debug>::fmt",
+            ),
+            (
+                "_$LT$$RF$T$u20$as$u20$core..fmt..Debug$GT$::fmt::h26b8018d32fb4458",
+                "<&T as core::fmt::Debug>::fmt",
+            ),
+            (
+                "byn$mgfn-shared$_RNvNtCsdHhIpgkcIfN_4core6result13unwrap_failed",
+                "core::result::unwrap_failed (merged)",
+            ),
+        ] {
+            let Readable { text: found, is_rust } = readable(symbol);
+            assert_eq!((found.as_str(), is_rust), (text, true));
+        }
+        for (symbol, text) in [
+            ("dlmalloc", "dlmalloc"),
+            ("_ZN3foo3barEv", "foo::bar()"),
+            ("std::vector<int>", "std::vector<int>"),
+            ("", ""),
+        ] {
+            let Readable { text: found, is_rust } = readable(symbol);
+            assert_eq!((found.as_str(), is_rust), (text, false));
+        }
+    }
+
+    #[test]
+    fn a_function_counts_for_the_crate_of_its_path_or_its_type_or_its_trait() {
+        for (name, crate_name, path, item) in [
+            ("core::result::unwrap_failed", "core", "result", "unwrap_failed"),
+            ("main", "main", "", "main"),
+            ("core::ptr::drop_in_place::<app::T>", "core", "ptr", "drop_in_place::<app::T>"),
+            ("app::run::{closure#0}", "app", "", "run::{closure#0}"),
+            ("core::str::<impl str>::trim", "core", "str/<impl str>", "trim"),
+            ("<alloc::vec::Vec<app::T>>::push", "alloc", "vec/Vec", "push"),
+            ("<app::a::T as core::fmt::Debug>::fmt", "app", "a/T", "<_ as core::fmt::Debug>::fmt"),
+            ("<&app::T as core::fmt::Debug>::fmt", "core", "fmt/Debug", "<&app::T as core::fmt::Debug>::fmt"),
+            ("<T as serde::Serialize>::f", "serde", "Serialize", "<T as serde::Serialize>::f"),
+            ("<[u8]>::concat", "core", "", "<[u8]>::concat"),
+            ("<dyn app::Any + core::marker::Send>::is", "app", "Any", "is"),
+            (
+                "<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>",
+                "e",
+                "F",
+                "<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>",
+            ),
+            (
+                "<a::b::{closure#0} as core::ops::FnOnce<()>>::call_once",
+                "a",
+                "b/{closure#0}",
+                "<_ as core::ops::FnOnce<()>>::call_once",
+            ),
+        ] {
+            let place = place(name);
+            assert_eq!(
+                (place.crate_name, place.path.join("/").as_str(), place.item.as_str()),
+                (crate_name, path, item),
+                "{name}"
+            );
+        }
+        let symbol = "_RNvYNtNtNtCsdHhIpgkcIfN_4core3fmt8builders10PadAdapterNtB6_5Write9write_fmtB8_";
+        assert_eq!(place_of(symbol).0, "core");
+        assert_eq!(place_of(symbol).1, "fmt/builders/PadAdapter");
+    }
+
+    #[test]
+    fn nothing_that_can_be_a_name_is_too_much() {
+        for name in
+            ["", "<", ">", "<>", "<>::", "::", "<a", "a>>::b", "<as >::x", "< as >::x", "é::<ü>::{", "-> ::"]
+        {
+            let _ = place(name);
+        }
+        // A type that contains itself twice, and again, by references back: 2^30 words.
+        let mut doubling = "_RINvC1a1b".to_owned();
+        doubling.push_str("Tuu");
+        for back in 0..30 {
+            let _ = back;
+            doubling.push_str("TBa_Ba_E");
+        }
+        doubling.push('E');
+        assert!(readable(&doubling).text.len() <= 8 * doubling.len() + 70);
+    }
+}
