@@ -13,7 +13,7 @@ use serde::Serialize;
 use wasmparser::{BinaryReader, BinaryReaderError, Data, FromReader, FunctionBody, SectionLimited};
 
 use self::names::Names;
-use super::sections::{HEADER, NESTED_COMPONENT, NESTED_MODULE, SectionRange, sections};
+use super::sections::{HEADER, NESTED_COMPONENT, NESTED_MODULE, SectionRange, is_component, sections};
 use super::{ValidateError, ValidatedModule};
 
 pub use self::symbol::{OTHER_LANGUAGES, UNNAMED};
@@ -150,12 +150,12 @@ impl SizeReport {
 }
 
 impl ValidatedModule {
-    /// Where its bytes went, as it is shipped.
+    /// Where its bytes went, as it is shipped: names are taken from [`ValidatedModule::named`], and don't count.
     ///
     /// # Errors
     /// As [`SizeReport::read`].
     pub fn sizes(&self) -> Result<SizeReport, ValidateError> {
-        SizeReport::read(self.name(), self.bytes(), self.bytes())
+        SizeReport::read(self.name(), self.bytes(), self.named())
     }
 }
 
@@ -255,10 +255,6 @@ impl<'a> Twins<'a> {
 const CODE: u8 = 10;
 const DATA: u8 = 11;
 
-fn is_component(bytes: &[u8]) -> bool {
-    bytes.get(4) == Some(&0x0d)
-}
-
 fn holds_module(bytes: &[u8], part: &SectionRange) -> bool {
     is_component(bytes) && [NESTED_MODULE, NESTED_COMPONENT].contains(&part.id)
 }
@@ -293,5 +289,139 @@ impl SizedFunction {
             if name.is_rust { symbol::place(&name.text).crate_name } else { OTHER_LANGUAGES }.to_owned();
         let symbol = (name.text != symbol).then(|| symbol.to_owned());
         SizedFunction { index, name: name.text, symbol, crate_name, size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::{BuiltModule, Level, OptimizeOptions, ValidateOptions, optimize, validate};
+
+    const MODULE: &str = r#"(module $app
+        (@custom "producers" "\00")
+        (import "env" "f" (func $imported))
+        (memory 1)
+        (func $_RNvNtCsdHhIpgkcIfN_4core6result13unwrap_failed call 0)
+        (func $dlmalloc (export "malloc") (param i32) (result i32) local.get 0)
+        (func (export "exported") nop nop)
+        (func)
+        (elem (table 1 funcref) (i32.const 0) 1 2 3 4)
+        (data $.rodata (i32.const 8) "some constants")
+        (data (i32.const 64) "more"))"#;
+
+    fn sizes(wat: &str) -> SizeReport {
+        let bytes = wat::parse_str(wat).unwrap();
+        SizeReport::read("test.wasm", &bytes, &bytes).unwrap()
+    }
+
+    /// All that must add up, does.
+    #[track_caller]
+    fn assert_whole(report: &SizeReport, bytes: &[u8]) {
+        assert_eq!(report.total, bytes.len() as u64);
+        assert_eq!(report.flat_sections().iter().map(|(_, size)| size).sum::<u64>(), report.total);
+        assert_tree(&report.tree("test"), report.total);
+        let functions = |node: &SizeNode| node.kind == SizeNodeKind::Function;
+        assert_eq!(count(&report.tree("test"), &functions), report.functions().count());
+    }
+
+    fn assert_tree(node: &SizeNode, size: u64) {
+        assert_eq!(node.size, size, "{}", node.name);
+        if !node.children.is_empty() {
+            assert_eq!(node.children.iter().map(|child| child.size).sum::<u64>(), size, "{}", node.name);
+        }
+        node.children.iter().for_each(|child| assert_tree(child, child.size));
+    }
+
+    fn count(node: &SizeNode, is: &impl Fn(&SizeNode) -> bool) -> usize {
+        usize::from(is(node)) + node.children.iter().map(|child| count(child, is)).sum::<usize>()
+    }
+
+    fn in_components(depth: usize) -> String {
+        let component =
+            (0..depth).fold(format!("(core {}", &MODULE[1..]), |inside, _| format!("(component {inside})"));
+        component
+    }
+
+    #[test]
+    fn every_byte_is_in_exactly_one_part() {
+        let texts = [
+            "(module)",
+            MODULE,
+            r#"(module (memory 1) (data (i32.const 0) ""))"#,
+            "(component)",
+            r#"(component (import "a" (func)) (core module $m (func)) (core module (func)) (component (core module)))"#,
+        ];
+        for text in texts.map(str::to_owned).into_iter().chain([in_components(1), in_components(MAX_DEPTH)]) {
+            let bytes = wat::parse_str(&text).unwrap();
+            assert_whole(&SizeReport::read("test.wasm", &bytes, &bytes).unwrap(), &bytes);
+            for level in [Level::O0, Level::Oz] {
+                let options = OptimizeOptions { level, ..OptimizeOptions::default() };
+                let module =
+                    optimize(BuiltModule::new("test.wasm", bytes.clone()).unwrap(), &options).unwrap();
+                let module = validate(module, &ValidateOptions::any_import()).unwrap();
+                assert_whole(&module.sizes().unwrap(), module.bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn functions_and_segments_have_names_and_sizes() {
+        let report = sizes(MODULE);
+        let code = report.sections.iter().find(|section| section.name == "code").unwrap();
+        let functions: Vec<_> = code
+            .functions
+            .iter()
+            .map(|it| (it.index, it.name.as_str(), it.crate_name.as_str(), it.size))
+            .collect();
+        let expected = [
+            (1, "core::result::unwrap_failed", "core", 5),
+            (2, "dlmalloc", OTHER_LANGUAGES, 5),
+            (3, "exported", OTHER_LANGUAGES, 5),
+            (4, "func[4]", UNNAMED, 3),
+        ];
+        assert_eq!(functions, expected);
+        assert_eq!(code.size, 1 + 1 + 1 + 18);
+        let data = report.sections.iter().find(|section| section.name == "data").unwrap();
+        let segments: Vec<_> = data.segments.iter().map(|it| (it.name.as_str(), it.size)).collect();
+        assert_eq!(segments, [(".rodata", 19), ("data[1]", 10)]);
+        assert_eq!(report.module_name.as_deref(), Some("app"));
+        assert!(report.has_names && !sizes("(module (func (export \"f\")))").has_names);
+    }
+
+    #[test]
+    fn names_beside_the_module_count_for_nothing() {
+        for text in [MODULE.to_owned(), in_components(2)] {
+            let built = BuiltModule::new("test.wasm", wat::parse_str(text).unwrap()).unwrap();
+            let options = OptimizeOptions { level: Level::O0, ..OptimizeOptions::default() };
+            let module =
+                validate(optimize(built, &options).unwrap(), &ValidateOptions::any_import()).unwrap();
+            let report = module.sizes().unwrap();
+            assert_eq!(report.total, module.bytes().len() as u64);
+            assert!(module.named().len() > module.bytes().len());
+            assert_eq!(report.functions().next().unwrap().crate_name, "core");
+            assert!(report.flat_sections().iter().all(|(name, _)| !name.ends_with("name")));
+        }
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_and_where() {
+        let whole = wat::parse_str(in_components(2)).unwrap();
+        for length in 0..whole.len() {
+            // Some prefixes are components themselves.
+            if let Ok(report) = SizeReport::read("cut.wasm", &whole[..length], &whole[..length]) {
+                assert_whole(&report, &whole[..length]);
+            }
+        }
+        let deep = wat::parse_str(in_components(MAX_DEPTH + 1)).unwrap();
+        let error = SizeReport::read("deep.wasm", &deep, &deep).unwrap_err().to_string();
+        assert!(error.contains("nested more than 20 times"), "{error}");
+        // A damaged byte in the function section's number of functions is found, or nothing is wrong.
+        for position in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[position] ^= 0x55;
+            if let Ok(report) = SizeReport::read("x", &damaged, &damaged) {
+                assert_whole(&report, &damaged);
+            }
+        }
     }
 }

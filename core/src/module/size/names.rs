@@ -7,8 +7,7 @@ use wasmparser::{
     ImportSectionReader, KnownCustom, Name, NameMap, TypeRef,
 };
 
-use super::is_component;
-use crate::module::sections::{CUSTOM, SectionRange};
+use crate::module::sections::{CUSTOM, SectionRange, is_component};
 
 const IMPORT: u8 = 2;
 const EXPORT: u8 = 7;
