@@ -20,5 +20,6 @@ pub mod running;
 pub mod serving;
 pub mod settings;
 pub mod shell;
+pub mod size;
 pub mod smoke;
 pub mod source;
