@@ -11,7 +11,7 @@ mod watch;
 
 use std::ffi::OsString;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use wasm_oci::args::OutputArgs;
 use wasm_oci::shell::Shell;
 
@@ -30,7 +30,14 @@ impl Cargo {
     /// its own name for us before them, and others, who start the program itself, don't: both is understood.
     #[must_use]
     pub fn of(args: impl IntoIterator<Item = OsString>) -> Cargo {
-        Cargo::parse_from(spelled_out(args))
+        let args = spelled_out(args);
+        Cargo::try_parse_from(&args).unwrap_or_else(|_| {
+            // Help shows all commands, also those that parsing has not put together.
+            let mut command = Cargo::command();
+            command.build();
+            let matches = command.get_matches_from(args);
+            Cargo::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::file::temporary_beside;
 use super::layout::{LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::{Error, Name, Source};
 use crate::image::{
@@ -36,12 +37,10 @@ pub struct ArchiveImage<'a> {
 /// [`Error::Io`] when it can't be written.
 pub fn write_archive(path: &Path, repository: &str, images: &[ArchiveImage<'_>]) -> Result<(), Error> {
     let failed = || Error::io("write", path);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(folder).map_err(failed())?;
+    let mut file = temporary_beside(path).map_err(failed())?;
     let documents = Documents::of(repository, images)?;
     append_all(&mut tar::Builder::new(io::BufWriter::new(file.as_file_mut())), &documents, images)
         .map_err(failed())?;
-    super::layout::make_readable(file.as_file()).map_err(failed())?;
     file.persist(path).map(drop).map_err(|e| failed()(e.error))
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use super::file::temporary_in;
 use super::{Error, Name, Progress, Sink, Source};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
 
@@ -128,9 +129,8 @@ impl Layout {
         write: impl FnOnce(&mut File) -> std::io::Result<()>,
     ) -> Result<(), Error> {
         let failed = || Error::io("write", path);
-        let mut file = tempfile::Builder::new().prefix(".tmp-").tempfile_in(&self.path).map_err(failed())?;
+        let mut file = temporary_in(&self.path).map_err(failed())?;
         write(file.as_file_mut()).map_err(failed())?;
-        make_readable(file.as_file()).map_err(failed())?;
         match replace {
             Replace::Always => file.persist(path).map(drop).map_err(|e| failed()(e.error)),
             Replace::Never => match file.persist_noclobber(path) {
@@ -155,18 +155,6 @@ impl Layout {
 enum Replace {
     Always,
     Never,
-}
-
-/// Temporary files are private to their user; a layout is as readable as other build output.
-pub(super) fn make_readable(file: &File) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        file.set_permissions(std::fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
 }
 
 /// The images of an index with their tags.

@@ -6,6 +6,7 @@
 
 mod archive;
 mod error;
+mod file;
 mod kept;
 mod layout;
 mod location;
@@ -20,6 +21,7 @@ use std::future::Future;
 
 pub use archive::{Archive, ArchiveImage, write_archive};
 pub use error::Error;
+pub use file::write_file;
 pub use kept::Kept;
 pub use layout::Layout;
 pub use location::Location;
