@@ -7,6 +7,7 @@
 //! ```
 
 pub mod args;
+pub mod budget;
 pub mod commands;
 pub mod env_vars;
 pub mod error;

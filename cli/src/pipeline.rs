@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
-use wasm_oci_core::module::{BuiltModule, Level, OPTIMIZER, Report, optimize, validate};
+use wasm_oci_core::module::{BuiltModule, Level, OPTIMIZER, Report, ValidatedModule, optimize, validate};
 use wasm_oci_core::store::{
     ArchiveImage, Credentials, Layout, Registry, RegistryOptions, save, write_archive,
 };
@@ -50,11 +50,35 @@ pub struct Sizes {
     pub compressed: u64,
 }
 
-/// Optimizes, validates and assembles a module as planned.
+/// Optimizes, validates and assembles a module as planned. `last` is the file where the sizes of the last one within
+/// the budget are.
 ///
 /// # Errors
 /// What one of the stages fails with.
-pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, Error> {
+pub fn pack(module: BuiltModule, plan: &Plan, last: Option<&Path>, shell: &Shell) -> Result<Packed, Error> {
+    let validated = validated(module, plan, shell)?;
+    let mut images = Vec::new();
+    let settings = with_capabilities(&plan.image, validated.report());
+    for (image, &format) in assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats) {
+        images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
+    }
+    let compressed = images.first().map_or(0, |main| compressed(&main.image));
+    let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
+    plan.budget.check(&plan.image.name, &sizes, || Ok(validated.sizes()?), last)?;
+    Ok(Packed { images, sizes })
+}
+
+/// The size of the layers that hold the module.
+pub(crate) fn compressed(image: &Image) -> u64 {
+    let layers = image.wasm_manifest().map(|manifest| manifest.layers()).unwrap_or_default();
+    layers.iter().map(|layer| layer.descriptor().size).sum()
+}
+
+/// Optimizes and validates a module as planned.
+///
+/// # Errors
+/// What one of the two fails with.
+pub fn validated(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<ValidatedModule, Error> {
     if plan.optimize.level != Level::Off {
         shell.status(
             "Optimizing",
@@ -65,18 +89,7 @@ pub fn pack(module: BuiltModule, plan: &Plan, shell: &Shell) -> Result<Packed, E
     if let Some(note) = optimized.note() {
         shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
     }
-    let validated = validate(optimized, &plan.validate)?;
-    let mut images = Vec::new();
-    let settings = with_capabilities(&plan.image, validated.report());
-    for (image, &format) in assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats) {
-        images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
-    }
-    let compressed = images
-        .first()
-        .and_then(|main| main.image.wasm_manifest().ok())
-        .map_or(0, |manifest| manifest.layers().iter().map(|layer| layer.descriptor().size).sum());
-    let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
-    Ok(Packed { images, sizes })
+    Ok(validate(optimized, &plan.validate)?)
 }
 
 /// The settings of an image, with what its module can do as an annotation.

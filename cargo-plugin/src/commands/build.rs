@@ -53,6 +53,7 @@ impl MakeArgs {
             selection: self.cargo.selection(output),
             flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
             layout: None,
+            enforce_budget: false,
             json: self.json(),
         }
     }
@@ -73,7 +74,8 @@ pub(super) fn dry_run(request: &Request, shell: &Shell) -> Result<(), Failure> {
 impl Build {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
         let layout = self.places.oci_layout_path.clone();
-        let request = Request { layout, ..self.making.request(Settings::default(), output) };
+        let request =
+            Request { layout, enforce_budget: true, ..self.making.request(Settings::default(), output) };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }

@@ -6,6 +6,7 @@ mod push;
 mod run;
 mod run_image;
 mod serve;
+mod size;
 mod test;
 mod watch;
 
@@ -74,6 +75,7 @@ enum Command {
     #[command(hide = true)]
     RunImage(run_image::RunImage),
     Serve(serve::Serve),
+    Size(size::Size),
 }
 
 impl Cli {
@@ -91,6 +93,7 @@ impl Cli {
             Command::Exec(exec) => exec.run(shell),
             Command::RunImage(image) => image.run(&self.output),
             Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
+            Command::Size(size) => size.run(&self.output, shell).map(|()| 0),
         }
     }
 }

@@ -13,7 +13,7 @@ use wasm_oci_core::image::Reference;
 use super::build::{MakeArgs, dry_run};
 use super::test::suites;
 use crate::failure::Failure;
-use crate::stages::{Made, make};
+use crate::stages::{Made, Request, make};
 
 /// Build every program of a package or workspace into an image, and push it to a registry
 ///
@@ -37,7 +37,7 @@ pub(super) struct Push {
 impl Push {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
         let own = Settings { repository: self.destination.clone(), ..self.registry.settings() };
-        let request = self.making.request(own, output);
+        let request = Request { enforce_budget: true, ..self.making.request(own, output) };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }

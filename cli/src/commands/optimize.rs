@@ -8,6 +8,7 @@ use wasm_oci_core::module::{BuiltModule, Level, optimize, validate};
 use crate::args::ModuleArgs;
 use crate::error::Error;
 use crate::files::write;
+use crate::pipeline::Sizes;
 use crate::plan::Plan;
 use crate::render::size;
 use crate::settings::Settings;
@@ -39,8 +40,10 @@ impl Optimize {
             shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
         }
         let module = validate(optimized, &plan.validate)?;
-        write(&self.output, module.bytes())?;
         let (before, after) = (module.raw_size(), module.bytes().len() as u64);
+        let sizes = Sizes { raw: before, optimized: after, compressed: 0 };
+        plan.budget.check(module.name(), &sizes, || Ok(module.sizes()?), None)?;
+        write(&self.output, module.bytes())?;
         shell.status("Size", format_args!("{} → {} optimized", size(before), size(after)));
         if self.json {
             return shell.print_json(

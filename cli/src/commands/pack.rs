@@ -68,7 +68,7 @@ impl Pack {
         if self.dry_run {
             return shell.print_json(&plan.to_json());
         }
-        let packed = pack(BuiltModule::read(&self.file)?, &plan, shell)?;
+        let packed = pack(BuiltModule::read(&self.file)?, &plan, None, shell)?;
         packed.sizes.show(shell);
 
         let default_layout = PathBuf::from(format!("{name}.oci"));

@@ -9,14 +9,16 @@ use wasm_oci_core::store::Location;
 use super::pack::{NameArgs, detected};
 use super::test::cases;
 use crate::args::{ImageArgs, ModuleArgs, RegistryArgs};
+use crate::budget::Budget;
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{Sizes, TaggedImage, block_on, pack, to_registry};
+use crate::pipeline::{Sizes, TaggedImage, block_on, compressed, pack, to_registry};
 use crate::plan::Plan;
 use crate::running::Prepared;
 use crate::settings::Settings;
 use crate::shell::Shell;
+use crate::size::any_imports;
 use crate::smoke::{Suite, require, test_engine};
 use crate::source::load_image;
 
@@ -105,13 +107,25 @@ impl Push {
         shell: &Shell,
     ) -> Result<(Vec<TaggedImage>, Option<Sizes>), Error> {
         if let Location::File(path) = &self.source {
-            let packed = pack(wasm_oci_core::module::BuiltModule::read(path)?, plan, shell)?;
+            let packed = pack(wasm_oci_core::module::BuiltModule::read(path)?, plan, None, shell)?;
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }
         let image = block_on(load_image(&self.source, insecure))?;
+        check_budget(&image, plan)?;
         Ok((vec![TaggedImage { format: format_of(&image), image, tags: plan.tags.clone() }], None))
     }
+}
+
+/// The budget of an image that was packed before.
+fn check_budget(image: &Image, plan: &Plan) -> Result<(), Error> {
+    if plan.budget == Budget::default() {
+        return Ok(());
+    }
+    let module = image.wasm_manifest()?.module()?;
+    let size = module.bytes().len() as u64;
+    let sizes = Sizes { raw: size, optimized: size, compressed: compressed(image) };
+    plan.budget.check(&plan.image.name, &sizes, || Ok(any_imports(module)?.sizes()?), None)
 }
 
 /// Which of our formats an image has.

@@ -63,7 +63,7 @@ impl Diff {
 
 fn changes(old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>) -> Vec<Change> {
     let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    let size = |sizes: &BTreeMap<String, u64>, name| sizes.get(name).copied().unwrap_or_default();
+    let size = |sizes: &BTreeMap<String, u64>, name: &String| sizes.get(name).copied().unwrap_or_default();
     let change = |name: &String| Change::new(name, size(old, name), size(new, name));
     let mut changes: Vec<Change> = names.into_iter().map(change).filter(|it| it.change != 0).collect();
     changes.sort_by_key(|it| Reverse(it.change.unsigned_abs()));

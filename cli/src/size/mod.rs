@@ -25,6 +25,7 @@ use crate::pipeline::block_on;
 use crate::shell::Shell;
 
 pub use self::diff::{Change, Diff};
+pub(crate) use self::table::signed;
 pub use self::totals::Totals;
 
 /// What is shown of sizes, and how.
