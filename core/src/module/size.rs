@@ -102,7 +102,7 @@ impl SizeReport {
 
     /// Of all modules, every function.
     pub fn functions(&self) -> impl Iterator<Item = &SizedFunction> {
-        self.modules().into_iter().flat_map(|(_, module)| &module.sections).flat_map(|it| &it.functions)
+        self.modules().into_iter().flat_map(|module| &module.sections).flat_map(|it| &it.functions)
     }
 
     /// The parts of all modules on one level: they add up to the total. In a component, the parts of a module inside
@@ -137,12 +137,11 @@ impl SizeReport {
     }
 
     /// This module and all inside, each after the one that it is in.
-    fn modules(&self) -> Vec<(usize, &SizeReport)> {
-        let mut found = vec![(0, self)];
+    fn modules(&self) -> Vec<&SizeReport> {
+        let mut found = vec![self];
         let mut next = 0;
-        while let Some((depth, module)) = found.get(next).copied() {
-            let inside = module.sections.iter().filter_map(|section| section.module.as_deref());
-            found.extend(inside.map(|module| (depth + 1, module)));
+        while let Some(module) = found.get(next).copied() {
+            found.extend(module.sections.iter().filter_map(|section| section.module.as_deref()));
             next += 1;
         }
         found
@@ -305,7 +304,8 @@ mod tests {
         (func $dlmalloc (export "malloc") (param i32) (result i32) local.get 0)
         (func (export "exported") nop nop)
         (func)
-        (elem (table 1 funcref) (i32.const 0) 1 2 3 4)
+        (table 4 funcref)
+        (elem (i32.const 0) 1 2 3 4)
         (data $.rodata (i32.const 8) "some constants")
         (data (i32.const 64) "more"))"#;
 
@@ -337,9 +337,8 @@ mod tests {
     }
 
     fn in_components(depth: usize) -> String {
-        let component =
-            (0..depth).fold(format!("(core {}", &MODULE[1..]), |inside, _| format!("(component {inside})"));
-        component
+        let module = format!("(core {}", &MODULE[1..]);
+        (0..depth).fold(module, |inside, _| format!("(component {inside})"))
     }
 
     #[test]

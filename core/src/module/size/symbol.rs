@@ -100,8 +100,11 @@ pub(super) fn place(name: &str) -> Place<'_> {
     let of_trait = parts.get(1).copied();
     let (mut path, item) = match (of_type, of_trait) {
         (Some(path), None) => (path, rest.to_owned()),
-        (Some(path), Some(of_trait)) => (path, format!("<_ as {of_trait}>::{rest}")),
-        (None, of_trait) => (of_trait.and_then(path_of).unwrap_or_else(|| vec!["core"]), name.to_owned()),
+        (Some(path), Some(of_trait)) => (path, format!("{rest} ({})", last_name(of_trait))),
+        (None, Some(of_trait)) => {
+            (path_of(of_trait).unwrap_or_else(|| vec!["core"]), format!("{rest} for {}", parts[0]))
+        }
+        (None, None) => (vec!["core"], name.to_owned()),
     };
     let crate_name = path.remove(0);
     Place { crate_name, path, item }
@@ -118,18 +121,37 @@ fn place_of_path(name: &str) -> Place<'_> {
     // A closure, or type arguments, are a part of the function that they belong to.
     let is_own = |segment: &&str| !segment.starts_with(['{', '<']);
     let item = segments.iter().rposition(is_own).unwrap_or(0).max(1).min(segments.len() - 1);
-    let path = segments.iter().take(item).skip(1).copied().collect();
+    let path = segments.iter().take(item).skip(1).map(|segment| without_arguments(segment)).collect();
     Place { crate_name: segments[0], path, item: segments[item..].join("::") }
 }
 
-/// The segments of a type's or a trait's path, if it has one. At least a crate and a name in it.
+/// The segments of a type's or a trait's path, if it has one: at least a crate and a name in it.
 fn path_of(ty: &str) -> Option<Vec<&str>> {
-    let path: Vec<&str> = split(ty.strip_prefix("dyn ").unwrap_or(ty), "::")
-        .into_iter()
-        .filter_map(|segment| segment.split(['<', ' ']).next().filter(|name| !name.is_empty()))
-        .collect();
+    path_within(ty, 4)
+}
+
+/// The same for a type that is defined in a method, `<T>::f::Type`, so many times.
+fn path_within(ty: &str, levels: usize) -> Option<Vec<&str>> {
+    let ty = split(ty.strip_prefix("dyn ").unwrap_or(ty), " + ").swap_remove(0);
+    let (mut path, rest) = match qualified(ty) {
+        Some((inside, rest)) => {
+            (path_within(split(inside, " as ").swap_remove(0), levels.checked_sub(1)?)?, rest)
+        }
+        None => (Vec::new(), ty),
+    };
+    path.extend(split(rest, "::").into_iter().map(without_arguments).filter(|name| !name.starts_with('<')));
     let is_crate = |name: &&str| name.chars().all(|it| it.is_alphanumeric() || it == '_');
     (path.len() > 1 && path.first().is_some_and(is_crate)).then_some(path)
+}
+
+/// A path's last name.
+fn last_name(path: &str) -> &str {
+    without_arguments(split(path, "::").last().copied().unwrap_or(path))
+}
+
+/// `Vec` of `Vec<T>`. What is nothing but in brackets stays.
+fn without_arguments(segment: &str) -> &str {
+    segment.split('<').next().filter(|name| !name.is_empty()).unwrap_or(segment)
 }
 
 /// Splits a text where `separator` stands outside of all brackets.
@@ -205,23 +227,21 @@ mod tests {
             ("app::run::{closure#0}", "app", "", "run::{closure#0}"),
             ("core::str::<impl str>::trim", "core", "str/<impl str>", "trim"),
             ("<alloc::vec::Vec<app::T>>::push", "alloc", "vec/Vec", "push"),
-            ("<app::a::T as core::fmt::Debug>::fmt", "app", "a/T", "<_ as core::fmt::Debug>::fmt"),
-            ("<&app::T as core::fmt::Debug>::fmt", "core", "fmt/Debug", "<&app::T as core::fmt::Debug>::fmt"),
-            ("<T as serde::Serialize>::f", "serde", "Serialize", "<T as serde::Serialize>::f"),
+            ("<app::a::T as core::fmt::Debug>::fmt", "app", "a/T", "fmt (Debug)"),
+            ("<&app::T as core::fmt::Debug>::fmt", "core", "fmt/Debug", "fmt for &app::T"),
+            ("<T as serde::Serialize>::f", "serde", "Serialize", "f for T"),
             ("<[u8]>::concat", "core", "", "<[u8]>::concat"),
             ("<dyn app::Any + core::marker::Send>::is", "app", "Any", "is"),
-            (
-                "<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>",
-                "e",
-                "F",
-                "<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>",
-            ),
+            ("<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>", "e", "F", "call::<i::J> for fn(a::B) -> c::D"),
             (
                 "<a::b::{closure#0} as core::ops::FnOnce<()>>::call_once",
                 "a",
                 "b/{closure#0}",
-                "<_ as core::ops::FnOnce<()>>::call_once",
+                "call_once (FnOnce)",
             ),
+            ("<<a::T>::f::U as b::V>::g", "a", "T/f/U", "g (V)"),
+            ("<a::T>::f::inner", "a", "T", "f::inner"),
+            ("a::T<b::U>::f", "a", "T", "f"),
         ] {
             let place = place(name);
             assert_eq!(
@@ -242,6 +262,8 @@ mod tests {
         {
             let _ = place(name);
         }
+        let deep = |n| format!("{}a::T{}::f", "<".repeat(n), ">::U as b::V".repeat(n));
+        let _ = place(&deep(2000));
         // A type that contains itself twice, and again, by references back: 2^30 words.
         let mut doubling = "_RINvC1a1b".to_owned();
         doubling.push_str("Tuu");
