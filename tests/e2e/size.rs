@@ -140,7 +140,7 @@ fn a_table_has_the_largest_and_the_rest() {
     let text = folder.wasm_oci(&["size", "app.wasm", "--limit", "1"]).success().stdout;
     let total = fs::metadata(folder.path("app.wasm")).unwrap().len();
     assert!(text.starts_with(&format!("{total:>7} B  100.0%  app.wasm\n")), "{text}");
-    for row in ["code by crates: 84 B", "globset\n", "(2 more)\n", "(4 more)\n", "  globset::GlobSet::new\n"]
+    for row in ["code by crates: 68 B", "globset\n", "(2 more)\n", "(4 more)\n", "  globset::GlobSet::new\n"]
     {
         assert!(text.contains(row), "no {row:?} in:\n{text}");
     }
@@ -161,7 +161,7 @@ fn a_difference_has_both_directions() {
     assert_eq!(diff["total"]["change"], -1);
     let functions: Vec<_> =
         diff["functions"].as_array().unwrap().iter().map(|it| (&it["name"], &it["change"])).collect();
-    let expected = [("globset::glob::other", 12), ("globset::glob::parse", -12), ("_start", -1)]
+    let expected = [("globset::glob::other", 13), ("globset::glob::parse", -13), ("_start", -1)]
         .map(|(name, change)| (Value::from(name), Value::from(change)));
     assert_eq!(functions, expected.iter().map(|(name, change)| (name, change)).collect::<Vec<_>>());
     for old in ["oci:old.oci", "oci-archive:old.tar"] {
@@ -200,7 +200,7 @@ fn what_can_not_be_shown() {
         (vec!["none.wasm"], 1, ["can't read", "`none.wasm`"]),
         (vec!["cut.wasm"], 3, ["`cut.wasm`", "at byte"]),
         (vec!["app.wasm", "--diff", "text.wasm"], 3, ["`text.wasm`", "text format"]),
-        (vec!["app.wasm", "--diff", "oci:none"], 1, ["none", "index.json"]),
+        (vec!["app.wasm", "--diff", "oci:none"], 1, ["`none`", "oci-layout"]),
         (vec!["app.wasm", "--html", "none/size.html"], 1, ["can't write", "`none/size.html`"]),
         (vec!["app.wasm", "--html", "."], 1, ["can't write", "`.`"]),
     ] {
@@ -326,4 +326,17 @@ fn a_crate_that_grows_over_its_budget_is_told_by_what() {
 
     fs::write(folder.path("target/wasm-oci/.sizes/app.json"), "{").unwrap();
     assert_refused(&folder.cargo(&["build"]), 6, &["its largest crate is"]);
+
+    // `size` shows programs of any size, all that are selected.
+    fs::create_dir(folder.path("src/bin")).unwrap();
+    fs::write(folder.path("src/bin/other.rs"), "fn main() {}").unwrap();
+    let both = folder.cargo(&["size", "--json", "-O", "0"]).success().stdout;
+    let reports = both.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let names: Vec<_> = reports.inspect(assert_whole).map(|report| report["name"].clone()).collect();
+    assert_eq!(names, ["app", "other"]);
+    let html = ["size", "-O", "0", "--html", "size.html"];
+    assert_refused(&folder.cargo(&html), 2, &["--bin"]);
+    let one = folder.cargo(&[&html[..], &["--bin", "other", "--json"]].concat()).success().stdout;
+    assert_eq!(one.lines().next(), both.lines().nth(1));
+    assert!(fs::read_to_string(folder.path("size.html")).unwrap().contains("\"name\":\"other\""));
 }

@@ -35,7 +35,7 @@ pub struct SizeArgs {
     /// Print it as JSON, with every function
     #[arg(long)]
     pub json: bool,
-    /// Show so many of the largest crates, and of the largest functions
+    /// Show so many of the largest sections, crates and functions
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
     /// Write a treemap to zoom into: one HTML file that needs nothing else

@@ -403,6 +403,16 @@ mod tests {
     }
 
     #[test]
+    fn a_module_without_names_gets_none_from_the_optimizer() {
+        let text = r#"(module (import "env" "f" (func)) (func call 0) (func (export "exported") call 0 call 1 call 1))"#;
+        let built = BuiltModule::new("test.wasm", wat::parse_str(text).unwrap()).unwrap();
+        let module = optimize(built, &OptimizeOptions::default()).unwrap();
+        let report = validate(module, &ValidateOptions::any_import()).unwrap().sizes().unwrap();
+        assert!(!report.has_names);
+        assert!(report.functions().all(|it| it.name == "exported" || it.crate_name == UNNAMED));
+    }
+
+    #[test]
     fn what_is_malformed_is_refused_and_where() {
         let whole = wat::parse_str(in_components(2)).unwrap();
         for length in 0..whole.len() {
@@ -414,7 +424,7 @@ mod tests {
         let deep = wat::parse_str(in_components(MAX_DEPTH + 1)).unwrap();
         let error = SizeReport::read("deep.wasm", &deep, &deep).unwrap_err().to_string();
         assert!(error.contains("nested more than 20 times"), "{error}");
-        // A damaged byte in the function section's number of functions is found, or nothing is wrong.
+        // A damaged byte is found, or all still adds up.
         for position in 0..whole.len() {
             let mut damaged = whole.clone();
             damaged[position] ^= 0x55;

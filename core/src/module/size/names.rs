@@ -48,10 +48,15 @@ impl<'a> Names<'a> {
             // What can't be read names nothing.
             names.read_section(reader(named, part)).ok();
         }
+        let imported = names.imported_functions;
+        // Binaryen calls a function that came without a name by its number.
+        names
+            .functions
+            .retain(|&index, name| index >= imported && !name.bytes().all(|digit| digit.is_ascii_digit()));
         Ok(names)
     }
 
-    /// Whether the name section names functions.
+    /// Whether the name section names functions that the module defines.
     pub(super) fn has_functions(&self) -> bool {
         !self.functions.is_empty()
     }

@@ -264,14 +264,25 @@ mod tests {
         }
         let deep = |n| format!("{}a::T{}::f", "<".repeat(n), ">::U as b::V".repeat(n));
         let _ = place(&deep(2000));
-        // A type that contains itself twice, and again, by references back: 2^30 words.
-        let mut doubling = "_RINvC1a1b".to_owned();
-        doubling.push_str("Tuu");
-        for back in 0..30 {
-            let _ = back;
-            doubling.push_str("TBa_Ba_E");
+        // Each type is a pair of the one before, by references back: 2^30 words.
+        let mut symbol = "_RINvC1a1bTuuE".to_owned();
+        let mut last = 8;
+        for _ in 0..30 {
+            let (here, back) = (symbol.len() - 2, format!("B{}_", in_base_62(last - 1)));
+            symbol.push_str(&format!("T{back}{back}E"));
+            last = here;
         }
-        doubling.push('E');
-        assert!(readable(&doubling).text.len() <= 8 * doubling.len() + 70);
+        symbol.push('E');
+        let text = readable(&symbol).text;
+        assert!(text.starts_with("a::b::<((), ()), (((), ()), ((), ()))") && text.ends_with('…'), "{text}");
+        assert!(text.len() <= 8 * symbol.len() + 67);
     }
+
+    fn in_base_62(number: usize) -> String {
+        let digit = |number: usize| char::from(DIGITS[number % 62]);
+        let first = (number >= 62).then(|| digit(number / 62));
+        first.into_iter().chain([digit(number)]).collect()
+    }
+
+    const DIGITS: &[u8; 62] = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
 }
