@@ -50,11 +50,11 @@ pub struct Sizes {
     pub compressed: u64,
 }
 
-/// Optimizes, validates and assembles a module as planned. `last` is the file where the sizes of the last one within
-/// the budget are.
+/// Optimizes, validates and assembles a module as planned. `last` is the file for the sizes of the last one within
+/// the budget, which what is over it is compared with.
 ///
 /// # Errors
-/// What one of the stages fails with.
+/// What one of the stages fails with, or that the module or image is over its budget.
 pub fn pack(module: BuiltModule, plan: &Plan, last: Option<&Path>, shell: &Shell) -> Result<Packed, Error> {
     let validated = validated(module, plan, shell)?;
     let mut images = Vec::new();

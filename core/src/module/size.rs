@@ -7,6 +7,7 @@ mod names;
 mod symbol;
 mod tree;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -110,12 +111,11 @@ impl SizeReport {
     #[must_use]
     pub fn flat_sections(&self) -> Vec<(String, u64)> {
         let mut flat = Vec::new();
-        for (number, section) in self.sections.iter().enumerate() {
+        for (section, label) in self.sections.iter().zip(self.labels()) {
             let Some(module) = &section.module else {
-                flat.push((section.name.clone(), section.size));
+                flat.push((label, section.size));
                 continue;
             };
-            let label = self.label(number);
             let parts = module.flat_sections().into_iter();
             flat.push((format!("{label} (header)"), section.size - module.total));
             flat.extend(parts.map(|(name, size)| (format!("{label} › {name}"), size)));
@@ -123,17 +123,24 @@ impl SizeReport {
         flat
     }
 
-    /// What to call a section: its name, and where it holds a module, that one's or a number.
-    fn label(&self, section: usize) -> String {
-        let SizedSection { name, module, .. } = &self.sections[section];
-        match module.as_ref().map(|module| &module.module_name) {
-            None => name.clone(),
-            Some(Some(module)) => module.clone(),
-            Some(None) => {
-                let before = self.sections[..section].iter().filter(|other| other.name == *name).count();
-                format!("{name} {before}")
-            }
+    /// What to call each section: its name, and where it holds a module, that one's or a number.
+    fn labels(&self) -> Vec<String> {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let label = |section: &'_ SizedSection, number: usize| match &section.module {
+            None => section.name.clone(),
+            // Each of the module's parts will be called after it.
+            Some(module) => match &module.module_name {
+                Some(name) => name.chars().take(MAX_LABEL).collect(),
+                None => format!("{} {number}", section.name),
+            },
+        };
+        let mut labels = Vec::new();
+        for section in &self.sections {
+            let number = numbers.entry(&section.name).or_default();
+            labels.push(label(section, *number));
+            *number += 1;
         }
+        labels
     }
 
     /// This module and all inside, each after the one that it is in.
@@ -157,6 +164,9 @@ impl ValidatedModule {
         SizeReport::read(self.name(), self.bytes(), self.named())
     }
 }
+
+/// So much of a module's name, in characters, stands before each of its sections.
+const MAX_LABEL: usize = 60;
 
 /// Components in components: the tools that make them know two levels.
 const MAX_DEPTH: usize = 20;

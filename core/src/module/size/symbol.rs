@@ -21,15 +21,18 @@ const MERGED: &str = "byn$mgfn-shared$";
 /// ([v0](https://doc.rust-lang.org/rustc/symbol-mangling/v0.html) or legacy) or C++, without hashes; others stay as
 /// they are.
 pub(super) fn readable(symbol: &str) -> Readable {
-    if let Some(one) = symbol.strip_prefix(MERGED) {
-        let Readable { text, is_rust } = readable(one);
-        return Readable { text: format!("{text} (merged)"), is_rust };
+    let of_one = symbol.trim_start_matches(MERGED);
+    let mut readable = demangled(of_one);
+    if of_one.len() < symbol.len() {
+        readable.text.push_str(" (merged)");
     }
-    if let Some(symbol) = mangled_again(symbol) {
-        return readable(&symbol);
-    }
+    readable
+}
+
+fn demangled(symbol: &str) -> Readable {
     let mut text = Bounded::for_symbol(symbol);
-    if let Ok(name) = rustc_demangle::try_demangle(symbol) {
+    let again = mangled_again(symbol);
+    if let Ok(name) = rustc_demangle::try_demangle(again.as_deref().unwrap_or(symbol)) {
         let done = write!(text, "{name:#}").is_ok();
         return Readable { text: text.finish(done), is_rust: true };
     }
@@ -257,9 +260,21 @@ mod tests {
 
     #[test]
     fn nothing_that_can_be_a_name_is_too_much() {
-        for name in
-            ["", "<", ">", "<>", "<>::", "::", "<a", "a>>::b", "<as >::x", "< as >::x", "é::<ü>::{", "-> ::"]
-        {
+        for name in [
+            "",
+            "<",
+            ">",
+            "<>",
+            "a::::h0123456789abcdef",
+            "<>::",
+            "::",
+            "<a",
+            "a>>::b",
+            "<as >::x",
+            "< as >::x",
+            "é::<ü>::{",
+            "-> ::",
+        ] {
             let _ = place(name);
         }
         let deep = |n| format!("{}a::T{}::f", "<".repeat(n), ">::U as b::V".repeat(n));

@@ -49,16 +49,16 @@ impl SizeReport {
     /// The whole as a tree: module, sections, crates, modules of crates, functions.
     #[must_use]
     pub fn tree(&self, name: &str) -> SizeNode {
-        let sections = self.sections.iter().enumerate();
-        let children = sections.map(|(number, section)| section.node(self.label(number))).collect();
+        let sections = self.sections.iter().zip(self.labels());
+        let children = sections.map(|(section, label)| section.node(&label)).collect();
         SizeNode::of(name, SizeNodeKind::Module, children, self.total)
     }
 }
 
 impl SizedSection {
-    fn node(&self, label: String) -> SizeNode {
+    fn node(&self, label: &str) -> SizeNode {
         if let Some(module) = &self.module {
-            let mut node = module.tree(&label);
+            let mut node = module.tree(label);
             node.add_rest(self.size);
             return node;
         }
@@ -67,7 +67,7 @@ impl SizedSection {
         };
         let mut children: Vec<SizeNode> = self.segments.iter().map(segment).collect();
         children.extend(crates(&self.functions));
-        SizeNode::of(&label, SizeNodeKind::Section, children, self.size)
+        SizeNode::of(label, SizeNodeKind::Section, children, self.size)
     }
 }
 
