@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wasm_encoder::{RawSection, Section};
-use wasmparser::{BinaryReaderError, Parser, Payload};
+use wasmparser::{BinaryReader, BinaryReaderError, Parser, Payload};
 
 /// One top-level section.
 pub(super) struct SectionRange {
@@ -36,6 +36,8 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderEr
         if content.start < skip_to {
             continue;
         }
+        // Of a component that is cut short, the parser says how long a module inside should be.
+        BinaryReader::new(bytes, 0).read_bytes(content.end)?;
         skip_to = content.end;
         let name = match &payload {
             Payload::CustomSection(custom) => custom.name().to_owned(),
