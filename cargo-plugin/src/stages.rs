@@ -2,17 +2,18 @@
 
 use std::path::{Path, PathBuf};
 
+use wasm_oci::budget::Budget;
 use wasm_oci::env_vars;
 use wasm_oci::error::Error;
 use wasm_oci::files::write;
 use wasm_oci::messages::{ImageMessage, Places};
 use wasm_oci::optimized::OptimizedCache;
-use wasm_oci::pipeline::{Sizes, TaggedImage, block_on, pack, to_layout};
+use wasm_oci::pipeline::{Sizes, TaggedImage, block_on, pack, to_layout, validated};
 use wasm_oci::plan::Plan;
 use wasm_oci::settings::{Settings, SettingsError};
 use wasm_oci::shell::Shell;
 use wasm_oci_core::image::{Digest, Format, Tag};
-use wasm_oci_core::module::BuiltModule;
+use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
 
 use crate::cargo::build::{Built, BuiltProject, Event, Settings as BuildSettings, build};
@@ -36,6 +37,8 @@ pub struct Request {
     pub flags: Settings,
     /// The layout to write instead of the one in the target directory.
     pub layout: Option<PathBuf>,
+    /// Refuse programs over their size budget: what only runs here may be of any size.
+    pub enforce_budget: bool,
     /// Print JSON, cargo's own messages included.
     pub json: bool,
     /// Go through all stages, whatever an earlier build made.
@@ -98,6 +101,34 @@ pub fn make(request: &Request, shell: &Shell) -> Result<Vec<Made>, Failure> {
         .map(|project| Program::resolve(request, &built, project, revision.as_ref()))
         .collect::<Result<_, _>>()?;
     programs.into_iter().map(|program| program.make(&built, shell)).collect()
+}
+
+/// A program that was built, and its module as it would be in an image.
+#[derive(Debug)]
+pub struct Optimized {
+    /// The program.
+    pub project: Project,
+    /// Its settings.
+    pub settings: Settings,
+    /// Its module.
+    pub module: ValidatedModule,
+}
+
+/// Builds every selected program, and optimizes and validates its module as planned. Writes no image.
+///
+/// # Errors
+/// What the first stage that failed failed with.
+pub fn modules(request: &Request, shell: &Shell) -> Result<Vec<Optimized>, Failure> {
+    let env = CargoEnv::from_process()?;
+    let built = build_all(&env, request, shell, &mut || {})?;
+    let cache = cache(request, &built.workspace);
+    let optimized = |BuiltProject { project, given, wasm, .. }: BuiltProject<Settings>| {
+        let settings = settings(given, &project, None);
+        let plan = Plan::resolve(&project.target, &settings)?;
+        let module = validated(BuiltModule::read(&wasm)?, &plan, &cache, shell)?;
+        Ok(Optimized { project, settings, module })
+    };
+    built.projects.into_iter().map(optimized).collect()
 }
 
 /// A selected program, before anything is done.
@@ -183,6 +214,14 @@ fn build_all(
     Ok(built)
 }
 
+/// The modules of a workspace that were optimized before.
+fn cache(request: &Request, workspace: &Workspace) -> OptimizedCache {
+    match request.no_cache {
+        true => OptimizedCache::none(),
+        false => OptimizedCache::at(workspace.target_dir().join("wasm-oci/.optimized")),
+    }
+}
+
 /// What a program is built for. Where nothing is said, that is a word, too: components are not for every consumer,
 /// so that no program becomes one because another is.
 fn target_name(settings: &Settings) -> String {
@@ -248,6 +287,8 @@ struct Program<'a> {
     debug_file: PathBuf,
     cache: OptimizedCache,
     no_cache: bool,
+    /// Where the sizes of the last build within the budget are.
+    sizes: PathBuf,
 }
 
 impl<'a> Program<'a> {
@@ -266,19 +307,20 @@ impl<'a> Program<'a> {
             Some(path) => path.join(name),
         };
         let stamp = folder.join(".stamps").join(format!("{name}.json"));
-        let cache = match request.no_cache {
-            true => OptimizedCache::none(),
-            false => OptimizedCache::at(folder.join(".optimized")),
-        };
+        let mut plan = Plan::resolve(name, &settings)?;
+        if !request.enforce_budget {
+            plan.budget = Budget::default();
+        }
         Ok(Program {
             built,
-            plan: Plan::resolve(name, &settings)?,
+            plan,
             settings,
             layout,
             stamp,
             debug_file: folder.join(format!("{name}.debug.wasm")),
-            cache,
+            cache: cache(request, &all.workspace),
             no_cache: request.no_cache,
+            sizes: folder.join(".sizes").join(format!("{name}.json")),
         })
     }
 
@@ -318,7 +360,9 @@ impl<'a> Program<'a> {
             Some(digest) => digest,
             None => Digest::of(BuiltModule::read(&self.built.wasm)?.bytes()),
         };
-        Ok(Some(stamp).filter(|stamp| stamp.counts(self.plan.fingerprint(digest), &self.layout)))
+        let counts = |stamp: &Stamp| stamp.counts(self.plan.fingerprint(digest), &self.layout);
+        // What is too large is looked at once more, to say why.
+        Ok(Some(stamp).filter(|stamp| self.plan.budget.allows(&stamp.sizes) && counts(stamp)))
     }
 
     fn pack(&self, all: &Built<Settings>, shell: &Shell) -> Result<Stamp, Failure> {
@@ -331,7 +375,7 @@ impl<'a> Program<'a> {
                 "`{name}` seems to hold a path of this machine, and so may differ on others: {path}"
             ));
         }
-        let packed = pack(module, &self.plan, &self.cache, shell)?;
+        let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
         self.write_debug_file(&packed.named)?;
         packed.sizes.show(shell);

@@ -15,6 +15,7 @@ use wasm_oci_core::image::{Created, Format, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 use wasm_oci_core::run::{Dir, Limits};
 
+use crate::budget::{BudgetSetting, parse};
 use crate::env_vars;
 use crate::error::Error;
 use crate::settings::Settings;
@@ -83,6 +84,9 @@ pub struct ModuleArgs {
         value_parser = checked::<DebugInfo>
     )]
     pub debug_info: Option<String>,
+    /// Refuse to build, pack or push a module that is larger, as 600kB
+    #[arg(long, value_name = "SIZE", value_parser = budget)]
+    pub size_budget: Option<String>,
     /// Accept imports from this module beside WASI's
     #[arg(long = "allow-import", value_name = "MODULE")]
     pub allow_imports: Vec<String>,
@@ -167,6 +171,10 @@ fn checked<T: FromStr<Err: ToString>>(text: &str) -> Result<String, String> {
     text.parse::<T>().map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
 
+fn budget(text: &str) -> Result<String, String> {
+    parse(text).map(|_| text.to_owned())
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -182,6 +190,7 @@ impl ModuleArgs {
             optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
             wasm_opt: self.wasm_opt.clone(),
             debug_info: self.debug_info.clone(),
+            size_budget: BudgetSetting { module: self.size_budget.clone(), image: None },
             allow_imports: unless_empty(&self.allow_imports),
             deny: unless_empty(&self.deny),
             ..Settings::default()

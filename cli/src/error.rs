@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use wasm_oci_core::{image, module, run, store};
 
+use crate::budget::OverBudget;
 use crate::exit_code::ExitCode;
 use crate::settings::SettingsError;
 
@@ -26,6 +27,8 @@ pub enum Error {
     Run(#[from] run::Error),
     #[error(transparent)]
     Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Budget(#[from] OverBudget),
     /// A file that is not part of a layout or archive.
     #[error("can't write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },
@@ -59,6 +62,7 @@ impl Error {
                 run::Error::Invalid(_) | run::Error::Module { .. } | run::Error::NotACommand { .. },
             ) => ExitCode::Invalid,
             Error::Usage(_) => ExitCode::Usage,
+            Error::Budget(_) => ExitCode::SizeBudget,
             Error::SmokeTests { .. } => ExitCode::SmokeTest,
             _ => ExitCode::Failure,
         }

@@ -17,6 +17,8 @@ pub enum ExitCode {
     Registry = 4,
     /// The registry wants other credentials, or more rights.
     Authentication = 5,
+    /// The module or its image is larger than its budget.
+    SizeBudget = 6,
     /// cargo's build failed, and cargo has said why.
     Build = 101,
     /// A smoke test failed.
@@ -41,7 +43,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, with what they mean.
-    pub const ALL: [(ExitCode, &'static str); 16] = [
+    pub const ALL: [(ExitCode, &'static str); 17] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "a failure without a code of its own: reading, writing, settings"),
         (ExitCode::Usage, "the command line makes no sense"),
@@ -51,6 +53,7 @@ impl ExitCode {
         ),
         (ExitCode::Registry, "the registry can't be reached, refuses, or doesn't have the image"),
         (ExitCode::Authentication, "the registry wants other credentials, or more rights"),
+        (ExitCode::SizeBudget, "the module, or its image, is larger than its `size-budget`"),
         (ExitCode::SmokeTest, "a smoke test failed"),
         (ExitCode::Different, "`verify-rebuild`: the image is not what the sources make"),
         (ExitCode::Build, "cargo's build failed; cargo has said why"),

@@ -7,6 +7,7 @@
 //! ```
 
 pub mod args;
+pub mod budget;
 pub mod commands;
 pub mod env_vars;
 pub mod error;
@@ -21,5 +22,6 @@ pub mod running;
 pub mod serving;
 pub mod settings;
 pub mod shell;
+pub mod size;
 pub mod smoke;
 pub mod source;

@@ -56,35 +56,41 @@ pub struct Sizes {
     pub compressed: u64,
 }
 
-/// Optimizes, validates and assembles a module as planned.
+/// Optimizes, validates and assembles a module as planned. `last` is the file for the sizes of the last one within
+/// the budget, which what is over it is compared with.
 ///
 /// # Errors
-/// What one of the stages fails with.
+/// What one of the stages fails with, or that the module or image is over its budget.
 pub fn pack(
     module: BuiltModule,
     plan: &Plan,
     cache: &OptimizedCache,
+    last: Option<&Path>,
     shell: &Shell,
 ) -> Result<Packed, Error> {
-    let validated = optimize(module, plan, cache, shell)?;
+    let validated = validated(module, plan, cache, shell)?;
     let mut images = Vec::new();
     let settings = annotated(plan, &validated);
     for (image, &format) in assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats) {
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
-    let compressed = images
-        .first()
-        .and_then(|main| main.image.wasm_manifest().ok())
-        .map_or(0, |manifest| manifest.layers().iter().map(|layer| layer.descriptor().size).sum());
+    let compressed = images.first().map_or(0, |main| compressed(&main.image));
     let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
+    plan.budget.check(&plan.image.name, &sizes, || Ok(validated.sizes()?), last)?;
     Ok(Packed { images, sizes, named: validated.named().to_vec() })
+}
+
+/// The size of the layers that hold the module.
+pub(crate) fn compressed(image: &Image) -> u64 {
+    let layers = image.wasm_manifest().map(|manifest| manifest.layers()).unwrap_or_default();
+    layers.iter().map(|layer| layer.descriptor().size).sum()
 }
 
 /// Optimizes and validates a module as planned.
 ///
 /// # Errors
 /// What one of the stages fails with.
-pub fn optimize(
+pub fn validated(
     module: BuiltModule,
     plan: &Plan,
     cache: &OptimizedCache,

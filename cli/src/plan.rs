@@ -8,6 +8,7 @@ use wasm_oci_core::image::{
 };
 use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, WasmOpt};
 
+use crate::budget::Budget;
 use crate::error::Error;
 use crate::settings::{Settings, SettingsError};
 
@@ -18,6 +19,8 @@ pub struct Plan {
     pub optimize: OptimizeOptions,
     /// What to accept.
     pub validate: ValidateOptions,
+    /// How large it may be.
+    pub budget: Budget,
     /// What goes into the image.
     pub image: ImageSettings,
     /// The formats to make, the main one first.
@@ -75,6 +78,7 @@ impl Plan {
                 deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
                 ..ValidateOptions::default()
             },
+            budget: Budget::resolve(&settings.size_budget)?,
             image,
             formats,
         })
@@ -107,9 +111,10 @@ impl Plan {
         digester.finish()
     }
 
-    /// The plan with the included files' paths alone.
+    /// The plan with the included files' paths alone, and without what only refuses.
     fn without_content(&self) -> Plan {
         let mut plan = self.clone();
+        plan.budget = Budget::default();
         plan.image.include.clear();
         for file in &self.image.include {
             plan.image.include.extend(IncludedFile::new(file.path(), *b""));
@@ -131,6 +136,7 @@ impl Plan {
             "debug-info": self.optimize.debug_info.name(),
             "allow-imports": self.validate.allow_imports,
             "deny": self.validate.deny,
+            "size-budget": self.budget,
             "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),
             "entrypoint": image.entrypoint,
             "args": image.args,
@@ -213,6 +219,7 @@ fn parsed<T: FromStr<Err: ToString>>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::budget::BudgetSetting;
 
     fn plan(settings: Settings) -> Plan {
         Plan::resolve("app", &settings).unwrap()
@@ -269,6 +276,9 @@ mod tests {
                 .fingerprint(Digest::of(b"module")),
             base
         );
+        let budget = BudgetSetting { module: Some("1 kB".into()), image: None };
+        let size_budget = Settings { size_budget: budget, ..Settings::default() };
+        assert_eq!(plan(size_budget).fingerprint(Digest::of(b"module")), base);
         let with = |content: &'static [u8]| {
             let mut plan = plan(Settings::default());
             plan.image.include = vec![IncludedFile::new("a", content).unwrap()];

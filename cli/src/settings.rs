@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::budget::BudgetSetting;
 use crate::smoke::case::{Case, read_cases};
 
 /// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
@@ -36,6 +37,8 @@ pub struct Settings {
     pub allow_imports: Option<Vec<String>>,
     /// What the module must not be able to do.
     pub deny: Option<Vec<String>>,
+    /// How large the module, and its image, may be.
+    pub size_budget: BudgetSetting,
     /// The linux platforms that a universal image lists.
     pub linux_platforms: Option<Vec<String>>,
     /// The command, instead of the module.
@@ -84,6 +87,7 @@ impl Settings {
             debug_info: self.debug_info.or(lower.debug_info),
             allow_imports: self.allow_imports.or(lower.allow_imports),
             deny: self.deny.or(lower.deny),
+            size_budget: self.size_budget.over(lower.size_budget),
             linux_platforms: self.linux_platforms.or(lower.linux_platforms),
             entrypoint: self.entrypoint.or(lower.entrypoint),
             args: self.args.or(lower.args),

@@ -74,7 +74,7 @@ const COMMAND: &str = r#"(module (memory (export "memory") 1) (func (export "_st
 fn what_is_not_wasm() {
     let folder = Folder::new();
     folder.write("text.wasm", "(module)").write("elf.wasm", b"\x7fELF\x02\x01\x01\0").write("empty.wasm", "");
-    for command in ["pack", "validate", "inspect", "run"] {
+    for command in ["pack", "validate", "inspect", "size", "run"] {
         assert_refused(
             &folder.wasm_oci(&[command, "text.wasm"]),
             3,

@@ -16,5 +16,6 @@ mod real_crates;
 mod registry;
 mod running;
 mod serve;
+mod size;
 mod smoke;
 mod watch;

@@ -56,6 +56,7 @@ impl MakeArgs {
             selection: self.cargo.selection(output),
             flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
             layout: None,
+            enforce_budget: false,
             json: self.json(),
             no_cache: false,
         }
@@ -78,7 +79,8 @@ impl Build {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
         let layout = self.places.oci_layout_path.clone();
         let no_cache = self.cache.no_cache;
-        let request = Request { layout, no_cache, ..self.making.request(Settings::default(), output) };
+        let request = self.making.request(Settings::default(), output);
+        let request = Request { layout, enforce_budget: true, no_cache, ..request };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }

@@ -6,6 +6,7 @@ mod push;
 mod run;
 mod run_image;
 mod serve;
+mod size;
 mod test;
 mod verify_rebuild;
 mod watch;
@@ -76,6 +77,7 @@ enum Command {
     #[command(hide = true)]
     RunImage(run_image::RunImage),
     Serve(serve::Serve),
+    Size(size::Size),
 }
 
 impl Cli {
@@ -94,6 +96,7 @@ impl Cli {
             Command::Exec(exec) => exec.run(shell),
             Command::RunImage(image) => image.run(&self.output),
             Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
+            Command::Size(size) => size.run(&self.output, shell).map(|()| 0),
         }
     }
 }

@@ -43,7 +43,7 @@ impl Push {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
         let own = Settings { repository: self.destination.clone(), ..self.registry.settings() };
         let no_cache = self.cache.no_cache;
-        let request = Request { no_cache, ..self.making.request(own, output) };
+        let request = Request { enforce_budget: true, no_cache, ..self.making.request(own, output) };
         if self.making.dry_run {
             return dry_run(&request, shell);
         }

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use wasm_oci_core::image::{Image, Manifest, Platform};
-use wasm_oci_core::module::{BuiltModule, Report, ValidateOptions, ValidatedModule, validate};
+use wasm_oci_core::module::{BuiltModule, Report};
 use wasm_oci_core::store::Location;
 
 use crate::args::RegistryArgs;
@@ -11,6 +11,7 @@ use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::render::{field, report, size};
 use crate::shell::Shell;
+use crate::size::any_imports;
 use crate::source::load_image;
 
 /// Show what is in a module or an image: imports, exports, features, sizes, configuration
@@ -43,11 +44,6 @@ impl Inspect {
             false => shell.print(image_text(&image, module.report())?.trim_end()),
         }
     }
-}
-
-/// A look at a module refuses no import.
-fn any_imports(module: BuiltModule) -> Result<ValidatedModule, Error> {
-    Ok(validate(module.unoptimized(), &ValidateOptions::any_import())?)
 }
 
 fn image_text(image: &Image, module: &Report) -> Result<String, Error> {

@@ -7,6 +7,7 @@ mod pull;
 mod push;
 mod run;
 mod serve;
+mod size;
 mod test;
 mod validate;
 
@@ -43,6 +44,7 @@ enum Command {
     Test(test::Test),
     Serve(serve::Serve),
     Inspect(inspect::Inspect),
+    Size(size::Size),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
 }
@@ -61,6 +63,7 @@ impl Cli {
             Command::Test(test) => test.run(shell),
             Command::Serve(serve) => serve.run(shell).map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
+            Command::Size(size) => size.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
         }

@@ -8,7 +8,7 @@ use wasm_oci_core::module::{BuiltModule, Level};
 use crate::args::{CacheArgs, ModuleArgs};
 use crate::error::Error;
 use crate::files::write;
-use crate::pipeline::optimize;
+use crate::pipeline::{Sizes, validated};
 use crate::plan::Plan;
 use crate::render::size;
 use crate::running::optimized_cache;
@@ -42,12 +42,14 @@ impl Optimize {
         let smallest = Settings { optimize: Some(Level::Oz.name().to_owned()), ..Settings::default() };
         let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;
         let cache = optimized_cache(self.cache);
-        let module = optimize(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;
+        let module = validated(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;
+        let (before, after) = (module.raw_size(), module.bytes().len() as u64);
+        let sizes = Sizes { raw: before, optimized: after, compressed: 0 };
+        plan.budget.check(module.name(), &sizes, || Ok(module.sizes()?), None)?;
         write(&self.output, module.bytes())?;
         if let Some(path) = &self.debug_file {
             write(path, module.named())?;
         }
-        let (before, after) = (module.raw_size(), module.bytes().len() as u64);
         shell.status("Size", format_args!("{} → {} optimized", size(before), size(after)));
         if self.json {
             return shell.print_json(

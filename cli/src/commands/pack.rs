@@ -75,7 +75,8 @@ impl Pack {
         if self.dry_run {
             return shell.print_json(&plan.to_json());
         }
-        let packed = pack(BuiltModule::read(&self.file)?, &plan, &optimized_cache(self.cache), shell)?;
+        let cache = optimized_cache(self.cache);
+        let packed = pack(BuiltModule::read(&self.file)?, &plan, &cache, None, shell)?;
         packed.sizes.show(shell);
         if let Some(path) = &self.debug_file {
             write(path, &packed.named)?;

@@ -3,20 +3,23 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use wasm_oci_core::image::Reference;
+use wasm_oci_core::image::{Image, Reference};
+use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use super::test::cases;
 use crate::args::{CacheArgs, ImageArgs, ModuleArgs, RegistryArgs};
+use crate::budget::Budget;
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{Sizes, TaggedImage, block_on, pack, to_registry};
+use crate::pipeline::{Sizes, TaggedImage, block_on, compressed, pack, to_registry};
 use crate::plan::Plan;
 use crate::running::{Prepared, optimized_cache};
 use crate::settings::Settings;
 use crate::shell::Shell;
+use crate::size::any_imports;
 use crate::smoke::{Suite, require, test_engine};
 use crate::source::load_image;
 
@@ -107,16 +110,24 @@ impl Push {
         shell: &Shell,
     ) -> Result<(Vec<TaggedImage>, Option<Sizes>), Error> {
         if let Location::File(path) = &self.source {
-            let packed = pack(
-                wasm_oci_core::module::BuiltModule::read(path)?,
-                plan,
-                &optimized_cache(self.cache),
-                shell,
-            )?;
+            let cache = optimized_cache(self.cache);
+            let packed = pack(BuiltModule::read(path)?, plan, &cache, None, shell)?;
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }
         let image = block_on(load_image(&self.source, insecure))?;
+        check_budget(&image, plan)?;
         Ok((vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }], None))
     }
+}
+
+/// The budget of an image that was packed before.
+fn check_budget(image: &Image, plan: &Plan) -> Result<(), Error> {
+    if plan.budget == Budget::default() {
+        return Ok(());
+    }
+    let module = image.wasm_manifest()?.module()?;
+    let size = module.bytes().len() as u64;
+    let sizes = Sizes { raw: size, optimized: size, compressed: compressed(image) };
+    plan.budget.check(&plan.image.name, &sizes, || Ok(any_imports(module)?.sizes()?), None)
 }

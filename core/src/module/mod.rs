@@ -13,6 +13,7 @@ mod features;
 mod optimize;
 mod report;
 mod sections;
+mod size;
 mod validate;
 mod wasm_opt;
 
@@ -25,5 +26,9 @@ pub use optimize::{
     DebugInfo, Level, OptimizeOptions, OptimizedModule, Optimizer, optimize, optimized_before,
 };
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
+pub use size::{
+    OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection, SizedSegment,
+    UNNAMED,
+};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};
 pub use wasm_opt::WasmOpt;

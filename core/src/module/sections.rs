@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wasm_encoder::{RawSection, Section};
-use wasmparser::{BinaryReaderError, Parser, Payload};
+use wasmparser::{BinaryReader, BinaryReaderError, Parser, Payload};
 
 /// One top-level section.
 pub(super) struct SectionRange {
@@ -19,6 +19,11 @@ pub(super) struct SectionRange {
 /// The id of custom sections, in modules and components alike.
 pub(super) const CUSTOM: u8 = 0;
 
+/// The id of a component's sections that are core modules.
+pub(super) const NESTED_MODULE: u8 = 1;
+/// The id of a component's sections that are components.
+pub(super) const NESTED_COMPONENT: u8 = 4;
+
 /// The top-level sections, in order.
 pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderError> {
     let mut sections = Vec::new();
@@ -31,6 +36,8 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderEr
         if content.start < skip_to {
             continue;
         }
+        // Of a component that is cut short, the parser says how long a module inside should be.
+        BinaryReader::new(bytes, 0).read_bytes(content.end)?;
         skip_to = content.end;
         let name = match &payload {
             Payload::CustomSection(custom) => custom.name().to_owned(),
@@ -99,12 +106,11 @@ pub(super) fn is_component(bytes: &[u8]) -> bool {
 /// The modules and components directly in a component; in a core module, none
 /// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
 pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
-    const MODULE: u8 = 1;
-    const COMPONENT: u8 = 4;
     if !is_component(component) {
         return Ok(Vec::new());
     }
-    let nested = sections(component)?.into_iter().filter(|section| [MODULE, COMPONENT].contains(&section.id));
+    let is_nested = |section: &SectionRange| [NESTED_MODULE, NESTED_COMPONENT].contains(&section.id);
+    let nested = sections(component)?.into_iter().filter(is_nested);
     Ok(nested.map(|section| section.content).collect())
 }
 
@@ -122,7 +128,7 @@ pub(super) fn with_contents(
 }
 
 /// The length of what every module and component starts with: magic number and version.
-const HEADER: usize = 8;
+pub(super) const HEADER: usize = 8;
 
 fn append(module: &mut Vec<u8>, id: u8, content: &[u8]) {
     let raw = RawSection { id, data: content };

@@ -1,10 +1,11 @@
-//! Real components that images and modules are given to: a registry, two versions of containerd, Node.
+//! Real components that images, modules and pages are given to: a registry, two versions of containerd, Node, a browser.
 //!
 //! Each is started by the test that needs it, on its own port or socket and in a temporary directory, and is gone
 //! when the test ends. A component that is not installed fails the test and says how to get it: a test that was
 //! skipped proves nothing.
 #![allow(clippy::expect_used, reason = "a harness has nobody to return an error to")]
 
+mod browser;
 pub(crate) mod commands;
 pub(crate) mod containerd;
 pub(crate) mod cri;
@@ -15,6 +16,7 @@ pub(crate) mod run;
 pub(crate) mod tools;
 pub(crate) mod umoci;
 
+pub(crate) use browser::Browser;
 pub(crate) use commands::{cargo_wasm_oci, wasm_oci};
 pub(crate) use containerd::{Containerd, Version};
 pub(crate) use cri::Pod;

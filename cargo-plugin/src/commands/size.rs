@@ -1,0 +1,55 @@
+//! `cargo wasm-oci size`: where each byte of a crate's module went.
+
+use clap::Args;
+use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs};
+use wasm_oci::error::Error;
+use wasm_oci::shell::Shell;
+use wasm_oci::size::{SizeArgs, Sized};
+
+use super::build::{MakeArgs, dry_run};
+use crate::failure::Failure;
+use crate::stages::{Optimized, Request, modules};
+
+/// Build every program of a package or workspace, and show where each byte of its module went
+///
+/// The sizes are those of the module that would be in the image: optimized as planned, without names unless they are
+/// shipped. No image is written.
+#[derive(Debug, Args)]
+pub(super) struct Size {
+    #[command(flatten)]
+    size: SizeArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    making: MakeArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl Size {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        let no_cache = self.cache.no_cache;
+        let request = Request { no_cache, ..self.making.request(self.registry.settings(), output) };
+        if self.making.dry_run {
+            return dry_run(&request, shell);
+        }
+        let programs = modules(&request, shell)?;
+        let args = SizeArgs { json: self.size.json || self.making.json(), ..self.size };
+        if let [_, _, ..] = programs.as_slice()
+            && (args.html.is_some() || args.diff.is_some())
+        {
+            let message =
+                "there are several programs, and `--html` and `--diff` are for one: choose it with --bin";
+            return Err(Error::Usage(message.to_owned()).into());
+        }
+        for (number, Optimized { project, settings, module }) in programs.iter().enumerate() {
+            if number > 0 && !args.json {
+                shell.print("")?;
+            }
+            let insecure = settings.insecure_registries.clone().unwrap_or_default();
+            Sized { package: Some(&project.package), name: &project.target, report: module.sizes()? }
+                .show(&args, &insecure, shell)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,60 @@
+//! The sizes of sections, crates and functions, by their names alone: what can be compared between two builds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use wasm_oci_core::module::{SizeReport, SizedFunction, UNNAMED};
+
+/// Sizes in bytes by names.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// All of it.
+    pub total: u64,
+    /// Whether functions have names, so that crates and functions say something.
+    pub has_names: bool,
+    /// By section; those of modules in a component have its name before theirs.
+    pub sections: BTreeMap<String, u64>,
+    /// By crate, the code of all modules.
+    pub crates: BTreeMap<String, u64>,
+    /// By function. Those of one name, such as instances of a generic one, are taken together.
+    pub functions: BTreeMap<String, u64>,
+}
+
+impl Totals {
+    /// Those of a module.
+    #[must_use]
+    pub fn of(report: &SizeReport) -> Totals {
+        let functions = || report.functions().map(|it| (it, it.size));
+        Totals {
+            total: report.total,
+            has_names: report.has_names,
+            sections: summed(report.flat_sections()),
+            crates: summed(functions().map(|(it, size)| (it.crate_name.clone(), size))),
+            functions: summed(functions().map(|(it, size)| (lasting_name(it).to_owned(), size))),
+        }
+    }
+}
+
+/// The name of a function without what changes from build to build: an index, and the number that LLVM puts behind
+/// a copy.
+fn lasting_name(function: &SizedFunction) -> &str {
+    if function.crate_name == UNNAMED {
+        return UNNAMED;
+    }
+    match function.name.rsplit_once('.') {
+        Some((name, number)) if !name.is_empty() && is_number(number) => name,
+        _ => &function.name,
+    }
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit())
+}
+
+fn summed(sizes: impl IntoIterator<Item = (String, u64)>) -> BTreeMap<String, u64> {
+    let mut sums = BTreeMap::new();
+    for (name, size) in sizes {
+        *sums.entry(name).or_default() += size;
+    }
+    sums
+}

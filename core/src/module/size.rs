@@ -1,0 +1,446 @@
+//! Where each byte of a module went.
+//!
+//! Invariant: all parts of a whole add up to it, down to the last byte, because the size of each is the distance from
+//! the end of the one before.
+
+mod names;
+mod symbol;
+mod tree;
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use serde::Serialize;
+use wasmparser::{BinaryReader, BinaryReaderError, Data, FromReader, FunctionBody, SectionLimited};
+
+use self::names::Names;
+use super::sections::{HEADER, NESTED_COMPONENT, NESTED_MODULE, SectionRange, is_component, sections};
+use super::{ValidateError, ValidatedModule};
+
+pub use self::symbol::{OTHER_LANGUAGES, UNNAMED};
+pub use self::tree::{SizeNode, SizeNodeKind};
+
+/// What the first eight bytes, magic number and version, are called among the sections.
+pub const PREAMBLE: &str = "(preamble)";
+
+/// How large a module or component is, and each part of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SizeReport {
+    /// The name that the module gives itself
+    /// ([name section](https://webassembly.github.io/spec/core/appendix/custom.html#module-names)).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module_name: Option<String>,
+    /// The size in bytes, as it is shipped.
+    pub total: u64,
+    /// Whether the names of functions are known, here or in a module inside.
+    pub has_names: bool,
+    /// Its sections in order, after [`PREAMBLE`]. They add up to the total.
+    pub sections: Vec<SizedSection>,
+}
+
+/// A top-level section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SizedSection {
+    /// `code`, `data`, …, or a custom section's own name.
+    pub name: String,
+    /// The size in bytes with its header: id, length and content.
+    pub size: u64,
+    /// Of a code section, the functions in order. What is missing from the size is the header and their number.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub functions: Vec<SizedFunction>,
+    /// Of a data section, the segments in order; the same holds.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub segments: Vec<SizedSegment>,
+    /// Of a section of a component that is a module or component itself, that one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub module: Option<Box<SizeReport>>,
+}
+
+/// A function that the module defines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SizedFunction {
+    /// Its index, after the imported ones.
+    pub index: u32,
+    /// Its name for people, without hashes; what it is exported as if it has none, or else `func[INDEX]`.
+    pub name: String,
+    /// Its name as the linker knows it, if that is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// The Rust crate that it counts for, [`OTHER_LANGUAGES`] or [`UNNAMED`].
+    #[serde(rename = "crate")]
+    pub crate_name: String,
+    /// The size of its body in bytes, with the length before it.
+    pub size: u64,
+}
+
+/// A data segment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct SizedSegment {
+    /// Its index.
+    pub index: u32,
+    /// Its name, or else `data[INDEX]`.
+    pub name: String,
+    /// The size in bytes, with what says where it goes.
+    pub size: u64,
+}
+
+impl SizeReport {
+    /// The sizes of a module in `bytes`, as they are. Names are taken from `named`: the same module, or one that
+    /// differs in custom sections alone. `file` is what messages call it.
+    ///
+    /// A name section that can't be read names nothing, as for any runtime
+    /// ([custom sections](https://webassembly.github.io/spec/core/binary/modules.html#custom-section)).
+    ///
+    /// # Errors
+    /// [`ValidateError::Malformed`] when one of them is not a module or component.
+    pub fn read(file: &str, bytes: &[u8], named: &[u8]) -> Result<SizeReport, ValidateError> {
+        Twins { file, bytes, named, offset: 0, depth: 0 }.read()
+    }
+
+    /// Of all modules, every function.
+    pub fn functions(&self) -> impl Iterator<Item = &SizedFunction> {
+        self.modules().into_iter().flat_map(|module| &module.sections).flat_map(|it| &it.functions)
+    }
+
+    /// The parts of all modules on one level: they add up to the total. In a component, the parts of a module inside
+    /// come after its own name.
+    #[must_use]
+    pub fn flat_sections(&self) -> Vec<(String, u64)> {
+        let mut flat = Vec::new();
+        for (section, label) in self.sections.iter().zip(self.labels()) {
+            let Some(module) = &section.module else {
+                flat.push((label, section.size));
+                continue;
+            };
+            let parts = module.flat_sections().into_iter();
+            flat.push((format!("{label} (header)"), section.size - module.total));
+            flat.extend(parts.map(|(name, size)| (format!("{label} › {name}"), size)));
+        }
+        flat
+    }
+
+    /// What to call each section: its name, and where it holds a module, that one's or a number.
+    fn labels(&self) -> Vec<String> {
+        let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
+        let label = |section: &'_ SizedSection, number: usize| match &section.module {
+            None => section.name.clone(),
+            // Each of the module's parts will be called after it.
+            Some(module) => match &module.module_name {
+                Some(name) => name.chars().take(MAX_LABEL).collect(),
+                None => format!("{} {number}", section.name),
+            },
+        };
+        let mut labels = Vec::new();
+        for section in &self.sections {
+            let number = numbers.entry(&section.name).or_default();
+            labels.push(label(section, *number));
+            *number += 1;
+        }
+        labels
+    }
+
+    /// This module and all inside, each after the one that it is in.
+    fn modules(&self) -> Vec<&SizeReport> {
+        let mut found = vec![self];
+        let mut next = 0;
+        while let Some(module) = found.get(next).copied() {
+            found.extend(module.sections.iter().filter_map(|section| section.module.as_deref()));
+            next += 1;
+        }
+        found
+    }
+}
+
+impl ValidatedModule {
+    /// Where its bytes went, as it is shipped: names are taken from [`ValidatedModule::named`], and don't count.
+    ///
+    /// # Errors
+    /// As [`SizeReport::read`].
+    pub fn sizes(&self) -> Result<SizeReport, ValidateError> {
+        SizeReport::read(self.name(), self.bytes(), self.named())
+    }
+}
+
+/// So much of a module's name, in characters, stands before each of its sections.
+const MAX_LABEL: usize = 60;
+
+/// Components in components: the tools that make them know two levels.
+const MAX_DEPTH: usize = 20;
+
+/// A module or component, and the one that has the names.
+struct Twins<'a> {
+    /// What messages call the file.
+    file: &'a str,
+    bytes: &'a [u8],
+    named: &'a [u8],
+    /// Where in the file it begins.
+    offset: usize,
+    /// In how many components it lies.
+    depth: usize,
+}
+
+impl<'a> Twins<'a> {
+    fn read(&self) -> Result<SizeReport, ValidateError> {
+        let parts = self.ok(sections(self.bytes))?;
+        let twins = self.ok(sections(self.named))?;
+        let names = Names::read(self.bytes, &parts, self.named, &twins);
+        let names = self.ok(names)?;
+        let mut report = SizeReport {
+            module_name: names.module.map(str::to_owned),
+            total: self.bytes.len() as u64,
+            has_names: names.has_functions(),
+            sections: vec![SizedSection::new(PREAMBLE, HEADER)],
+        };
+        let inner =
+            |bytes: &[u8], part: &SectionRange| holds_module(bytes, part).then(|| part.content.clone());
+        let mut inner_twins = twins.iter().filter_map(|part| inner(self.named, part));
+        let mut end = HEADER;
+        for part in &parts {
+            let mut section = SizedSection::new(&part.name, part.content.end - end);
+            end = part.content.end;
+            match inner(self.bytes, part) {
+                Some(content) => {
+                    let module = self.inside(content.clone(), inner_twins.next().unwrap_or(content))?;
+                    report.has_names |= module.has_names;
+                    section.module = Some(Box::new(module));
+                }
+                None if is_component(self.bytes) => {}
+                None if part.id == CODE => section.functions = self.functions(part, &names)?,
+                None if part.id == DATA => section.segments = self.segments(part, &names)?,
+                None => {}
+            }
+            report.sections.push(section);
+        }
+        Ok(report)
+    }
+
+    /// The sizes of a module inside.
+    fn inside(&self, content: Range<usize>, twin: Range<usize>) -> Result<SizeReport, ValidateError> {
+        let offset = self.offset + content.start;
+        if self.depth == MAX_DEPTH {
+            let reason = format!("components are nested more than {MAX_DEPTH} times");
+            return Err(ValidateError::Malformed {
+                name: self.file.to_owned(),
+                reason,
+                offset: offset as u64,
+            });
+        }
+        let (bytes, named) = (&self.bytes[content], &self.named[twin]);
+        Twins { file: self.file, bytes, named, offset, depth: self.depth + 1 }.read()
+    }
+
+    fn functions(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedFunction>, ValidateError> {
+        let sizes = self.ok(item_sizes::<FunctionBody<'_>>(self.bytes, &part.content))?;
+        let indices = names.imported_functions..;
+        Ok(indices
+            .zip(sizes)
+            .map(|(index, size)| SizedFunction::new(index, names.function(index), size))
+            .collect())
+    }
+
+    fn segments(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedSegment>, ValidateError> {
+        let sizes = self.ok(item_sizes::<Data<'_>>(self.bytes, &part.content))?;
+        let segment = |(index, size)| SizedSegment {
+            index,
+            name: names.segment(index).map_or_else(|| format!("data[{index}]"), str::to_owned),
+            size,
+        };
+        Ok((0..).zip(sizes).map(segment).collect())
+    }
+
+    fn ok<T>(&self, result: Result<T, BinaryReaderError>) -> Result<T, ValidateError> {
+        result.map_err(|error| ValidateError::Malformed {
+            name: self.file.to_owned(),
+            reason: error.message().to_owned(),
+            offset: (self.offset + error.offset()) as u64,
+        })
+    }
+}
+
+const CODE: u8 = 10;
+const DATA: u8 = 11;
+
+fn holds_module(bytes: &[u8], part: &SectionRange) -> bool {
+    is_component(bytes) && [NESTED_MODULE, NESTED_COMPONENT].contains(&part.id)
+}
+
+/// The sizes of a section's items, each with all that stands before it.
+fn item_sizes<'a, T: FromReader<'a>>(
+    bytes: &'a [u8],
+    content: &Range<usize>,
+) -> Result<Vec<u64>, BinaryReaderError> {
+    let items = SectionLimited::<T>::new(BinaryReader::new(&bytes[content.clone()], content.start))?;
+    let starts = items.into_iter_with_offsets().map(|item| item.map(|(start, _)| start));
+    let starts: Vec<usize> = starts.collect::<Result<_, _>>()?;
+    let ends = starts.iter().skip(1).chain([&content.end]);
+    Ok(starts.iter().zip(ends).map(|(start, end)| (end - start) as u64).collect())
+}
+
+impl SizedSection {
+    fn new(name: &str, size: usize) -> SizedSection {
+        let (functions, segments, module) = (Vec::new(), Vec::new(), None);
+        SizedSection { name: name.to_owned(), size: size as u64, functions, segments, module }
+    }
+}
+
+impl SizedFunction {
+    fn new(index: u32, symbol: Option<&str>, size: u64) -> SizedFunction {
+        let Some(symbol) = symbol else {
+            let (name, crate_name) = (format!("func[{index}]"), UNNAMED.to_owned());
+            return SizedFunction { index, name, symbol: None, crate_name, size };
+        };
+        let name = symbol::readable(symbol);
+        let crate_name =
+            if name.is_rust { symbol::place(&name.text).crate_name } else { OTHER_LANGUAGES }.to_owned();
+        let symbol = (name.text != symbol).then(|| symbol.to_owned());
+        SizedFunction { index, name: name.text, symbol, crate_name, size }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::module::{BuiltModule, Level, OptimizeOptions, ValidateOptions, optimize, validate};
+
+    const MODULE: &str = r#"(module $app
+        (@custom "producers" "\00")
+        (import "env" "f" (func $imported))
+        (memory 1)
+        (func $_RNvNtCsdHhIpgkcIfN_4core6result13unwrap_failed call 0)
+        (func $dlmalloc (export "malloc") (param i32) (result i32) local.get 0)
+        (func (export "exported") nop nop)
+        (func)
+        (table 4 funcref)
+        (elem (i32.const 0) 1 2 3 4)
+        (data $.rodata (i32.const 8) "some constants")
+        (data (i32.const 64) "more"))"#;
+
+    fn sizes(wat: &str) -> SizeReport {
+        let bytes = wat::parse_str(wat).unwrap();
+        SizeReport::read("test.wasm", &bytes, &bytes).unwrap()
+    }
+
+    /// All that must add up, does.
+    #[track_caller]
+    fn assert_whole(report: &SizeReport, bytes: &[u8]) {
+        assert_eq!(report.total, bytes.len() as u64);
+        assert_eq!(report.flat_sections().iter().map(|(_, size)| size).sum::<u64>(), report.total);
+        assert_tree(&report.tree("test"), report.total);
+        let functions = |node: &SizeNode| node.kind == SizeNodeKind::Function;
+        assert_eq!(count(&report.tree("test"), &functions), report.functions().count());
+    }
+
+    fn assert_tree(node: &SizeNode, size: u64) {
+        assert_eq!(node.size, size, "{}", node.name);
+        if !node.children.is_empty() {
+            assert_eq!(node.children.iter().map(|child| child.size).sum::<u64>(), size, "{}", node.name);
+        }
+        node.children.iter().for_each(|child| assert_tree(child, child.size));
+    }
+
+    fn count(node: &SizeNode, is: &impl Fn(&SizeNode) -> bool) -> usize {
+        usize::from(is(node)) + node.children.iter().map(|child| count(child, is)).sum::<usize>()
+    }
+
+    fn in_components(depth: usize) -> String {
+        let module = format!("(core {}", &MODULE[1..]);
+        (0..depth).fold(module, |inside, _| format!("(component {inside})"))
+    }
+
+    #[test]
+    fn every_byte_is_in_exactly_one_part() {
+        let texts = [
+            "(module)",
+            MODULE,
+            r#"(module (memory 1) (data (i32.const 0) ""))"#,
+            "(component)",
+            r#"(component (import "a" (func)) (core module $m (func)) (core module (func)) (component (core module)))"#,
+        ];
+        for text in texts.map(str::to_owned).into_iter().chain([in_components(1), in_components(MAX_DEPTH)]) {
+            let bytes = wat::parse_str(&text).unwrap();
+            assert_whole(&SizeReport::read("test.wasm", &bytes, &bytes).unwrap(), &bytes);
+            for level in [Level::O0, Level::Oz] {
+                let options = OptimizeOptions { level, ..OptimizeOptions::default() };
+                let module =
+                    optimize(BuiltModule::new("test.wasm", bytes.clone()).unwrap(), &options).unwrap();
+                let module = validate(module, &ValidateOptions::any_import()).unwrap();
+                assert_whole(&module.sizes().unwrap(), module.bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn functions_and_segments_have_names_and_sizes() {
+        let report = sizes(MODULE);
+        let code = report.sections.iter().find(|section| section.name == "code").unwrap();
+        let functions: Vec<_> = code
+            .functions
+            .iter()
+            .map(|it| (it.index, it.name.as_str(), it.crate_name.as_str(), it.size))
+            .collect();
+        let expected = [
+            (1, "core::result::unwrap_failed", "core", 5),
+            (2, "dlmalloc", OTHER_LANGUAGES, 5),
+            (3, "exported", OTHER_LANGUAGES, 5),
+            (4, "func[4]", UNNAMED, 3),
+        ];
+        assert_eq!(functions, expected);
+        assert_eq!(code.size, 1 + 1 + 1 + 18);
+        let data = report.sections.iter().find(|section| section.name == "data").unwrap();
+        let segments: Vec<_> = data.segments.iter().map(|it| (it.name.as_str(), it.size)).collect();
+        assert_eq!(segments, [(".rodata", 19), ("data[1]", 10)]);
+        assert_eq!(report.module_name.as_deref(), Some("app"));
+        assert!(report.has_names && !sizes("(module (func (export \"f\")))").has_names);
+    }
+
+    #[test]
+    fn names_beside_the_module_count_for_nothing() {
+        for text in [MODULE.to_owned(), in_components(2)] {
+            let built = BuiltModule::new("test.wasm", wat::parse_str(text).unwrap()).unwrap();
+            let options = OptimizeOptions { level: Level::O0, ..OptimizeOptions::default() };
+            let module =
+                validate(optimize(built, &options).unwrap(), &ValidateOptions::any_import()).unwrap();
+            let report = module.sizes().unwrap();
+            assert_eq!(report.total, module.bytes().len() as u64);
+            assert!(module.named().len() > module.bytes().len());
+            assert_eq!(report.functions().next().unwrap().crate_name, "core");
+            assert!(report.flat_sections().iter().all(|(name, _)| !name.ends_with("name")));
+        }
+    }
+
+    #[test]
+    fn a_module_without_names_gets_none_from_the_optimizer() {
+        let text = r#"(module (import "env" "f" (func)) (func call 0) (func (export "exported") call 0 call 1 call 1))"#;
+        let built = BuiltModule::new("test.wasm", wat::parse_str(text).unwrap()).unwrap();
+        let module = optimize(built, &OptimizeOptions::default()).unwrap();
+        let report = validate(module, &ValidateOptions::any_import()).unwrap().sizes().unwrap();
+        assert!(!report.has_names);
+        assert!(report.functions().all(|it| it.name == "exported" || it.crate_name == UNNAMED));
+    }
+
+    #[test]
+    fn what_is_malformed_is_refused_and_where() {
+        let whole = wat::parse_str(in_components(2)).unwrap();
+        for length in 0..whole.len() {
+            // Some prefixes are components themselves.
+            if let Ok(report) = SizeReport::read("cut.wasm", &whole[..length], &whole[..length]) {
+                assert_whole(&report, &whole[..length]);
+            }
+        }
+        let deep = wat::parse_str(in_components(MAX_DEPTH + 1)).unwrap();
+        let error = SizeReport::read("deep.wasm", &deep, &deep).unwrap_err().to_string();
+        assert!(error.contains("nested more than 20 times"), "{error}");
+        // A damaged byte is found, or all still adds up.
+        for position in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[position] ^= 0x55;
+            if let Ok(report) = SizeReport::read("x", &damaged, &damaged) {
+                assert_whole(&report, &damaged);
+            }
+        }
+    }
+}

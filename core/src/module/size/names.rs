@@ -1,0 +1,120 @@
+//! What functions and data segments are called.
+
+use std::collections::BTreeMap;
+
+use wasmparser::{
+    BinaryReader, BinaryReaderError, CustomSectionReader, ExportSectionReader, ExternalKind,
+    ImportSectionReader, KnownCustom, Name, NameMap, TypeRef,
+};
+
+use crate::module::sections::{CUSTOM, SectionRange, is_component};
+
+const IMPORT: u8 = 2;
+const EXPORT: u8 = 7;
+
+/// The names in a module.
+#[derive(Default)]
+pub(super) struct Names<'a> {
+    /// The module's own.
+    pub(super) module: Option<&'a str>,
+    /// How many functions come before those that the module defines.
+    pub(super) imported_functions: u32,
+    functions: BTreeMap<u32, &'a str>,
+    exports: BTreeMap<u32, &'a str>,
+    segments: BTreeMap<u32, &'a str>,
+}
+
+impl<'a> Names<'a> {
+    /// Reads the names of the module in `bytes`, which consists of `parts`; those of its name section are looked up
+    /// in `named`.
+    pub(super) fn read(
+        bytes: &'a [u8],
+        parts: &[SectionRange],
+        named: &'a [u8],
+        named_parts: &[SectionRange],
+    ) -> Result<Names<'a>, BinaryReaderError> {
+        let mut names = Names::default();
+        if is_component(bytes) {
+            return Ok(names);
+        }
+        for part in parts {
+            match part.id {
+                IMPORT => names.read_imports(reader(bytes, part))?,
+                EXPORT => names.read_exports(reader(bytes, part))?,
+                _ => {}
+            }
+        }
+        for part in named_parts.iter().filter(|part| part.id == CUSTOM && part.name == "name") {
+            // What can't be read names nothing.
+            names.read_section(reader(named, part)).ok();
+        }
+        let imported = names.imported_functions;
+        // Binaryen calls a function that came without a name by its number.
+        names
+            .functions
+            .retain(|&index, name| index >= imported && !name.bytes().all(|digit| digit.is_ascii_digit()));
+        Ok(names)
+    }
+
+    /// Whether the name section names functions that the module defines.
+    pub(super) fn has_functions(&self) -> bool {
+        !self.functions.is_empty()
+    }
+
+    /// The name of a function, or else what it is exported as.
+    pub(super) fn function(&self, index: u32) -> Option<&'a str> {
+        self.functions.get(&index).or_else(|| self.exports.get(&index)).copied()
+    }
+
+    pub(super) fn segment(&self, index: u32) -> Option<&'a str> {
+        self.segments.get(&index).copied()
+    }
+
+    fn read_imports(&mut self, reader: BinaryReader<'a>) -> Result<(), BinaryReaderError> {
+        for import in ImportSectionReader::new(reader)?.into_imports() {
+            if matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)) {
+                self.imported_functions += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn read_exports(&mut self, reader: BinaryReader<'a>) -> Result<(), BinaryReaderError> {
+        for export in ExportSectionReader::new(reader)? {
+            let export = export?;
+            if matches!(export.kind, ExternalKind::Func | ExternalKind::FuncExact) {
+                self.exports.entry(export.index).or_insert(export.name);
+            }
+        }
+        Ok(())
+    }
+
+    fn read_section(&mut self, reader: BinaryReader<'a>) -> Result<(), BinaryReaderError> {
+        let KnownCustom::Name(subsections) = CustomSectionReader::new(reader)?.as_known() else {
+            return Ok(());
+        };
+        for subsection in subsections {
+            match subsection? {
+                Name::Module { name, .. } => self.module = Some(name).filter(|name| !name.is_empty()),
+                Name::Function(map) => read_map(&mut self.functions, map)?,
+                Name::Data(map) => read_map(&mut self.segments, map)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+fn reader<'a>(bytes: &'a [u8], part: &SectionRange) -> BinaryReader<'a> {
+    BinaryReader::new(&bytes[part.content.clone()], part.content.start)
+}
+
+fn read_map<'a>(names: &mut BTreeMap<u32, &'a str>, map: NameMap<'a>) -> Result<(), BinaryReaderError> {
+    for naming in map {
+        let naming = naming?;
+        if !naming.name.is_empty() {
+            names.insert(naming.index, naming.name);
+        }
+    }
+    Ok(())
+}
