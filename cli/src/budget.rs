@@ -77,8 +77,8 @@ pub struct Budget {
 /// What is larger than its budget.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{name}` is over its size budget: {what} {}, and `size-budget` allows {}: {cause}; `size` shows all of it",
-    size(*bytes), size(*budget)
+    "`{name}` is over its size budget: {what} {}, {} more than the {} of `size-budget`: {cause}; `size` shows all of it",
+    size(*bytes), size(bytes - budget), size(*budget)
 )]
 pub struct OverBudget {
     name: String,
