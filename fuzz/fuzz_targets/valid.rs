@@ -1,0 +1,22 @@
+//! Modules and components that are valid, with all proposals there are: each must be taken, and so must what is left
+//! of it without debug information.
+#![no_main]
+
+use libfuzzer_sys::{Corpus, fuzz_target};
+use wasm_oci_core::module::{Level, OptimizeOptions, ValidateOptions, optimize, validate};
+use wasm_oci_fuzz::{valid_component, valid_module};
+
+fuzz_target!(|bytes: &[u8]| -> Corpus {
+    let module = match bytes.split_first() {
+        Some((0..64, choices)) => valid_component(choices),
+        Some((_, choices)) => valid_module(choices),
+        None => return Corpus::Reject,
+    };
+    let Ok(module) = module else { return Corpus::Reject };
+    let options = OptimizeOptions { level: Level::O0, keep_names: false };
+    let stripped = optimize(module.clone(), &options).expect("it is valid");
+    let before = validate(module.unoptimized(), &ValidateOptions::any_import()).expect("it is valid");
+    let after = validate(stripped, &ValidateOptions::any_import()).expect("it still is");
+    assert_eq!(before.report().features, after.report().features);
+    Corpus::Keep
+});
