@@ -130,7 +130,8 @@ pub fn resolve(request: &Request) -> Result<Vec<Resolved>, Failure> {
     projects
         .into_iter()
         .map(|project| {
-            let settings = settings(request, &workspace, &project, revision.as_ref())?;
+            let given = given_settings(request, &workspace, &project)?;
+            let settings = settings(given, &project, revision.as_ref());
             let plan = Plan::resolve(&project.target, &settings)?;
             let target = parsed_target(Some(target_name(&settings)))?;
             Ok(Resolved { project, settings, plan, target })
@@ -148,18 +149,19 @@ fn build_all(
     request: &Request,
     shell: &Shell,
     meanwhile: &mut dyn FnMut(),
-) -> Result<Built, Failure> {
+) -> Result<Built<Settings>, Failure> {
     let settings = |workspace: &Workspace, projects: &[Project]| {
         let all: Vec<Settings> = projects
             .iter()
-            .map(|project| settings(request, workspace, project, None))
+            .map(|project| given_settings(request, workspace, project))
             .collect::<Result<_, _>>()?;
-        Ok::<_, Failure>(BuildSettings {
+        let of_build = BuildSettings {
             target: parsed_target(agreed("target", &all, |settings| Some(target_name(settings)))?)?,
             small: agreed("small", &all, |settings| settings.small)?.unwrap_or(false),
             install_target: agreed("install-target", &all, |settings| settings.install_target)?
                 .unwrap_or(true),
-        })
+        };
+        Ok::<_, Failure>((of_build, all))
     };
     let mut unheard = Ok(());
     let built = build(env, &request.selection, settings, &mut |event| match event {
@@ -203,13 +205,8 @@ fn agreed<T: PartialEq>(
     Ok(Some(first))
 }
 
-/// All settings of a program.
-fn settings(
-    request: &Request,
-    workspace: &Workspace,
-    project: &Project,
-    revision: Option<&Revision>,
-) -> Result<Settings, Failure> {
+/// What the user says of a program, wherever.
+fn given_settings(request: &Request, workspace: &Workspace, project: &Project) -> Result<Settings, Failure> {
     let of_table = |metadata: Option<&serde_json::Value>, table: &str, manifest: &Path| {
         let folder = manifest.parent().unwrap_or(Path::new("."));
         let table = format!("[{table}] of {}", manifest.display());
@@ -218,15 +215,19 @@ fn settings(
     };
     let package = of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
     let of_all = of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
-    let given = request.flags.clone().over(env_vars::settings()).over(package).over(of_all);
+    Ok(request.flags.clone().over(env_vars::settings()).over(package).over(of_all))
+}
+
+/// All settings of a program.
+fn settings(given: Settings, project: &Project, revision: Option<&Revision>) -> Settings {
     let mut settings = given.over(detected(project, revision));
     settings.repository = settings.repository.map(|repository| expanded(&repository, project));
-    Ok(settings)
+    settings
 }
 
 /// A program that was built, with its plan.
 struct Program<'a> {
-    built: &'a BuiltProject,
+    built: &'a BuiltProject<Settings>,
     settings: Settings,
     plan: Plan,
     layout: PathBuf,
@@ -236,12 +237,12 @@ struct Program<'a> {
 impl<'a> Program<'a> {
     fn resolve(
         request: &Request,
-        all: &Built,
-        built: &'a BuiltProject,
+        all: &Built<Settings>,
+        built: &'a BuiltProject<Settings>,
         revision: Option<&Revision>,
     ) -> Result<Program<'a>, Failure> {
         let name = &built.project.target;
-        let settings = settings(request, &all.workspace, &built.project, revision)?;
+        let settings = settings(built.given.clone(), &built.project, revision);
         let folder = all.workspace.target_dir().join("wasm-oci");
         let layout = match &request.layout {
             None => folder.join(name),
@@ -253,7 +254,7 @@ impl<'a> Program<'a> {
     }
 
     /// Goes through the stages, unless they were gone through before with the same inputs.
-    fn make(self, all: &Built, shell: &Shell) -> Result<Made, Failure> {
+    fn make(self, all: &Built<Settings>, shell: &Shell) -> Result<Made, Failure> {
         let (stamp, fresh) = match self.current_stamp()? {
             Some(stamp) => (stamp, true),
             None => (self.pack(all, shell)?, false),
@@ -288,7 +289,7 @@ impl<'a> Program<'a> {
         Ok(Some(stamp).filter(|stamp| stamp.counts(self.plan.fingerprint(digest), &self.layout)))
     }
 
-    fn pack(&self, all: &Built, shell: &Shell) -> Result<Stamp, Failure> {
+    fn pack(&self, all: &Built<Settings>, shell: &Shell) -> Result<Stamp, Failure> {
         let module = BuiltModule::read(&self.built.wasm)?;
         let digest = Digest::of(module.bytes());
         let folders: Vec<&Path> = all.folders.iter().map(PathBuf::as_path).collect();

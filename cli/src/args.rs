@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{ArgAction, Args};
 use wasm_oci_core::image::{Created, Format, Platform};
-use wasm_oci_core::module::{Capability, Level};
+use wasm_oci_core::module::{Capability, DebugInfo, Level};
 use wasm_oci_core::run::{Dir, Limits};
 
 use crate::env_vars;
@@ -64,9 +64,16 @@ pub struct ModuleArgs {
     /// Take the module as it is
     #[arg(long, conflicts_with = "optimize")]
     pub no_optimize: bool,
-    /// Keep the names of functions, for readable traces
-    #[arg(long)]
-    pub keep_names: bool,
+    /// What stays in the module for readable traces and debuggers: none, names (of functions) or dwarf
+    #[arg(
+        long,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "names",
+        value_parser = checked::<DebugInfo>
+    )]
+    pub debug_info: Option<String>,
     /// Accept imports from this module beside WASI's
     #[arg(long = "allow-import", value_name = "MODULE")]
     pub allow_imports: Vec<String>,
@@ -156,7 +163,7 @@ impl ModuleArgs {
     pub fn settings(&self) -> Settings {
         Settings {
             optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
-            keep_names: self.keep_names.then_some(true),
+            debug_info: self.debug_info.clone(),
             allow_imports: unless_empty(&self.allow_imports),
             deny: unless_empty(&self.deny),
             ..Settings::default()

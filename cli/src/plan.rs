@@ -62,7 +62,10 @@ impl Plan {
         Ok(Plan {
             tags,
             repository,
-            optimize: OptimizeOptions { level, keep_names: settings.keep_names.unwrap_or(false) },
+            optimize: OptimizeOptions {
+                level,
+                debug_info: parsed_one("debug-info", settings.debug_info.as_ref())?.unwrap_or_default(),
+            },
             validate: ValidateOptions {
                 allow_imports: settings.allow_imports.clone().unwrap_or_default().into_iter().collect(),
                 deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
@@ -119,7 +122,7 @@ impl Plan {
             "tags": self.tags.iter().map(Tag::to_string).collect::<Vec<_>>(),
             "repository": self.repository.as_ref().map(Reference::name),
             "optimize": self.optimize.level.name(),
-            "keep-names": self.optimize.keep_names,
+            "debug-info": self.optimize.debug_info.name(),
             "allow-imports": self.validate.allow_imports,
             "deny": self.validate.deny,
             "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),

@@ -28,8 +28,8 @@ pub struct Settings {
     /// How much to optimize: off, 0 to 4, s or z.
     #[serde(deserialize_with = "level")]
     pub optimize: Option<String>,
-    /// Keep the names of functions in the module.
-    pub keep_names: Option<bool>,
+    /// What stays in the module for readable traces and debuggers: none, names or dwarf.
+    pub debug_info: Option<String>,
     /// Import modules to accept beside WASI's.
     pub allow_imports: Option<Vec<String>>,
     /// What the module must not be able to do.
@@ -76,7 +76,7 @@ impl Settings {
             repository: self.repository.or(lower.repository),
             insecure_registries: self.insecure_registries.or(lower.insecure_registries),
             optimize: self.optimize.or(lower.optimize),
-            keep_names: self.keep_names.or(lower.keep_names),
+            debug_info: self.debug_info.or(lower.debug_info),
             allow_imports: self.allow_imports.or(lower.allow_imports),
             deny: self.deny.or(lower.deny),
             linux_platforms: self.linux_platforms.or(lower.linux_platforms),

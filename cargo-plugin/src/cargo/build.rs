@@ -55,33 +55,36 @@ pub enum Event<'a> {
 
 /// What a build has made.
 #[derive(Debug)]
-pub struct Built {
+pub struct Built<G> {
     /// The workspace it was made in.
     pub workspace: Workspace,
     /// The targets and their modules. Never none.
-    pub projects: Vec<BuiltProject>,
+    pub projects: Vec<BuiltProject<G>>,
     /// The folders that no module should show; for [`remap::leaked_paths`].
     pub folders: Vec<PathBuf>,
 }
 
 /// A target and its module.
 #[derive(Debug, Clone)]
-pub struct BuiltProject {
+pub struct BuiltProject<G> {
     /// The target.
     pub project: Project,
+    /// What was given for it.
+    pub given: G,
     /// The module, as the linker left it.
     pub wasm: PathBuf,
     /// Whether it was there already.
     pub fresh: bool,
 }
 
-/// Builds what is selected. `settings` are asked for once it is known what that is.
-pub fn build<E: From<Error>>(
+/// Builds what is selected. `settings` are asked for once it is known what that is; with them comes what the caller
+/// gives for each project, to have it back with the module.
+pub fn build<G, E: From<Error>>(
     env: &CargoEnv,
     selection: &Selection,
-    settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+    settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
     observe: &mut dyn FnMut(Event<'_>),
-) -> Result<Built, E> {
+) -> Result<Built<G>, E> {
     let config = &CargoConfig::load(env, &selection.config);
     let context = Context { env, config, selection };
     match context.build_from_memory(&settings, observe)? {
@@ -99,19 +102,20 @@ struct Context<'a> {
 }
 
 /// All that is known before cargo builds.
-struct Plan {
+struct Plan<G> {
     workspace: Workspace,
     projects: Vec<Project>,
     settings: Settings,
+    given: Vec<G>,
 }
 
 impl Context<'_> {
     /// Without asking cargo for metadata, if what it said the last time holds.
-    fn build_from_memory<E: From<Error>>(
+    fn build_from_memory<G, E: From<Error>>(
         self,
-        settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+        settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
         observe: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Option<Built>, E> {
+    ) -> Result<Option<Built<G>>, E> {
         let Self { env, config, selection } = self;
         let recall = || {
             let request = Request::new(env, selection);
@@ -127,11 +131,11 @@ impl Context<'_> {
         }
     }
 
-    fn build_afresh<E: From<Error>>(
+    fn build_afresh<G, E: From<Error>>(
         self,
-        settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
+        settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
         observe: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Built, E> {
+    ) -> Result<Built<G>, E> {
         let Self { env, config, selection } = self;
         let start = SystemTime::now();
         let metadata = ask_cargo(env, selection)?;
@@ -152,15 +156,15 @@ impl Context<'_> {
         Ok(outcome.built()?)
     }
 
-    fn plan<E: From<Error>>(
+    fn plan<G, E: From<Error>>(
         self,
         metadata: &str,
-        settings: impl Fn(&Workspace, &[Project]) -> Result<Settings, E>,
-    ) -> Result<Plan, E> {
+        settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
+    ) -> Result<Plan<G>, E> {
         let workspace = Workspace::parse(metadata, self.env, self.selection)?;
         let projects = workspace.projects(self.selection)?;
-        let settings = settings(&workspace, &projects)?;
-        Ok(Plan { workspace, projects, settings })
+        let (settings, given) = settings(&workspace, &projects)?;
+        Ok(Plan { workspace, projects, settings, given })
     }
 
     fn prepare(self, settings: Settings, observe: &mut dyn FnMut(Event<'_>)) -> Result<Toolchain, Error> {
@@ -169,13 +173,13 @@ impl Context<'_> {
         toolchain::prepare(self.env, self.config, self.selection, target, install_target, &mut status)
     }
 
-    fn run(
+    fn run<G>(
         self,
-        plan: Plan,
+        plan: Plan<G>,
         toolchain: &Toolchain,
         commit: Option<&str>,
         observe: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Outcome, Error> {
+    ) -> Result<Outcome<G>, Error> {
         let folders = folders::all(self.env, self.config, &plan.workspace, toolchain, commit);
         let child = self.command(&plan, toolchain, &folders).spawn();
         let child =
@@ -185,7 +189,7 @@ impl Context<'_> {
         Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
     }
 
-    fn command(self, plan: &Plan, toolchain: &Toolchain, folders: &[Remap]) -> Command {
+    fn command<G>(self, plan: &Plan<G>, toolchain: &Toolchain, folders: &[Remap]) -> Command {
         let Self { env, config, selection } = self;
         let sources = profile::Sources { env, config, manifest: plan.workspace.manifest() };
         let target = plan.settings.target;
@@ -236,14 +240,14 @@ fn module(line: &str) -> Option<(TargetId, (PathBuf, bool))> {
 }
 
 /// What cargo did with a plan.
-struct Outcome {
-    plan: Plan,
+struct Outcome<G> {
+    plan: Plan<G>,
     named: bool,
     folders: Vec<Remap>,
     modules: Modules,
 }
 
-impl Outcome {
+impl<G> Outcome<G> {
     /// Whether cargo has built all commands that were planned, and no other. Libraries it also builds where they are
     /// needed by something else.
     fn is_as_planned(&self) -> bool {
@@ -262,7 +266,7 @@ impl Outcome {
         missing.find(|project| !may_miss(project))
     }
 
-    fn built(mut self) -> Result<Built, Error> {
+    fn built(mut self) -> Result<Built<G>, Error> {
         if let Some(project) = self.missing() {
             return Err(Error::NoArtifact {
                 kind: project.kind.name(),
@@ -271,11 +275,11 @@ impl Outcome {
                 features: project.required_features.clone(),
             });
         }
-        let built = |project| {
+        let built = |(project, given)| {
             let (wasm, fresh) = self.modules.remove(&id_of(&project))?;
-            Some(BuiltProject { project, wasm, fresh })
+            Some(BuiltProject { project, given, wasm, fresh })
         };
-        let projects = self.plan.projects.into_iter().filter_map(built).collect();
+        let projects = self.plan.projects.into_iter().zip(self.plan.given).filter_map(built).collect();
         let folders = folders::telling(&self.folders);
         Ok(Built { workspace: self.plan.workspace, projects, folders })
     }

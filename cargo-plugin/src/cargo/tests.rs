@@ -12,6 +12,7 @@ use crate::cargo::{
     build::{self, Built, Event, Settings},
     env::CargoEnv,
     error::Error,
+    project::{Project, Workspace},
     selection::Selection,
     target::WasiTarget,
 };
@@ -63,7 +64,7 @@ impl Sandbox {
     }
 
     /// Builds in a folder of it, with no settings. Quick: without optimizing.
-    fn build(&self, folder: &str, selection: Selection) -> Result<Built, Error> {
+    fn build(&self, folder: &str, selection: Selection) -> Result<Built<()>, Error> {
         self.build_with(folder, Selection { profile: Some("dev".into()), ..selection }, &mut |_| {})
     }
 
@@ -72,9 +73,10 @@ impl Sandbox {
         folder: &str,
         selection: Selection,
         observe: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Built, Error> {
+    ) -> Result<Built<()>, Error> {
         let settings = Settings { small: false, target: WasiTarget::Wasip1, install_target: false };
-        build::build(&self.env(folder), &Selection { quiet: true, ..selection }, |_, _| Ok(settings), observe)
+        let given = |_: &Workspace, projects: &[Project]| Ok((settings, vec![(); projects.len()]));
+        build::build(&self.env(folder), &Selection { quiet: true, ..selection }, given, observe)
     }
 
     /// Makes the files look as if they had been there for long. Only then is anything remembered of them.
@@ -99,7 +101,7 @@ fn manifest(name: &str) -> String {
 }
 
 /// The targets that were built, as `package/target`.
-fn built_names(built: &Built) -> Vec<String> {
+fn built_names(built: &Built<()>) -> Vec<String> {
     let names = built.projects.iter().map(|it| format!("{}/{}", it.project.package, it.project.target));
     names.collect()
 }

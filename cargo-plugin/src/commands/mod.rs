@@ -54,7 +54,9 @@ pub struct Cli {
     command: Command,
 }
 
+// Only the arguments of the command that is meant are put together: all of them would take half a millisecond.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     Build(build::Build),
     Push(push::Push),

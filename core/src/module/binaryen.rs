@@ -5,7 +5,7 @@ use wasm_opt::{Feature, OptimizationError, OptimizationOptions};
 use wasmparser::WasmFeatures;
 
 use super::optimize::Outcome;
-use super::{Level, OptimizeError};
+use super::{DebugInfo, Level, OptimizeError, OptimizeOptions};
 
 /// What Binaryen may use in any case. rustc's modules use them without saying so when `strip = true` has deleted
 /// their `target_features` section; every runtime in use has them, and Binaryen needs bulk-memory for its own.
@@ -43,8 +43,7 @@ const KNOWN: [(WasmFeatures, Feature); 16] = [
 pub(super) fn run(
     module: &[u8],
     features: WasmFeatures,
-    level: Level,
-    keep_names: bool,
+    options: &OptimizeOptions,
 ) -> Result<Outcome, OptimizeError> {
     let known = KNOWN.iter().fold(WasmFeatures::MVP, |all, (feature, _)| all | *feature);
     let unknown = super::features::named(features.difference(known));
@@ -53,9 +52,13 @@ pub(super) fn run(
         let note = format!("Binaryen does not know {}: only debug information was removed", names.join(", "));
         return Ok(Outcome { bytes: None, note: Some(note) });
     }
-    let mut options = options(level);
+    if options.debug_info == DebugInfo::Dwarf {
+        let note = "the Binaryen inside can't keep DWARF true: name another with `--wasm-opt`".to_owned();
+        return Ok(Outcome { bytes: None, note: Some(note) });
+    }
+    let mut options = passes(options.level);
     // The module was validated before, and the result is validated after; Binaryen prints what it finds.
-    options.validate(false).debug_info(keep_names);
+    options.validate(false).debug_info(true);
     for feature in
         BASELINE.into_iter().chain(KNOWN.iter().filter(|(f, _)| features.contains(*f)).map(|(_, b)| *b))
     {
@@ -81,7 +84,7 @@ pub(super) fn run(
     }
 }
 
-fn options(level: Level) -> OptimizationOptions {
+fn passes(level: Level) -> OptimizationOptions {
     match level {
         Level::Off | Level::O0 => OptimizationOptions::new_opt_level_0(),
         Level::O1 => OptimizationOptions::new_opt_level_1(),

@@ -18,6 +18,6 @@ pub use built::BuiltModule;
 pub use capabilities::Capability;
 pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
-pub use optimize::{Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
+pub use optimize::{DebugInfo, Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
-use super::sections::{nested, with_contents, without_custom};
+use super::sections::{is_component, nested, with_contents, without_custom};
 use super::{BuiltModule, OptimizeError, ValidateError};
 
 /// What optimizes, and its version: a part of what decides the bytes.
@@ -71,26 +71,70 @@ impl FromStr for Level {
     }
 }
 
+/// What stays in a module for those who look for mistakes in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum DebugInfo {
+    /// Nothing. [`OptimizedModule::named`] still has the names.
+    #[default]
+    None,
+    /// The names of functions, for readable traces
+    /// ([name section](https://webassembly.github.io/spec/core/appendix/custom.html#name-section)).
+    Names,
+    /// Names, and DWARF for debuggers ([DWARF for WebAssembly](https://yurydelendik.github.io/webassembly-dwarf/)).
+    Dwarf,
+}
+
+impl DebugInfo {
+    /// The name by which the user chooses it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DebugInfo::None => "none",
+            DebugInfo::Names => "names",
+            DebugInfo::Dwarf => "dwarf",
+        }
+    }
+}
+
+impl fmt::Display for DebugInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for DebugInfo {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<DebugInfo, String> {
+        [DebugInfo::None, DebugInfo::Names, DebugInfo::Dwarf]
+            .into_iter()
+            .find(|debug_info| debug_info.name() == text)
+            .ok_or_else(|| format!("there is no debug information `{text}`: choose none, names or dwarf"))
+    }
+}
+
 /// What the user decides about optimizing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OptimizeOptions {
     /// How much work to do.
     pub level: Level,
-    /// Keep the names of functions, for readable traces.
-    pub keep_names: bool,
+    /// What stays in the module.
+    pub debug_info: DebugInfo,
 }
 
 /// A module after the optimizer, or one that was meant to stay as it is.
 #[derive(Debug, Clone)]
 pub struct OptimizedModule {
     module: BuiltModule,
+    /// None where the module itself has its names.
+    named: Option<Vec<u8>>,
     raw_size: u64,
     note: Option<String>,
 }
 
 impl OptimizedModule {
     pub(super) fn as_it_is(module: BuiltModule) -> OptimizedModule {
-        OptimizedModule { raw_size: module.bytes().len() as u64, module, note: None }
+        OptimizedModule { raw_size: module.bytes().len() as u64, module, named: None, note: None }
     }
 
     /// What messages call it.
@@ -103,6 +147,13 @@ impl OptimizedModule {
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         self.module.bytes()
+    }
+
+    /// The same module, section for section, with the names of its functions, if it came with them. Addresses and
+    /// indices in a trace of the one are those of the other.
+    #[must_use]
+    pub fn named(&self) -> &[u8] {
+        self.named.as_deref().unwrap_or(self.bytes())
     }
 
     /// The size in bytes before.
@@ -119,7 +170,7 @@ impl OptimizedModule {
 }
 
 /// Removes debug information and runs Binaryen; in a component, on each core module inside. The result is never larger
-/// than what came, and the same input and options give the same bytes.
+/// than what came, and the same input and options give the same bytes, whatever the names of functions are.
 ///
 /// A module with proposals that Binaryen doesn't know stays as it is, but for debug information.
 /// [`OptimizedModule::note`] says so.
@@ -132,44 +183,60 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
     }
     let raw_size = module.bytes().len() as u64;
     let mut notes = BTreeSet::new();
-    let bytes = smaller(module.name(), module.bytes(), options, &mut notes)?;
+    let named = smaller(module.name(), module.bytes(), options, &mut notes)?;
     let note = (!notes.is_empty()).then(|| Vec::from_iter(notes).join("; "));
-    let module = match bytes {
-        Some(bytes) => module.with_bytes(bytes),
-        None => module,
+    let (bytes, named) = match options.debug_info {
+        DebugInfo::None => {
+            let bytes = without_names(&named).map_err(|e| invalid(module.name(), &e))?;
+            (bytes, Some(named))
+        }
+        DebugInfo::Names | DebugInfo::Dwarf => (named, None),
     };
-    Ok(OptimizedModule { module, raw_size, note })
+    Ok(OptimizedModule { module: module.with_bytes(bytes), named, raw_size, note })
 }
 
-/// The module or component in fewer bytes, if that can be had.
+/// The module or component in as few bytes as can be had, not counting the names of functions, which it keeps: what
+/// Binaryen does must not depend on whether they are wanted in the end.
 fn smaller(
     name: &str,
     bytes: &[u8],
     options: &OptimizeOptions,
     notes: &mut BTreeSet<String>,
-) -> Result<Option<Vec<u8>>, OptimizeError> {
-    let invalid = |e: wasmparser::BinaryReaderError| {
-        OptimizeError::Invalid(Box::new(ValidateError::malformed(name, &e)))
-    };
+) -> Result<Vec<u8>, OptimizeError> {
+    let invalid = |e| invalid(name, &e);
     let features = super::features::used(bytes).map_err(invalid)?;
-    let stripped = without_custom(bytes, |section| is_debug(section, options.keep_names)).map_err(invalid)?;
-    let is_component = features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL);
-    let outcome = match options.level {
-        Level::Off | Level::O0 if !is_component => Outcome { bytes: None, note: None },
-        _ if is_component => {
-            let mut contents = BTreeMap::new();
-            for inner in nested(&stripped).map_err(invalid)? {
-                if let Some(bytes) = smaller(name, &stripped[inner.clone()], options, notes)? {
-                    contents.insert(inner.start, bytes);
-                }
-            }
-            Outcome { bytes: Some(with_contents(&stripped, &contents).map_err(invalid)?), note: None }
+    let stripped =
+        without_custom(bytes, |section| is_surplus(section, options.debug_info)).map_err(invalid)?;
+    if is_component(bytes) {
+        let mut contents = BTreeMap::new();
+        for inner in nested(&stripped).map_err(invalid)? {
+            contents.insert(inner.start, smaller(name, &stripped[inner], options, notes)?);
         }
-        level => run(&stripped, features, level, options.keep_names)?,
-    };
+        return with_contents(&stripped, &contents).map_err(invalid);
+    }
+    if options.level == Level::O0 {
+        return Ok(stripped);
+    }
+    let outcome = run(&stripped, features, options)?;
     notes.extend(outcome.note);
-    let candidates = [Some(stripped), outcome.bytes].into_iter().flatten();
-    Ok(candidates.filter(|candidate| candidate.len() < bytes.len()).min_by_key(Vec::len))
+    let size = |module: &[u8]| without_names(module).map(|module| module.len()).map_err(invalid);
+    match outcome.bytes {
+        Some(optimized) if size(&optimized)? < size(&stripped)? => Ok(optimized),
+        _ => Ok(stripped),
+    }
+}
+
+fn invalid(name: &str, error: &wasmparser::BinaryReaderError) -> OptimizeError {
+    OptimizeError::Invalid(Box::new(ValidateError::malformed(name, error)))
+}
+
+/// The module or component, and all within, without names.
+fn without_names(bytes: &[u8]) -> Result<Vec<u8>, wasmparser::BinaryReaderError> {
+    let mut contents = BTreeMap::new();
+    for inner in nested(bytes)? {
+        contents.insert(inner.start, without_names(&bytes[inner])?);
+    }
+    without_custom(&with_contents(bytes, &contents)?, |section| ["name", "component-name"].contains(&section))
 }
 
 /// What the optimizer made, and why it made nothing.
@@ -182,18 +249,17 @@ pub(super) struct Outcome {
 use super::binaryen::run;
 
 #[cfg(not(feature = "optimize"))]
-fn run(_: &[u8], _: wasmparser::WasmFeatures, _: Level, _: bool) -> Result<Outcome, OptimizeError> {
+fn run(_: &[u8], _: wasmparser::WasmFeatures, _: &OptimizeOptions) -> Result<Outcome, OptimizeError> {
     let note = "this build has no optimizer: only debug information was removed".to_owned();
     Ok(Outcome { bytes: None, note: Some(note) })
 }
 
 /// Custom sections that say nothing to a runtime: debug information, what the linker left, and a list of
 /// features that would be wrong after optimizing.
-fn is_debug(section: &str, keep_names: bool) -> bool {
-    let always = section.starts_with(".debug_")
-        || section.starts_with("reloc.")
-        || ["linking", "sourceMappingURL", "external_debug_info", "target_features"].contains(&section);
-    always || (["name", "component-name"].contains(&section) && !keep_names)
+fn is_surplus(section: &str, debug_info: DebugInfo) -> bool {
+    section.starts_with("reloc.")
+        || ["linking", "sourceMappingURL", "external_debug_info", "target_features"].contains(&section)
+        || (section.starts_with(".debug_") && debug_info != DebugInfo::Dwarf)
 }
 
 #[cfg(test)]
@@ -218,17 +284,17 @@ mod tests {
     #[test]
     fn off_changes_nothing() {
         let raw = built(ADD);
-        let options = OptimizeOptions { level: Level::Off, keep_names: false };
+        let options = OptimizeOptions { level: Level::Off, debug_info: DebugInfo::None };
         assert_eq!(optimize(raw.clone(), &options).unwrap().bytes(), raw.bytes());
     }
 
     #[test]
     fn level_0_removes_debug_information_only() {
-        let options = OptimizeOptions { level: Level::O0, keep_names: false };
+        let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None };
         let module = optimize(built(ADD), &options).unwrap();
         assert_eq!(section_names(module.bytes()), ["type", "function", "export", "code", "producers"]);
         assert_eq!(module.raw_size(), built(ADD).bytes().len() as u64);
-        let named = OptimizeOptions { level: Level::O0, keep_names: true };
+        let named = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::Names };
         assert!(section_names(optimize(built(ADD), &named).unwrap().bytes()).contains(&"name".to_owned()));
     }
 
@@ -242,7 +308,7 @@ mod tests {
                 (core instance (instantiate 0)))"#,
             module = &ADD[1..]
         ));
-        let options = |level| OptimizeOptions { level, keep_names: false };
+        let options = |level| OptimizeOptions { level, debug_info: DebugInfo::None };
         let stripped = optimize(component.clone(), &options(Level::O0)).unwrap();
         let module = optimize(component.clone(), &options(Level::O1)).unwrap();
         assert_eq!(module.note(), None);
@@ -258,6 +324,22 @@ mod tests {
     }
 
     #[test]
+    fn names_are_beside_the_module_or_in_it_and_change_nothing_else() {
+        let component = format!("(component (core {})", &ADD[1..]);
+        for (wat, level) in [(ADD, Level::O0), (ADD, Level::Oz), (component.as_str(), Level::Oz)] {
+            let of = |debug_info| optimize(built(wat), &OptimizeOptions { level, debug_info }).unwrap();
+            let (bare, named) = (of(DebugInfo::None), of(DebugInfo::Names));
+            assert_eq!(bare.named(), named.bytes());
+            assert_eq!(named.named(), named.bytes());
+            assert_eq!(without_names(named.bytes()).unwrap(), bare.bytes());
+            assert!(bare.bytes().len() < bare.named().len());
+            let without = wat.replace(" $add", " ").replace(" $unused", " ");
+            let options = OptimizeOptions { level, debug_info: DebugInfo::None };
+            assert_eq!(optimize(built(&without), &options).unwrap().bytes(), bare.bytes());
+        }
+    }
+
+    #[test]
     fn an_invalid_module_is_an_error() {
         let error = optimize(built("(module (func (result i32)))"), &OptimizeOptions::default()).unwrap_err();
         assert!(error.to_string().contains("not valid WebAssembly"), "{error}");
@@ -267,9 +349,10 @@ mod tests {
     #[test]
     fn binaryen_removes_what_is_not_used_and_repeats_itself() {
         for level in [Level::O1, Level::O4, Level::Oz] {
-            let options = OptimizeOptions { level, keep_names: false };
+            let options = OptimizeOptions { level, debug_info: DebugInfo::None };
             let once = optimize(built(ADD), &options).unwrap();
-            let stripped = optimize(built(ADD), &OptimizeOptions { level: Level::O0, ..options }).unwrap();
+            let stripped =
+                optimize(built(ADD), &OptimizeOptions { level: Level::O0, ..options.clone() }).unwrap();
             assert!(once.bytes().len() < stripped.bytes().len());
             assert_eq!(once.bytes(), optimize(built(ADD), &options).unwrap().bytes());
             assert_eq!(once.note(), None);

@@ -22,15 +22,10 @@ pub(super) const CUSTOM: u8 = 0;
 /// The top-level sections, in order.
 pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderError> {
     let mut sections = Vec::new();
-    let mut component = false;
+    let component = is_component(bytes);
     let mut skip_to = 0;
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
-        if let Payload::Version { encoding, range, .. } = &payload
-            && range.start == 0
-        {
-            component = *encoding == wasmparser::Encoding::Component;
-        }
         let Some((id, content)) = payload.as_section() else { continue };
         // What is nested in a component is a part of its top-level section.
         if content.start < skip_to {
@@ -95,11 +90,20 @@ pub(super) fn without_custom(
     Ok(module)
 }
 
-/// The modules and components directly in a component
+/// Whether the bytes are a component, by the layer in their version
+/// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
+pub(super) fn is_component(bytes: &[u8]) -> bool {
+    bytes.get(6) == Some(&1)
+}
+
+/// The modules and components directly in a component; in a core module, none
 /// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
 pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
     const MODULE: u8 = 1;
     const COMPONENT: u8 = 4;
+    if !is_component(component) {
+        return Ok(Vec::new());
+    }
     let nested = sections(component)?.into_iter().filter(|section| [MODULE, COMPONENT].contains(&section.id));
     Ok(nested.map(|section| section.content).collect())
 }

@@ -47,6 +47,12 @@ impl ValidatedModule {
         self.module.bytes()
     }
 
+    /// The same module with the names of its functions: [`OptimizedModule::named`].
+    #[must_use]
+    pub fn named(&self) -> &[u8] {
+        self.module.named()
+    }
+
     /// The size in bytes before optimizing.
     #[must_use]
     pub fn raw_size(&self) -> u64 {
