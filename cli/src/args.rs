@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{ArgAction, Args};
 use wasm_oci_core::image::{Created, Format, Platform};
-use wasm_oci_core::module::{Capability, DebugInfo, Level};
+use wasm_oci_core::module::{Capability, DebugInfo, Level, MeantFor};
 use wasm_oci_core::run::{Dir, Limits};
 
 use crate::env_vars;
@@ -80,6 +80,9 @@ pub struct ModuleArgs {
     /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
     #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
     pub deny: Vec<String>,
+    /// Refuse a module that this runtime doesn't take, as node or node@20
+    #[arg(id = "for-runtime", long = "runtime", value_name = "NAME[@VERSION]", value_parser = checked::<MeantFor>)]
+    pub runtimes: Vec<String>,
 }
 
 /// What goes into the image.
@@ -166,6 +169,7 @@ impl ModuleArgs {
             debug_info: self.debug_info.clone(),
             allow_imports: unless_empty(&self.allow_imports),
             deny: unless_empty(&self.deny),
+            runtimes: unless_empty(&self.runtimes),
             ..Settings::default()
         }
     }

@@ -69,6 +69,7 @@ impl Plan {
             validate: ValidateOptions {
                 allow_imports: settings.allow_imports.clone().unwrap_or_default().into_iter().collect(),
                 deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
+                runtimes: parsed("runtimes", settings.runtimes.as_deref())?.unwrap_or_default(),
                 ..ValidateOptions::default()
             },
             image,
@@ -125,6 +126,7 @@ impl Plan {
             "debug-info": self.optimize.debug_info.name(),
             "allow-imports": self.validate.allow_imports,
             "deny": self.validate.deny,
+            "runtimes": self.validate.runtimes,
             "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),
             "entrypoint": image.entrypoint,
             "args": image.args,

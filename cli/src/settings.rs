@@ -34,6 +34,9 @@ pub struct Settings {
     pub allow_imports: Option<Vec<String>>,
     /// What the module must not be able to do.
     pub deny: Option<Vec<String>>,
+    /// The runtimes that have to take the module: one name or a list, each perhaps with a version.
+    #[serde(deserialize_with = "one_or_many")]
+    pub runtimes: Option<Vec<String>>,
     /// The linux platforms that a universal image lists.
     pub linux_platforms: Option<Vec<String>>,
     /// The command, instead of the module.
@@ -79,6 +82,7 @@ impl Settings {
             debug_info: self.debug_info.or(lower.debug_info),
             allow_imports: self.allow_imports.or(lower.allow_imports),
             deny: self.deny.or(lower.deny),
+            runtimes: self.runtimes.or(lower.runtimes),
             linux_platforms: self.linux_platforms.or(lower.linux_platforms),
             entrypoint: self.entrypoint.or(lower.entrypoint),
             args: self.args.or(lower.args),

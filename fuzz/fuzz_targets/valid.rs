@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use wasm_oci_core::module::{Level, OptimizeOptions, ValidateOptions, optimize, validate};
+use wasm_oci_core::module::{DebugInfo, Level, OptimizeOptions, ValidateOptions, optimize, validate};
 use wasm_oci_fuzz::{valid_component, valid_module};
 
 fuzz_target!(|bytes: &[u8]| -> Corpus {
@@ -13,7 +13,7 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         None => return Corpus::Reject,
     };
     let Ok(module) = module else { return Corpus::Reject };
-    let options = OptimizeOptions { level: Level::O0, keep_names: false };
+    let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None };
     let stripped = optimize(module.clone(), &options).expect("it is valid");
     let before = validate(module.unoptimized(), &ValidateOptions::any_import()).expect("it is valid");
     let after = validate(stripped, &ValidateOptions::any_import()).expect("it still is");

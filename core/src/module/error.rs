@@ -82,6 +82,27 @@ pub enum ValidateError {
         /// The import that it is done with.
         import: String,
     },
+    /// A runtime that it is meant for doesn't take it.
+    #[error(
+        "`{name}` does not run on `{meant_for}`, which doesn't take `{need}`{support}{place}{others}: {way_out}, or \
+         take `{meant_for}` out of `runtimes`"
+    )]
+    Runtime {
+        /// The module's name.
+        name: String,
+        /// The runtime, perhaps with a version.
+        meant_for: String,
+        /// What is in the way: a proposal, or a part of WASI.
+        need: String,
+        /// Which version, or what else, would take it.
+        support: String,
+        /// Where the module uses it.
+        place: String,
+        /// What else is in the way.
+        others: String,
+        /// What to do.
+        way_out: &'static str,
+    },
 }
 
 fn and_more(more: usize) -> String {

@@ -11,6 +11,7 @@ mod error;
 mod features;
 mod optimize;
 mod report;
+mod runtimes;
 mod sections;
 mod validate;
 
@@ -20,4 +21,5 @@ pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
 pub use optimize::{DebugInfo, Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
+pub use runtimes::{Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};

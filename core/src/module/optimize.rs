@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::sections::{is_component, nested, with_contents, without_custom};
+use super::validate::check_depth;
 use super::{BuiltModule, OptimizeError, ValidateError};
 
 /// What optimizes, and its version: a part of what decides the bytes.
@@ -183,6 +184,9 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
     }
     let raw_size = module.bytes().len() as u64;
     let mut notes = BTreeSet::new();
+    check_depth(module.name(), module.bytes()).map_err(|e| OptimizeError::Invalid(Box::new(e)))?;
+    // Once, for all that is nested: what is in a component may need what is around it.
+    super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
     let named = smaller(module.name(), module.bytes(), options, &mut notes)?;
     let note = (!notes.is_empty()).then(|| Vec::from_iter(notes).join("; "));
     let (bytes, named) = match options.debug_info {
@@ -204,7 +208,6 @@ fn smaller(
     notes: &mut BTreeSet<String>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let invalid = |e| invalid(name, &e);
-    let features = super::features::used(bytes).map_err(invalid)?;
     let stripped =
         without_custom(bytes, |section| is_surplus(section, options.debug_info)).map_err(invalid)?;
     if is_component(bytes) {
@@ -217,6 +220,7 @@ fn smaller(
     if options.level == Level::O0 {
         return Ok(stripped);
     }
+    let features = super::features::used(&stripped).map_err(invalid)?;
     let outcome = run(&stripped, features, options)?;
     notes.extend(outcome.note);
     let size = |module: &[u8]| without_names(module).map(|module| module.len()).map_err(invalid);
@@ -337,6 +341,17 @@ mod tests {
             let options = OptimizeOptions { level, debug_info: DebugInfo::None };
             assert_eq!(optimize(built(&without), &options).unwrap().bytes(), bare.bytes());
         }
+    }
+
+    #[test]
+    fn what_is_nested_may_refer_to_what_is_around_it() {
+        let component = built(
+            r#"(component (type $t (func)) (core module $m)
+                (component (alias outer 1 $t (type $a)) (alias outer 1 $m (core module $n)) (import "f" (func (type $a)))))"#,
+        );
+        let options = OptimizeOptions { level: Level::O1, ..OptimizeOptions::default() };
+        let optimized = optimize(component, &options).unwrap();
+        assert!(super::super::features::used(optimized.bytes()).is_ok());
     }
 
     #[test]

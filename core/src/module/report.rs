@@ -6,8 +6,9 @@ use serde::Serialize;
 use wasmparser::{BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef};
 
 use super::features;
+use super::runtimes::{needs, verdicts};
 use super::sections::{SectionRange, sections};
-use super::{Capability, Feature};
+use super::{Capability, Feature, Use, Verdict};
 
 /// What a module is, needs and offers, read from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +26,10 @@ pub struct Report {
     pub capabilities: Vec<Capability>,
     /// The proposals beyond the first version of the standard that it really uses.
     pub features: Vec<Feature>,
+    /// Which runtimes take it.
+    pub runtimes: Vec<Verdict>,
+    /// Where it uses what one of them doesn't take.
+    pub uses: Vec<Use>,
     /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
     pub memories: Vec<Limits>,
     /// Its tables, imported ones first; in elements. Of a component, none.
@@ -143,6 +148,8 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         exports: Vec::new(),
         capabilities: Vec::new(),
         features: features::named(features),
+        runtimes: Vec::new(),
+        uses: Vec::new(),
         memories: Vec::new(),
         tables: Vec::new(),
         sections: sections(bytes)?.into_iter().map(SectionSize::from).collect(),
@@ -158,6 +165,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         }
     }
     report.capabilities = report.found_capabilities();
+    report.runtimes = verdicts(&needs(&report));
     Ok(report)
 }
 

@@ -16,7 +16,7 @@ pub use uses::{Function, Use};
 pub use verdict::{Obstacle, Takes, Verdict};
 
 pub(super) use uses::uses;
-pub(super) use verdict::{needs, refusal, verdicts};
+pub(super) use verdict::{needs, obstacles, refusal, verdicts};
 
 /// A runtime that this version knows, by its usual name: `wasmtime`, `node`, …
 #[derive(Clone, Copy)]
@@ -176,14 +176,20 @@ impl FromStr for MeantFor {
 
     fn from_str(text: &str) -> Result<MeantFor, String> {
         let (name, version) = match text.split_once('@') {
-            Some((name, version)) => (name, Some(version.parse()?)),
+            Some((name, version)) => (name, Some(version.parse::<Version>()?)),
             None => (text, None),
         };
         let runtime = Runtime::all().find(|runtime| runtime.name() == name).ok_or_else(|| {
             let names: Vec<&str> = Runtime::all().map(Runtime::name).collect();
             format!("there is no runtime `{name}` known here: choose of {}", names.join(", "))
         })?;
-        Ok(MeantFor { runtime, version })
+        match version.filter(|version| *version < runtime.oldest()) {
+            Some(version) => Err(format!(
+                "what {name} {version} takes is not known here: choose {name}@{} or a newer one",
+                runtime.oldest()
+            )),
+            None => Ok(MeantFor { runtime, version }),
+        }
     }
 }
 
@@ -197,6 +203,7 @@ mod tests {
         assert_eq!(shown("node").unwrap(), "node");
         assert_eq!(shown("node@20").unwrap(), "node@20");
         assert_eq!(shown("wasmedge@0.14.1").unwrap(), "wasmedge@0.14");
+        assert!(shown("node@12").unwrap_err().contains("node@18"));
         assert!(shown("nodejs").unwrap_err().contains("wasmtime"));
         for version in ["node@", "node@x", "node@1.2.3.4", "node@99999999"] {
             assert!(shown(version).unwrap_err().contains("no version"), "{version}");

@@ -1,5 +1,6 @@
 //! Where in a module a proposal is used.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -8,6 +9,7 @@ use wasmparser::{
     Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use crate::module::Feature;
 use crate::module::sections::section_name;
 
 /// How many functions are named. More would help nobody: what they have in common is a crate or an option.
@@ -65,19 +67,21 @@ impl fmt::Display for Use {
     }
 }
 
-/// Where a module that is valid with `features` uses each of `needs`. What is no proposal (of those used) is used
-/// nowhere.
+/// Where a module that uses `features` and no others uses each of `needs`. What is no proposal is used nowhere.
 ///
 /// Each costs a pass over the code: functions are validated with all features but that one.
 pub(in crate::module) fn uses(
     bytes: &[u8],
-    features: WasmFeatures,
-    needs: &[&str],
+    features: &[Feature],
+    needs: &BTreeSet<String>,
 ) -> Result<Vec<Use>, BinaryReaderError> {
+    let all =
+        features.iter().filter_map(|it| feature(it.name())).fold(WasmFeatures::MVP, WasmFeatures::union);
     let mut found = Vec::new();
-    for need in needs {
-        let Some(feature) = feature(need).filter(|feature| features.contains(*feature)) else { continue };
-        found.push(places(bytes, features, need, own(feature))?);
+    for used in features.iter().filter(|used| needs.contains(used.name())) {
+        if let Some(feature) = feature(used.name()) {
+            found.push(places(bytes, all, used.name(), own(feature))?);
+        }
     }
     name_functions(bytes, &mut found)?;
     Ok(found)
@@ -88,10 +92,13 @@ fn feature(name: &str) -> Option<WasmFeatures> {
     WasmFeatures::from_name(&name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// A feature without those that it includes: reference types bring overlong `call_indirect`s.
+/// A feature without what wasmparser has as a part of it, and runtimes as a thing of its own.
 fn own(feature: WasmFeatures) -> WasmFeatures {
-    let part = |other: &WasmFeatures| feature.contains(*other) && *other != feature;
-    WasmFeatures::all().iter().filter(part).fold(feature, WasmFeatures::difference)
+    match feature {
+        WasmFeatures::BULK_MEMORY => feature.difference(WasmFeatures::BULK_MEMORY_OPT),
+        WasmFeatures::REFERENCE_TYPES => feature.difference(WasmFeatures::CALL_INDIRECT_OVERLONG),
+        _ => feature,
+    }
 }
 
 fn places(
@@ -229,11 +236,12 @@ impl Modules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::module::features::used;
+    use crate::module::features::{named, used};
 
     fn uses_of(wat: &str, needs: &[&str]) -> Vec<Use> {
         let bytes = wat::parse_str(wat).unwrap();
-        uses(&bytes, used(&bytes).unwrap(), needs).unwrap()
+        let needs = needs.iter().map(|&need| need.to_owned()).collect();
+        uses(&bytes, &named(used(&bytes).unwrap()), &needs).unwrap()
     }
 
     fn shown(wat: &str, needs: &[&str]) -> Vec<String> {
@@ -261,7 +269,7 @@ mod tests {
         let wat = "(module (memory 1 1 shared) (global i32 (i32.add (i32.const 1) (i32.const 1))))";
         assert_eq!(
             shown(wat, &["threads", "extended-const"]),
-            ["threads: the memory section", "extended-const: the global section"]
+            ["extended-const: the global section", "threads: the memory section"]
         );
         let both = r#"(module (tag $t) (func $f throw $t))"#;
         assert_eq!(shown(both, &["exceptions"]), ["exceptions: the tag section and `f`"]);
@@ -272,7 +280,7 @@ mod tests {
         let wat = r#"(module (memory 1) (data $d "x")
             (func $copy (memory.copy (i32.const 0) (i32.const 0) (i32.const 0)))
             (func $drop (data.drop $d)))"#;
-        assert_eq!(shown(wat, &["bulk-memory"]), ["bulk-memory: `drop`"]);
+        assert_eq!(shown(wat, &["bulk-memory"]), ["bulk-memory: the data section and `drop`"]);
     }
 
     #[test]
