@@ -81,7 +81,7 @@ pub struct ModuleArgs {
     #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
     pub deny: Vec<String>,
     /// Refuse a module that this runtime doesn't take, as node or node@20
-    #[arg(id = "for-runtime", long = "runtime", value_name = "NAME[@VERSION]", value_parser = checked::<MeantFor>)]
+    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME", value_parser = checked::<MeantFor>)]
     pub runtimes: Vec<String>,
 }
 

@@ -2,7 +2,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wasm_oci_core::module::{BuiltModule, DebugInfo, Level, OptimizeOptions, ValidateOptions, optimize, validate};
+use wasm_oci_core::module::{
+    BuiltModule, DebugInfo, Level, OptimizeOptions, ValidateOptions, optimize, validate,
+};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(module) = BuiltModule::new("fuzz.wasm", bytes.to_vec()) else { return };

@@ -2,26 +2,17 @@
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use wasm_oci_core::module::BuiltModule;
-use wasm_smith::{Component, Config, Module};
+use wasm_smith::{Config, Module};
 
-/// A valid module, with some of all the proposals there are.
+/// A valid module, with some of all the proposals there are. (The components that wasm-smith makes are not all valid.)
 ///
 /// # Errors
 /// When `bytes` are too few for the choices to make.
 pub fn valid_module(bytes: &[u8]) -> Result<BuiltModule> {
     let mut choices = Unstructured::new(bytes);
     let config = config(&mut choices)?;
-    built(Module::new(config, &mut choices)?.to_bytes())
-}
-
-/// A valid component.
-///
-/// # Errors
-/// As [`valid_module`].
-pub fn valid_component(bytes: &[u8]) -> Result<BuiltModule> {
-    let mut choices = Unstructured::new(bytes);
-    let config = config(&mut choices)?;
-    built(Component::new(config, &mut choices)?.to_bytes())
+    let bytes = Module::new(config, &mut choices)?.to_bytes();
+    Ok(BuiltModule::new("fuzz.wasm", bytes).expect("it starts as a module does"))
 }
 
 fn config(choices: &mut Unstructured<'_>) -> Result<Config> {
@@ -31,8 +22,4 @@ fn config(choices: &mut Unstructured<'_>) -> Result<Config> {
     config.custom_page_sizes_enabled = choices.arbitrary()?;
     config.custom_descriptors_enabled = config.gc_enabled && choices.arbitrary()?;
     Ok(config)
-}
-
-fn built(bytes: Vec<u8>) -> Result<BuiltModule> {
-    Ok(BuiltModule::new("fuzz.wasm", bytes).expect("it starts as a module does"))
 }

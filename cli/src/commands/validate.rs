@@ -24,7 +24,7 @@ pub(crate) struct Validate {
     #[arg(long, value_name = "CAPABILITY")]
     deny: Vec<Capability>,
     /// Refuse a module that this runtime doesn't take, as node or node@20
-    #[arg(long = "runtime", value_name = "NAME[@VERSION]")]
+    #[arg(long = "runtime", value_name = "RUNTIME")]
     runtimes: Vec<MeantFor>,
     /// Print the report as JSON
     #[arg(long)]

@@ -115,7 +115,7 @@ pub(in crate::module) fn refusal(
     let place = uses.iter().find(|place| place.need == first.need).map(Use::to_string);
     let others: Vec<String> = others.iter().map(|(_, other)| format!("`{}`", other.need)).collect();
     let support = match (first.from, first.with) {
-        (Some(version), Some(with)) => format!(" ({version} does, older ones with {with})"),
+        (Some(version), Some(with)) => format!(" ({version} does, some older ones with {with})"),
         (Some(version), None) => format!(" ({version} does)"),
         (None, Some(with)) => format!(" (it does with {with})"),
         (None, None) => String::new(),
