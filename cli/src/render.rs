@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes};
+use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes, visible};
 
 /// A size in decimal units with three digits: `28.1 kB`.
 #[must_use]
@@ -51,10 +51,13 @@ pub fn report(report: &Report) -> String {
     }
     let imports = report.imports.iter().map(|import| format!("{import} ({})", word(import.kind)));
     list(&mut text, "imports", imports);
-    let exports = report.exports.iter().map(|export| format!("{} ({})", export.name, word(export.kind)));
+    let exports =
+        report.exports.iter().map(|export| format!("{} ({})", visible(&export.name), word(export.kind)));
     list(&mut text, "exports", exports);
-    let sections =
-        report.sections.iter().map(|section| format!("{:<24}{:>10}", section.name, size(section.size)));
+    let sections = report
+        .sections
+        .iter()
+        .map(|section| format!("{:<24}{:>10}", visible(&section.name), size(section.size)));
     list(&mut text, "sections", sections);
     text
 }

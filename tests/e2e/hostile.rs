@@ -115,6 +115,26 @@ fn names_that_are_none() {
     assert_ends_with(3, "no name", &[MODULE, &section(0, b"")].concat());
 }
 
+#[test]
+fn names_that_a_terminal_would_obey() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"(module (import "env" "\1b[2J\0aerror: x" (func)) (func (export "\1b]0;x\07")) (@custom "\1b[1m" "x"))"#;
+    fs::write(folder.path().join("hostile.wasm"), wat::parse_str(text).unwrap()).unwrap();
+    let run = |command: &str| {
+        Run::of(Command::new(program("wasm-oci")).args([command, "hostile.wasm"]).current_dir(folder.path()))
+    };
+    let inspect = run("inspect").success().stdout;
+    for shown in [r"env.\u{1b}[2J\nerror: x (function)", r"\u{1b}]0;x\u{7} (function)", r"\u{1b}[1m  "] {
+        assert!(inspect.contains(shown), "no {shown} in {inspect}");
+    }
+    assert!(!inspect.contains('\x1b'), "{inspect:?}");
+    let refused = run("pack");
+    assert_eq!(
+        (refused.code, refused.stderr.lines().filter(|line| line.starts_with("error: ")).count()),
+        (3, 1)
+    );
+}
+
 /// Components in components, so many deep.
 fn nested(depth: usize) -> Vec<u8> {
     let mut size = COMPONENT.len();

@@ -20,6 +20,6 @@ pub use capabilities::Capability;
 pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
 pub use optimize::{DebugInfo, Level, OPTIMIZER, OptimizeOptions, OptimizedModule, optimize};
-pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
+pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize, visible};
 pub use runtimes::{Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};

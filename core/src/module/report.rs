@@ -85,10 +85,21 @@ impl fmt::Display for Import {
     /// `module.name`, or a component's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.module.as_str() {
-            "" => f.write_str(&self.name),
-            module => write!(f, "{module}.{}", self.name),
+            "" => f.write_str(&visible(&self.name)),
+            module => write!(f, "{}.{}", visible(module), visible(&self.name)),
         }
     }
+}
+
+/// A name from a module, fit for a line of text: it may be any text at all, even one that a terminal obeys.
+#[must_use]
+pub fn visible(name: &str) -> String {
+    let shown = |letter: char| match letter {
+        // Among them are line breaks, and the start of what terminals take for a command.
+        _ if letter.is_control() => letter.escape_default().to_string(),
+        _ => letter.to_string(),
+    };
+    name.chars().map(shown).collect()
 }
 
 /// Something that a module offers.

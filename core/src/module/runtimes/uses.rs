@@ -9,8 +9,8 @@ use wasmparser::{
     Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use crate::module::Feature;
 use crate::module::sections::section_name;
+use crate::module::{Feature, visible};
 
 /// How many functions are named. More would help nobody: what they have in common is a crate or an option.
 const NAMED: usize = 3;
@@ -43,7 +43,7 @@ impl fmt::Display for Function {
     /// `name`, or `func[7]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.name {
-            Some(name) => f.write_str(name),
+            Some(name) => f.write_str(&visible(name)),
             None => write!(f, "func[{}]", self.index),
         }
     }
