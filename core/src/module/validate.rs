@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use wasmparser::{Parser, Payload};
 
 use super::runtimes::{needs, obstacles, refusal, uses};
-use super::{Capability, MeantFor, Obstacle, OptimizedModule, Report, ValidateError, report};
+use super::{Capability, MeantFor, Obstacle, OptimizedModule, Report, ValidateError, report, visible};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
@@ -150,7 +150,7 @@ fn check_imports(name: &str, report: &Report, options: &ValidateOptions) -> Resu
     Err(ValidateError::ForeignImport {
         name: name.to_owned(),
         import: first.to_string(),
-        cause: usual_cause(&first.module, &first.name),
+        cause: usual_cause(&visible(&first.module), &visible(&first.name)),
         more: foreign.count(),
     })
 }
@@ -193,7 +193,8 @@ impl ValidateError {
     pub(super) fn malformed(name: &str, error: &wasmparser::BinaryReaderError) -> ValidateError {
         ValidateError::Malformed {
             name: name.to_owned(),
-            reason: error.message().to_owned(),
+            // Some have their context on a line before, and names that they quote.
+            reason: visible(&error.message().lines().collect::<Vec<_>>().join(": ")),
             offset: error.offset() as u64,
         }
     }
@@ -260,6 +261,14 @@ mod tests {
         let wat = r#"(module (import "env" "a" (func)) (import "env" "b" (func)) (import "env" "c" (func)))"#;
         let error = validated(wat, &ValidateOptions::default()).unwrap_err();
         assert!(error.to_string().ends_with("(and 2 more imports like it)"), "{error}");
+    }
+
+    #[test]
+    fn what_is_invalid_is_said_on_one_line() {
+        let wat = r#"(component (type $t (func)) (import "a" (func (type $t)))
+            (export "[method]a.b" (func 0)))"#;
+        let error = validated(wat, &ValidateOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("is not valid: ") && !error.contains('\n'), "{error}");
     }
 
     #[test]
