@@ -12,7 +12,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use clap::{ArgAction, Args};
 use wasm_oci_core::image::{Created, Format, Platform};
-use wasm_oci_core::module::{Capability, DebugInfo, Level};
+use wasm_oci_core::module::{Capability, DebugInfo, Level, MeantFor};
 use wasm_oci_core::run::{Dir, Limits};
 
 use crate::budget::{BudgetSetting, parse};
@@ -93,6 +93,9 @@ pub struct ModuleArgs {
     /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
     #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
     pub deny: Vec<String>,
+    /// Refuse a module that this runtime doesn't take, as node or node@20
+    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME", value_parser = checked::<MeantFor>)]
+    pub runtimes: Vec<String>,
 }
 
 /// What goes into the image.
@@ -193,6 +196,7 @@ impl ModuleArgs {
             size_budget: BudgetSetting { module: self.size_budget.clone(), image: None },
             allow_imports: unless_empty(&self.allow_imports),
             deny: unless_empty(&self.deny),
+            runtimes: unless_empty(&self.runtimes),
             ..Settings::default()
         }
     }

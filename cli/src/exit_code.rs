@@ -11,7 +11,7 @@ pub enum ExitCode {
     Failure = 1,
     /// The command line makes no sense.
     Usage = 2,
-    /// The module is not WebAssembly, not valid, or imports what no WASI runtime provides.
+    /// The module is not WebAssembly, not valid, or refused.
     Invalid = 3,
     /// The registry can't be reached, refuses, or doesn't have the image.
     Registry = 4,
@@ -49,7 +49,7 @@ impl ExitCode {
         (ExitCode::Usage, "the command line makes no sense"),
         (
             ExitCode::Invalid,
-            "the module is not WebAssembly, not valid, or imports what no WASI runtime provides",
+            "the module is not WebAssembly, not valid, or refused for its imports, what it can do or where it has to run",
         ),
         (ExitCode::Registry, "the registry can't be reached, refuses, or doesn't have the image"),
         (ExitCode::Authentication, "the registry wants other credentials, or more rights"),

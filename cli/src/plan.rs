@@ -76,6 +76,7 @@ impl Plan {
             validate: ValidateOptions {
                 allow_imports: settings.allow_imports.clone().unwrap_or_default().into_iter().collect(),
                 deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
+                runtimes: parsed("runtimes", settings.runtimes.as_deref())?.unwrap_or_default(),
                 ..ValidateOptions::default()
             },
             budget: Budget::resolve(&settings.size_budget)?,
@@ -137,6 +138,7 @@ impl Plan {
             "allow-imports": self.validate.allow_imports,
             "deny": self.validate.deny,
             "size-budget": self.budget,
+            "runtimes": self.validate.runtimes,
             "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),
             "entrypoint": image.entrypoint,
             "args": image.args,

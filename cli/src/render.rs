@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::module::{ExternalKind, Limits, Report};
+use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes, visible};
 
 /// A size in decimal units with three digits: `28.1 kB`.
 #[must_use]
@@ -42,6 +42,7 @@ pub fn report(report: &Report) -> String {
         "can use",
         &Some(capabilities.join(", ")).filter(|list| !list.is_empty()).unwrap_or(none),
     );
+    text.push_str(&runtimes(report));
     for memory in &report.memories {
         field(&mut text, "memory", &limits(memory, 64 << 10));
     }
@@ -50,12 +51,53 @@ pub fn report(report: &Report) -> String {
     }
     let imports = report.imports.iter().map(|import| format!("{import} ({})", word(import.kind)));
     list(&mut text, "imports", imports);
-    let exports = report.exports.iter().map(|export| format!("{} ({})", export.name, word(export.kind)));
+    let exports =
+        report.exports.iter().map(|export| format!("{} ({})", visible(&export.name), word(export.kind)));
     list(&mut text, "exports", exports);
-    let sections =
-        report.sections.iter().map(|section| format!("{:<24}{:>10}", section.name, size(section.size)));
+    let sections = report
+        .sections
+        .iter()
+        .map(|section| format!("{:<24}{:>10}", visible(&section.name), size(section.size)));
     list(&mut text, "sections", sections);
     text
+}
+
+/// Which runtimes take a module, and what keeps it from the others.
+#[must_use]
+pub fn runtimes(report: &Report) -> String {
+    let mut text = String::new();
+    let takes = report.runtimes.iter().filter(|verdict| verdict.takes == Takes::Yes).map(|verdict| {
+        // A version where it makes a difference.
+        verdict.from.map_or(verdict.runtime.to_string(), |from| format!("{} {from}", verdict.runtime))
+    });
+    let takes = takes.collect::<Vec<_>>().join(", ");
+    field(&mut text, "runs on", if takes.is_empty() { "no runtime as it is" } else { &takes });
+    for (title, takes) in [("runs with an option on", Takes::WithOption), ("does not run on", Takes::No)] {
+        // Runtimes with the same obstacles are named together.
+        let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+        for verdict in report.runtimes.iter().filter(|verdict| verdict.takes == takes) {
+            let why = verdict.obstacles.iter().map(obstacle).collect::<Vec<_>>().join(", ");
+            let name = verdict.runtime.name();
+            match groups.iter_mut().find(|(other, _)| *other == why) {
+                Some((_, names)) => names.push(name),
+                None => groups.push((why, vec![name])),
+            }
+        }
+        list(&mut text, title, groups.iter().map(|(why, names)| format!("{}: {why}", names.join(", "))));
+    }
+    let uses = report.uses.iter().filter_map(|place| {
+        let shown = place.to_string();
+        (!shown.is_empty()).then(|| format!("{}: {shown}", place.need))
+    });
+    list(&mut text, "which is used in", uses);
+    text
+}
+
+fn obstacle(obstacle: &Obstacle) -> String {
+    match obstacle.with {
+        Some(with) => format!("{} ({with})", obstacle.need),
+        None => obstacle.need.clone(),
+    }
 }
 
 /// A line of `name: value`, aligned.

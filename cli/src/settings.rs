@@ -39,6 +39,9 @@ pub struct Settings {
     pub deny: Option<Vec<String>>,
     /// How large the module, and its image, may be.
     pub size_budget: BudgetSetting,
+    /// The runtimes that have to take the module: one name or a list, each perhaps with a version.
+    #[serde(deserialize_with = "one_or_many")]
+    pub runtimes: Option<Vec<String>>,
     /// The linux platforms that a universal image lists.
     pub linux_platforms: Option<Vec<String>>,
     /// The command, instead of the module.
@@ -88,6 +91,7 @@ impl Settings {
             allow_imports: self.allow_imports.or(lower.allow_imports),
             deny: self.deny.or(lower.deny),
             size_budget: self.size_budget.over(lower.size_budget),
+            runtimes: self.runtimes.or(lower.runtimes),
             linux_platforms: self.linux_platforms.or(lower.linux_platforms),
             entrypoint: self.entrypoint.or(lower.entrypoint),
             args: self.args.or(lower.args),

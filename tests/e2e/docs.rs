@@ -7,6 +7,7 @@ use wasm_oci::settings::Settings;
 use wasm_oci::smoke::case::{Answer, Case, Content, Expected, Http};
 
 use crate::harness::commands::root;
+use crate::runtimes::{options_table, sources_table, support_table};
 
 fn read(path: &str) -> String {
     fs::read_to_string(root().join(path)).unwrap()
@@ -67,4 +68,23 @@ fn every_environment_variable_is_documented() {
     for name in names {
         assert!(settings.contains(&format!("`{name}`")), "docs/settings.md doesn't explain `{name}`");
     }
+}
+
+/// `TRYCMD=overwrite` writes the tables anew, as it does with the command lines in `golden/`.
+#[test]
+fn the_tables_of_runtimes_are_those_of_the_code() {
+    let mut text = read("docs/runtimes.md");
+    for (name, table) in
+        [("support", support_table()), ("options", options_table()), ("sources", sources_table())]
+    {
+        let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->\n"));
+        let (before, rest) = text.split_once(&start).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        text = format!("{before}{start}{table}{end}{after}");
+    }
+    if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
+        fs::write(root().join("docs/runtimes.md"), &text).unwrap();
+    }
+    let same = read("docs/runtimes.md") == text;
+    assert!(same, "docs/runtimes.md is not what the code knows: TRYCMD=overwrite writes its tables anew");
 }

@@ -1,13 +1,14 @@
 //! `wasm-oci validate`: whether a module would be taken.
 
 use clap::Args;
-use wasm_oci_core::module::{Capability, ValidateOptions, validate};
+use wasm_oci_core::module::{Capability, MeantFor, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use super::find;
 use crate::args::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
+use crate::render::runtimes;
 use crate::shell::Shell;
 
 /// Check that a module is valid and imports nothing that a WASI runtime lacks
@@ -22,6 +23,9 @@ pub(crate) struct Validate {
     /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
     #[arg(long, value_name = "CAPABILITY")]
     deny: Vec<Capability>,
+    /// Refuse a module that this runtime doesn't take, as node or node@20
+    #[arg(long = "runtime", value_name = "RUNTIME")]
+    runtimes: Vec<MeantFor>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,
@@ -34,12 +38,13 @@ impl Validate {
         let module = block_on(find(&self.source, &self.registry.insecure()))?.module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
-        let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };
+        let options =
+            ValidateOptions { allow_imports, deny, runtimes: self.runtimes, ..ValidateOptions::default() };
         let module = validate(module.unoptimized(), &options)?;
         shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));
-        if self.json {
-            shell.print_json(module.report())?;
+        match self.json {
+            true => shell.print_json(module.report()),
+            false => shell.print(runtimes(module.report()).trim_end()),
         }
-        Ok(())
     }
 }

@@ -36,9 +36,10 @@ pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
             return Ok(features | needed_by_sections(bytes)?);
         };
         let missing = error.missing_wasm_feature().or_else(|| missing_by_message(error.message()));
-        match missing {
-            Some(missing) if !features.contains(missing) => features |= missing,
-            _ => return Err(error),
+        let missing = missing.filter(|missing| !features.contains(*missing));
+        match missing.or_else(|| missing_by_trial(bytes, features, &error)) {
+            Some(missing) => features |= missing,
+            None => return Err(error),
         }
     }
 }
@@ -49,15 +50,26 @@ fn needed_by_sections(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
     Ok(if counted { WasmFeatures::BULK_MEMORY } else { WasmFeatures::empty() })
 }
 
-/// Three errors that a feature would mend don't name it.
+/// Some errors that a feature would mend don't name it. These are the common ones.
 fn missing_by_message(message: &str) -> Option<WasmFeatures> {
     [
         ("zero byte expected", WasmFeatures::CALL_INDIRECT_OVERLONG),
         ("data count section required", WasmFeatures::BULK_MEMORY),
         ("multiple memories", WasmFeatures::MULTI_MEMORY),
+        ("multiple tables", WasmFeatures::REFERENCE_TYPES),
     ]
     .into_iter()
     .find_map(|(text, feature)| message.contains(text).then_some(feature))
+}
+
+/// The feature with which another error comes, or none, if the module is valid with all of them: an offset of 64 bits
+/// is only a number that is too long where memories have 32.
+fn missing_by_trial(bytes: &[u8], features: WasmFeatures, error: &BinaryReaderError) -> Option<WasmFeatures> {
+    let outcome = |features| Validator::new_with_features(features).validate_all(bytes);
+    outcome(WasmFeatures::all()).ok()?;
+    WasmFeatures::all().iter().filter(|feature| !features.contains(*feature)).find(|feature| {
+        outcome(features | *feature).err().is_none_or(|other| other.offset() != error.offset())
+    })
 }
 
 /// The features beyond the first version, in order of their names.
@@ -88,6 +100,15 @@ mod tests {
             features_of("(module (memory 1) (memory 1) (func (drop (v128.const i64x2 0 0))))"),
             ["multi-memory", "simd"]
         );
+    }
+
+    #[test]
+    fn what_an_error_does_not_name_is_found() {
+        assert_eq!(features_of("(module (table 1 funcref) (table 1 funcref))"), ["reference-types"]);
+        let far = "(module (memory i64 1) (func (drop (i32.load offset=0x100000000 (i64.const 0)))))";
+        assert_eq!(features_of(far), ["memory64"]);
+        let second = "(module (memory 1) (memory $second 1) (func (drop (i32.load $second (i32.const 0)))))";
+        assert_eq!(features_of(second), ["multi-memory"]);
     }
 
     #[test]

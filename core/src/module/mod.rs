@@ -12,6 +12,7 @@ mod error;
 mod features;
 mod optimize;
 mod report;
+mod runtimes;
 mod sections;
 mod size;
 mod validate;
@@ -25,7 +26,8 @@ pub use features::Feature;
 pub use optimize::{
     DebugInfo, Level, OptimizeOptions, OptimizedModule, Optimizer, optimize, optimized_before,
 };
-pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
+pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize, visible};
+pub use runtimes::{Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version};
 pub use size::{
     OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection, SizedSegment,
     UNNAMED,

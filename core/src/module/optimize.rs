@@ -7,6 +7,7 @@ use std::str::FromStr;
 use wasmparser::WasmFeatures;
 
 use super::sections::{is_component, nested, with_contents, without_custom};
+use super::validate::check_depth;
 use super::{BuiltModule, OptimizeError, ValidateError, WasmOpt};
 
 /// What optimizes.
@@ -207,6 +208,9 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
         return Ok(module.unoptimized());
     }
     let mut notes = BTreeSet::new();
+    check_depth(module.name(), module.bytes()).map_err(|e| OptimizeError::Invalid(Box::new(e)))?;
+    // Once, for all that is nested: what is in a component may need what is around it.
+    super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
     let named = smaller(module.name(), module.bytes(), options, &mut notes)?;
     let note = (!notes.is_empty()).then(|| Vec::from_iter(notes).join("; "));
     Ok(OptimizedModule { note, ..optimized_before(module, named, options)? })
@@ -241,7 +245,6 @@ fn smaller(
     notes: &mut BTreeSet<String>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let invalid = |e| invalid(name, &e);
-    let features = super::features::used(bytes).map_err(invalid)?;
     let stripped =
         without_custom(bytes, |section| is_surplus(section, options.debug_info)).map_err(invalid)?;
     if is_component(bytes) {
@@ -254,7 +257,7 @@ fn smaller(
     if options.level == Level::O0 {
         return Ok(stripped);
     }
-    let features = features | BASELINE;
+    let features = super::features::used(&stripped).map_err(invalid)? | BASELINE;
     let outcome = match &options.optimizer {
         Optimizer::Bundled => run(&stripped, features, options)?,
         Optimizer::External(program) => program.run(&stripped, features, options)?,
@@ -399,6 +402,17 @@ mod tests {
             let options = OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
             assert_eq!(optimize(built(&without), &options).unwrap().bytes(), bare.bytes());
         }
+    }
+
+    #[test]
+    fn what_is_nested_may_refer_to_what_is_around_it() {
+        let component = built(
+            r#"(component (type $t (func)) (core module $m)
+                (component (alias outer 1 $t (type $a)) (alias outer 1 $m (core module $n)) (import "f" (func (type $a)))))"#,
+        );
+        let options = OptimizeOptions { level: Level::O1, ..OptimizeOptions::default() };
+        let optimized = optimize(component, &options).unwrap();
+        assert!(super::super::features::used(optimized.bytes()).is_ok());
     }
 
     #[test]

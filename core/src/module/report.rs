@@ -6,8 +6,9 @@ use serde::Serialize;
 use wasmparser::{BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef};
 
 use super::features;
+use super::runtimes::{needs, verdicts};
 use super::sections::{SectionRange, sections};
-use super::{Capability, Feature};
+use super::{Capability, Feature, Use, Verdict};
 
 /// What a module is, needs and offers, read from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -25,6 +26,10 @@ pub struct Report {
     pub capabilities: Vec<Capability>,
     /// The proposals beyond the first version of the standard that it really uses.
     pub features: Vec<Feature>,
+    /// Which runtimes take it.
+    pub runtimes: Vec<Verdict>,
+    /// Where it uses what one of them doesn't take.
+    pub uses: Vec<Use>,
     /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
     pub memories: Vec<Limits>,
     /// Its tables, imported ones first; in elements. Of a component, none.
@@ -80,10 +85,21 @@ impl fmt::Display for Import {
     /// `module.name`, or a component's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.module.as_str() {
-            "" => f.write_str(&self.name),
-            module => write!(f, "{module}.{}", self.name),
+            "" => f.write_str(&visible(&self.name)),
+            module => write!(f, "{}.{}", visible(module), visible(&self.name)),
         }
     }
+}
+
+/// A name from a module, fit for a line of text: it may be any text at all, even one that a terminal obeys.
+#[must_use]
+pub fn visible(name: &str) -> String {
+    let shown = |letter: char| match letter {
+        // Among them are line breaks, and the start of what terminals take for a command.
+        _ if letter.is_control() => letter.escape_default().to_string(),
+        _ => letter.to_string(),
+    };
+    name.chars().map(shown).collect()
 }
 
 /// Something that a module offers.
@@ -143,6 +159,8 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         exports: Vec::new(),
         capabilities: Vec::new(),
         features: features::named(features),
+        runtimes: Vec::new(),
+        uses: Vec::new(),
         memories: Vec::new(),
         tables: Vec::new(),
         sections: sections(bytes)?.into_iter().map(SectionSize::from).collect(),
@@ -158,6 +176,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         }
     }
     report.capabilities = report.found_capabilities();
+    report.runtimes = verdicts(&needs(&report));
     Ok(report)
 }
 

@@ -48,7 +48,7 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderEr
     Ok(sections)
 }
 
-fn section_name(id: u8, component: bool) -> &'static str {
+pub(super) fn section_name(id: u8, component: bool) -> &'static str {
     const OF_MODULE: [&str; 14] = [
         "custom",
         "type",

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Capability, OptimizedModule, Report, ValidateError, report};
+use wasmparser::{Parser, Payload};
+
+use super::runtimes::{needs, obstacles, refusal, uses};
+use super::{Capability, MeantFor, Obstacle, OptimizedModule, Report, ValidateError, report, visible};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
@@ -15,6 +18,8 @@ pub struct ValidateOptions {
     pub allow_imports: BTreeSet<String>,
     /// What the module must not be able to do.
     pub deny: BTreeSet<Capability>,
+    /// The runtimes that have to take it as it is.
+    pub runtimes: Vec<MeantFor>,
     /// Accept any import module: to look at a module, not to make an image of it.
     pub allow_any_import: bool,
 }
@@ -70,12 +75,14 @@ impl ValidatedModule {
 ///
 /// # Errors
 /// [`ValidateError::Malformed`], or [`ValidateError::ForeignImport`] for a core module that imports from
-/// another module than [`WASI_PREVIEW_1`] and those allowed, or [`ValidateError::Denied`].
+/// another module than [`WASI_PREVIEW_1`] and those allowed, [`ValidateError::Denied`] or [`ValidateError::Runtime`].
 pub fn validate(
     module: OptimizedModule,
     options: &ValidateOptions,
 ) -> Result<ValidatedModule, ValidateError> {
-    let report = report::report(module.bytes()).map_err(|e| ValidateError::malformed(module.name(), &e))?;
+    check_depth(module.name(), module.bytes())?;
+    let malformed = |e| ValidateError::malformed(module.name(), &e);
+    let mut report = report::report(module.bytes()).map_err(malformed)?;
     if !report.kind.is_component() && !options.allow_any_import {
         check_imports(module.name(), &report, options)?;
     }
@@ -88,7 +95,52 @@ pub fn validate(
             });
         }
     }
+    let blocked = blocked(&report, &options.runtimes);
+    report.uses =
+        uses(module.named(), &report.features, &in_the_way(&report, &blocked)).map_err(malformed)?;
+    for (runtime, obstacles) in &blocked {
+        if let Some(error) = refusal(module.name(), *runtime, obstacles, &report.uses) {
+            return Err(error);
+        }
+    }
     Ok(ValidatedModule { module, report })
+}
+
+/// How deep components may be nested. Tools make two or three levels; a limit keeps all who go through them from
+/// running out of memory or stack.
+const DEEPEST: usize = 16;
+
+/// Looks at no more than where components and modules begin and end.
+pub(super) fn check_depth(name: &str, bytes: &[u8]) -> Result<(), ValidateError> {
+    let mut depth = 0_usize;
+    // What is malformed is found by the validator, which says what and where.
+    for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
+        match payload {
+            Payload::Version { range, .. } if depth == DEEPEST => {
+                return Err(ValidateError::Malformed {
+                    name: name.to_owned(),
+                    reason: format!("components are nested more than {DEEPEST} deep"),
+                    offset: range.start as u64,
+                });
+            }
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What is in the way of each runtime that the module is meant for.
+fn blocked(report: &Report, runtimes: &[MeantFor]) -> Vec<(MeantFor, Vec<Obstacle>)> {
+    runtimes.iter().map(|runtime| (*runtime, obstacles(*runtime, &needs(report)))).collect()
+}
+
+/// All that is in the way of any runtime, or of the older one that the module is meant for.
+fn in_the_way(report: &Report, blocked: &[(MeantFor, Vec<Obstacle>)]) -> BTreeSet<String> {
+    let of_newest = report.runtimes.iter().flat_map(|verdict| &verdict.obstacles);
+    let of_blocked = blocked.iter().flat_map(|(_, obstacles)| obstacles);
+    of_newest.chain(of_blocked).map(|obstacle| obstacle.need.clone()).collect()
 }
 
 fn check_imports(name: &str, report: &Report, options: &ValidateOptions) -> Result<(), ValidateError> {
@@ -98,7 +150,7 @@ fn check_imports(name: &str, report: &Report, options: &ValidateOptions) -> Resu
     Err(ValidateError::ForeignImport {
         name: name.to_owned(),
         import: first.to_string(),
-        cause: usual_cause(&first.module, &first.name),
+        cause: usual_cause(&visible(&first.module), &visible(&first.name)),
         more: foreign.count(),
     })
 }
@@ -141,7 +193,8 @@ impl ValidateError {
     pub(super) fn malformed(name: &str, error: &wasmparser::BinaryReaderError) -> ValidateError {
         ValidateError::Malformed {
             name: name.to_owned(),
-            reason: error.message().to_owned(),
+            // Some have their context on a line before, and names that they quote.
+            reason: visible(&error.message().lines().collect::<Vec<_>>().join(": ")),
             offset: error.offset() as u64,
         }
     }
@@ -184,10 +237,38 @@ mod tests {
     }
 
     #[test]
+    fn a_runtime_that_it_is_meant_for_has_to_take_it() {
+        let meant_for = |names: &[&str]| ValidateOptions {
+            runtimes: names.iter().map(|name| name.parse().unwrap()).collect(),
+            ..ValidateOptions::default()
+        };
+        let wat = "(module (func $blur (drop (f32x4.relaxed_madd
+            (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))))";
+        assert!(validated(wat, &meant_for(&["node", "wasmtime"])).is_ok());
+        let error = validated(wat, &meant_for(&["node", "node@20"])).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`test.wasm` does not run on `node@20`, which doesn't take `relaxed-simd` (21 does), in `blur`: build \
+             without `-Ctarget-feature=+relaxed-simd`, or take `node@20` out of `runtimes`"
+        );
+        let component =
+            validated("(component)", &meant_for(&["wasmtime", "wasmedge"])).unwrap_err().to_string();
+        assert!(component.contains("`wasmedge`") && component.contains("for wasm32-wasip1"), "{component}");
+    }
+
+    #[test]
     fn says_how_many_more() {
         let wat = r#"(module (import "env" "a" (func)) (import "env" "b" (func)) (import "env" "c" (func)))"#;
         let error = validated(wat, &ValidateOptions::default()).unwrap_err();
         assert!(error.to_string().ends_with("(and 2 more imports like it)"), "{error}");
+    }
+
+    #[test]
+    fn what_is_invalid_is_said_on_one_line() {
+        let wat = r#"(component (type $t (func)) (import "a" (func (type $t)))
+            (export "[method]a.b" (func 0)))"#;
+        let error = validated(wat, &ValidateOptions::default()).unwrap_err().to_string();
+        assert!(error.contains("is not valid: ") && !error.contains('\n'), "{error}");
     }
 
     #[test]

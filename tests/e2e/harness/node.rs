@@ -34,4 +34,15 @@ impl Node {
             .envs(env.iter().copied());
         Run::with_stdin(&mut command, stdin)
     }
+
+    /// Its version, without the `v`.
+    pub(crate) fn version() -> String {
+        let version = Run::of(Command::new(tools::program("node")).arg("--version")).success().stdout;
+        version.trim().trim_start_matches('v').to_owned()
+    }
+
+    /// Runs a script.
+    pub(crate) fn script(script: &Path, args: &[&str]) -> Run {
+        Run::of(Command::new(tools::program("node")).arg(script).args(args))
+    }
 }

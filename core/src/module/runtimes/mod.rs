@@ -1,0 +1,230 @@
+//! Which runtimes take a module.
+
+mod table;
+mod uses;
+mod verdict;
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Serialize, Serializer};
+
+use table::{ALWAYS, EVERYWHERE, Known, RUNTIMES};
+
+pub use table::NEEDS;
+pub use uses::{Function, Use};
+pub use verdict::{Obstacle, Takes, Verdict};
+
+pub(super) use uses::uses;
+pub(super) use verdict::{needs, obstacles, refusal, verdicts};
+
+/// A runtime that this version knows, by its usual name: `wasmtime`, `node`, …
+#[derive(Clone, Copy)]
+pub struct Runtime(&'static Known);
+
+impl Runtime {
+    /// All of them, those for servers first.
+    pub fn all() -> impl Iterator<Item = Runtime> {
+        RUNTIMES.iter().map(Runtime)
+    }
+
+    /// The name by which the user knows it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.0.name
+    }
+
+    /// The oldest version that was looked at. What it takes in even older ones is not known here.
+    #[must_use]
+    pub fn oldest(self) -> Version {
+        self.0.oldest
+    }
+
+    /// The newest version that was looked at.
+    #[must_use]
+    pub fn newest(self) -> Version {
+        self.0.newest
+    }
+
+    /// Where it is written, or how it was found out, what it takes.
+    #[must_use]
+    pub fn sources(self) -> &'static [&'static str] {
+        self.0.sources
+    }
+
+    /// The versions in which probe modules were run.
+    #[must_use]
+    pub fn measured(self) -> &'static [Version] {
+        self.0.measured
+    }
+
+    /// Whether it takes modules with one of [`NEEDS`], and from which version on. `None` where it never does, or
+    /// nothing is known.
+    #[must_use]
+    pub fn support(self, need: &str) -> Option<Support> {
+        if EVERYWHERE.contains(&need) {
+            return Some(ALWAYS);
+        }
+        self.0.support.iter().find_map(|(name, support)| (*name == need).then_some(*support))
+    }
+}
+
+impl fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Runtime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl PartialEq for Runtime {
+    fn eq(&self, other: &Runtime) -> bool {
+        self.name() == other.name()
+    }
+}
+
+impl Eq for Runtime {}
+
+impl Serialize for Runtime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+/// How a runtime takes something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Support {
+    /// The first version that takes it as it comes.
+    pub from: Option<Version>,
+    /// What has to be done in versions that don't: an option, usually.
+    pub with: Option<&'static str>,
+}
+
+/// The first two numbers of a version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version {
+    major: u16,
+    minor: u16,
+}
+
+impl Version {
+    pub(super) const fn new(major: u16, minor: u16) -> Version {
+        Version { major, minor }
+    }
+}
+
+impl fmt::Display for Version {
+    /// `24`, `0.17`: what is zero is not written.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.minor {
+            0 => write!(f, "{}", self.major),
+            minor => write!(f, "{}.{minor}", self.major),
+        }
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for Version {
+    type Err = String;
+
+    /// Takes `24`, `24.1` and `24.1.0`, of which the third number makes no difference.
+    fn from_str(text: &str) -> Result<Version, String> {
+        let mut numbers = text.split('.').map(str::parse::<u16>);
+        match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
+            (Some(Ok(major)), None, None, None) => Ok(Version::new(major, 0)),
+            (Some(Ok(major)), Some(Ok(minor)), None | Some(Ok(_)), None) => Ok(Version::new(major, minor)),
+            _ => Err(format!("`{text}` is no version: write it as 24 or 0.17")),
+        }
+    }
+}
+
+/// A runtime that a module is meant for: `node`, `node@20`. Without a version, the newest one counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MeantFor {
+    /// The runtime.
+    pub runtime: Runtime,
+    /// The oldest version that has to take it.
+    pub version: Option<Version>,
+}
+
+impl fmt::Display for MeantFor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.version {
+            Some(version) => write!(f, "{}@{version}", self.runtime),
+            None => write!(f, "{}", self.runtime),
+        }
+    }
+}
+
+impl Serialize for MeantFor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl FromStr for MeantFor {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<MeantFor, String> {
+        let (name, version) = match text.split_once('@') {
+            Some((name, version)) => (name, Some(version.parse::<Version>()?)),
+            None => (text, None),
+        };
+        let runtime = Runtime::all().find(|runtime| runtime.name() == name).ok_or_else(|| {
+            let names: Vec<&str> = Runtime::all().map(Runtime::name).collect();
+            format!("there is no runtime `{name}` known here: choose of {}", names.join(", "))
+        })?;
+        match version.filter(|version| *version < runtime.oldest()) {
+            Some(version) => Err(format!(
+                "what {name} {version} takes is not known here: choose {name}@{} or a newer one",
+                runtime.oldest()
+            )),
+            None => Ok(MeantFor { runtime, version }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_may_have_a_version() {
+        let shown = |text: &str| text.parse::<MeantFor>().map(|it| it.to_string());
+        assert_eq!(shown("node").unwrap(), "node");
+        assert_eq!(shown("node@20").unwrap(), "node@20");
+        assert_eq!(shown("wasmedge@0.14.1").unwrap(), "wasmedge@0.14");
+        assert!(shown("node@12").unwrap_err().contains("node@18"));
+        assert!(shown("nodejs").unwrap_err().contains("wasmtime"));
+        for version in ["node@", "node@x", "node@1.2.3.4", "node@99999999"] {
+            assert!(shown(version).unwrap_err().contains("no version"), "{version}");
+        }
+    }
+
+    #[test]
+    fn versions_are_ordered_by_number() {
+        let version = |text: &str| text.parse::<Version>().unwrap();
+        assert!(version("0.9") < version("0.17"));
+        assert!(version("9.1") < version("24"));
+    }
+
+    #[test]
+    fn the_table_has_only_needs_that_are_listed() {
+        for runtime in RUNTIMES {
+            for (need, support) in runtime.support {
+                assert!(NEEDS.contains(need), "{}: {need}", runtime.name);
+                assert!(support.from.is_some() || support.with.is_some(), "{}: {need}", runtime.name);
+                assert!(support.from.is_none_or(|from| from <= runtime.newest), "{}: {need}", runtime.name);
+            }
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Any bytes at all: what is valid for one reader is valid for all, and stays so without debug information.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wasm_oci_core::module::{
+    BuiltModule, DebugInfo, Level, OptimizeOptions, ValidateOptions, optimize, validate,
+};
+
+fuzz_target!(|bytes: &[u8]| {
+    let Ok(module) = BuiltModule::new("fuzz.wasm", bytes.to_vec()) else { return };
+    let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None };
+    let stripped = optimize(module.clone(), &options);
+    let validated = validate(module.unoptimized(), &ValidateOptions::any_import());
+    let (stripped, validated) = match (stripped, validated) {
+        (Ok(stripped), Ok(validated)) => (stripped, validated),
+        (Err(_), Err(_)) => return,
+        (stripped, validated) => panic!("{stripped:?}, but {validated:?}"),
+    };
+    assert!(stripped.bytes().len() <= bytes.len());
+    let stripped = validate(stripped, &ValidateOptions::any_import()).expect("still valid");
+    let (before, after) = (validated.report(), stripped.report());
+    assert_eq!((before.kind, &before.imports, &before.exports), (after.kind, &after.imports, &after.exports));
+    assert_eq!(before.features, after.features);
+    assert_eq!((&before.memories, &before.tables), (&after.memories, &after.tables));
+});

@@ -1,0 +1,156 @@
+//! Modules that were made to do harm: they are refused, or taken, in bounded memory and time.
+
+use std::fs;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::harness::commands::program;
+use crate::harness::{Run, tools};
+
+/// What a process may use for its own: beside a fixed amount, so many times the size of the module.
+const MEMORY: u64 = 300 << 20;
+const MEMORY_PER_BYTE: u64 = 20;
+/// Far more than any of them takes, unless the time grows faster than the module does. Tests are not optimized.
+const TIME: Duration = Duration::from_secs(60);
+
+const MODULE: &[u8] = b"\0asm\x01\0\0\0";
+const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
+
+/// Goes through all commands that read modules. Each must end by itself, and say the same.
+#[track_caller]
+fn assert_ends_with(code: i32, name: &str, module: &[u8]) {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("hostile.wasm"), module).unwrap();
+    let memory = MEMORY + MEMORY_PER_BYTE * module.len() as u64;
+    for arguments in ["validate", "inspect", "pack", "optimize -o out.wasm -O1"] {
+        let mut command = Command::new(tools::program("prlimit"));
+        command.arg(format!("--data={memory}")).arg(program("wasm-oci")).args(arguments.split(' '));
+        let start = Instant::now();
+        let run = Run::of(command.arg("hostile.wasm").current_dir(folder.path()));
+        assert_eq!(run.code, code, "{name}: {arguments}: {}", run.stderr);
+        assert!(start.elapsed() < TIME, "{name}: {arguments}: {:?}", start.elapsed());
+        if code == 3 {
+            assert_eq!(run.stdout, "", "{name}: {arguments}");
+            let errors = run.stderr.lines().filter(|line| line.starts_with("error: `hostile.wasm` ")).count();
+            assert_eq!(errors, 1, "{name}: {arguments}: {}", run.stderr);
+        }
+    }
+    let left = fs::read_dir(folder.path()).unwrap().count();
+    assert_eq!(left, if code == 3 { 1 } else { 3 }, "{name}");
+}
+
+/// An unsigned number in LEB128.
+fn leb(mut number: usize) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let low = (number & 0x7f) as u8;
+        number >>= 7;
+        if number == 0 {
+            bytes.push(low);
+            return bytes;
+        }
+        bytes.push(low | 0x80);
+    }
+}
+
+/// 2³² − 1, the largest number that a count or a size can be.
+const LARGEST: [u8; 5] = [0xff, 0xff, 0xff, 0xff, 0x0f];
+
+fn section(id: u8, content: &[u8]) -> Vec<u8> {
+    [&[id][..], &leb(content.len()), content].concat()
+}
+
+/// A module with one function, of type `[] → []`.
+fn with_function(body: &[u8]) -> Vec<u8> {
+    let code = [&[1][..], &leb(body.len()), body].concat();
+    [MODULE, &section(1, b"\x01\x60\0\0"), &section(3, b"\x01\0"), &section(10, &code)].concat()
+}
+
+#[test]
+fn counts_and_sizes_that_are_not_there() {
+    for id in 1..=13 {
+        let counted = section(id, &[&LARGEST[..], &[0; 64]].concat());
+        assert_ends_with(3, &format!("count of section {id}"), &[MODULE, &counted].concat());
+        if id < 13 && ![1, 4, 9].contains(&id) {
+            assert_ends_with(3, &format!("count of component section {id}"), &[COMPONENT, &counted].concat());
+        }
+    }
+    for id in 0..=13 {
+        let sized = [&[id][..], &LARGEST, &[0; 64]].concat();
+        assert_ends_with(3, &format!("size of section {id}"), &[MODULE, &sized].concat());
+        assert_ends_with(3, &format!("size of component section {id}"), &[COMPONENT, &sized].concat());
+    }
+}
+
+#[test]
+fn numbers_that_are_longer_than_they_need_to_be() {
+    let types = |size: &[u8]| [MODULE, &[1], size, b"\x01\x60\0\0"].concat();
+    // The standard allows as many bytes as the largest number needs, and no more.
+    assert_ends_with(0, "five bytes", &types(b"\x84\x80\x80\x80\0"));
+    assert_ends_with(3, "six bytes", &types(b"\x84\x80\x80\x80\x80\0"));
+}
+
+#[test]
+fn functions_with_too_much() {
+    let blocks = |count: usize| [&[0][..], &b"\x02\x40".repeat(count), &b"\x0b".repeat(count + 1)].concat();
+    assert_ends_with(0, "a thousand blocks", &with_function(&blocks(1000)));
+    assert_ends_with(3, "blocks without an end", &with_function(&b"\x02\x40".repeat(3_000_000)));
+    let locals = |count: &[u8]| [&[1][..], count, b"\x7f\x0b"].concat();
+    assert_ends_with(3, "4 billion locals", &with_function(&locals(&LARGEST)));
+    assert_ends_with(3, "a million locals", &with_function(&locals(&leb(1_000_000))));
+    let groups = [leb(1_000_000), b"\x01\x7f".repeat(1_000_000), vec![0x0b]].concat();
+    assert_ends_with(3, "a million groups of locals", &with_function(&groups));
+}
+
+#[test]
+fn names_that_are_none() {
+    let named =
+        |names: &[u8]| [with_function(b"\0\x0b"), section(0, &[b"\x04name", names].concat())].concat();
+    // What is in a custom section makes no module invalid.
+    assert_ends_with(0, "a huge subsection", &named(&[b"\x01", &LARGEST[..], b"\0\0"].concat()));
+    assert_ends_with(0, "a huge count", &named(&[b"\x01\x06", &LARGEST[..], b"\0"].concat()));
+    assert_ends_with(0, "a huge name", &named(&[b"\x01\x07\x01\0", &LARGEST[..]].concat()));
+    assert_ends_with(0, "no text", &named(b"\x01\x04\x01\0\x01\xff"));
+    assert_ends_with(0, "empty names", &[MODULE, &section(0, b"\0").repeat(10_000)].concat());
+    assert_ends_with(3, "no name", &[MODULE, &section(0, b"")].concat());
+}
+
+#[test]
+fn names_that_a_terminal_would_obey() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = r#"(module (import "env" "\1b[2J\0aerror: x" (func)) (func (export "\1b]0;x\07")) (@custom "\1b[1m" "x"))"#;
+    fs::write(folder.path().join("hostile.wasm"), wat::parse_str(text).unwrap()).unwrap();
+    let run = |command: &str| {
+        Run::of(Command::new(program("wasm-oci")).args([command, "hostile.wasm"]).current_dir(folder.path()))
+    };
+    let inspect = run("inspect").success().stdout;
+    for shown in [r"env.\u{1b}[2J\nerror: x (function)", r"\u{1b}]0;x\u{7} (function)", r"\u{1b}[1m  "] {
+        assert!(inspect.contains(shown), "no {shown} in {inspect}");
+    }
+    assert!(!inspect.contains('\x1b'), "{inspect:?}");
+    let refused = run("pack");
+    assert_eq!(
+        (refused.code, refused.stderr.lines().filter(|line| line.starts_with("error: ")).count()),
+        (3, 1)
+    );
+}
+
+/// Components in components, so many deep.
+fn nested(depth: usize) -> Vec<u8> {
+    let mut size = COMPONENT.len();
+    let mut heads = Vec::new();
+    for _ in 0..depth {
+        let head = [&[4][..], &leb(size)].concat();
+        size += head.len() + COMPONENT.len();
+        heads.push(head);
+    }
+    let outer: Vec<u8> = heads.iter().rev().flat_map(|head| [COMPONENT, head].concat()).collect();
+    [&outer, COMPONENT].concat()
+}
+
+#[test]
+fn components_in_components() {
+    assert_ends_with(0, "ten deep", &nested(10));
+    assert_ends_with(3, "5,000 deep", &nested(5_000));
+    assert_ends_with(3, "500,000 deep", &nested(500_000));
+}

@@ -1,0 +1,5 @@
+(module (memory (export "memory") 1) (tag $oops (param i32))
+  (func $throw (throw $oops (i32.const 1)))
+  (func (export "_start")
+    (block $caught (result i32) (try_table (catch $oops $caught) (call $throw)) unreachable)
+    (drop)))

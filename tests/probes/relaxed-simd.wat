@@ -1,0 +1,6 @@
+(module (memory (export "memory") 1)
+  (func $multiply_add (param v128) (result v128)
+    (f32x4.relaxed_madd (local.get 0) (local.get 0) (local.get 0)))
+  (func (export "_start")
+    (call $multiply_add (f32x4.splat (f32.const 2)))
+    (if (f32.ne (f32x4.extract_lane 0) (f32.const 6)) (then unreachable))))

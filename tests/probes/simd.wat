@@ -1,0 +1,5 @@
+(module (memory (export "memory") 1)
+  (func $sum (param v128 v128) (result v128) (i32x4.add (local.get 0) (local.get 1)))
+  (func (export "_start")
+    (call $sum (i32x4.splat (i32.const 2)) (i32x4.splat (i32.const 3)))
+    (if (i32.ne (i32x4.extract_lane 3) (i32.const 5)) (then unreachable))))

@@ -1,0 +1,5 @@
+(module (memory (export "memory") 1)
+  (func (export "_start")
+    (i64.mul_wide_u (i64.const 0x100000000) (i64.const 0x100000000))
+    (if (i64.ne (i64.const 1)) (then unreachable))
+    (drop)))
