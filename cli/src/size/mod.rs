@@ -41,9 +41,14 @@ pub struct SizeArgs {
     /// Write a treemap to zoom into: one HTML file that needs nothing else
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// Show what has changed since OLD: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or
-    /// REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(long, value_name = "OLD", conflicts_with = "html")]
+    /// What to compare with.
+    #[arg(
+        long,
+        value_name = "OLD",
+        conflicts_with = "html",
+        help = "Show what has changed since OLD: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or \
+                REGISTRY/REPOSITORY[:TAG][@DIGEST]"
+    )]
     pub diff: Option<Location>,
 }
 
