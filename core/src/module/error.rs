@@ -84,7 +84,7 @@ pub enum ValidateError {
     },
     /// A runtime that it is meant for doesn't take it.
     #[error(
-        "`{name}` does not run on `{meant_for}`, which doesn't take `{need}`{support}{place}{others}: {way_out}, or \
+        "`{name}` does not run on `{meant_for}`, which doesn't take `{need}`{details}: {way_out}, or \
          take `{meant_for}` out of `runtimes`"
     )]
     Runtime {
@@ -94,12 +94,8 @@ pub enum ValidateError {
         meant_for: String,
         /// What is in the way: a proposal, or a part of WASI.
         need: String,
-        /// Which version, or what else, would take it.
-        support: String,
-        /// Where the module uses it.
-        place: String,
-        /// What else is in the way.
-        others: String,
+        /// Which version, or what else, would take it, where the module uses it, and what else is in the way.
+        details: String,
         /// What to do.
         way_out: &'static str,
     },

@@ -120,19 +120,13 @@ pub(in crate::module) fn refusal(
         (None, Some(with)) => format!(" (it does with {with})"),
         (None, None) => String::new(),
     };
+    let place = place.filter(|place| !place.is_empty()).map(|place| format!(", in {place}"));
+    let others = (!others.is_empty()).then(|| format!(" (nor {})", others.join(", ")));
     Some(ValidateError::Runtime {
         name: name.to_owned(),
         meant_for: meant_for.to_string(),
         need: first.need.clone(),
-        support,
-        place: place
-            .filter(|place| !place.is_empty())
-            .map(|place| format!(", in {place}"))
-            .unwrap_or_default(),
-        others: match others.as_slice() {
-            [] => String::new(),
-            others => format!(" (nor {})", others.join(", ")),
-        },
+        details: format!("{support}{}{}", place.unwrap_or_default(), others.unwrap_or_default()),
         way_out: way_out(&first.need),
     })
 }
