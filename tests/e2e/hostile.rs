@@ -128,7 +128,7 @@ fn names_that_a_terminal_would_obey() {
         assert!(inspect.contains(shown), "no {shown} in {inspect}");
     }
     assert!(!inspect.contains('\x1b'), "{inspect:?}");
-    let refused = run("pack");
+    let refused = run("validate");
     assert_eq!(
         (refused.code, refused.stderr.lines().filter(|line| line.starts_with("error: ")).count()),
         (3, 1)
