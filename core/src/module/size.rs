@@ -15,6 +15,7 @@ use wasmparser::{BinaryReader, BinaryReaderError, Data, FromReader, FunctionBody
 
 use self::names::Names;
 use super::sections::{HEADER, NESTED_COMPONENT, NESTED_MODULE, SectionRange, is_component, sections};
+use super::validate::check_depth;
 use super::{ValidateError, ValidatedModule};
 
 pub use self::symbol::{OTHER_LANGUAGES, UNNAMED};
@@ -98,7 +99,8 @@ impl SizeReport {
     /// # Errors
     /// [`ValidateError::Malformed`] when one of them is not a module or component.
     pub fn read(file: &str, bytes: &[u8], named: &[u8]) -> Result<SizeReport, ValidateError> {
-        Twins { file, bytes, named, offset: 0, depth: 0 }.read()
+        check_depth(file, bytes)?;
+        Twins { file, bytes, named, offset: 0 }.read()
     }
 
     /// Of all modules, every function.
@@ -168,9 +170,6 @@ impl ValidatedModule {
 /// So much of a module's name, in characters, stands before each of its sections.
 const MAX_LABEL: usize = 60;
 
-/// Components in components: the tools that make them know two levels.
-const MAX_DEPTH: usize = 20;
-
 /// A module or component, and the one that has the names.
 struct Twins<'a> {
     /// What messages call the file.
@@ -179,8 +178,6 @@ struct Twins<'a> {
     named: &'a [u8],
     /// Where in the file it begins.
     offset: usize,
-    /// In how many components it lies.
-    depth: usize,
 }
 
 impl<'a> Twins<'a> {
@@ -221,16 +218,8 @@ impl<'a> Twins<'a> {
     /// The sizes of a module inside.
     fn inside(&self, content: Range<usize>, twin: Range<usize>) -> Result<SizeReport, ValidateError> {
         let offset = self.offset + content.start;
-        if self.depth == MAX_DEPTH {
-            let reason = format!("components are nested more than {MAX_DEPTH} times");
-            return Err(ValidateError::Malformed {
-                name: self.file.to_owned(),
-                reason,
-                offset: offset as u64,
-            });
-        }
         let (bytes, named) = (&self.bytes[content], &self.named[twin]);
-        Twins { file: self.file, bytes, named, offset, depth: self.depth + 1 }.read()
+        Twins { file: self.file, bytes, named, offset }.read()
     }
 
     fn functions(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedFunction>, ValidateError> {
@@ -304,6 +293,7 @@ impl SizedFunction {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::validate::DEEPEST;
     use crate::module::{BuiltModule, Level, OptimizeOptions, ValidateOptions, optimize, validate};
 
     const MODULE: &str = r#"(module $app
@@ -360,7 +350,8 @@ mod tests {
             "(component)",
             r#"(component (import "a" (func)) (core module $m (func)) (core module (func)) (component (core module)))"#,
         ];
-        for text in texts.map(str::to_owned).into_iter().chain([in_components(1), in_components(MAX_DEPTH)]) {
+        for text in texts.map(str::to_owned).into_iter().chain([in_components(1), in_components(DEEPEST - 1)])
+        {
             let bytes = wat::parse_str(&text).unwrap();
             assert_whole(&SizeReport::read("test.wasm", &bytes, &bytes).unwrap(), &bytes);
             for level in [Level::O0, Level::Oz] {
@@ -431,9 +422,9 @@ mod tests {
                 assert_whole(&report, &whole[..length]);
             }
         }
-        let deep = wat::parse_str(in_components(MAX_DEPTH + 1)).unwrap();
+        let deep = wat::parse_str(in_components(DEEPEST)).unwrap();
         let error = SizeReport::read("deep.wasm", &deep, &deep).unwrap_err().to_string();
-        assert!(error.contains("nested more than 20 times"), "{error}");
+        assert!(error.contains("nested more than 16 deep"), "{error}");
         // A damaged byte is found, or all still adds up.
         for position in 0..whole.len() {
             let mut damaged = whole.clone();

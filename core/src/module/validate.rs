@@ -108,7 +108,7 @@ pub fn validate(
 
 /// How deep components may be nested. Tools make two or three levels; a limit keeps all who go through them from
 /// running out of memory or stack.
-const DEEPEST: usize = 16;
+pub(super) const DEEPEST: usize = 16;
 
 /// Looks at no more than where components and modules begin and end.
 pub(super) fn check_depth(name: &str, bytes: &[u8]) -> Result<(), ValidateError> {
