@@ -68,10 +68,11 @@ impl OptimizedCache {
 
 fn entry(dir: &Path, module: &BuiltModule, options: &OptimizeOptions) -> PathBuf {
     let key = format!(
-        "{} {} {options} {}",
+        "{} {} {options} {} {}",
         env!("CARGO_PKG_VERSION"),
         Digest::of(module.bytes()),
-        options.debug_info
+        options.debug_info,
+        options.compressed
     );
     dir.join(Digest::of(key.as_bytes()).hex())
 }

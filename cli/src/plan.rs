@@ -72,6 +72,7 @@ impl Plan {
                     Some(program) => Optimizer::External(WasmOpt::find(program)?),
                     None => Optimizer::Bundled,
                 },
+                compressed: formats.first().is_some_and(|format| format.has_root_filesystem()),
             },
             validate: ValidateOptions {
                 allow_imports: settings.allow_imports.clone().unwrap_or_default().into_iter().collect(),

@@ -1,7 +1,7 @@
 //! Binaryen, in process.
 
 use fs_err as fs;
-use wasm_opt::{Feature, OptimizationError, OptimizationOptions};
+use wasm_opt::{Feature, OptimizationError, OptimizationOptions, Pass};
 use wasmparser::WasmFeatures;
 
 use super::optimize::Outcome;
@@ -42,17 +42,28 @@ pub(super) fn run(
         let note = "the Binaryen inside can't keep DWARF true: name another with `--wasm-opt`".to_owned();
         return Ok(Outcome { bytes: None, note: Some(note) });
     }
-    let mut options = passes(options.level);
+    let level = options.level;
+    let mut options = passes(level);
     // The module was validated before, and the result is validated after; Binaryen prints what it finds.
     options.validate(false).debug_info(true);
     for (_, feature) in KNOWN.iter().filter(|(known, _)| features.contains(*known)) {
         options.enable_feature(*feature);
     }
 
+    let mut rounds = vec![options];
+    if level == Level::Oz {
+        // Where the smallest is wanted: what each value can be is worked out for the whole module, which takes another
+        // round to make use of.
+        let mut first = rounds[0].clone();
+        first.add_pass(Pass::Gufa);
+        rounds.insert(0, first);
+    }
     let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
-    let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
-    fs::write(&input, module).map_err(OptimizeError::Temporary)?;
-    match options.run(&input, &output) {
+    let file = |round: usize| folder.path().join(format!("{round}.wasm"));
+    fs::write(file(0), module).map_err(OptimizeError::Temporary)?;
+    let output = file(rounds.len());
+    let mut rounds = rounds.iter().enumerate();
+    match rounds.try_for_each(|(round, options)| options.run(file(round), file(round + 1))) {
         Ok(()) => {
             let bytes = fs::read(&output).map_err(OptimizeError::Temporary)?;
             Ok(Outcome { bytes: Some(bytes), note: None })

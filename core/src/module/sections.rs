@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use wasm_encoder::{RawSection, Section};
-use wasmparser::{BinaryReader, BinaryReaderError, Parser, Payload};
+use wasmparser::{BinaryReader, BinaryReaderError, DataKind, Operator, Parser, Payload};
 
 /// One top-level section.
 pub(super) struct SectionRange {
@@ -126,6 +126,44 @@ pub(super) fn with_contents(
     }
     Ok(module)
 }
+
+/// The core module with the data section of the one that it was made of: the same memory, in the segments that it came
+/// in. None unless it is certain that nothing but the memory at the start comes of them.
+pub(super) fn with_data_of(original: &[u8], module: &[u8]) -> Result<Option<Vec<u8>>, BinaryReaderError> {
+    let (theirs, own) = (sections(original)?, sections(module)?);
+    let Some(segments) = theirs.iter().find(|section| section.id == DATA) else { return Ok(None) };
+    // With a count, there may be instructions that name segments.
+    let is_counted = theirs.iter().any(|section| section.id == DATA_COUNT);
+    if is_counted || !own.iter().any(|section| section.id == DATA) || !are_plain(original)? {
+        return Ok(None);
+    }
+    let mut with_data = module[..HEADER].to_vec();
+    for section in own {
+        match section.id {
+            DATA_COUNT => {}
+            DATA => append(&mut with_data, DATA, &original[segments.content.clone()]),
+            id => append(&mut with_data, id, &module[section.content]),
+        }
+    }
+    Ok(Some(with_data))
+}
+
+/// Whether all data goes to the first memory, at places that are numbers.
+fn are_plain(module: &[u8]) -> Result<bool, BinaryReaderError> {
+    for payload in Parser::new(0).parse_all(module) {
+        let Payload::DataSection(segments) = payload? else { continue };
+        for segment in segments {
+            let DataKind::Active { memory_index: 0, offset_expr } = segment?.kind else { return Ok(false) };
+            if !matches!(offset_expr.get_operators_reader().read()?, Operator::I32Const { .. }) {
+                return Ok(false);
+            }
+        }
+    }
+    Ok(true)
+}
+
+const DATA: u8 = 11;
+const DATA_COUNT: u8 = 12;
 
 /// The length of what every module and component starts with: magic number and version.
 pub(super) const HEADER: usize = 8;
