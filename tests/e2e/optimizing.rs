@@ -127,7 +127,7 @@ fn nothing_is_optimized_twice_unless_asked_for() {
     assert!(optimizes(&["build"]));
     assert!(!optimizes(&["build", "--label", "a=b"]));
     assert!(optimizes(&["build", "-Oz"]));
-    assert!(!optimizes(&["build", "-Oz", "--debug-info=none", "--format", "module"]));
+    assert!(!optimizes(&["build", "-Oz", "--debug-info=none", "--format", "container"]));
     assert!(optimizes(&["build", "--no-cache"]));
     assert!(folder.path().join("target/wasm-oci/app.debug.wasm").exists());
 }

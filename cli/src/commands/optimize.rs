@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use wasm_oci_core::image::Format;
 use wasm_oci_core::module::{BuiltModule, Level};
 
 use crate::args::{CacheArgs, ModuleArgs};
@@ -39,7 +40,11 @@ pub(crate) struct Optimize {
 impl Optimize {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         // A module by itself is not compressed any more.
-        let smallest = Settings { optimize: Some(Level::Oz.name().to_owned()), ..Settings::default() };
+        let smallest = Settings {
+            optimize: Some(Level::Oz.name().to_owned()),
+            format: Some(vec![Format::Module.name().to_owned()]),
+            ..Settings::default()
+        };
         let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;
         let cache = optimized_cache(self.cache);
         let module = validated(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;

@@ -50,20 +50,18 @@ pub(super) fn run(
         options.enable_feature(*feature);
     }
 
-    let mut rounds = vec![options];
     if level == Level::Oz {
-        // Where the smallest is wanted: what each value can be is worked out for the whole module, which takes another
-        // round to make use of.
-        let mut first = rounds[0].clone();
-        first.add_pass(Pass::Gufa);
-        rounds.insert(0, first);
+        // Where the smallest is wanted: what each value can be is worked out for the whole module, and all is done again
+        // to make use of it. In one go: a module that is written and read in between gets no smaller.
+        options.add_pass(Pass::Gufa);
+        for pass in ROUND {
+            options.add_pass(pass);
+        }
     }
     let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
-    let file = |round: usize| folder.path().join(format!("{round}.wasm"));
-    fs::write(file(0), module).map_err(OptimizeError::Temporary)?;
-    let output = file(rounds.len());
-    let mut rounds = rounds.iter().enumerate();
-    match rounds.try_for_each(|(round, options)| options.run(file(round), file(round + 1))) {
+    let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
+    fs::write(&input, module).map_err(OptimizeError::Temporary)?;
+    match options.run(&input, &output) {
         Ok(()) => {
             let bytes = fs::read(&output).map_err(OptimizeError::Temporary)?;
             Ok(Outcome { bytes: Some(bytes), note: None })
@@ -78,6 +76,55 @@ pub(super) fn run(
         }
     }
 }
+
+/// What Binaryen does by itself at level z, without what is only worth doing once.
+/// <https://github.com/WebAssembly/binaryen/blob/version_116/src/passes/pass.cpp>
+const ROUND: [Pass; 44] = [
+    Pass::DuplicateFunctionElimination,
+    Pass::OnceReduction,
+    Pass::SsaNomerge,
+    Pass::Dce,
+    Pass::RemoveUnusedNames,
+    Pass::RemoveUnusedBrs,
+    Pass::RemoveUnusedNames,
+    Pass::OptimizeInstructions,
+    Pass::PickLoadSigns,
+    Pass::PrecomputePropagate,
+    Pass::CodePushing,
+    Pass::SimplifyLocalsNostructure,
+    Pass::Vacuum,
+    Pass::RecorderLocals,
+    Pass::RemoveUnusedBrs,
+    Pass::MergeLocals,
+    Pass::CoalesceLocals,
+    Pass::LocalCse,
+    Pass::SimplifyLocals,
+    Pass::Vacuum,
+    Pass::RecorderLocals,
+    Pass::CoalesceLocals,
+    Pass::RecorderLocals,
+    Pass::Vacuum,
+    Pass::CodeFolding,
+    Pass::MergeBlocks,
+    Pass::RemoveUnusedBrs,
+    Pass::RemoveUnusedNames,
+    Pass::MergeBlocks,
+    Pass::PrecomputePropagate,
+    Pass::OptimizeInstructions,
+    Pass::Rse,
+    Pass::Vacuum,
+    Pass::DaeOptimizing,
+    Pass::InliningOptimizing,
+    Pass::DuplicateFunctionElimination,
+    Pass::DuplicateImportElimination,
+    Pass::MergeSimilarFunctions,
+    Pass::SimplifyGlobalsOptimizing,
+    Pass::RemoveUnusedModuleElements,
+    Pass::ReorderGlobals,
+    Pass::Directize,
+    Pass::GenerateStackIr,
+    Pass::OptimizeStackIr,
+];
 
 fn passes(level: Level) -> OptimizationOptions {
     match level {
