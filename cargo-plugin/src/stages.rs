@@ -381,7 +381,9 @@ impl<'a> Program<'a> {
         packed.sizes.show(shell);
         let fingerprint = self.plan.fingerprint(digest);
         let stamp = Stamp::new(&self.built.wasm, digest, fingerprint, &self.layout, &packed);
-        stamp.keep(&self.stamp);
+        if !self.no_cache {
+            stamp.keep(&self.stamp);
+        }
         Ok(stamp)
     }
 }

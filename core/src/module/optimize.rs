@@ -267,11 +267,13 @@ fn smaller(
     notes.extend(outcome.note);
     // Binaryen takes the zeros out of the data, and cuts it into segments: fewer bytes, but they compress worse, by up to
     // 4 percent of the whole module.
-    let unpacked = match &outcome.bytes {
-        Some(optimized) if options.compressed => with_data_of(&stripped, optimized).map_err(invalid)?,
-        _ => None,
-    };
     let size = |module: &[u8]| without_names(module).map(|module| module.len()).map_err(invalid);
+    let unpacked = match &outcome.bytes {
+        Some(packed) => with_data_of(&stripped, packed)
+            .map_err(invalid)?
+            .filter(|unpacked| options.compressed || unpacked.len() < packed.len()),
+        None => None,
+    };
     match unpacked.or(outcome.bytes) {
         Some(optimized) if size(&optimized)? < size(&stripped)? => Ok(optimized),
         _ => Ok(stripped),
