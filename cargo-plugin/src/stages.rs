@@ -377,7 +377,7 @@ impl<'a> Program<'a> {
         }
         let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
-        self.write_debug_file(&packed.named)?;
+        self.write_debug_file(packed.module.named())?;
         packed.sizes.show(shell);
         let fingerprint = self.plan.fingerprint(digest);
         let stamp = Stamp::new(&self.built.wasm, digest, fingerprint, &self.layout, &packed);
@@ -386,9 +386,7 @@ impl<'a> Program<'a> {
         }
         Ok(stamp)
     }
-}
 
-impl Program<'_> {
     fn write_debug_file(&self, named: &[u8]) -> Result<(), Failure> {
         // A layout elsewhere doesn't make the folder.
         let folder = self.debug_file.parent().unwrap_or(Path::new("."));

@@ -30,8 +30,8 @@ pub struct Packed {
     pub images: Vec<TaggedImage>,
     /// How large the module was at each stage.
     pub sizes: Sizes,
-    /// The module in them with the names of its functions.
-    pub named: Vec<u8>,
+    /// The module in them.
+    pub module: ValidatedModule,
 }
 
 /// An image with its format and tags.
@@ -77,7 +77,7 @@ pub fn pack(
     let compressed = images.first().map_or(0, |main| compressed(&main.image));
     let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
     plan.budget.check(&plan.image.name, &sizes, || Ok(validated.sizes()?), last)?;
-    Ok(Packed { images, sizes, named: validated.named().to_vec() })
+    Ok(Packed { images, sizes, module: validated })
 }
 
 /// The size of the layers that hold the module.

@@ -79,7 +79,7 @@ impl Pack {
         let packed = pack(BuiltModule::read(&self.file)?, &plan, &cache, None, shell)?;
         packed.sizes.show(shell);
         if let Some(path) = &self.debug_file {
-            write(path, &packed.named)?;
+            write(path, packed.module.named())?;
         }
 
         let default_layout = PathBuf::from(format!("{name}.oci"));

@@ -58,9 +58,10 @@ pub(super) fn limits(case: &Case) -> Limits {
 /// Runs a test to its end, on this thread.
 pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> Outcome {
     let attempt = || {
-        let (outcome, observed) = attempt(engine, &suite.program, case)?;
+        let compared = suite.reference.is_some();
+        let (outcome, observed) = attempt(engine, &suite.program, case, compared)?;
         let Some(reference) = &suite.reference else { return Ok(outcome) };
-        compare(outcome, &observed, attempt(engine, reference, case)?.1)
+        compare(outcome, &observed, attempt(engine, reference, case, compared)?.1)
     };
     attempt().unwrap_or_else(|reason| Outcome {
         verdict: Verdict::Broken(reason),
@@ -82,13 +83,21 @@ fn compare(outcome: Outcome, observed: &Observed, reference: Observed) -> Result
     Ok(Outcome { verdict: verdict(mismatches), ..outcome })
 }
 
-fn attempt(engine: &Engine, prepared: &Prepared, case: &Case) -> Result<(Outcome, Observed), String> {
+/// Runs a program, and looks at all that it did if that will be `compared`.
+fn attempt(
+    engine: &Engine,
+    prepared: &Prepared,
+    case: &Case,
+    compared: bool,
+) -> Result<(Outcome, Observed), String> {
     let root = root(prepared, case)?;
     let options = options(prepared, case, root.path())?;
     if let Some(request) = &case.http {
         let (outcome, mut observed) =
             http::test(engine, prepared.program(), &options, case, request, root.path())?;
-        observe_files(root.path(), root.path(), case, &mut observed)?;
+        if compared {
+            observe_files(root.path(), root.path(), case, &mut observed)?;
+        }
         return Ok((outcome, observed));
     }
     // What is missing should be known before the program has run.
@@ -116,15 +125,18 @@ fn attempt(engine: &Engine, prepared: &Prepared, case: &Case) -> Result<(Outcome
         mismatches.extend(expectation.into_iter().flat_map(|it| it.mismatches(what, actual)));
     }
     mismatches.extend(files_after(case, root.path())?);
-    let mut observed = Observed::from([("the exit code".to_owned(), code.to_string().into_bytes())]);
-    for (what, expected, actual) in
-        [("stdout", &case.stdout, &outcome.stdout), ("stderr", &case.stderr, &outcome.stderr)]
-    {
-        if !is_partial(expected.as_ref()) {
-            observed.insert(what.to_owned(), actual.clone());
+    let mut observed = Observed::new();
+    if compared {
+        observed.insert("the exit code".to_owned(), code.to_string().into_bytes());
+        for (what, expected, actual) in
+            [("stdout", &case.stdout, &outcome.stdout), ("stderr", &case.stderr, &outcome.stderr)]
+        {
+            if !is_partial(expected.as_ref()) {
+                observed.insert(what.to_owned(), actual.clone());
+            }
         }
+        observe_files(root.path(), root.path(), case, &mut observed)?;
     }
-    observe_files(root.path(), root.path(), case, &mut observed)?;
     let outcome = Outcome {
         verdict: verdict(mismatches),
         time,

@@ -1,10 +1,9 @@
 //! Binaryen, in process.
 
-use fs_err as fs;
 use wasm_opt::{Feature, OptimizationError, OptimizationOptions, Pass};
 use wasmparser::WasmFeatures;
 
-use super::optimize::Outcome;
+use super::optimize::{Outcome, through_files, unknown};
 use super::{DebugInfo, Level, OptimizeError, OptimizeOptions};
 
 /// What Binaryen calls each feature that wasmparser can find in a module.
@@ -34,8 +33,7 @@ pub(super) fn run(
     features: WasmFeatures,
     options: &OptimizeOptions,
 ) -> Result<Outcome, OptimizeError> {
-    let known = KNOWN.iter().fold(WasmFeatures::MVP, |all, (feature, _)| all | *feature);
-    if let Some(note) = super::optimize::unknown(features, known) {
+    if let Some(note) = unknown(features, KNOWN.map(|(feature, _)| feature)) {
         return Ok(Outcome { bytes: None, note: Some(note) });
     }
     if options.debug_info == DebugInfo::Dwarf {
@@ -58,23 +56,14 @@ pub(super) fn run(
             options.add_pass(pass);
         }
     }
-    let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
-    let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
-    fs::write(&input, module).map_err(OptimizeError::Temporary)?;
-    match options.run(&input, &output) {
-        Ok(()) => {
-            let bytes = fs::read(&output).map_err(OptimizeError::Temporary)?;
-            Ok(Outcome { bytes: Some(bytes), note: None })
-        }
+    through_files(module, |input, output| match options.run(input, output) {
+        Ok(()) => Ok(None),
         // That it could not write must not lead to other bytes than on a machine where it could.
         Err(error @ OptimizationError::Write { .. }) => {
             Err(OptimizeError::Temporary(std::io::Error::other(error.to_string())))
         }
-        Err(error) => {
-            let note = format!("Binaryen failed ({error}): only debug information was removed");
-            Ok(Outcome { bytes: None, note: Some(note) })
-        }
-    }
+        Err(error) => Ok(Some(format!("Binaryen failed ({error}): only debug information was removed"))),
+    })
 }
 
 /// What Binaryen does by itself at level z, without what is only worth doing once.

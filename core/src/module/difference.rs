@@ -5,7 +5,7 @@ use std::fmt;
 use wasmparser::{BinaryReader, BinaryReaderError, CodeSectionReader};
 
 use super::BuiltModule;
-use super::sections::{SectionRange, is_component, nested, sections};
+use super::sections::{SectionRange, holds_module, is_component, sections};
 
 /// The first place where two modules differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ fn between(
         if a == b {
             continue;
         }
-        if nested(expected)?.contains(&one.content) && nested(actual)?.contains(&other.content) {
+        if holds_module(expected, one) && holds_module(actual, other) {
             let inner = between(a, &sections(a)?, b, &sections(b)?)?;
             return Ok(inner.map(|mut inner| {
                 inner.section.insert(0, one.name.clone());

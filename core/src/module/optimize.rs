@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::path::Path;
 use std::str::FromStr;
 
 use wasmparser::WasmFeatures;
@@ -211,8 +212,10 @@ pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<Optimi
     }
     let mut notes = BTreeSet::new();
     check_depth(module.name(), module.bytes()).map_err(|e| OptimizeError::Invalid(Box::new(e)))?;
-    // Once, for all that is nested: what is in a component may need what is around it.
-    super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
+    if is_component(module.bytes()) {
+        // Once, for all that is nested: what is in a component may need what is around it.
+        super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
+    }
     let named = smaller(module.name(), module.bytes(), options, &mut notes)?;
     let note = (!notes.is_empty()).then(|| Vec::from_iter(notes).join("; "));
     Ok(OptimizedModule { note, ..optimized_before(module, named, options)? })
@@ -256,10 +259,10 @@ fn smaller(
         }
         return with_contents(&stripped, &contents).map_err(invalid);
     }
+    let features = super::features::used(bytes).map_err(invalid)? | BASELINE;
     if options.level == Level::O0 {
         return Ok(stripped);
     }
-    let features = super::features::used(&stripped).map_err(invalid)? | BASELINE;
     let outcome = match &options.optimizer {
         Optimizer::Bundled => run(&stripped, features, options)?,
         Optimizer::External(program) => program.run(&stripped, features, options)?,
@@ -303,11 +306,32 @@ const BASELINE: WasmFeatures = WasmFeatures::BULK_MEMORY
     .union(WasmFeatures::MULTI_VALUE);
 
 /// Why a module with `features` stays as it is, if a Binaryen that knows only the `known` ones is to work on it.
-pub(super) fn unknown(features: WasmFeatures, known: WasmFeatures) -> Option<String> {
+pub(super) fn unknown(
+    features: WasmFeatures,
+    known: impl IntoIterator<Item = WasmFeatures>,
+) -> Option<String> {
+    let known = known.into_iter().fold(WasmFeatures::MVP, |all, feature| all | feature);
     let unknown = super::features::named(features.difference(known));
     let names: Vec<&str> = unknown.iter().map(super::Feature::name).collect();
     (!names.is_empty())
         .then(|| format!("Binaryen does not know {}: only debug information was removed", names.join(", ")))
+}
+
+/// Gives a module to an optimizer that works on files: `run` has the path of one and of the other. Without a note of
+/// what went wrong, the result is there.
+pub(super) fn through_files(
+    module: &[u8],
+    run: impl FnOnce(&Path, &Path) -> Result<Option<String>, OptimizeError>,
+) -> Result<Outcome, OptimizeError> {
+    let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
+    let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
+    fs_err::write(&input, module).map_err(OptimizeError::Temporary)?;
+    let note = run(&input, &output)?;
+    let bytes = match note {
+        None => Some(fs_err::read(&output).map_err(OptimizeError::Temporary)?),
+        Some(_) => None,
+    };
+    Ok(Outcome { bytes, note })
 }
 
 /// What the optimizer made, and why it made nothing.

@@ -20,9 +20,9 @@ pub(super) struct SectionRange {
 pub(super) const CUSTOM: u8 = 0;
 
 /// The id of a component's sections that are core modules.
-pub(super) const NESTED_MODULE: u8 = 1;
+const NESTED_MODULE: u8 = 1;
 /// The id of a component's sections that are components.
-pub(super) const NESTED_COMPONENT: u8 = 4;
+const NESTED_COMPONENT: u8 = 4;
 
 /// The top-level sections, in order.
 pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderError> {
@@ -106,12 +106,13 @@ pub(super) fn is_component(bytes: &[u8]) -> bool {
 /// The modules and components directly in a component; in a core module, none
 /// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
 pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
-    if !is_component(component) {
-        return Ok(Vec::new());
-    }
-    let is_nested = |section: &SectionRange| [NESTED_MODULE, NESTED_COMPONENT].contains(&section.id);
-    let nested = sections(component)?.into_iter().filter(is_nested);
+    let nested = sections(component)?.into_iter().filter(|section| holds_module(component, section));
     Ok(nested.map(|section| section.content).collect())
+}
+
+/// Whether a section of `bytes` is a module or component itself.
+pub(super) fn holds_module(bytes: &[u8], section: &SectionRange) -> bool {
+    is_component(bytes) && [NESTED_MODULE, NESTED_COMPONENT].contains(&section.id)
 }
 
 /// The module or component with other contents in some sections, by where these start.

@@ -14,7 +14,7 @@ use serde::Serialize;
 use wasmparser::{BinaryReader, BinaryReaderError, Data, FromReader, FunctionBody, SectionLimited};
 
 use self::names::Names;
-use super::sections::{HEADER, NESTED_COMPONENT, NESTED_MODULE, SectionRange, is_component, sections};
+use super::sections::{HEADER, SectionRange, holds_module, is_component, sections};
 use super::validate::check_depth;
 use super::{ValidateError, ValidatedModule};
 
@@ -252,10 +252,6 @@ impl<'a> Twins<'a> {
 
 const CODE: u8 = 10;
 const DATA: u8 = 11;
-
-fn holds_module(bytes: &[u8], part: &SectionRange) -> bool {
-    is_component(bytes) && [NESTED_MODULE, NESTED_COMPONENT].contains(&part.id)
-}
 
 /// The sizes of a section's items, each with all that stands before it.
 fn item_sizes<'a, T: FromReader<'a>>(

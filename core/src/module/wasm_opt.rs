@@ -4,10 +4,9 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use fs_err as fs;
 use wasmparser::WasmFeatures;
 
-use super::optimize::Outcome;
+use super::optimize::{Outcome, through_files, unknown};
 use super::{OptimizeError, OptimizeOptions};
 
 /// A `wasm-opt` program that answers.
@@ -70,29 +69,32 @@ impl WasmOpt {
         features: WasmFeatures,
         options: &OptimizeOptions,
     ) -> Result<Outcome, OptimizeError> {
-        let known = KNOWN.iter().fold(WasmFeatures::MVP, |all, (feature, _)| all | *feature);
-        if let Some(note) = super::optimize::unknown(features, known) {
+        if let Some(note) = unknown(features, KNOWN.map(|(feature, _)| feature)) {
             return Ok(Outcome { bytes: None, note: Some(note) });
         }
-        let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
-        let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
-        fs::write(&input, module).map_err(OptimizeError::Temporary)?;
-        let mut command = Command::new(&self.program);
-        command.arg(&input).arg("-o").arg(&output).arg(format!("-O{}", options.level)).arg("--mvp-features");
         let mut flags: Vec<&str> =
             KNOWN.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name).collect();
         flags.dedup();
-        command.args(flags.iter().map(|name| format!("--enable-{name}")));
-        // Names, and DWARF where it was left in.
-        command.arg("-g");
         let failed = |reason: String| OptimizeError::External { program: self.program.clone(), reason };
-        let said = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
-        if !said.status.success() {
+        through_files(module, |input, output| {
+            let mut command = Command::new(&self.program);
+            command
+                .arg(input)
+                .arg("-o")
+                .arg(output)
+                .arg(format!("-O{}", options.level))
+                .arg("--mvp-features");
+            command.args(flags.iter().map(|name| format!("--enable-{name}")));
+            // Names, and DWARF where it was left in.
+            command.arg("-g");
+            let said = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
+            if said.status.success() {
+                return Ok(None);
+            }
             let stderr = String::from_utf8_lossy(&said.stderr);
             let reason = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it doesn't say why");
-            return Err(failed(format!("it failed on this module ({}): {}", said.status, reason.trim())));
-        }
-        Ok(Outcome { bytes: Some(fs::read(&output).map_err(OptimizeError::Temporary)?), note: None })
+            Err(failed(format!("it failed on this module ({}): {}", said.status, reason.trim())))
+        })
     }
 }
 
