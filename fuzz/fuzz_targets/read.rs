@@ -2,13 +2,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wasm_oci_core::module::{
-    BuiltModule, DebugInfo, Level, OptimizeOptions, ValidateOptions, optimize, validate,
-};
+use wasm_oci_core::module::{BuiltModule, Level, OptimizeOptions, ValidateOptions, optimize, validate};
 
 fuzz_target!(|bytes: &[u8]| {
     let Ok(module) = BuiltModule::new("fuzz.wasm", bytes.to_vec()) else { return };
-    let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None };
+    let options = OptimizeOptions { level: Level::O0, ..OptimizeOptions::default() };
     let stripped = optimize(module.clone(), &options);
     let validated = validate(module.unoptimized(), &ValidateOptions::any_import());
     let (stripped, validated) = match (stripped, validated) {
