@@ -9,6 +9,12 @@ pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
 /// Registries to speak plain HTTP with, separated by commas: the setting `insecure-registries`.
 pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
+/// The host, and port, of the registry that the next two are for.
+pub const WASM_OCI_REGISTRY: &str = "WASM_OCI_REGISTRY";
+/// The user's name there.
+pub const WASM_OCI_USERNAME: &str = "WASM_OCI_USERNAME";
+/// Their password or access token.
+pub const WASM_OCI_PASSWORD: &str = "WASM_OCI_PASSWORD";
 
 /// The folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's folder for caches.
 pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";

@@ -40,6 +40,9 @@ pub enum Error {
         "{failed} of {run} smoke tests failed, so that nothing was pushed: {way_out} pushes all the same"
     )]
     SmokeTests { failed: usize, run: usize, way_out: &'static str },
+    /// Ctrl-C.
+    #[error("interrupted: what was being written is as it was before, or complete")]
+    Interrupted,
     /// The asynchronous runtime didn't start.
     #[error("can't start the network runtime: {0}")]
     Runtime(#[source] std::io::Error),
@@ -62,6 +65,7 @@ impl Error {
                 run::Error::Invalid(_) | run::Error::Module { .. } | run::Error::NotACommand { .. },
             ) => ExitCode::Invalid,
             Error::Usage(_) => ExitCode::Usage,
+            Error::Interrupted => ExitCode::Interrupted,
             Error::Budget(_) => ExitCode::SizeBudget,
             Error::SmokeTests { .. } => ExitCode::SmokeTest,
             _ => ExitCode::Failure,

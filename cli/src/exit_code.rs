@@ -37,13 +37,15 @@ pub enum ExitCode {
     Timeout = 124,
     /// The program wrote more than its limit.
     Output = 125,
+    /// The user pressed Ctrl-C, as a shell has it.
+    Interrupted = 130,
     /// The program was stopped by a trap, as a native one by SIGABRT.
     Trap = 134,
 }
 
 impl ExitCode {
     /// All of them, with what they mean.
-    pub const ALL: [(ExitCode, &'static str); 17] = [
+    pub const ALL: [(ExitCode, &'static str); 18] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "a failure without a code of its own: reading, writing, settings"),
         (ExitCode::Usage, "the command line makes no sense"),
@@ -63,6 +65,7 @@ impl ExitCode {
         (ExitCode::Fuel, "`run`: the program used up its `--fuel`"),
         (ExitCode::Timeout, "`run`: the program ran for longer than `--timeout`"),
         (ExitCode::Output, "`run`: the program wrote more than `--max-output`"),
+        (ExitCode::Interrupted, "interrupted with Ctrl-C"),
         (ExitCode::Trap, "`run`: the program was stopped by a trap"),
     ];
 

@@ -9,6 +9,7 @@
 pub mod args;
 pub mod budget;
 pub mod commands;
+pub mod connection;
 pub mod env_vars;
 pub mod error;
 pub mod exit_code;

@@ -6,10 +6,9 @@ use std::path::Path;
 use serde::Serialize;
 use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
 use wasm_oci_core::module::{BuiltModule, Level, ValidatedModule, validate};
-use wasm_oci_core::store::{
-    ArchiveImage, Credentials, Layout, Registry, RegistryOptions, save, write_archive,
-};
+use wasm_oci_core::store::{ArchiveImage, Layout, Rehearsal, Silent, save, write_archive};
 
+use crate::connection::Connections;
 use crate::error::Error;
 use crate::optimized::OptimizedCache;
 use crate::plan::Plan;
@@ -152,40 +151,57 @@ pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Resu
 pub async fn to_registry(
     images: &[TaggedImage],
     repository: &Reference,
-    insecure: &[String],
+    connections: &Connections,
     shell: &Shell,
 ) -> Result<(), Error> {
-    let registry = registry(repository, insecure)?;
+    let registry = connections.registry(repository)?;
     for TaggedImage { image, tags, format } in images {
         shell.status("Pushing", format_args!("{} as {format}", with_tags(repository, tags)));
-        save(image, &registry, tags, &shell.transfer()).await?;
+        let transfer = shell.upload(with_tags(repository, tags));
+        save(image, &registry, tags, &transfer).await?;
+        transfer.complete();
     }
     Ok(())
 }
 
-/// The registry of a reference, with the user's credentials for it.
+/// Asks a repository what it has of images, and prints the requests that pushing them would make.
 ///
 /// # Errors
-/// When credentials can't be read.
-pub fn registry(reference: &Reference, insecure: &[String]) -> Result<Registry, Error> {
-    let credentials =
-        Credentials::for_registry(reference.registry()).map_err(wasm_oci_core::store::Error::from)?;
-    let insecure = insecure.iter().any(|host| host == reference.registry());
-    let options = RegistryOptions { insecure, credentials, ..RegistryOptions::default() };
-    Ok(Registry::new(reference, options).map_err(wasm_oci_core::store::Error::from)?)
+/// What the registry fails with.
+pub async fn rehearse(
+    images: &[TaggedImage],
+    repository: &Reference,
+    connections: &Connections,
+    shell: &Shell,
+) -> Result<(), Error> {
+    let registry = connections.registry(repository)?;
+    for TaggedImage { image, tags, .. } in images {
+        let rehearsal = Rehearsal::of(&registry);
+        save(image, &rehearsal, tags, &Silent).await?;
+        for request in rehearsal.into_requests() {
+            shell.print(request)?;
+        }
+    }
+    Ok(())
 }
 
-fn with_tags(repository: &Reference, tags: &[Tag]) -> String {
+pub(crate) fn with_tags(repository: &Reference, tags: &[Tag]) -> String {
     let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     format!("{}:{}", repository.name(), tags.join(","))
 }
 
-/// Runs what waits for a network on this thread.
+/// Runs what waits for a network on this thread, until the user interrupts it (Ctrl-C).
 ///
 /// # Errors
-/// What it fails with, or [`Error::Runtime`].
+/// What it fails with, [`Error::Interrupted`], or [`Error::Runtime`].
 pub fn block_on<T, E: Into<Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Error::Runtime)?;
-    runtime.block_on(future).map_err(Into::into)
+    runtime.block_on(async {
+        tokio::select! {
+            result = future => result.map_err(Into::into),
+            // Without the signal it goes on to its end.
+            Ok(()) = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+        }
+    })
 }

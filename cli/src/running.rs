@@ -12,6 +12,7 @@ use wasm_oci_core::run::{
 use wasm_oci_core::store::{Kept, Location, load_wasm};
 
 use crate::args::{CacheArgs, GivenArgs, RunArgs};
+use crate::connection::Connections;
 use crate::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
 use crate::error::Error;
 use crate::exit_code::ExitCode;
@@ -72,8 +73,12 @@ fn cache_size() -> Result<Option<u64>, Error> {
 ///
 /// # Errors
 /// What opening or reading it fails with.
-pub async fn pulled(location: &Location, insecure: &[String], no_cache: bool) -> Result<Manifest, Error> {
-    let (source, name) = open(location, insecure)?;
+pub async fn pulled(
+    location: &Location,
+    connections: &Connections,
+    no_cache: bool,
+) -> Result<Manifest, Error> {
+    let (source, name) = open(location, connections)?;
     let dir = cache_dir().filter(|_| !no_cache && matches!(source, AnySource::Registry(_)));
     Ok(match dir {
         None => load_wasm(&source, &name).await?,

@@ -145,17 +145,46 @@ impl Shell {
         self.print(json)
     }
 
-    /// Bars for what moves to or from a registry.
+    /// Bars for what moves.
     #[must_use]
     pub fn transfer(&self) -> Transfer<'_> {
-        Transfer { shell: self, bars: Mutex::new(BTreeMap::new()) }
+        Transfer { shell: self, place: None, state: Mutex::default() }
+    }
+
+    /// The same for what moves to a `place` in a registry. Without a terminal there is a line for each blob that has
+    /// arrived; and one that says how far it came, unless [`Transfer::complete`] is called.
+    #[must_use]
+    pub fn upload(&self, place: String) -> Transfer<'_> {
+        Transfer { shell: self, place: Some(place), state: Mutex::default() }
     }
 }
 
-/// Shows blobs on their way: a bar each on a terminal, nothing elsewhere.
+/// Shows blobs on their way: a bar each on a terminal.
 pub struct Transfer<'a> {
     shell: &'a Shell,
-    bars: Mutex<BTreeMap<Digest, ProgressBar>>,
+    /// Where to, when that is a registry.
+    place: Option<String>,
+    state: Mutex<Moving>,
+}
+
+#[derive(Default)]
+struct Moving {
+    bars: BTreeMap<Digest, ProgressBar>,
+    arrived: usize,
+}
+
+impl Drop for Transfer<'_> {
+    /// What fails or is interrupted leaves no bars behind, but a word.
+    fn drop(&mut self) {
+        let arrived = self.state().arrived;
+        for bar in self.state().bars.values() {
+            bar.finish_and_clear();
+        }
+        if let (Some(place), true) = (&self.place, arrived > 0) {
+            let message = "blobs of it are there and need not be sent again";
+            self.shell.status("Stopped", format_args!("{place}: {arrived} {message}"));
+        }
+    }
 }
 
 /// Blobs that arrive before a person could read a bar get none.
@@ -163,10 +192,18 @@ const SMALLEST_BAR: u64 = 64 << 10;
 
 impl Transfer<'_> {
     fn with_bar(&self, blob: &Descriptor, act: impl FnOnce(&ProgressBar)) {
-        let bars = self.bars.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bar) = bars.get(&blob.digest) {
+        if let Some(bar) = self.state().bars.get(&blob.digest) {
             act(bar);
         }
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, Moving> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All is there.
+    pub fn complete(mut self) {
+        self.place = None;
     }
 }
 
@@ -175,11 +212,16 @@ impl Progress for Transfer<'_> {
         if !self.shell.show_bars || blob.size < SMALLEST_BAR {
             return;
         }
+        if let Some(bar) = self.state().bars.get(&blob.digest) {
+            // It starts again.
+            bar.set_position(0);
+            return;
+        }
         let template = "{prefix:>12.bold.cyan} {bar:30} {bytes}/{total_bytes} {bytes_per_sec}";
         let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
         let bar = self.shell.bars.add(ProgressBar::new(blob.size).with_style(style));
         bar.set_prefix(blob.digest.short());
-        self.bars.lock().unwrap_or_else(PoisonError::into_inner).insert(blob.digest, bar);
+        self.state().bars.insert(blob.digest, bar);
     }
 
     fn advance(&self, blob: &Descriptor, bytes: u64) {
@@ -191,7 +233,14 @@ impl Progress for Transfer<'_> {
         let verb = match outcome {
             Outcome::Moved => "Sent",
             Outcome::Existed => "Exists",
+            Outcome::Mounted => "Mounted",
         };
-        self.shell.verbose(verb, format_args!("{} {} ({} bytes)", blob.media_type, blob.digest, blob.size));
+        self.state().arrived += 1;
+        let message = format!("{} {} ({} bytes)", blob.media_type, blob.digest, blob.size);
+        if self.place.is_some() && !self.shell.show_bars {
+            self.shell.status(verb, message);
+        } else {
+            self.shell.verbose(verb, message);
+        }
     }
 }

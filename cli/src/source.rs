@@ -3,8 +3,8 @@
 use wasm_oci_core::image::{Blob, Descriptor, Image};
 use wasm_oci_core::store::{Archive, Error as StoreError, Layout, Location, Name, Registry, Source, load};
 
+use crate::connection::Connections;
 use crate::error::Error;
-use crate::pipeline::registry;
 
 /// A place that images are read from.
 pub enum AnySource {
@@ -38,7 +38,7 @@ impl Source for AnySource {
 ///
 /// # Errors
 /// When there is no such place or image, or for a file, which is none.
-pub fn open(location: &Location, insecure: &[String]) -> Result<(AnySource, Name), Error> {
+pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource, Name), Error> {
     match location {
         Location::File(path) => {
             Err(Error::Usage(format!("`{}` is a file, not an image: pack it first", path.display())))
@@ -54,7 +54,7 @@ pub fn open(location: &Location, insecure: &[String]) -> Result<(AnySource, Name
             Ok((AnySource::Archive(archive), name))
         }
         Location::Registry(reference) => {
-            Ok((AnySource::Registry(Box::new(registry(reference, insecure)?)), reference.into()))
+            Ok((AnySource::Registry(Box::new(connections.registry(reference)?)), reference.into()))
         }
     }
 }
@@ -63,7 +63,7 @@ pub fn open(location: &Location, insecure: &[String]) -> Result<(AnySource, Name
 ///
 /// # Errors
 /// As [`open`], and what reading fails with.
-pub async fn load_image(location: &Location, insecure: &[String]) -> Result<Image, Error> {
-    let (source, name) = open(location, insecure)?;
+pub async fn load_image(location: &Location, connections: &Connections) -> Result<Image, Error> {
+    let (source, name) = open(location, connections)?;
     Ok(load(&source, &name).await?)
 }

@@ -31,7 +31,7 @@ pub(super) struct MakeArgs {
     /// What standard output gets
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
     pub(super) message_format: MessageFormat,
-    /// Print the plan as JSON, and do nothing
+    /// Print the plan as JSON, and do nothing; `push` builds, and prints the requests that it would make
     #[arg(long)]
     pub(super) dry_run: bool,
     #[command(flatten)]

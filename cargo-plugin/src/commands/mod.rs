@@ -15,6 +15,7 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use wasm_oci::args::OutputArgs;
+use wasm_oci::commands::{login, logout};
 use wasm_oci::shell::Shell;
 
 use crate::failure::Failure;
@@ -78,6 +79,8 @@ enum Command {
     RunImage(run_image::RunImage),
     Serve(serve::Serve),
     Size(size::Size),
+    Login(login::Login),
+    Logout(logout::Logout),
 }
 
 impl Cli {
@@ -97,6 +100,8 @@ impl Cli {
             Command::RunImage(image) => image.run(&self.output),
             Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
             Command::Size(size) => size.run(&self.output, shell).map(|()| 0),
+            Command::Login(login) => Ok(login.run(shell).map(|()| 0)?),
+            Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
         }
     }
 }

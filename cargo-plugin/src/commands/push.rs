@@ -1,16 +1,17 @@
 //! `cargo wasm-oci push`: crates into images into a registry.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs};
+use wasm_oci::args::{CacheArgs, LoginArgs, OutputArgs, RegistryArgs};
+use wasm_oci::connection::Connections;
 use wasm_oci::error::Error;
 use wasm_oci::messages::Places;
-use wasm_oci::pipeline::{block_on, to_registry};
+use wasm_oci::pipeline::{block_on, rehearse, to_registry};
 use wasm_oci::settings::Settings;
 use wasm_oci::shell::Shell;
 use wasm_oci::smoke::{require, test_engine};
 use wasm_oci_core::image::Reference;
 
-use super::build::{MakeArgs, dry_run};
+use super::build::MakeArgs;
 use super::test::suites;
 use crate::failure::Failure;
 use crate::stages::{Made, Request, make};
@@ -36,6 +37,8 @@ pub(super) struct Push {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
+    login: LoginArgs,
+    #[command(flatten)]
     making: MakeArgs,
 }
 
@@ -44,24 +47,63 @@ impl Push {
         let own = Settings { repository: self.destination.clone(), ..self.registry.settings() };
         let no_cache = self.cache.no_cache;
         let request = Request { enforce_budget: true, no_cache, ..self.making.request(own, output) };
-        if self.making.dry_run {
-            return dry_run(&request, shell);
-        }
         let made = make(&request, shell)?;
         // All of them first: what can't be pushed for lack of a name should not follow what was.
         let repositories: Vec<&Reference> = made.iter().map(repository).collect::<Result<_, _>>()?;
         check_distinct(&made, &repositories)?;
+        let connections = self.connections(&made, &repositories, shell)?;
+        if self.making.dry_run {
+            for ((program, repository), connections) in made.iter().zip(&repositories).zip(&connections) {
+                block_on(rehearse(&program.load()?, repository, connections, shell))?;
+            }
+            return Ok(());
+        }
         if !self.no_test {
             self.test(&made, shell)?;
         }
-        for (program, repository) in made.iter().zip(repositories) {
-            let insecure = program.settings.insecure_registries.clone().unwrap_or_default();
-            block_on(to_registry(&program.load()?, repository, &insecure, shell))?;
-            let places =
-                Places { layout: Some(&program.layout), archive: None, repository: Some(repository) };
-            program.print(&places, shell, self.making.json())?;
+        for (n, (program, repository)) in made.iter().zip(&repositories).enumerate() {
+            if let Err(error) = self.push(program, repository, &connections[n], shell) {
+                report(&repositories, n, shell);
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// How each program's registry is spoken with. The password that is given is for one registry.
+    fn connections(
+        &self,
+        made: &[Made],
+        repositories: &[&Reference],
+        shell: &Shell,
+    ) -> Result<Vec<Connections>, Error> {
+        let Some(host) = repositories.first().map(|repository| repository.registry()) else {
+            return Ok(Vec::new());
+        };
+        if let (Some(other), true) =
+            (repositories.iter().find(|other| other.registry() != host), self.login.password_stdin)
+        {
+            return Err(Error::Usage(format!(
+                "the password on standard input is for one registry, but programs go to {host} and {}: log in to \
+                 both with `cargo wasm-oci login`",
+                other.registry()
+            )));
+        }
+        let login = self.login.login(host)?;
+        let of = |program: &Made| Connections::new(&self.registry, &program.settings, shell);
+        made.iter().map(|program| Ok(of(program)?.with_login(login.clone()))).collect()
+    }
+
+    fn push(
+        &self,
+        program: &Made,
+        repository: &Reference,
+        connections: &Connections,
+        shell: &Shell,
+    ) -> Result<(), Failure> {
+        block_on(to_registry(&program.load()?, repository, connections, shell))?;
+        let places = Places { layout: Some(&program.layout), archive: None, repository: Some(repository) };
+        program.print(&places, shell, self.making.json())
     }
 
     /// Runs the smoke tests of all programs: nothing is pushed unless all is well.
@@ -77,6 +119,17 @@ impl Push {
             self.making.json(),
             shell,
         )?)
+    }
+}
+
+/// Says which of several went up, when pushing the `failed`th did not end well.
+fn report(repositories: &[&Reference], failed: usize, shell: &Shell) {
+    let names = |some: &[&Reference]| some.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    if failed > 0 {
+        shell.status("Pushed", format_args!("{}, completely", names(&repositories[..failed])));
+    }
+    if failed + 1 < repositories.len() {
+        shell.status("Not pushed", names(&repositories[failed + 1..]));
     }
 }
 

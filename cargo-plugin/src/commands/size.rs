@@ -2,6 +2,7 @@
 
 use clap::Args;
 use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs};
+use wasm_oci::connection::Connections;
 use wasm_oci::error::Error;
 use wasm_oci::shell::Shell;
 use wasm_oci::size::{SizeArgs, Sized};
@@ -46,9 +47,12 @@ impl Size {
             if number > 0 && !args.json {
                 shell.print("")?;
             }
-            let insecure = settings.insecure_registries.clone().unwrap_or_default();
-            Sized { package: Some(&project.package), name: &project.target, report: module.sizes()? }
-                .show(&args, &insecure, shell)?;
+            let connections = Connections::new(&self.registry, settings, shell)?;
+            Sized { package: Some(&project.package), name: &project.target, report: module.sizes()? }.show(
+                &args,
+                &connections,
+                shell,
+            )?;
         }
         Ok(())
     }

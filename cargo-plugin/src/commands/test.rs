@@ -2,9 +2,10 @@
 
 use clap::Args;
 use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs, TestArgs};
+use wasm_oci::connection::Connections;
 use wasm_oci::error::Error;
 use wasm_oci::exit_code::ExitCode;
-use wasm_oci::pipeline::{block_on, registry};
+use wasm_oci::pipeline::block_on;
 use wasm_oci::running::Prepared;
 use wasm_oci::settings::Settings;
 use wasm_oci::shell::Shell;
@@ -50,7 +51,7 @@ impl Test {
         }
         let engine = test_engine(shell)?;
         let suites = match self.remote {
-            Some(_) => remote_suites(&engine, &request, shell)?,
+            Some(_) => remote_suites(&engine, &request, &self.registry, shell)?,
             None => suites(&engine, &make(&request, shell)?, self.verify_behaviour, Some(shell))?,
         };
         let report = test(&engine, &suites, &self.tests, self.making.json(), shell)?;
@@ -84,7 +85,12 @@ pub(super) fn suites(
 }
 
 /// The same for what the registry gives back of each program.
-fn remote_suites(engine: &Engine, request: &Request, shell: &Shell) -> Result<Vec<Suite>, Failure> {
+fn remote_suites(
+    engine: &Engine,
+    request: &Request,
+    registry: &RegistryArgs,
+    shell: &Shell,
+) -> Result<Vec<Suite>, Failure> {
     let mut suites = Vec::new();
     for program in resolve(request)? {
         let cases = &program.settings.smoke;
@@ -94,8 +100,8 @@ fn remote_suites(engine: &Engine, request: &Request, shell: &Shell) -> Result<Ve
         }
         let reference = reference(&program)?;
         shell.status("Pulling", &reference);
-        let insecure = program.settings.insecure_registries.clone().unwrap_or_default();
-        let registry = registry(&reference, &insecure)?;
+        let connections = Connections::new(registry, &program.settings, shell)?;
+        let registry = connections.registry(&reference)?;
         let manifest = block_on(load_wasm(&registry, &Name::from(&reference)))?;
         suites.push(suite(&program.project, Prepared::of_manifest(engine, &manifest)?, cases));
     }

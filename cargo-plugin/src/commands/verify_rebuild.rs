@@ -39,7 +39,7 @@ pub(super) struct VerifyRebuild {
 impl VerifyRebuild {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
         shell.status("Reading", &self.image);
-        let published = block_on(load_image(&self.image, &self.registry.insecure()))?;
+        let published = block_on(load_image(&self.image, &self.registry.connections(shell)?))?;
         let format = Some(vec![published.format().to_string()]);
         let of_image = Settings { format, ..self.registry.settings() };
         let folder = tempfile::tempdir()

@@ -36,8 +36,8 @@ impl Inspect {
                 false => shell.print(report(module.report()).trim_end()),
             };
         }
-        let insecure = self.registry.insecure();
-        let image = block_on(load_image(&self.source, &insecure))?;
+        let connections = self.registry.connections(shell)?;
+        let image = block_on(load_image(&self.source, &connections))?;
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {
             true => shell.print_json(&image_json(&image, module.report())),

@@ -1,6 +1,11 @@
 //! The subcommands of `wasm-oci`, a file each.
 
+mod convert;
+mod copy;
+mod delete;
 pub mod inspect;
+pub mod login;
+pub mod logout;
 mod optimize;
 mod pack;
 mod pull;
@@ -8,6 +13,7 @@ mod push;
 mod run;
 mod serve;
 mod size;
+mod tags;
 mod test;
 mod validate;
 
@@ -17,6 +23,7 @@ use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{Location, load_wasm};
 
 use crate::args::OutputArgs;
+use crate::connection::Connections;
 use crate::error::Error;
 use crate::shell::Shell;
 use crate::source::open;
@@ -38,8 +45,14 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Pack(pack::Pack),
-    Push(push::Push),
+    Push(Box<push::Push>),
     Pull(pull::Pull),
+    Copy(copy::Copy),
+    Convert(convert::Convert),
+    Tags(tags::Tags),
+    Delete(delete::Delete),
+    Login(login::Login),
+    Logout(logout::Logout),
     Run(run::Run),
     Test(test::Test),
     Serve(serve::Serve),
@@ -59,6 +72,12 @@ impl Cli {
             Command::Pack(pack) => pack.run(shell).map(|()| 0),
             Command::Push(push) => push.run(shell).map(|()| 0),
             Command::Pull(pull) => pull.run(shell).map(|()| 0),
+            Command::Copy(copy) => copy.run(shell).map(|()| 0),
+            Command::Convert(convert) => convert.run(shell).map(|()| 0),
+            Command::Tags(tags) => tags.run(shell).map(|()| 0),
+            Command::Delete(delete) => delete.run(shell).map(|()| 0),
+            Command::Login(login) => login.run(shell).map(|()| 0),
+            Command::Logout(logout) => logout.run(shell).map(|()| 0),
             Command::Run(run) => run.run(shell),
             Command::Test(test) => test.run(shell),
             Command::Serve(serve) => serve.run(shell).map(|()| 0),
@@ -77,11 +96,11 @@ pub(crate) enum Found {
 }
 
 /// Reads what is at a location; of an image for several platforms, only the Wasm part.
-pub(crate) async fn find(location: &Location, insecure: &[String]) -> Result<Found, Error> {
+pub(crate) async fn find(location: &Location, connections: &Connections) -> Result<Found, Error> {
     if let Location::File(path) = location {
         return Ok(Found::Module(BuiltModule::read(path)?));
     }
-    let (source, name) = open(location, insecure)?;
+    let (source, name) = open(location, connections)?;
     Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
 }
 

@@ -6,11 +6,12 @@ use clap::Args;
 use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::{Location, Name, load_wasm};
 
-use crate::args::{PlaceArgs, RegistryArgs};
+use crate::args::{LoginArgs, PlaceArgs, RegistryArgs};
+use crate::connection::Connections;
 use crate::error::Error;
 use crate::files::write;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{TaggedImage, block_on, registry, to_archive, to_layout};
+use crate::pipeline::{TaggedImage, block_on, to_archive, to_layout};
 use crate::shell::Shell;
 use crate::source::load_image;
 
@@ -30,6 +31,8 @@ pub(crate) struct Pull {
     module: Option<PathBuf>,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 impl Pull {
@@ -38,20 +41,21 @@ impl Pull {
             let message = "say where to: --module FILE, --oci-layout-path DIR or --tarball FILE";
             return Err(Error::Usage(message.to_owned()));
         }
-        let insecure = self.registry.insecure();
+        let login = self.login.login(self.source.registry())?;
+        let connections = self.registry.connections(shell)?.with_login(login);
         shell.status("Pulling", &self.source);
-        self.pull_module(&insecure, shell)?;
+        self.pull_module(&connections, shell)?;
         if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {
-            self.pull_image(&insecure, shell)?;
+            self.pull_image(&connections, shell)?;
         }
         Ok(())
     }
 
     /// The module alone: of an image for several platforms, nothing but its Wasm part is fetched.
-    fn pull_module(&self, insecure: &[String], shell: &Shell) -> Result<(), Error> {
+    fn pull_module(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
         let Some(path) = &self.module else { return Ok(()) };
         let manifest = block_on(async {
-            load_wasm(&registry(&self.source, insecure)?, &Name::from(&self.source))
+            load_wasm(&connections.registry(&self.source)?, &Name::from(&self.source))
                 .await
                 .map_err(Error::from)
         })?;
@@ -64,8 +68,8 @@ impl Pull {
         shell.print(path.display())
     }
 
-    fn pull_image(&self, insecure: &[String], shell: &Shell) -> Result<(), Error> {
-        let image = block_on(load_image(&Location::Registry(self.source.clone()), insecure))?;
+    fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
+        let image = block_on(load_image(&Location::Registry(self.source.clone()), connections))?;
         let tags = vec![self.source.tag().cloned().unwrap_or_else(Tag::latest)];
         let images = [TaggedImage { format: image.format(), image, tags }];
         let places = Places {

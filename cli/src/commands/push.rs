@@ -9,12 +9,13 @@ use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use super::test::cases;
-use crate::args::{CacheArgs, ImageArgs, ModuleArgs, RegistryArgs};
+use crate::args::{CacheArgs, ImageArgs, LoginArgs, ModuleArgs, RegistryArgs};
 use crate::budget::Budget;
+use crate::connection::Connections;
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{Sizes, TaggedImage, block_on, compressed, pack, to_registry};
+use crate::pipeline::{Sizes, TaggedImage, block_on, compressed, pack, rehearse, to_registry};
 use crate::plan::Plan;
 use crate::running::{Prepared, optimized_cache};
 use crate::settings::Settings;
@@ -40,13 +41,15 @@ pub(crate) struct Push {
     /// Run the smoke tests of this file first, and push nothing if one fails
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
-    /// Print the plan as JSON, and push nothing
+    /// Ask the registry what it has, print the requests that would be made, and write nothing
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    login: LoginArgs,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -76,13 +79,14 @@ impl Push {
         let flags = self.module.settings().over(self.image.settings()).over(self.registry.settings());
         let settings = flags.over(repository).over(env_vars::settings()).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
+        let login = self.login.login(self.destination.registry())?;
+        let connections = Connections::new(&self.registry, &settings, shell)?.with_login(login);
+        let (images, sizes) = self.images(&plan, &connections, shell)?;
         if self.dry_run {
-            return shell.print_json(&plan.to_json());
+            return block_on(rehearse(&images, &self.destination, &connections, shell));
         }
-        let insecure = settings.insecure_registries.clone().unwrap_or_default();
-        let (images, sizes) = self.images(&plan, &insecure, shell)?;
         self.test(&images, shell)?;
-        block_on(to_registry(&images, &self.destination, &insecure, shell))?;
+        block_on(to_registry(&images, &self.destination, &connections, shell))?;
         let places = Places { repository: Some(&self.destination), ..Places::default() };
         for image in &images {
             ImageMessage::new(&name, image, sizes, &places).print(shell, self.json)?;
@@ -106,7 +110,7 @@ impl Push {
     fn images(
         &self,
         plan: &Plan,
-        insecure: &[String],
+        connections: &Connections,
         shell: &Shell,
     ) -> Result<(Vec<TaggedImage>, Option<Sizes>), Error> {
         if let Location::File(path) = &self.source {
@@ -115,7 +119,7 @@ impl Push {
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }
-        let image = block_on(load_image(&self.source, insecure))?;
+        let image = block_on(load_image(&self.source, connections))?;
         check_budget(&image, plan)?;
         Ok((vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }], None))
     }

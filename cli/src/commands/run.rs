@@ -29,8 +29,8 @@ impl Run {
         if let Location::File(path) = &self.source {
             return run_file(path, &self.run, shell);
         }
-        let insecure = self.registry.insecure();
-        let manifest = block_on(pulled(&self.source, &insecure, self.run.given.no_cache))?;
+        let connections = self.registry.connections(shell)?;
+        let manifest = block_on(pulled(&self.source, &connections, self.run.given.no_cache))?;
         run_manifest(&manifest, &self.run, shell)
     }
 }

@@ -32,8 +32,8 @@ impl Serve {
         if let Location::File(path) = &self.source {
             return serve_file(path, &self.serve, shell);
         }
-        let insecure = self.registry.insecure();
-        let manifest = block_on(pulled(&self.source, &insecure, self.serve.no_cache))?;
+        let connections = self.registry.connections(shell)?;
+        let manifest = block_on(pulled(&self.source, &connections, self.serve.no_cache))?;
         serve_manifest(&manifest, &self.serve, shell)
     }
 }

@@ -25,9 +25,9 @@ pub(crate) struct Size {
 
 impl Size {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let insecure = self.registry.insecure();
-        let report = report_at(&self.source, &insecure)?;
+        let connections = self.registry.connections(shell)?;
+        let report = report_at(&self.source, &connections)?;
         let name = self.source.to_string();
-        Sized { package: None, name: &name, report }.show(&self.size, &insecure, shell)
+        Sized { package: None, name: &name, report }.show(&self.size, &connections, shell)
     }
 }

@@ -45,7 +45,7 @@ impl Test {
         let program = |source: &Location| match source {
             Location::File(path) => Prepared::of_file(&engine, path),
             place => {
-                let manifest = block_on(pulled(place, &self.registry.insecure(), true))?;
+                let manifest = block_on(pulled(place, &self.registry.connections(shell)?, true))?;
                 Prepared::of_manifest(&engine, &manifest)
             }
         };

@@ -35,7 +35,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let module = block_on(find(&self.source, &self.registry.insecure()))?.module()?;
+        let module = block_on(find(&self.source, &self.registry.connections(shell)?))?.module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
         let options =

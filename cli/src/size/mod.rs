@@ -19,6 +19,7 @@ use wasm_oci_core::module::{BuiltModule, SizeReport, ValidateOptions, ValidatedM
 use wasm_oci_core::store::Location;
 
 use crate::commands::find;
+use crate::connection::Connections;
 use crate::error::Error;
 use crate::files::write;
 use crate::pipeline::block_on;
@@ -75,13 +76,13 @@ struct Message<'a, T> {
 }
 
 impl Sized<'_> {
-    /// Shows what the user has asked for. `insecure` are the registries to speak plain HTTP with.
+    /// Shows what the user has asked for.
     ///
     /// # Errors
     /// When the older module can't be read, or the output not written.
-    pub fn show(&self, args: &SizeArgs, insecure: &[String], shell: &Shell) -> Result<(), Error> {
+    pub fn show(&self, args: &SizeArgs, connections: &Connections, shell: &Shell) -> Result<(), Error> {
         if let Some(old) = &args.diff {
-            return self.show_changes(old, args, insecure, shell);
+            return self.show_changes(old, args, connections, shell);
         }
         if let Some(path) = &args.html {
             let page = treemap::page(&self.report.tree(self.name));
@@ -99,10 +100,10 @@ impl Sized<'_> {
         &self,
         old: &Location,
         args: &SizeArgs,
-        insecure: &[String],
+        connections: &Connections,
         shell: &Shell,
     ) -> Result<(), Error> {
-        let old_report = report_at(old, insecure)?;
+        let old_report = report_at(old, connections)?;
         let diff = Diff::between(&Totals::of(&old_report), &Totals::of(&self.report));
         for (name, report) in [(old.to_string().as_str(), &old_report), (self.name, &self.report)] {
             if !report.has_names {
@@ -126,8 +127,8 @@ impl Sized<'_> {
 ///
 /// # Errors
 /// When it can't be read, or is not valid.
-pub fn report_at(location: &Location, insecure: &[String]) -> Result<SizeReport, Error> {
-    let module = block_on(find(location, insecure))?.module()?;
+pub fn report_at(location: &Location, connections: &Connections) -> Result<SizeReport, Error> {
+    let module = block_on(find(location, connections))?.module()?;
     Ok(any_imports(module)?.sizes()?)
 }
 

@@ -7,6 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{Blob, Digest, Error, ImageSettings, MediaType, Platform, documents::canonical_json};
 use crate::module::ValidatedModule;
 
+/// The label with the digest of a bare module among the layers.
+pub(super) const MODULE_LABEL: &str = "containerd.runwasi.layers";
+
 /// What an image's configuration says, whichever of the two kinds it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -129,7 +132,7 @@ pub(super) fn image_config(
 ) -> Result<Blob, Error> {
     let mut execution = execution(settings);
     if let Some(digest) = raw_layer {
-        let label = ("containerd.runwasi.layers".to_owned(), digest.to_string());
+        let label = (MODULE_LABEL.to_owned(), digest.to_string());
         execution.labels.get_or_insert_default().extend([label]);
     }
     let document = Document {

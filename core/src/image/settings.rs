@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Created, Error, Format, IncludedFile, Platform};
+use super::config::MODULE_LABEL;
+use super::{Created, Error, Format, Image, IncludedFile, Platform};
 
 /// Everything that goes into an image beside the module. All of it reaches the digest, and nothing else does.
 #[derive(Debug, Clone)]
@@ -52,6 +53,43 @@ impl ImageSettings {
             linux_platforms: ImageSettings::default_linux_platforms(),
             artifact_os: None,
         }
+    }
+
+    /// The settings by which an image was made, as far as it says so itself: those by which [`assemble`](super::assemble)
+    /// makes the same image of its module again, if it made this one.
+    ///
+    /// # Errors
+    /// What its layers can't be read with, or a time that makes no sense.
+    pub fn of(image: &Image) -> Result<ImageSettings, Error> {
+        let manifest = image.wasm_manifest()?;
+        let config = manifest.config().clone();
+        let file = manifest.module_name();
+        let name = file.strip_suffix(".wasm").unwrap_or(&file);
+        let defaults = ImageSettings::new(name);
+        let mut entrypoint = config.entrypoint;
+        if let Some(first) = entrypoint.first_mut() {
+            // The module lies in the root folder now, wherever it did.
+            let function =
+                first.split_once('#').map_or(String::new(), |(_, function)| format!("#{function}"));
+            *first = format!("/{}{function}", defaults.module_file());
+        }
+        let mut labels = config.labels;
+        labels.remove(MODULE_LABEL);
+        let platforms = image.manifests().iter().filter_map(|manifest| manifest.config().platform.clone());
+        let linux: Vec<Platform> = platforms.filter(|platform| platform.os == "linux").collect();
+        Ok(ImageSettings {
+            entrypoint: Some(entrypoint).filter(|words| !words.is_empty() && *words != defaults.entrypoint()),
+            args: config.args,
+            env: config.env,
+            user: config.user,
+            labels,
+            annotations: manifest.annotations().clone(),
+            include: manifest.included()?,
+            created: config.created.map_or(Ok(Created::EPOCH), |created| created.parse())?,
+            author: config.author,
+            linux_platforms: if linux.is_empty() { defaults.linux_platforms } else { linux },
+            ..ImageSettings::new(name)
+        })
     }
 
     /// The two architectures that nearly every node has.

@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::file::temporary_in;
-use super::{Error, Name, Progress, Sink, Source};
+use super::{Error, Name, Outcome, Progress, Silent, Sink, Source};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
@@ -227,7 +227,10 @@ impl Sink for Layout {
         Ok(())
     }
 
-    async fn tag(&self, root: &Blob, tag: &Tag) -> Result<(), Error> {
+    async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
+        if !self.exists(root.descriptor()).await? {
+            self.push(root, &Silent).await?;
+        }
         let mut entry = root.descriptor().clone();
         entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
         self.change_index(|index| {
@@ -235,6 +238,7 @@ impl Sink for Layout {
                 .manifests
                 .retain(|other| other.annotations.get(REF_NAME).map(String::as_str) != Some(tag.as_str()));
             index.manifests.push(entry);
-        })
+        })?;
+        Ok(Outcome::Moved)
     }
 }

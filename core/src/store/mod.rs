@@ -16,8 +16,11 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use archive::{Archive, ArchiveImage, write_archive};
 pub use error::Error;
@@ -27,12 +30,18 @@ pub use layout::Layout;
 pub use location::Location;
 pub use progress::{Outcome, Progress, Silent};
 #[cfg(feature = "registry")]
-pub use registry::{Credentials, Registry, RegistryError, RegistryOptions, Secret};
+pub use registry::{
+    Credentials, OnRetry, Registry, RegistryError, RegistryOptions, Rehearsal, Request, Retry, Retrying,
+    Secret, Stored, Tls, forget_login, log_in, store_login,
+};
 
 use crate::image::{
     Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
     ManifestDocument, Reference, Tag,
 };
+
+/// How many blobs move at once. More of them share the same connection's speed.
+const AT_ONCE: usize = 4;
 
 /// How an image is called in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,17 +94,26 @@ pub trait Sink: Sync {
     /// What asking fails with.
     fn exists(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send;
 
+    /// Has the store take the blob from where it knows it already, if it can; whether it did.
+    ///
+    /// # Errors
+    /// What asking fails with.
+    fn mount(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send {
+        let _ = descriptor;
+        async { Ok(false) }
+    }
+
     /// Stores a blob, manifest or index under its digest. Everything that it lists must be there.
     ///
     /// # Errors
     /// What writing fails with; nothing that can be seen has changed then.
     fn push(&self, blob: &Blob, progress: &dyn Progress) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Makes `tag` mean the manifest or index `root`, and stores it if it isn't there.
+    /// Makes `tag` mean the manifest or index `root`, and stores it if it isn't there. Whether anything changed.
     ///
     /// # Errors
     /// What writing fails with; the tag is where it was then.
-    fn tag(&self, root: &Blob, tag: &Tag) -> impl Future<Output = Result<(), Error>> + Send;
+    fn tag(&self, root: &Blob, tag: &Tag) -> impl Future<Output = Result<Outcome, Error>> + Send;
 }
 
 /// Reads the whole image that `name` means.
@@ -139,10 +157,8 @@ async fn load_manifest(source: &impl Source, blob: Blob) -> Result<Manifest, Err
     }
     let document = ManifestDocument::parse(&blob.bytes()?)?;
     let config = fetch_document(source, &document.config).await?;
-    let mut layers = Vec::new();
-    for layer in &document.layers {
-        layers.push(source.fetch(layer).await?);
-    }
+    let layers = stream::iter(&document.layers).map(|layer| source.fetch(layer));
+    let layers = layers.buffered(AT_ONCE).try_collect().await?;
     Ok(Manifest::from_parts(blob, document, config, layers)?)
 }
 
@@ -165,16 +181,111 @@ pub async fn save(
     tags: &[Tag],
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    for blob in image.blobs() {
-        if sink.exists(blob.descriptor()).await? {
-            progress.end(blob.descriptor(), Outcome::Existed);
-        } else {
-            sink.push(blob, progress).await?;
-            progress.end(blob.descriptor(), Outcome::Moved);
+    let blobs: BTreeMap<Digest, &Blob> = image.blobs().map(|blob| (blob.descriptor().digest, blob)).collect();
+    transfer(&Held(blobs), image.root().clone(), sink, tags, progress).await
+}
+
+/// Copies the image that `name` means from one store to another, and returns what it is. Only what isn't there is
+/// read, some blobs at once, none of them held in memory.
+///
+/// # Errors
+/// As [`load`] and [`save`].
+pub async fn copy(
+    source: &impl Source,
+    name: &Name,
+    sink: &impl Sink,
+    tags: &[Tag],
+    progress: &dyn Progress,
+) -> Result<Descriptor, Error> {
+    let root = fetch_document(source, &source.resolve(name).await?).await?;
+    let descriptor = root.descriptor().clone();
+    transfer(source, root, sink, tags, progress).await?;
+    Ok(descriptor)
+}
+
+/// What is below `root`: blobs, manifests, then itself, then the tags; each only after all before it.
+async fn transfer(
+    source: &impl Source,
+    root: Blob,
+    sink: &impl Sink,
+    tags: &[Tag],
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let mut manifests = Vec::new();
+    let is_index = root.descriptor().media_type.is_index();
+    if is_index {
+        for entry in IndexDocument::parse(&root.bytes()?)?.manifests {
+            manifests.push(fetch_document(source, &entry).await?);
         }
     }
+    let mut leaves = Vec::new();
+    for manifest in if is_index { &manifests } else { std::slice::from_ref(&root) } {
+        let document = ManifestDocument::parse(&manifest.bytes()?)?;
+        leaves.extend(document.layers);
+        leaves.push(document.config);
+    }
+    let mut seen = BTreeSet::new();
+    leaves.retain(|leaf| seen.insert(leaf.digest));
+    manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
+    let moves = leaves.iter().map(|leaf| move_blob(source, leaf, sink, progress));
+    all_at_once(moves).await?;
+    let held = Held(manifests.iter().map(|blob| (blob.descriptor().digest, blob)).collect());
+    let moves = manifests.iter().map(|manifest| move_blob(&held, manifest.descriptor(), sink, progress));
+    all_at_once(moves).await?;
+    // A tag stores what it means.
+    if tags.is_empty() {
+        let held = Held(BTreeMap::from([(root.descriptor().digest, &root)]));
+        move_blob(&held, root.descriptor(), sink, progress).await?;
+    }
     for tag in tags {
-        sink.tag(image.root(), tag).await?;
+        let outcome = sink.tag(&root, tag).await?;
+        progress.end(root.descriptor(), outcome);
     }
     Ok(())
+}
+
+/// Carries a few of them out at a time, until one fails.
+async fn all_at_once(
+    moves: impl Iterator<Item = impl Future<Output = Result<(), Error>>>,
+) -> Result<(), Error> {
+    stream::iter(moves).buffer_unordered(AT_ONCE).try_collect().await
+}
+
+async fn move_blob(
+    source: &impl Source,
+    descriptor: &Descriptor,
+    sink: &impl Sink,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let outcome = if sink.exists(descriptor).await? {
+        Outcome::Existed
+    } else if sink.mount(descriptor).await? {
+        Outcome::Mounted
+    } else {
+        sink.push(&source.fetch(descriptor).await?, progress).await?;
+        Outcome::Moved
+    };
+    progress.end(descriptor, outcome);
+    Ok(())
+}
+
+/// Blobs that are here, as a source.
+struct Held<'a>(BTreeMap<Digest, &'a Blob>);
+
+impl Held<'_> {
+    fn missing(name: impl fmt::Display) -> Error {
+        Error::NotFound { place: "the image".to_owned(), name: name.to_string(), known: Vec::new() }
+    }
+}
+
+impl Source for Held<'_> {
+    /// It has blobs, and no names.
+    async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
+        Err(Held::missing(name))
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        let held = self.0.get(&descriptor.digest);
+        held.map(|blob| (*blob).clone()).ok_or_else(|| Held::missing(descriptor.digest))
+    }
 }

@@ -4,7 +4,7 @@ use crate::image::Descriptor;
 
 /// Hears how far blobs have come. All of it may be called from several threads.
 pub trait Progress: Send + Sync {
-    /// The blob starts to move.
+    /// The blob starts to move; or starts again, from nothing.
     fn begin(&self, _blob: &Descriptor) {}
 
     /// So many bytes more of the blob have moved.
@@ -21,6 +21,8 @@ pub enum Outcome {
     Moved,
     /// It was there already.
     Existed,
+    /// The store took it from another place of its own.
+    Mounted,
 }
 
 /// Hears nothing.

@@ -1,107 +1,267 @@
-//! Blobs: asked for, read and written. They go through `oci-client`, and through memory in pieces only.
+//! Blobs: asked for, mounted, read and written, through memory in pieces only.
 
-use std::io::{self, Read, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
-use oci_client::errors::OciDistributionError;
+use futures_util::stream;
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
+use reqwest::{Body, RequestBuilder, Response, StatusCode, Url};
+use tempfile::NamedTempFile;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::{Error, Progress};
+use super::auth::Access;
 use super::failure::Failure;
-use super::wire::{Wire, within};
+use super::manifests::reported_digest;
+use super::wire::Wire;
 use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
 
 /// How much is read from a file at once.
 const PIECE: usize = 256 << 10;
 
-/// Whether the repository has the blob.
-pub(super) async fn exists(wire: &Wire, digest: Digest) -> Result<bool, Failure> {
-    within(wire.options().read_timeout, wire.blobs.blob_exists(&wire.image, &digest.to_string())).await
+/// Whether the repository has the blob. One of another size is not it.
+pub(super) async fn exists(wire: &Wire, access: Access, descriptor: &Descriptor) -> Result<bool, Failure> {
+    let url = wire.blob_url(descriptor.digest);
+    match wire.send(access, || wire.clients().requests.head(url.clone())).await {
+        Ok(response) => Ok(length(response.headers()).is_none_or(|length| length == descriptor.size)),
+        Err(failure) if failure.is_not_found() => Ok(false),
+        Err(failure) => Err(failure),
+    }
 }
 
-/// Reads the blob that `descriptor` names into a temporary file, and no more than its size. It is only ever asked
-/// of the repository: the `urls` that a descriptor may have are not followed.
-pub(super) async fn get(wire: &Wire, descriptor: &Descriptor) -> Result<Blob, Failure> {
-    let patience = wire.options().read_timeout;
-    let digest = descriptor.digest.to_string();
+/// What a request to mount came to.
+pub(super) enum Mounted {
+    /// The repository has the blob.
+    Yes,
+    /// It doesn't, but the registry waits for it at this place.
+    Upload(Option<Url>),
+}
+
+/// Asks the registry to take the blob from another of its repositories
+/// ([distribution-spec, mounting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)).
+/// That it doesn't is no failure, whatever it says.
+pub(super) async fn mount(wire: &Wire, digest: Digest, from: &str) -> Result<Mounted, Failure> {
+    let mut url = wire.url("blobs/uploads/");
+    url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from);
+    match wire.send(Access::Mount, || empty(wire.clients().requests.post(url.clone()))).await {
+        Ok(response) if response.status() == StatusCode::CREATED => Ok(Mounted::Yes),
+        Ok(response) => Ok(Mounted::Upload(wire.place(&response)?)),
+        Err(failure) if failure.may_pass() => Err(failure),
+        Err(_) => Ok(Mounted::Upload(None)),
+    }
+}
+
+/// A part of a blob that has come.
+pub(super) struct Partial {
+    file: NamedTempFile,
+    length: u64,
+}
+
+impl Partial {
+    pub(super) fn new() -> Result<Partial, Error> {
+        let file = NamedTempFile::new().map_err(Error::io("write", &std::env::temp_dir()))?;
+        Ok(Partial { file, length: 0 })
+    }
+
+    fn keep(&mut self, piece: &[u8]) -> Result<(), Failure> {
+        self.file.write_all(piece).map_err(Error::io("write", self.file.path()))?;
+        self.length += piece.len() as u64;
+        Ok(())
+    }
+
+    fn truncate(&mut self) -> Result<(), Failure> {
+        let file = self.file.as_file_mut();
+        let emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
+        emptied.map_err(Error::io("write", self.file.path()))?;
+        self.length = 0;
+        Ok(())
+    }
+}
+
+/// Reads the blob that `descriptor` names into the file of `partial`, from where an earlier try ended, and no more than
+/// its size. It is only ever asked of the repository: the `urls` that a descriptor may have are not followed.
+pub(super) async fn get(
+    wire: &Wire,
+    descriptor: &Descriptor,
+    partial: &Mutex<Option<Partial>>,
+) -> Result<Blob, Failure> {
+    let taken = partial.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let mut part = match taken {
+        Some(part) => part,
+        None => Partial::new()?,
+    };
+    match read(wire, descriptor, &mut part).await {
+        Ok(resumed) => match Blob::verified_temporary(descriptor.clone(), part.file.into_temp_path()) {
+            // The two parts are not of one blob: the next try reads all of it.
+            Err(error @ ImageError::Mismatch { .. }) if resumed => {
+                Err(Failure::Protocol { reason: error.to_string(), may_pass: true })
+            }
+            blob => Ok(blob?),
+        },
+        Err(failure) => {
+            *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
+            Err(failure)
+        }
+    }
+}
+
+/// Reads what is missing, and returns whether something was there.
+async fn read(wire: &Wire, descriptor: &Descriptor, part: &mut Partial) -> Result<bool, Failure> {
     let limit = descriptor.size;
-    let mut body = within(patience, wire.blobs.pull_blob_stream(&wire.image, digest.as_str())).await?;
-    if body.content_length.is_some_and(|length| length > limit) {
+    if part.length > 0 && part.length == limit {
+        return Ok(true);
+    }
+    let url = wire.blob_url(descriptor.digest);
+    let from = part.length;
+    let request = || match from {
+        0 => wire.clients().requests.get(url.clone()),
+        from => wire.clients().requests.get(url.clone()).header(RANGE, format!("bytes={from}-")),
+    };
+    let mut response = match wire.send(Access::Pull, request).await {
+        Err(failure) if failure.status() == Some(416) && from > 0 => {
+            part.truncate()?;
+            let reason = "it has less of the blob than it sent before".to_owned();
+            return Err(Failure::Protocol { reason, may_pass: true });
+        }
+        response => response?,
+    };
+    // It may send all of it again.
+    if from > 0 && !continues(&response, from) {
+        part.truncate()?;
+    }
+    if response.content_length().is_some_and(|length| length > limit - part.length) {
         return Err(Failure::TooLarge { limit });
     }
-    let mut file = tempfile::NamedTempFile::new().map_err(Error::io("write", &std::env::temp_dir()))?;
-    let mut left = limit;
-    loop {
-        let piece = match tokio::time::timeout(patience, body.next()).await {
-            Err(_) => return Err(Failure::Stalled(patience)),
-            Ok(None) => break,
-            Ok(Some(Ok(piece))) => piece,
-            Ok(Some(Err(error))) => match error.downcast::<reqwest::Error>() {
-                Ok(error) => return Err(error.into()),
-                // The digest is another. So we find below, with an error that says which.
-                Err(_) => break,
-            },
-        };
-        left = left.checked_sub(piece.len() as u64).ok_or(Failure::TooLarge { limit })?;
-        file.write_all(&piece).map_err(Error::io("write", file.path()))?;
-    }
-    Ok(Blob::verified_temporary(descriptor.clone(), file.into_temp_path())?)
-}
-
-/// Writes a blob with one request that has all of it, after one that asks where to.
-///
-/// The registry compares it with its digest, which it is told; it reports none that we could compare.
-pub(super) async fn put(wire: &Wire, blob: &Blob, progress: &dyn Progress) -> Result<(), Failure> {
-    let descriptor = blob.descriptor();
-    let digest = descriptor.digest.to_string();
-    let (sender, events) = unbounded_channel();
-    let pieces = stream::iter(Pieces { reader: blob.reader()?, left: descriptor.size, sender });
-    let upload = wire.blobs.push_blob_stream(&wire.image, pieces, &digest, Some(descriptor.size));
-    match watch(wire, upload, events, |bytes| progress.advance(descriptor, bytes)).await {
-        // It may have come after all: some registries don't say where they put it.
-        Err(Upload::Failed(OciDistributionError::RegistryNoLocationError))
-            if exists(wire, descriptor.digest).await? =>
-        {
-            Ok(())
+    while let Some(piece) = response.chunk().await? {
+        if piece.len() as u64 > limit - part.length {
+            return Err(Failure::TooLarge { limit });
         }
-        Err(Upload::Failed(error)) => Err(error.into()),
-        Err(Upload::Unreadable(error)) => Err(ImageError::Io(error).into()),
-        Err(Upload::Stalled) => Err(Failure::Stalled(wire.options().stall_timeout)),
-        Ok(_) => Ok(()),
+        part.keep(&piece)?;
+    }
+    Ok(from > 0)
+}
+
+/// Whether an answer has what comes after the first `from` bytes
+/// ([RFC 9110, Content-Range](https://www.rfc-editor.org/rfc/rfc9110.html#name-content-range)).
+fn continues(response: &Response, from: u64) -> bool {
+    let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
+    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
+    response.status() == StatusCode::PARTIAL_CONTENT && start == Some(from)
+}
+
+/// Writes a blob with one request that has all of it, after one that asks where to, unless that is known already
+/// ([distribution-spec, POST then PUT](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#post-then-put)).
+/// `again` says that it was tried before: then the blob may be there, and only the answer was lost.
+pub(super) async fn put(
+    wire: &Wire,
+    blob: &Blob,
+    place: Option<Url>,
+    again: bool,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
+    let descriptor = blob.descriptor();
+    if again && exists(wire, Access::Push, descriptor).await? {
+        return Ok(());
+    }
+    let mut place = match place {
+        Some(place) => place,
+        None => begin(wire).await?,
+    };
+    place.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
+    progress.begin(descriptor);
+    let failure = match upload(wire, blob, &place, progress).await {
+        Ok(response) => return confirmed(&response, descriptor.digest),
+        Err(failure @ Failure::Local(_)) => return Err(failure),
+        Err(failure) => failure,
+    };
+    match failure.status() {
+        // The upload is lost, with the part of the registry that knew of it: another may do better.
+        Some(status @ (404 | 416)) if !again => Err(Failure::Protocol {
+            reason: format!("it answered {status}, and knows nothing of the upload that it began"),
+            may_pass: true,
+        }),
+        // It may have kept the blob and still say no; that it is there is all that matters.
+        Some(401 | 403 | 413) => Err(failure),
+        Some(_) if exists(wire, Access::Push, descriptor).await.unwrap_or(false) => Ok(()),
+        _ => Err(failure),
     }
 }
 
-/// Why an upload ended early.
-enum Upload {
-    Failed(OciDistributionError),
-    /// The blob's own file.
-    Unreadable(io::Error),
-    Stalled,
+/// Begins an upload, and returns where it goes on.
+async fn begin(wire: &Wire) -> Result<Url, Failure> {
+    let url = wire.url("blobs/uploads/");
+    let response = wire.send(Access::Push, || empty(wire.clients().requests.post(url.clone()))).await?;
+    if let Some(place) = wire.place(&response)? {
+        return Ok(place);
+    }
+    // Docker's registry also names the upload itself.
+    let id = response.headers().get("Docker-Upload-UUID").and_then(|id| id.to_str().ok());
+    match id {
+        Some(id) => Ok(wire.url(&format!("blobs/uploads/{id}"))),
+        None => {
+            Err(Failure::Protocol { reason: "it names no place for the upload".to_owned(), may_pass: true })
+        }
+    }
+}
+
+/// Some registries and proxies refuse a POST that doesn't say how long it is.
+fn empty(request: RequestBuilder) -> RequestBuilder {
+    request.header(CONTENT_LENGTH, 0)
+}
+
+fn confirmed(response: &Response, expected: Digest) -> Result<(), Failure> {
+    match reported_digest(response.headers())? {
+        Some(found) if found != expected => Err(Failure::WrongDigest { expected, found }),
+        _ => Ok(()),
+    }
+}
+
+/// Sends the content, and watches that it goes on.
+async fn upload(wire: &Wire, blob: &Blob, place: &Url, progress: &dyn Progress) -> Result<Response, Failure> {
+    let descriptor = blob.descriptor();
+    let (sender, events) = unbounded_channel();
+    let request = || {
+        // What can't be opened is cut short at its start.
+        let reader = blob.reader().unwrap_or_else(|_| Box::new(io::empty()));
+        let pieces = Pieces { reader, left: descriptor.size, sender: sender.clone() };
+        let request = wire.clients().uploads.put(place.clone());
+        request
+            .header(CONTENT_TYPE, "application/octet-stream")
+            .header(CONTENT_LENGTH, descriptor.size)
+            .body(Body::wrap_stream(stream::iter(pieces)))
+    };
+    let advance = |bytes| progress.advance(descriptor, bytes);
+    watch(wire, wire.send(Access::Push, request), events, advance).await
 }
 
 /// Waits for an upload as long as it takes pieces, and passes on how many bytes they have.
-async fn watch<T>(
+async fn watch(
     wire: &Wire,
-    upload: impl Future<Output = Result<T, OciDistributionError>>,
+    upload: impl Future<Output = Result<Response, Failure>>,
     mut events: UnboundedReceiver<io::Result<u64>>,
     advance: impl Fn(u64),
-) -> Result<T, Upload> {
+) -> Result<Response, Failure> {
+    let patience = wire.options().stall_timeout;
     let mut upload = pin!(upload);
-    let hear = |event: io::Result<u64>| event.map(&advance).map_err(Upload::Unreadable);
+    let hear = |event: io::Result<u64>| event.map(&advance).map_err(|e| Failure::from(ImageError::Io(e)));
     let result = loop {
         tokio::select! {
             biased;
             Some(event) = events.recv() => hear(event)?,
             result = &mut upload => break result,
-            () = tokio::time::sleep(wire.options().stall_timeout) => return Err(Upload::Stalled),
+            () = tokio::time::sleep(patience) => return Err(Failure::Stalled(patience)),
         }
     };
     while let Ok(event) = events.try_recv() {
         hear(event)?;
     }
-    result.map_err(Upload::Failed)
+    result
+}
+
+fn length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// The pieces of a blob. They are read when the connection takes them, and announced, because the request outlives
@@ -113,7 +273,7 @@ struct Pieces {
 }
 
 impl Iterator for Pieces {
-    type Item = Result<Bytes, OciDistributionError>;
+    type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.left == 0 {
@@ -130,7 +290,7 @@ impl Iterator for Pieces {
                 self.left = 0;
                 let kind = error.kind();
                 let _ = self.sender.send(Err(error));
-                Some(Err(OciDistributionError::IoError(kind.into())))
+                Some(Err(kind.into()))
             }
         }
     }
@@ -153,7 +313,7 @@ impl Pieces {
 mod tests {
     use super::*;
 
-    fn pieces(bytes: Vec<u8>, size: u64) -> (Vec<Result<Bytes, OciDistributionError>>, Vec<io::Result<u64>>) {
+    fn pieces(bytes: Vec<u8>, size: u64) -> (Vec<io::Result<Bytes>>, Vec<io::Result<u64>>) {
         let (sender, mut events) = unbounded_channel();
         let pieces = Pieces { reader: Box::new(io::Cursor::new(bytes)), left: size, sender }.collect();
         (pieces, std::iter::from_fn(|| events.try_recv().ok()).collect())

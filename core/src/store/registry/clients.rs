@@ -1,31 +1,125 @@
-//! The two HTTP clients: how they connect, and what of the machine they use.
+//! The HTTP clients: how they connect, and what of the machine they use.
 
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use oci_client::client::{ClientConfig, ClientProtocol};
 use reqwest::redirect::{Attempt, Policy};
+use reqwest::{Certificate, Client, ClientBuilder, Identity};
 
-use super::RegistryOptions;
 use super::failure::cause;
+use super::{RegistryError, RegistryOptions};
 
 /// How we call ourselves.
 const USER_AGENT: &str = concat!("wasm-oci/", env!("CARGO_PKG_VERSION"));
 /// More than this many redirects lead nowhere.
 const MAX_REDIRECTS: usize = 5;
 
-/// The client for manifests.
-pub(super) fn for_manifests(registry: &str, options: &RegistryOptions) -> Result<reqwest::Client, String> {
-    let builder = reqwest::Client::builder()
-        .user_agent(USER_AGENT)
-        .connect_timeout(options.connect_timeout)
-        .read_timeout(options.read_timeout)
-        .redirect(Policy::custom(redirect));
-    let builder = if is_loopback(registry) { builder.no_proxy() } else { builder };
-    builder.build().map_err(|error| cause(&error))
+/// Files for TLS beside what the system has.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Tls {
+    /// Certificates, in PEM, of authorities that are trusted beside the system's.
+    pub authorities: Vec<PathBuf>,
+    /// Our own certificate and its key, in PEM, for registries that want one.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
-/// `reqwest` drops the credentials when a redirect leads to another scheme, host or port; this also keeps what is
-/// read from coming over plain http.
+impl Tls {
+    /// What is there for the registry `host` (with its port) where Docker, containerd's tools and podman look:
+    /// `HOST/*.crt` is an authority, `HOST/*.cert` a certificate of ours, with its key in `HOST/*.key`
+    /// ([Docker's documentation](https://docs.docker.com/engine/security/certificates/)).
+    #[must_use]
+    pub fn for_registry(host: &str) -> Tls {
+        let mut folders =
+            vec![PathBuf::from("/etc/docker/certs.d"), PathBuf::from("/etc/containers/certs.d")];
+        if let Some(home) = std::env::home_dir() {
+            folders
+                .extend([".config/containers/certs.d", ".config/docker/certs.d"].map(|dir| home.join(dir)));
+        }
+        Tls::in_folders(folders.iter().map(|folder| folder.join(host)))
+    }
+
+    fn in_folders(folders: impl Iterator<Item = PathBuf>) -> Tls {
+        let mut tls = Tls::default();
+        for folder in folders {
+            let entries = folder.read_dir().into_iter().flatten().flatten();
+            let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+            files.sort();
+            for file in files {
+                let key = file.with_extension("key");
+                match file.extension().and_then(|extension| extension.to_str()) {
+                    Some("crt") => tls.authorities.push(file),
+                    Some("cert") if key.is_file() => tls.identity = tls.identity.or(Some((file, key))),
+                    _ => {}
+                }
+            }
+        }
+        tls
+    }
+}
+
+/// One client for each kind of request.
+pub(super) struct Clients {
+    /// What is answered soon.
+    pub(super) requests: Client,
+    /// Uploads: `reqwest` counts their whole time to `read_timeout`, however well they go on.
+    pub(super) uploads: Client,
+    /// Tokens, which follow no redirect.
+    pub(super) tokens: Client,
+}
+
+impl Clients {
+    pub(super) fn new(registry: &str, options: &RegistryOptions) -> Result<Clients, RegistryError> {
+        // Another part of the process may have chosen one; then that one is used.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let build = |builder: ClientBuilder| {
+            builder.build().map_err(|error| RegistryError::Client { reason: cause(&error) })
+        };
+        let builder = || builder(registry, options);
+        Ok(Clients {
+            requests: build(builder()?.read_timeout(options.read_timeout))?,
+            uploads: build(builder()?)?,
+            tokens: build(builder()?.read_timeout(options.read_timeout).redirect(Policy::none()))?,
+        })
+    }
+}
+
+fn builder(registry: &str, options: &RegistryOptions) -> Result<ClientBuilder, RegistryError> {
+    let mut builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(options.connect_timeout)
+        .redirect(Policy::custom(redirect));
+    if is_loopback(registry) {
+        builder = builder.no_proxy();
+    }
+    for path in &options.tls.authorities {
+        let unusable = |reason: &str| unusable("certificate authority", path, reason);
+        let certificates = Certificate::from_pem_bundle(&read("certificate authority", path)?)
+            .map_err(|error| unusable(&cause(&error)))?;
+        if certificates.is_empty() {
+            return Err(unusable("there is no certificate in it"));
+        }
+        builder = builder.tls_certs_merge(certificates);
+    }
+    if let Some((certificate, key)) = &options.tls.identity {
+        let mut pem = read("certificate", certificate)?;
+        pem.push(b'\n');
+        pem.extend(read("key of the certificate", key)?);
+        let identity = Identity::from_pem(&pem)
+            .map_err(|_| unusable("certificate", certificate, "it, or its key, is not in PEM"))?;
+        builder = builder.identity(identity);
+    }
+    Ok(builder)
+}
+
+fn read(what: &str, path: &Path) -> Result<Vec<u8>, RegistryError> {
+    std::fs::read(path).map_err(|error| unusable(what, path, &error.to_string()))
+}
+
+fn unusable(what: &str, path: &Path, reason: &str) -> RegistryError {
+    RegistryError::Client { reason: format!("the {what} `{}` can't be used: {reason}", path.display()) }
+}
+
+/// `reqwest` drops the credentials when a redirect leads to another host or port; this also keeps what is read from
+/// coming over plain http.
 fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
     if attempt.previous().len() > MAX_REDIRECTS {
@@ -35,43 +129,6 @@ fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
     } else {
         attempt.follow()
     }
-}
-
-/// The client for blobs, without a time limit of its own: `reqwest` counts the whole time of an upload to
-/// `read_timeout`, however well that goes on.
-pub(super) fn for_blobs(registry: &str, options: &RegistryOptions) -> Result<oci_client::Client, String> {
-    oci_client(registry, options, None)
-}
-
-/// The client for tokens.
-pub(super) fn for_tokens(registry: &str, options: &RegistryOptions) -> Result<oci_client::Client, String> {
-    oci_client(registry, options, Some(options.read_timeout))
-}
-
-fn oci_client(
-    registry: &str,
-    options: &RegistryOptions,
-    read_timeout: Option<Duration>,
-) -> Result<oci_client::Client, String> {
-    // `oci-client` has no setting for no proxy at all; this is one that is used for nothing.
-    let (http_proxy, no_proxy) = match is_loopback(registry) {
-        true => (Some("http://localhost".to_owned()), Some("*,0.0.0.0/0,::/0".to_owned())),
-        false => (None, None),
-    };
-    let config = ClientConfig {
-        protocol: if options.insecure { ClientProtocol::Http } else { ClientProtocol::Https },
-        use_monolithic_push: true,
-        connect_timeout: Some(options.connect_timeout),
-        read_timeout,
-        user_agent: USER_AGENT,
-        // It can't get another, and so keeps the one it was given; whether that is stale, the registry says.
-        default_token_expiration_secs: 24 * 60 * 60,
-        http_proxy,
-        no_proxy,
-        ..ClientConfig::default()
-    };
-    // Not `new`, which would go on with other settings when it can't have these.
-    oci_client::Client::try_from(config).map_err(|error| cause(&error))
 }
 
 /// Whether the registry runs on this machine, where nobody listens between us and it, and no proxy is needed.
@@ -95,5 +152,30 @@ mod tests {
         for host in ["ghcr.io", "localhost.example.com", "128.0.0.1:5000", "127.0.0.1.nip.io", "[::2]:5000"] {
             assert!(!is_loopback(host), "{host}");
         }
+    }
+
+    #[test]
+    fn docker_s_folder_of_certificates_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["ca.crt", "b.crt", "client.cert", "client.key", "lone.cert", "readme"] {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let tls = Tls::in_folders([folder.path().to_owned(), folder.path().join("missing")].into_iter());
+        let at = |name: &str| folder.path().join(name);
+        assert_eq!(tls.authorities, [at("b.crt"), at("ca.crt")]);
+        assert_eq!(tls.identity, Some((at("client.cert"), at("client.key"))));
+    }
+
+    #[test]
+    fn a_file_that_is_no_certificate_is_named() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let with = |tls: Tls| Clients::new("r.io", &RegistryOptions { tls, ..RegistryOptions::default() });
+        for path in [file.path(), Path::new("/no/such.pem")] {
+            let tls = Tls { authorities: vec![path.to_owned()], identity: None };
+            let error = with(tls).err().unwrap().to_string();
+            assert!(error.contains(&path.display().to_string()), "{error}");
+        }
+        let identity = Some((file.path().to_owned(), file.path().to_owned()));
+        assert!(with(Tls { authorities: Vec::new(), identity }).is_err());
     }
 }

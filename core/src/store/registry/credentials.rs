@@ -4,6 +4,8 @@ use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::time::Duration;
 
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
@@ -23,6 +25,8 @@ pub enum Credentials {
         /// Their password or access token.
         password: Secret,
     },
+    /// A token that stands for a user, from which others are made: what some registries give instead of a password.
+    IdentityToken(Secret),
 }
 
 /// Text that is not to be seen: what prints it prints `<redacted>`.
@@ -57,60 +61,98 @@ impl fmt::Display for Secret {
 /// The result of looking into one file: nothing for this registry is no error.
 type Found = Result<Option<DockerCredential>, CredentialRetrievalError>;
 
+/// How long a credential helper may take. Some ask the user.
+const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
+
 impl Credentials {
-    /// What `docker login` or, failing that, `podman login` stored for the registry `host` (with its port, as in
-    /// a reference): in the configuration file itself, or with the credential helper that it names, which is run
-    /// and waited for. [`Credentials::Anonymous`] when there is nothing.
+    /// What is stored for `repository` of the registry `host` (with its port, as in a reference) by `docker login` or,
+    /// failing that, `podman login`: in the configuration file itself, or with the credential helper that it names, which
+    /// is run and waited for. [`Credentials::Anonymous`] when there is nothing.
     ///
-    /// The files are `config.json` in `$DOCKER_CONFIG` or `~/.docker`, and `$REGISTRY_AUTH_FILE` or
-    /// `containers/auth.json` in `$XDG_RUNTIME_DIR`.
+    /// The places are the variable `DOCKER_AUTH_CONFIG`, which holds such a file itself; `config.json` in
+    /// `$DOCKER_CONFIG` or `~/.docker`; and `$REGISTRY_AUTH_FILE` or `containers/auth.json` in `$XDG_RUNTIME_DIR`, where
+    /// there may be something for a repository alone
+    /// ([containers-auth.json](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)).
     ///
     /// # Errors
-    /// [`RegistryError::InvalidCredentials`] when there is something that can't be read or used. What a helper
-    /// printed is not in it, since that may be a secret.
-    pub fn for_registry(host: &str) -> Result<Credentials, RegistryError> {
-        let places: [fn(&str) -> Found; 2] = [docker, podman];
-        for look in places {
-            for server in servers(host) {
-                let found = look(server).map_err(|error| invalid(host, describe(&error)))?;
-                if let Some(credential) = found {
-                    return Credentials::of(host, credential);
-                }
+    /// [`RegistryError::InvalidCredentials`] when there is something that can't be read or used, or a helper takes
+    /// longer than a minute. What a helper printed is not in it, since that may be a secret.
+    pub fn for_repository(host: &str, repository: &str) -> Result<Credentials, RegistryError> {
+        let (sender, receiver) = mpsc::channel();
+        let (owned, repository) = (host.to_owned(), repository.to_owned());
+        // A thread, because a helper that hangs can't be stopped from here; it doesn't keep the process alive.
+        std::thread::spawn(move || sender.send(look(&owned, &repository)));
+        match receiver.recv_timeout(HELPER_TIMEOUT) {
+            Ok(Ok(None)) => Ok(Credentials::Anonymous),
+            Ok(Ok(Some(credential))) => Ok(Credentials::of(credential)),
+            Ok(Err(error)) => Err(invalid(host, describe(&error))),
+            Err(_) => {
+                let seconds = HELPER_TIMEOUT.as_secs();
+                Err(invalid(host, format!("the credential helper said nothing for {seconds} seconds")))
             }
         }
-        Ok(Credentials::Anonymous)
     }
 
-    fn of(host: &str, credential: DockerCredential) -> Result<Credentials, RegistryError> {
+    fn of(credential: DockerCredential) -> Credentials {
         match credential {
             DockerCredential::UsernamePassword(username, password) => {
-                Ok(Credentials::Basic { username, password: Secret(password) })
+                Credentials::Basic { username, password: Secret(password) }
             }
-            DockerCredential::IdentityToken(_) => {
-                let reason =
-                    "`docker login` stored an identity token, which is not supported yet: log in with a \
-                              user name and an access token"
-                        .to_owned();
-                Err(invalid(host, reason))
-            }
+            DockerCredential::IdentityToken(token) => Credentials::IdentityToken(Secret(token)),
         }
     }
 }
 
-/// What the registry may be called in the files. Docker Hub is there under the address of its first version.
-fn servers(host: &str) -> Vec<&str> {
+fn look(host: &str, repository: &str) -> Found {
+    for server in servers(host) {
+        for find in [variable, docker] {
+            if let Some(found) = find(server)? {
+                return Ok(Some(found));
+            }
+        }
+    }
+    // The more it says, the more it is meant.
+    let whole = format!("{host}/{repository}");
+    let mut key = whole.as_str();
+    loop {
+        if let Some(found) = podman(key)? {
+            return Ok(Some(found));
+        }
+        match key.rsplit_once('/') {
+            Some((shorter, _)) => key = shorter,
+            None => return Ok(None),
+        }
+    }
+}
+
+/// What the registry may be called in Docker's files. Docker Hub is there under the address of its first version.
+pub(super) fn servers(host: &str) -> Vec<&str> {
     match host {
         "docker.io" | "index.docker.io" => vec!["https://index.docker.io/v1/", "docker.io"],
         host => vec![host],
     }
 }
 
-fn docker(server: &str) -> Found {
-    let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    match directory.or_else(|| Some(std::env::home_dir()?.join(".docker"))) {
-        Some(directory) => in_file(&directory.join("config.json"), server),
-        None => Ok(None),
+fn variable(server: &str) -> Found {
+    match std::env::var("DOCKER_AUTH_CONFIG") {
+        Ok(text) => or_none(docker_credential::get_credential_from_reader(text.as_bytes(), server)),
+        Err(_) => Ok(None),
     }
+}
+
+/// Where `docker login` keeps what it is told.
+pub(super) fn docker_config() -> Option<PathBuf> {
+    let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
+    Some(directory.or_else(|| Some(std::env::home_dir()?.join(".docker")))?.join("config.json"))
+}
+
+/// The file that podman and skopeo are told to use instead of all others.
+pub(super) fn auth_file() -> Option<PathBuf> {
+    std::env::var_os("REGISTRY_AUTH_FILE").map(PathBuf::from)
+}
+
+fn docker(server: &str) -> Found {
+    docker_config().map_or(Ok(None), |path| in_file(&path, server))
 }
 
 /// Opens the file itself, because the crate has one error for a file that is missing and one that is damaged.
@@ -171,7 +213,7 @@ fn describe(error: &CredentialRetrievalError) -> String {
     }
 }
 
-fn invalid(registry: &str, reason: String) -> RegistryError {
+pub(super) fn invalid(registry: &str, reason: String) -> RegistryError {
     RegistryError::InvalidCredentials { registry: registry.to_owned(), reason }
 }
 
@@ -218,7 +260,7 @@ mod tests {
         // `me:hunter2`, as `docker login` encodes it.
         std::fs::write(&path, r#"{"auths":{"https://a.io/v2/":{"auth":"bWU6aHVudGVyMg=="}}}"#).unwrap();
         let expected = Credentials::Basic { username: "me".into(), password: Secret::new("hunter2") };
-        assert_eq!(Credentials::of("a.io", in_file(&path, "a.io").unwrap().unwrap()).unwrap(), expected);
+        assert_eq!(Credentials::of(in_file(&path, "a.io").unwrap().unwrap()), expected);
         assert_eq!(in_file(&path, "b.io").unwrap(), None);
         std::fs::write(&path, "{").unwrap();
         assert_eq!(in_file(&path, "a.io").unwrap_err(), CredentialRetrievalError::ConfigReadError);
@@ -231,8 +273,9 @@ mod tests {
     }
 
     #[test]
-    fn identity_tokens_are_named_in_the_error() {
-        let error = Credentials::of("a.io", DockerCredential::IdentityToken("hunter2".into())).unwrap_err();
-        assert!(error.to_string().contains("identity token") && !error.to_string().contains("hunter2"));
+    fn identity_tokens_are_kept_as_such() {
+        let credentials = Credentials::of(DockerCredential::IdentityToken("hunter2".into()));
+        assert_eq!(credentials, Credentials::IdentityToken(Secret::new("hunter2")));
+        assert!(!format!("{credentials:?}").contains("hunter2"));
     }
 }

@@ -1,5 +1,7 @@
 //! What can go wrong with a registry.
 
+use std::time::Duration;
+
 use crate::image::Digest;
 
 /// Why a registry can't be read or written. Each variant says what was being done and what to do next; none
@@ -33,8 +35,41 @@ pub enum RegistryError {
         /// How long we waited.
         seconds: u64,
     },
+    /// The registry's certificate is not one that is trusted here, or ours is not one that it trusts.
+    #[error(
+        "can't {action}: no secure connection to {registry} ({reason}): name the authority that vouches for it with \
+         `--ca FILE`, or put that into /etc/docker/certs.d/{registry}/ca.crt"
+    )]
+    Untrusted {
+        /// What was being done.
+        action: String,
+        /// Host and port of the registry.
+        registry: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The registry sends us for a token to a host that its credentials don't belong to.
+    #[error("can't {action}: {registry} wants the credentials to be sent to {host}, {}", realm_advice(host, *safe))]
+    UntrustedTokenServer {
+        /// What was being done.
+        action: String,
+        /// Host and port of the registry.
+        registry: String,
+        /// Where it wants them to be sent.
+        host: String,
+        /// Whether that is over TLS, as the way to the registry.
+        safe: bool,
+    },
+    /// The registry doesn't let anybody delete this.
+    #[error("can't {action}: {reason}")]
+    Undeletable {
+        /// What was being done.
+        action: String,
+        /// Why, and what to do.
+        reason: String,
+    },
     /// The registry wants to know who we are, or doesn't believe it (401).
-    #[error("can't {action}: {registry} {}{message}: log in with `docker login {registry}`", wants(user.as_deref()))]
+    #[error("can't {action}: {registry} {}{message}: log in with `wasm-oci login {registry}` or `docker login {registry}`", wants(user.as_deref()))]
     Unauthorized {
         /// What was being done.
         action: String,
@@ -48,7 +83,7 @@ pub enum RegistryError {
     /// The registry doesn't allow it to this user (403).
     #[error(
         "can't {action}: {registry} doesn't allow it{message}: ask for access to the repository, or log in as \
-         another user with `docker login {registry}`"
+         another user with `wasm-oci login {registry}` or `docker login {registry}`"
     )]
     Denied {
         /// What was being done.
@@ -78,7 +113,7 @@ pub enum RegistryError {
         message: String,
     },
     /// The registry said no for another reason.
-    #[error("can't {action}: the registry answered {status}{message}{}", status_advice(*status))]
+    #[error("can't {action}: the registry answered {status}{message}{}", status_advice(*status, *wait))]
     Rejected {
         /// What was being done.
         action: String,
@@ -89,6 +124,8 @@ pub enum RegistryError {
         code: Option<String>,
         /// What the registry said, in parentheses, or nothing.
         message: String,
+        /// How long it asks to wait, when that is too long.
+        wait: Option<Duration>,
     },
     /// More bytes than the descriptor says, or than we read into memory.
     #[error(
@@ -146,6 +183,7 @@ impl RegistryError {
         matches!(
             self,
             RegistryError::Unauthorized { .. }
+                | RegistryError::UntrustedTokenServer { .. }
                 | RegistryError::Denied { .. }
                 | RegistryError::InvalidCredentials { .. }
         )
@@ -166,11 +204,32 @@ fn wants(user: Option<&str>) -> String {
     }
 }
 
-fn status_advice(status: u16) -> &'static str {
+fn realm_advice(host: &str, safe: bool) -> String {
+    if safe {
+        format!(
+            "another owner's by its name; nothing was sent there: if it should be, say `--token-server {host}`"
+        )
+    } else {
+        "over plain http; nothing was sent there: it has to be https".to_owned()
+    }
+}
+
+fn status_advice(status: u16, wait: Option<Duration>) -> String {
+    if let Some(wait) = wait {
+        let seconds = wait.as_secs();
+        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        let wait = match (hours, minutes) {
+            (0, minutes) => format!("{minutes}m"),
+            (hours, 0) => format!("{hours}h"),
+            (hours, minutes) => format!("{hours}h {minutes}m"),
+        };
+        return format!(": it asks to wait for {wait}");
+    }
     match status {
         413 => ": it is larger than this registry takes",
         408 | 429 => ": wait a while, and try again",
         500.. => ": that is the registry's own trouble, try again later",
         _ => "",
     }
+    .to_owned()
 }

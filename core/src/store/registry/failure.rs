@@ -1,34 +1,64 @@
 //! What goes wrong in a single request, before it is known to users as a [`RegistryError`].
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
-use oci_client::errors::{OciDistributionError, OciError};
+use reqwest::Response;
 use serde::Deserialize;
 
 use super::super::Error;
+use super::retry::asked;
 use super::{Credentials, RegistryError, RegistryOptions};
 use crate::image::{Digest, Error as ImageError};
+
+/// How much of an answer that says no is read.
+const MAX_ERROR_BODY: usize = 1 << 16;
 
 /// Why one request failed.
 pub(super) enum Failure {
     /// No answer, or half of one.
     Transport(reqwest::Error),
-    /// An answer that says no, with the start of its body.
-    Answer { status: u16, body: Vec<u8> },
+    /// An answer that says no.
+    Answer(Answer),
     /// Nothing happened for so long.
     Stalled(Duration),
     /// More came than there may be.
     TooLarge { limit: u64 },
     /// A manifest, or what the registry says of one, has another digest.
     WrongDigest { expected: Digest, found: Digest },
-    /// Not the answer of a registry.
-    Protocol(String),
+    /// Not the answer of a registry; the next one may be one.
+    Protocol { reason: String, may_pass: bool },
+    /// The registry wants a token from where the credentials don't belong.
+    UntrustedRealm { host: String, safe: bool },
     /// Credentials that can't be put into a header.
     Credentials(&'static str),
-    /// No client can be made.
-    Client(String),
     /// What is sent can't be read, or what is received can't be stored, on this machine.
     Local(Error),
+}
+
+/// An answer that says no, with the start of its body.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    /// How long it asks to wait.
+    pub(super) asked: Option<Duration>,
+}
+
+impl Answer {
+    pub(super) async fn of(mut response: Response) -> Answer {
+        let (status, asked) = (response.status().as_u16(), asked(response.headers()));
+        let mut body = Vec::new();
+        // The status says enough when the rest doesn't come.
+        while let Ok(Some(piece)) = response.chunk().await {
+            body.extend_from_slice(&piece);
+            if body.len() > MAX_ERROR_BODY {
+                body.truncate(MAX_ERROR_BODY);
+                break;
+            }
+        }
+        Answer { status, body, asked }
+    }
 }
 
 /// Who was asked for what.
@@ -39,6 +69,8 @@ pub(super) struct Context<'a> {
     pub(super) registry: &'a str,
     /// Scheme, host and port.
     pub(super) origin: &'a str,
+    /// As whom.
+    pub(super) credentials: &'a Credentials,
     pub(super) options: &'a RegistryOptions,
 }
 
@@ -49,6 +81,9 @@ impl Failure {
         let registry = context.registry.to_owned();
         let error = match self {
             Failure::Local(error) => return error,
+            Failure::Transport(error) if is_untrusted(&error) => {
+                RegistryError::Untrusted { action, registry, reason: cause(&error) }
+            }
             Failure::Transport(error) if error.is_connect() => {
                 let limit = context.options.connect_timeout.as_secs();
                 let too_slow = || format!("no connection within {limit} seconds");
@@ -62,34 +97,70 @@ impl Failure {
                 RegistryError::Protocol { action, registry, reason: cause(&error) }
             }
             Failure::Transport(error) => RegistryError::Interrupted { action, reason: cause(&error) },
-            Failure::Answer { status, body } => rejected(status, &body, context),
+            Failure::Answer(answer) => rejected(&answer, context),
             Failure::Stalled(limit) => RegistryError::TimedOut { action, seconds: limit.as_secs() },
             Failure::TooLarge { limit } => RegistryError::TooLarge { action, limit },
             Failure::WrongDigest { expected, found } => {
                 RegistryError::WrongDigest { action, expected, found }
             }
-            Failure::Protocol(reason) => RegistryError::Protocol { action, registry, reason },
+            Failure::Protocol { reason, .. } => RegistryError::Protocol { action, registry, reason },
+            Failure::UntrustedRealm { host, safe } => {
+                RegistryError::UntrustedTokenServer { action, registry, host, safe }
+            }
             Failure::Credentials(reason) => {
                 RegistryError::InvalidCredentials { registry, reason: reason.to_owned() }
             }
-            Failure::Client(reason) => RegistryError::Client { reason },
         };
         error.into()
     }
 
+    /// Not the answer of a registry.
+    pub(super) fn protocol(reason: impl Into<String>) -> Failure {
+        Failure::Protocol { reason: reason.into(), may_pass: false }
+    }
+
+    /// The status of an answer that says no.
+    pub(super) fn status(&self) -> Option<u16> {
+        match self {
+            Failure::Answer(answer) => Some(answer.status),
+            _ => None,
+        }
+    }
+
     /// Whether the registry doesn't have what was asked for.
     pub(super) fn is_not_found(&self) -> bool {
-        matches!(self, Failure::Answer { status: 404, .. })
+        self.status() == Some(404)
+    }
+
+    /// Whether there was nobody to ask.
+    pub(super) fn is_connect(&self) -> bool {
+        matches!(self, Failure::Transport(error) if error.is_connect())
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Failure::Transport(error) => !(error.is_builder() || error.is_redirect() || is_untrusted(error)),
+            Failure::Answer(answer) => matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504),
+            Failure::Stalled(_) => true,
+            Failure::Protocol { may_pass, .. } => *may_pass,
+            _ => false,
+        }
+    }
+
+    /// How long the registry asks to wait.
+    pub(super) fn asked(&self) -> Option<Duration> {
+        match self {
+            Failure::Answer(answer) => answer.asked,
+            _ => None,
+        }
     }
 }
 
 impl From<reqwest::Error> for Failure {
     fn from(error: reqwest::Error) -> Failure {
-        match error.status() {
-            Some(status) => Failure::Answer { status: status.as_u16(), body: Vec::new() },
-            // Its address may have an upload's or a redirect's secrets in the query.
-            None => Failure::Transport(error.without_url()),
-        }
+        // Its address may have an upload's or a redirect's secrets in the query.
+        Failure::Transport(error.without_url())
     }
 }
 
@@ -105,73 +176,44 @@ impl From<ImageError> for Failure {
     }
 }
 
-impl From<OciDistributionError> for Failure {
-    fn from(error: OciDistributionError) -> Failure {
-        use OciDistributionError as Oci;
-        match error {
-            Oci::RequestError(error) => error.into(),
-            Oci::UnauthorizedError { .. } => Failure::Answer { status: 401, body: Vec::new() },
-            // The answer of a token service that doesn't give one.
-            Oci::AuthenticationFailure(body) => Failure::Answer { status: 401, body: body.into_bytes() },
-            Oci::ServerError { code, message, .. } => {
-                Failure::Answer { status: code, body: message.into_bytes() }
-            }
-            // The client drops the status here, and keeps the error's code, which stands for one.
-            Oci::RegistryError { envelope, .. } => Failure::Answer {
-                status: envelope.errors.first().map_or(400, status_of),
-                body: serde_json::to_vec(&envelope).unwrap_or_default(),
-            },
-            Oci::IoError(error) => match error.downcast::<reqwest::Error>() {
-                Ok(error) => error.into(),
-                Err(error) => Failure::Protocol(error.to_string()),
-            },
-            // What was decoded is left out: it may be a token.
-            Oci::RegistryTokenDecodeError(_) => Failure::Protocol("its token can't be read".to_owned()),
-            Oci::RegistryNoLocationError => Failure::Protocol("it names no place for the upload".to_owned()),
-            Oci::UrlParseError(_) => Failure::Protocol("it names a place that is no URL".to_owned()),
-            error => Failure::Protocol(error.to_string()),
+/// Whether the registry's certificate, or ours, was not accepted.
+fn is_untrusted(error: &reqwest::Error) -> bool {
+    let mut source: Option<&(dyn StdError + 'static)> = Some(error);
+    while let Some(error) = source {
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref());
+        if let Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) = tls {
+            return true;
         }
+        source = error.source();
     }
+    false
 }
 
-/// The status that goes with an error's code
-/// ([distribution](https://distribution.github.io/distribution/spec/api/#errors-2)).
-fn status_of(error: &OciError) -> u16 {
-    use oci_client::errors::OciErrorCode as Code;
-    match error.code {
-        Code::Unauthorized => 401,
-        Code::Denied => 403,
-        Code::BlobUnknown
-        | Code::BlobUploadUnknown
-        | Code::ManifestBlobUnknown
-        | Code::ManifestUnknown
-        | Code::NameUnknown => 404,
-        Code::Unsupported => 405,
-        Code::Toomanyrequests => 429,
-        _ => 400,
-    }
-}
-
-fn rejected(status: u16, body: &[u8], context: &Context<'_>) -> RegistryError {
-    let (code, text) = said(body);
+fn rejected(answer: &Answer, context: &Context<'_>) -> RegistryError {
+    let status = answer.status;
+    let (code, text) = said(&answer.body);
     let message = text.map(|text| format!(" ({text})")).unwrap_or_default();
     let action = context.action.to_owned();
     let registry = context.registry.to_owned();
     match status {
         401 => {
-            let user = user(&context.options.credentials);
+            let user = user(context.credentials);
             RegistryError::Unauthorized { action, registry, user, message }
         }
         403 => RegistryError::Denied { action, registry, message },
         404 => RegistryError::NotFound { action, message },
-        _ => RegistryError::Rejected { action, status, code, message },
+        _ => {
+            let wait = answer.asked.filter(|asked| *asked > context.options.retry.patience);
+            RegistryError::Rejected { action, status, code, message, wait }
+        }
     }
 }
 
 fn user(credentials: &Credentials) -> Option<String> {
     match credentials {
         Credentials::Basic { username, .. } => Some(username.clone()),
-        Credentials::Anonymous => None,
+        Credentials::Anonymous | Credentials::IdentityToken(_) => None,
     }
 }
 
@@ -223,8 +265,9 @@ mod tests {
 
     fn explained(failure: Failure) -> RegistryError {
         let credentials = Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
-        let options = &RegistryOptions { credentials, ..RegistryOptions::default() };
-        let context = Context { action: "push", registry: "ghcr.io", origin: "https://ghcr.io", options };
+        let options = &RegistryOptions::default();
+        let (registry, origin, credentials) = ("ghcr.io", "https://ghcr.io", &credentials);
+        let context = Context { action: "push", registry, origin, credentials, options };
         match failure.explain(&context) {
             Error::Registry(error) => error,
             error => panic!("{error}"),
@@ -232,7 +275,7 @@ mod tests {
     }
 
     fn answer(status: u16, body: &str) -> RegistryError {
-        explained(Failure::Answer { status, body: body.as_bytes().to_vec() })
+        explained(Failure::Answer(Answer { status, body: body.as_bytes().to_vec(), asked: None }))
     }
 
     #[test]
@@ -265,15 +308,22 @@ mod tests {
     }
 
     #[test]
-    fn the_client_s_errors_keep_their_meaning() {
-        let envelope = r#"{"errors":[{"code":"BLOB_UNKNOWN","message":"blob unknown to registry"}]}"#;
-        let envelope = serde_json::from_str(envelope).unwrap();
-        let error = OciDistributionError::RegistryError { envelope, url: String::new() };
-        assert!(Failure::from(error).is_not_found());
-        let error = OciDistributionError::AuthenticationFailure("hunter2".to_owned());
-        let text = explained(error.into()).to_string();
-        assert!(!text.contains("hunter2"), "{text}");
-        let error = OciDistributionError::RegistryTokenDecodeError("hunter2".to_owned());
-        assert!(!explained(error.into()).to_string().contains("hunter2"));
+    fn only_what_may_pass_is_tried_again() {
+        let passes = |status| Failure::Answer(Answer { status, body: Vec::new(), asked: None }).may_pass();
+        for status in [408, 429, 500, 502, 503, 504] {
+            assert!(passes(status), "{status}");
+        }
+        for status in [301, 400, 401, 403, 404, 405, 409, 413, 416, 501] {
+            assert!(!passes(status), "{status}");
+        }
+        assert!(Failure::Stalled(Duration::ZERO).may_pass());
+        assert!(!Failure::protocol("x").may_pass() && !Failure::TooLarge { limit: 1 }.may_pass());
+    }
+
+    #[test]
+    fn a_wait_that_is_too_long_is_the_error() {
+        let hour = Some(Duration::from_secs(3_600));
+        let error = explained(Failure::Answer(Answer { status: 429, body: Vec::new(), asked: hour }));
+        assert!(error.to_string().contains("asks to wait for 1h"), "{error}");
     }
 }

@@ -1,13 +1,14 @@
 //! Manifests and indexes: asked for, read and written.
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
-use reqwest::{RequestBuilder, Response};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LINK};
+use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
 use super::super::Name;
+use super::auth::Access;
 use super::failure::Failure;
-use super::wire::{Authorization, Wire};
+use super::wire::{Wire, bounded_body};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
 
 /// What we can read.
@@ -20,8 +21,8 @@ const ACCEPTED: [MediaType; 4] = [
 /// The header with the digest of a manifest
 /// ([distribution-spec, pulling manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 const CONTENT_DIGEST: &str = "Docker-Content-Digest";
-/// How much of an answer that says no is read.
-const MAX_ERROR_BODY: usize = 1 << 16;
+/// More pages of tags than this have no end.
+const MAX_PAGES: usize = 1_000;
 
 /// A manifest as a registry gave it.
 pub(super) struct Received {
@@ -33,8 +34,7 @@ pub(super) struct Received {
 impl Received {
     /// The manifest of a name that says nothing of its type.
     pub(super) fn into_blob(self) -> Result<Blob, Failure> {
-        let untyped =
-            || Failure::Protocol("neither it nor the manifest says of what type that is".to_owned());
+        let untyped = || Failure::protocol("neither it nor the manifest says of what type that is");
         Ok(Blob::new(self.media_type.ok_or_else(untyped)?, self.bytes))
     }
 
@@ -43,7 +43,7 @@ impl Received {
         match self.media_type {
             Some(found) if found != descriptor.media_type => {
                 let expected = &descriptor.media_type;
-                Err(Failure::Protocol(format!("it calls {found} what the index calls {expected}")))
+                Err(Failure::protocol(format!("it calls {found} what the index calls {expected}")))
             }
             _ => Ok(Blob::verified(descriptor.clone(), self.bytes)?),
         }
@@ -51,14 +51,9 @@ impl Received {
 }
 
 /// Reads the manifest that `name` means, of which there may be `limit` bytes.
-pub(super) async fn get(
-    wire: &Wire,
-    authorization: &Authorization,
-    name: &Name,
-    limit: u64,
-) -> Result<Received, Failure> {
-    let url = wire.manifest_url(&name.to_string());
-    let response = send(authorization, accepting(wire.http.get(url))).await?;
+pub(super) async fn get(wire: &Wire, name: &Name, limit: u64) -> Result<Received, Failure> {
+    let url = url(wire, name);
+    let response = wire.send(Access::Pull, || accepting(wire.clients().requests.get(url.clone()))).await?;
     let reported = reported_digest(response.headers())?;
     let content_type = content_type(response.headers());
     let bytes = bounded_body(response, limit.min(MAX_DOCUMENT)).await?;
@@ -70,75 +65,84 @@ pub(super) async fn get(
     Ok(Received { media_type: media_type(content_type.as_deref(), &bytes)?, bytes })
 }
 
-/// Whether there is a manifest of this digest.
-pub(super) async fn exists(
-    wire: &Wire,
-    authorization: &Authorization,
-    digest: Digest,
-) -> Result<bool, Failure> {
-    let url = wire.manifest_url(&digest.to_string());
-    match send(authorization, accepting(wire.http.head(url))).await {
-        Ok(_) => Ok(true),
-        Err(failure) if failure.is_not_found() => Ok(false),
+/// What the registry says of a manifest that is not read.
+pub(super) enum Seen {
+    /// There is none.
+    Missing,
+    /// There is one; of which digest, it may say.
+    There(Option<Digest>),
+}
+
+/// Asks for a manifest without reading it.
+pub(super) async fn head(wire: &Wire, access: Access, name: &Name) -> Result<Seen, Failure> {
+    let url = url(wire, name);
+    match wire.send(access, || accepting(wire.clients().requests.head(url.clone()))).await {
+        Ok(response) => reported_digest(response.headers()).map(Seen::There),
+        Err(failure) if failure.is_not_found() => Ok(Seen::Missing),
         Err(failure) => Err(failure),
     }
 }
 
 /// Writes a manifest under a name, its own digest or a tag.
-pub(super) async fn put(
-    wire: &Wire,
-    authorization: &Authorization,
-    name: &Name,
-    blob: &Blob,
-) -> Result<(), Failure> {
+pub(super) async fn put(wire: &Wire, name: &Name, blob: &Blob) -> Result<(), Failure> {
     let descriptor = blob.descriptor();
-    let request = wire.http.put(wire.manifest_url(&name.to_string()));
-    let request =
-        request.header(CONTENT_TYPE, descriptor.media_type.as_str()).body(Bytes::from_owner(blob.bytes()?));
-    let response = send(authorization, request).await?;
+    let (url, bytes) = (url(wire, name), Bytes::from_owner(blob.bytes()?));
+    let request = || {
+        let request = wire.clients().requests.put(url.clone());
+        request.header(CONTENT_TYPE, descriptor.media_type.as_str()).body(bytes.clone())
+    };
+    let response = wire.send(Access::Push, request).await?;
     expect(reported_digest(response.headers())?, descriptor.digest)
+}
+
+/// Deletes a tag, or a manifest with all its tags
+/// ([distribution-spec, deleting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management)).
+pub(super) async fn delete(wire: &Wire, name: &Name) -> Result<(), Failure> {
+    let url = url(wire, name);
+    wire.send(Access::Delete, || wire.clients().requests.delete(url.clone())).await.map(drop)
+}
+
+/// All tags, page by page
+/// ([distribution-spec, listing tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags)).
+pub(super) async fn tags(wire: &Wire) -> Result<Vec<String>, Failure> {
+    #[derive(Deserialize)]
+    struct Page {
+        // The reference implementation says null of a repository that has lost all of them.
+        tags: Option<Vec<String>>,
+    }
+    let mut tags = Vec::new();
+    let mut next = Some(wire.url("tags/list"));
+    for _ in 0..MAX_PAGES {
+        let Some(url) = next else { return Ok(tags) };
+        let response = wire.send(Access::Pull, || wire.clients().requests.get(url.clone())).await?;
+        next = following(&response, &url)?;
+        let page: Page = serde_json::from_slice(&bounded_body(response, MAX_DOCUMENT).await?)
+            .map_err(|error| Failure::protocol(format!("its list of tags can't be read: {error}")))?;
+        tags.extend(page.tags.unwrap_or_default());
+    }
+    Err(Failure::protocol("its list of tags has no end"))
+}
+
+/// The page after this one, by the header `Link: </v2/…>; rel="next"`
+/// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)); never one of another host.
+fn following(response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
+    let Some(link) = response.headers().get(LINK).and_then(|link| link.to_str().ok()) else {
+        return Ok(None);
+    };
+    let Some((target, parameters)) = link.trim_start_matches('<').split_once('>') else { return Ok(None) };
+    if !parameters.contains("next") {
+        return Ok(None);
+    }
+    let next = asked.join(target).ok().filter(|next| next.origin() == asked.origin());
+    next.map(Some).ok_or_else(|| Failure::protocol("its list of tags goes on somewhere else"))
+}
+
+fn url(wire: &Wire, name: &Name) -> Url {
+    wire.url(&format!("manifests/{name}"))
 }
 
 fn accepting(request: RequestBuilder) -> RequestBuilder {
     request.header(ACCEPT, ACCEPTED.each_ref().map(MediaType::as_str).join(", "))
-}
-
-/// Sends a request, and takes an answer that says no for a failure.
-async fn send(authorization: &Authorization, request: RequestBuilder) -> Result<Response, Failure> {
-    let response = authorization.apply(request).send().await?;
-    let status = response.status();
-    if status.is_success() {
-        return Ok(response);
-    }
-    Err(Failure::Answer { status: status.as_u16(), body: start_of_body(response).await })
-}
-
-async fn start_of_body(mut response: Response) -> Vec<u8> {
-    let mut body = Vec::new();
-    // The status says enough when the rest doesn't come.
-    while let Ok(Some(piece)) = response.chunk().await {
-        body.extend_from_slice(&piece);
-        if body.len() > MAX_ERROR_BODY {
-            body.truncate(MAX_ERROR_BODY);
-            break;
-        }
-    }
-    body
-}
-
-async fn bounded_body(mut response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
-    let too_large = |length: u64| length > limit;
-    if response.content_length().is_some_and(too_large) {
-        return Err(Failure::TooLarge { limit });
-    }
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        body.extend_from_slice(&piece);
-        if too_large(body.len() as u64) {
-            return Err(Failure::TooLarge { limit });
-        }
-    }
-    Ok(body)
 }
 
 /// Fails when a digest was reported and is another than `found`.
@@ -150,13 +154,13 @@ fn expect(reported: Option<Digest>, found: Digest) -> Result<(), Failure> {
 }
 
 /// The digest that the registry reports. One of another algorithm than ours can't be compared, and says nothing.
-fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
+pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
     let Some(value) = headers.get(CONTENT_DIGEST) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if !text.starts_with("sha256:") {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| Failure::Protocol(format!("its {CONTENT_DIGEST} is no digest")))
+    text.parse().map(Some).map_err(|_| Failure::protocol(format!("its {CONTENT_DIGEST} is no digest")))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -175,10 +179,10 @@ fn media_type(content_type: Option<&str>, bytes: &[u8]) -> Result<Option<MediaTy
         media_type: Option<String>,
     }
     let typed = serde_json::from_slice::<Typed>(bytes)
-        .map_err(|error| Failure::Protocol(format!("its manifest is no JSON object: {error}")))?;
+        .map_err(|error| Failure::protocol(format!("its manifest is no JSON object: {error}")))?;
     match (content_type, typed.media_type.as_deref()) {
         (Some(header), Some(document)) if header != document => {
-            Err(Failure::Protocol(format!("it calls {header:?} what calls itself {document:?}")))
+            Err(Failure::protocol(format!("it calls {header:?} what calls itself {document:?}")))
         }
         (header, document) => Ok(header.or(document).map(MediaType::from)),
     }
@@ -226,7 +230,7 @@ mod tests {
         assert_eq!(of(&digest.to_string()).ok().flatten(), Some(digest));
         assert!(matches!(of("sha512:abc"), Ok(None)));
         assert!(matches!(of(""), Ok(None)));
-        assert!(matches!(of("sha256:abc"), Err(Failure::Protocol(_))));
+        assert!(matches!(of("sha256:abc"), Err(Failure::Protocol { .. })));
         assert!(expect(None, digest).is_ok() && expect(Some(digest), digest).is_ok());
         assert!(matches!(expect(Some(digest), Digest::of(b"y")), Err(Failure::WrongDigest { .. })));
     }

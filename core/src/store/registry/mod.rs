@@ -1,37 +1,58 @@
 //! Registries: one repository of one, over the
 //! [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
 //!
-//! Requests are made in [`wire`] only: [`Wire::attempt`] logs in once, carries one operation out, and names it in
-//! the error.
+//! Requests are made in [`wire`] only: [`Wire::send`] makes one, as who we are (see [`auth`]), and [`Wire::attempt`]
+//! carries one operation out, again when that may help (see [`retry`]), and names it in the error.
 
+mod auth;
 mod blobs;
 mod clients;
 mod credentials;
 mod error;
 mod failure;
+mod login;
 mod manifests;
+mod rehearsal;
+mod retry;
 mod wire;
 
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+pub use clients::Tls;
 pub use credentials::{Credentials, Secret};
 pub use error::RegistryError;
+pub use login::{Stored, forget_login, store_login};
+pub use rehearsal::{Rehearsal, Request};
+pub use retry::Retry;
 
+use self::auth::Access;
+use self::blobs::Mounted;
 use self::failure::Failure;
-use self::manifests::Received;
-use self::wire::{Access, Wire};
-use super::{Error, Name, Progress, Sink, Source};
-use crate::image::{Blob, Descriptor, MAX_DOCUMENT, Reference, Tag};
+use self::manifests::{Received, Seen};
+use self::wire::Wire;
+use super::{Error, Name, Outcome, Progress, Sink, Source};
+use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
 
 /// How a registry is spoken to.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
-    /// Over plain http. A registry on this machine (`localhost`, 127.0.0.0/8, `[::1]`) always is.
+    /// Over plain http. A registry on this machine (`localhost`, 127.0.0.0/8, `[::1]`) is, unless there are files for TLS.
     pub insecure: bool,
     /// As whom.
     pub credentials: Credentials,
+    /// Hosts that may see the credentials to make tokens of them, though by their names they are not the registry's.
+    pub token_servers: Vec<String>,
+    /// Certificates beside the system's.
+    pub tls: Tls,
+    /// When a request that failed is made again.
+    pub retry: Retry,
+    /// Who hears of requests that are made again.
+    pub on_retry: Option<OnRetry>,
+    /// Another repository of the same registry, whose blobs it is asked to take instead of being sent them.
+    pub mount_from: Option<String>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long the registry may send nothing when it should.
@@ -47,11 +68,60 @@ impl Default for RegistryOptions {
         RegistryOptions {
             insecure: false,
             credentials: Credentials::Anonymous,
+            token_servers: Vec::new(),
+            tls: Tls::default(),
+            retry: Retry::default(),
+            on_retry: None,
+            mount_from: None,
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),
         }
     }
+}
+
+/// A request that failed and is made again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retrying {
+    /// What it failed with.
+    pub reason: String,
+    /// How long we wait before.
+    pub wait: Duration,
+    /// Which try comes next, from 2.
+    pub next: u32,
+    /// How many there are at most.
+    pub tries: u32,
+}
+
+/// Hears of requests that are made again.
+#[derive(Clone)]
+pub struct OnRetry(Arc<dyn Fn(&Retrying) + Send + Sync>);
+
+impl OnRetry {
+    /// Calls `hear` before each wait.
+    pub fn new(hear: impl Fn(&Retrying) + Send + Sync + 'static) -> OnRetry {
+        OnRetry(Arc::new(hear))
+    }
+
+    fn tell(&self, retrying: &Retrying) {
+        (self.0)(retrying);
+    }
+}
+
+impl fmt::Debug for OnRetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnRetry")
+    }
+}
+
+/// Asks the registry `host` (with its port) whether it knows who we are.
+///
+/// # Errors
+/// [`RegistryError::Unauthorized`] when it doesn't, and what asking fails with.
+pub async fn log_in(host: &str, options: RegistryOptions) -> Result<(), Error> {
+    let wire = Wire::new(host, "", options)?;
+    let ask = |_| async { wire.send(Access::LogIn, || wire.clients().requests.get(wire.root_url())).await };
+    wire.attempt(&format!("log in to {host}"), ask).await.map(drop)
 }
 
 /// One repository of a registry.
@@ -61,34 +131,86 @@ pub struct Registry {
     wire: Wire,
     /// What [`Source::resolve`] read last, which is fetched next.
     resolved: Mutex<Option<Blob>>,
+    /// Where uploads go on that began with a mount that was not made.
+    begun: Mutex<BTreeMap<Digest, reqwest::Url>>,
 }
 
 impl Registry {
     /// The repository that `reference` is in. Nothing is sent yet; tag and digest don't matter here.
     ///
     /// # Errors
-    /// [`RegistryError::Client`] when this machine's TLS certificates can't be read.
+    /// [`RegistryError::Client`] when certificates can't be read.
     pub fn new(reference: &Reference, options: RegistryOptions) -> Result<Registry, RegistryError> {
-        match Wire::new(reference, options) {
-            Ok(wire) => Ok(Registry { wire, resolved: Mutex::new(None) }),
-            Err(reason) => Err(RegistryError::Client { reason }),
-        }
+        let wire = Wire::new(reference.registry(), reference.repository(), options)?;
+        Ok(Registry { wire, resolved: Mutex::default(), begun: Mutex::default() })
+    }
+
+    /// All tags of the repository, as the registry orders them.
+    ///
+    /// # Errors
+    /// [`RegistryError::Missing`] when there is no such repository, and what asking fails with.
+    pub async fn tags(&self) -> Result<Vec<String>, Error> {
+        let get = |_| async {
+            manifests::tags(&self.wire).await.map_err(|failure| self.or_missing(failure, &"tags"))
+        };
+        self.wire.attempt(&format!("list the tags of {self}"), get).await
+    }
+
+    /// Deletes a tag, or a manifest with all tags that mean it. The registry frees its blobs when it likes.
+    ///
+    /// # Errors
+    /// [`RegistryError::Missing`] when it isn't there, [`RegistryError::Undeletable`] when the registry deletes no tags
+    /// alone, or nothing at all.
+    pub async fn delete(&self, name: &Name) -> Result<(), Error> {
+        let delete = |made| async move {
+            match manifests::delete(&self.wire, name).await {
+                // It was deleted, and only the answer was lost.
+                Err(failure) if failure.is_not_found() && made > 0 => Ok(()),
+                Err(failure) if matches!(failure.status(), Some(400 | 405)) => {
+                    Err(self.undeletable(name).into())
+                }
+                result => result.map_err(|failure| self.or_missing(failure, name)),
+            }
+        };
+        self.wire.attempt(&format!("delete `{name}` of {self}"), delete).await
+    }
+
+    fn undeletable(&self, name: &Name) -> Error {
+        let reason = match name {
+            Name::Tag(_) => format!(
+                "the registry deletes no tag alone: `{self}@sha256:…` deletes the manifest, with all tags that mean it"
+            ),
+            Name::Digest(_) => {
+                "the registry deletes nothing: that is usually a setting of its operator's".to_owned()
+            }
+        };
+        RegistryError::Undeletable { action: format!("delete `{name}` of {self}"), reason }.into()
     }
 
     /// Reads a manifest of at most `limit` bytes.
     async fn manifest(&self, name: &Name, limit: u64) -> Result<Received, Error> {
-        let get = |authorization| async move {
-            manifests::get(&self.wire, &authorization, name, limit)
-                .await
-                .map_err(|failure| self.or_missing(failure, name))
+        let get = |_| async move {
+            let received = manifests::get(&self.wire, name, limit).await;
+            received.map_err(|failure| self.or_missing(failure, name))
         };
-        self.wire.attempt(Access::Pull, &self.fetching(name), get).await
+        self.wire.attempt(&self.fetching(name), get).await
     }
 
     async fn put_manifest(&self, blob: &Blob, name: &Name) -> Result<(), Error> {
         let action = format!("push the manifest `{name}` to {self}");
-        let put = |authorization| async move { manifests::put(&self.wire, &authorization, name, blob).await };
-        self.wire.attempt(Access::Push, &action, put).await
+        let put = |_| async move { manifests::put(&self.wire, name, blob).await };
+        let Err(error) = self.wire.attempt(&action, put).await else { return Ok(()) };
+        // A registry may take it and still say no, or nothing: what counts is where the name is now.
+        match manifests::head(&self.wire, Access::Push, name).await {
+            Ok(Seen::There(Some(digest))) if digest == blob.descriptor().digest => Ok(()),
+            _ => Err(error),
+        }
+    }
+
+    /// What the registry says of a manifest that is to be written.
+    async fn seen(&self, name: &Name) -> Result<Seen, Error> {
+        let ask = |_| manifests::head(&self.wire, Access::Push, name);
+        self.wire.attempt(&format!("ask {self} for `{name}`"), ask).await
     }
 
     /// What is being done when `name` is read, as errors say it.
@@ -132,41 +254,65 @@ impl Source for Registry {
             let blob = received.into_blob_of(descriptor);
             return blob.map_err(|failure| self.wire.explain(failure, &self.fetching(&digest)));
         }
-        let get = |_| async move {
-            blobs::get(&self.wire, descriptor).await.map_err(|failure| self.or_missing(failure, &digest))
+        let partial = Mutex::default();
+        let get = |_| async {
+            let blob = blobs::get(&self.wire, descriptor, &partial).await;
+            blob.map_err(|failure| self.or_missing(failure, &digest))
         };
-        self.wire.attempt(Access::Pull, &self.fetching(&digest), get).await
+        self.wire.attempt(&self.fetching(&digest), get).await
     }
 }
 
 impl Sink for Registry {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let digest = descriptor.digest;
-        let action = format!("ask {self} for `{digest}`");
-        let ask = |authorization| async move {
-            match is_manifest(descriptor) {
-                true => manifests::exists(&self.wire, &authorization, digest).await,
-                false => blobs::exists(&self.wire, digest).await,
+        if is_manifest(descriptor) {
+            return Ok(matches!(self.seen(&Name::Digest(digest)).await?, Seen::There(_)));
+        }
+        let ask = |_| blobs::exists(&self.wire, Access::Push, descriptor);
+        self.wire.attempt(&format!("ask {self} for `{digest}`"), ask).await
+    }
+
+    async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
+        let Some(from) = &self.wire.options().mount_from else { return Ok(false) };
+        let digest = descriptor.digest;
+        let mount = |_| blobs::mount(&self.wire, digest, from);
+        match self.wire.attempt(&format!("mount `{digest}` in {self}"), mount).await? {
+            Mounted::Yes => Ok(true),
+            Mounted::Upload(place) => {
+                let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+                begun.extend(place.map(|place| (digest, place)));
+                Ok(false)
             }
-        };
-        self.wire.attempt(Access::Push, &action, ask).await
+        }
     }
 
     async fn push(&self, blob: &Blob, progress: &dyn Progress) -> Result<(), Error> {
         let descriptor = blob.descriptor();
-        progress.begin(descriptor);
         if is_manifest(descriptor) {
+            progress.begin(descriptor);
             self.put_manifest(blob, &Name::Digest(descriptor.digest)).await?;
             progress.advance(descriptor, descriptor.size);
             return Ok(());
         }
         let action = format!("push the blob `{}` to {self}", descriptor.digest);
-        let put = |_| async move { blobs::put(&self.wire, blob, progress).await };
-        self.wire.attempt(Access::Push, &action, put).await
+        let put = |made| async move {
+            // Where it went on once, it doesn't a second time.
+            let place = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&descriptor.digest);
+            blobs::put(&self.wire, blob, place, made > 0, progress).await
+        };
+        self.wire.attempt(&action, put).await
     }
 
-    async fn tag(&self, root: &Blob, tag: &Tag) -> Result<(), Error> {
-        self.put_manifest(root, &Name::Tag(tag.clone())).await
+    async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
+        let name = Name::Tag(tag.clone());
+        if let Seen::There(Some(digest)) = self.seen(&name).await?
+            && digest == root.descriptor().digest
+        {
+            return Ok(Outcome::Existed);
+        }
+        self.put_manifest(root, &name).await?;
+        Ok(Outcome::Moved)
     }
 }
 
@@ -177,7 +323,7 @@ fn is_manifest(descriptor: &Descriptor) -> bool {
 
 impl fmt::Display for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.wire.name())
+        f.write_str(&self.wire.name())
     }
 }
 

@@ -1,238 +1,277 @@
-//! The connection to a registry: the one place where its requests are made, and where it is logged in to.
+//! The connection to a registry: the one place where requests are made.
 //!
-//! `oci-client` gets tokens and moves blobs. Manifests are exchanged with `reqwest` directly, because of three
-//! things that can't be had from `oci-client` 0.18: the answer's `Content-Type`, a limit to what is read, and a
-//! push by digest that doesn't panic when the registry sends no `Location`.
+//! [`Wire::send`] makes one request, as who we are, and takes an answer that says no for a failure; [`Wire::attempt`]
+//! carries an operation of some requests out, again if it may then succeed, and names it in the error.
 
 use std::future::Future;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use oci_client::secrets::RegistryAuth;
-use oci_client::token_cache::{RegistryToken, RegistryTokenType};
-use oci_client::{Client, RegistryOperation};
-use reqwest::header::HeaderValue;
-use tokio::sync::OnceCell;
+use reqwest::header::LOCATION;
+use reqwest::{RequestBuilder, Response, Url};
 
 use super::super::Error;
-use super::clients::{self, is_loopback};
-use super::failure::{Context, Failure};
-use super::{Credentials, RegistryOptions, Secret};
-use crate::image::Reference;
+use super::auth::{Access, Auth};
+use super::clients::{Clients, Tls, is_loopback};
+use super::failure::{Answer, Context, Failure};
+use super::{RegistryError, RegistryOptions};
+use crate::image::Digest;
 
-/// What a token is wanted for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Access {
-    /// To read.
-    Pull,
-    /// To read and write.
-    Push,
-}
-
-/// What requests to the registry carry, once it has been asked what it wants.
-#[derive(Clone)]
-pub(super) enum Authorization {
-    None,
-    Basic { username: String, password: Secret },
-    Bearer(Secret),
-}
+/// How often one request may be made as somebody else: once when we are unknown, once when a token has ended.
+const MOST_RENEWALS: usize = 2;
 
 /// A connection to one repository.
 pub(super) struct Wire {
     /// Host and port as users write them.
     registry: String,
-    /// `registry/repository`.
-    name: String,
-    /// The repository, for `oci-client`.
-    pub(super) image: oci_client::Reference,
+    repository: String,
+    /// Scheme, host and port that requests go to.
+    origin: Url,
     options: RegistryOptions,
-    /// For blobs. It is given what [`Wire::authorize`] got, so that it doesn't ask for itself.
-    pub(super) blobs: Client,
-    /// For manifests.
-    pub(super) http: reqwest::Client,
-    for_pull: OnceCell<Authorization>,
-    for_push: OnceCell<Authorization>,
+    clients: Clients,
+    auth: Auth,
+    /// Whether it was ever heard of.
+    answered: AtomicBool,
 }
 
 impl Wire {
-    /// # Errors
-    /// Why there can be no client.
-    pub(super) fn new(reference: &Reference, mut options: RegistryOptions) -> Result<Wire, String> {
-        // Another part of the process may have chosen one; then that one is used.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        options.insecure |= is_loopback(reference.registry());
-        let (registry, repository) = (reference.registry().to_owned(), reference.repository().to_owned());
-        Ok(Wire {
-            name: reference.name(),
-            image: oci_client::Reference::with_tag(registry.clone(), repository, "latest".to_owned()),
-            http: clients::for_manifests(&registry, &options)?,
-            blobs: clients::for_blobs(&registry, &options)?,
-            registry,
-            options,
-            for_pull: OnceCell::new(),
-            for_push: OnceCell::new(),
-        })
+    pub(super) fn new(
+        registry: &str,
+        repository: &str,
+        mut options: RegistryOptions,
+    ) -> Result<Wire, RegistryError> {
+        // Files for TLS say that there is some, also on this machine.
+        options.insecure |= is_loopback(registry) && options.tls == Tls::default();
+        let origin = origin(registry, options.insecure)?;
+        let clients = Clients::new(registry, &options)?;
+        let auth = Auth::new(
+            options.credentials.clone(),
+            origin.clone(),
+            (registry, repository),
+            options.mount_from.clone(),
+            options.token_servers.clone(),
+            clients.tokens.clone(),
+        );
+        let (registry, repository) = (registry.to_owned(), repository.to_owned());
+        Ok(Wire { registry, repository, origin, options, clients, auth, answered: AtomicBool::new(false) })
     }
 
     /// `registry/repository`.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Scheme, host and port that requests go to.
-    fn origin(&self) -> String {
-        let scheme = if self.options.insecure { "http" } else { "https" };
-        format!("{scheme}://{}", self.image.resolve_registry())
-    }
-
-    /// The address of the manifest with this tag or digest
-    /// ([distribution-spec, endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints)).
-    pub(super) fn manifest_url(&self, name: &str) -> String {
-        format!("{}/v2/{}/manifests/{name}", self.origin(), self.image.repository())
+    pub(super) fn name(&self) -> String {
+        format!("{}/{}", self.registry, self.repository)
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
         &self.options
     }
 
-    /// Logs in if that wasn't done yet, and carries `operation` out. Everything that is asked of a registry goes
-    /// through here; `operation` can be repeated.
-    pub(super) async fn attempt<T, F>(
+    pub(super) fn clients(&self) -> &Clients {
+        &self.clients
+    }
+
+    /// The address of something in the repository
+    /// ([distribution-spec, endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints)).
+    pub(super) fn url(&self, path: &str) -> Url {
+        let mut url = self.origin.clone();
+        url.set_path(&format!("/v2/{}/{path}", self.repository));
+        url
+    }
+
+    /// The address of a blob.
+    pub(super) fn blob_url(&self, digest: Digest) -> Url {
+        self.url(&format!("blobs/{digest}"))
+    }
+
+    /// The address that speaks of no repository.
+    pub(super) fn root_url(&self) -> Url {
+        let mut url = self.origin.clone();
+        url.set_path("/v2/");
+        url
+    }
+
+    /// Whether an address is the registry's own, so that it may know who we are.
+    fn is_ours(&self, url: &Url) -> bool {
+        url.origin() == self.origin.origin()
+    }
+
+    /// Makes a request, again if it was refused for who we are and we can be somebody else. Everything that is asked
+    /// of a registry goes through here. Credentials go to the registry's own address only.
+    pub(super) async fn send(
         &self,
         access: Access,
+        request: impl Fn() -> RequestBuilder + Send,
+    ) -> Result<Response, Failure> {
+        let mut renewals = 0;
+        loop {
+            let (client, request) = request().build_split();
+            let mut request = request?;
+            let ours = self.is_ours(request.url());
+            let authorization = self.auth.authorization(access).await?;
+            if ours {
+                self.auth.apply(&authorization, &mut request)?;
+            }
+            let response = client.execute(request).await?;
+            self.answered.store(true, Ordering::Relaxed);
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let headers = response.headers().clone();
+            let unknown = response.status().as_u16() == 401 && self.is_ours(response.url());
+            let refusal = Failure::Answer(Answer::of(response).await);
+            if !unknown || renewals == MOST_RENEWALS {
+                return Err(refusal);
+            }
+            self.auth.challenged(access, &authorization, &headers, refusal).await?;
+            renewals += 1;
+        }
+    }
+
+    /// Where an answer says to go on
+    /// ([distribution-spec, pushing blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs)).
+    /// It may be elsewhere, where nobody is told who we are, but not less safe.
+    pub(super) fn place(&self, response: &Response) -> Result<Option<Url>, Failure> {
+        let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
+        let nowhere = || Failure::protocol("it names a place for the upload that is no address");
+        let location = location.to_str().map_err(|_| nowhere())?;
+        let mut place = response.url().join(location).map_err(|_| nowhere())?;
+        // A registry behind something that ends TLS for it often doesn't know that there is any.
+        let same_host = place.host_str() == self.origin.host_str();
+        if same_host && place.scheme() == "http" && self.origin.scheme() == "https" {
+            let port = self.origin.port();
+            place.set_scheme("https").and_then(|()| place.set_port(port)).map_err(|()| nowhere())?;
+        }
+        match place.scheme() {
+            "https" => Ok(Some(place)),
+            "http" if self.origin.scheme() == "http" => Ok(Some(place)),
+            _ => Err(Failure::protocol("it names a place for the upload that is not reached over https")),
+        }
+    }
+
+    /// Carries `operation` out, which is told how often it was tried before, until it succeeds or trying once more
+    /// makes no sense.
+    pub(super) async fn attempt<T, F>(
+        &self,
         action: &str,
-        operation: impl Fn(Authorization) -> F + Send,
+        operation: impl Fn(u32) -> F + Send,
     ) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Failure>> + Send,
     {
-        let result = match self.authorize(access).await {
-            Ok(authorization) => operation(authorization).await,
-            Err(failure) => Err(failure),
-        };
-        result.map_err(|failure| self.explain(failure, action))
+        let mut made = 0;
+        loop {
+            let failure = match operation(made).await {
+                Ok(result) => return Ok(result),
+                Err(failure) => failure,
+            };
+            made += 1;
+            let Some(wait) = self.wait(made, &failure) else {
+                let action = if made > 1 { format!("{action} in {made} tries") } else { action.to_owned() };
+                return Err(self.explain(failure, &action));
+            };
+            if let Some(heard) = &self.options.on_retry {
+                heard.tell(&super::Retrying {
+                    reason: self.explain(failure, action).to_string(),
+                    wait,
+                    next: made + 1,
+                    tries: self.options.retry.tries,
+                });
+            }
+            tokio::time::sleep(wait).await;
+        }
+    }
+
+    /// How long to wait before the next of so many tries, if there should be one.
+    fn wait(&self, made: u32, failure: &Failure) -> Option<std::time::Duration> {
+        // Somebody who never answered isn't there, and is asked once more: most often the name is wrong.
+        let unheard = failure.is_connect() && !self.answered.load(Ordering::Relaxed);
+        if !failure.may_pass() || (unheard && made > 1) {
+            return None;
+        }
+        self.options.retry.wait(made, failure.asked())
     }
 
     /// The error for users when `action` fails.
     pub(super) fn explain(&self, failure: Failure, action: &str) -> Error {
         failure.explain(&Context {
             action,
-            registry: &self.registry,
-            origin: &self.origin(),
+            registry: self.auth.registry(),
+            origin: self.origin.as_str().trim_end_matches('/'),
+            credentials: self.auth.credentials(),
             options: &self.options,
         })
     }
-
-    /// What requests for `access` carry. The registry is asked once.
-    async fn authorize(&self, access: Access) -> Result<Authorization, Failure> {
-        let cell = match access {
-            Access::Pull => &self.for_pull,
-            Access::Push => &self.for_push,
-        };
-        cell.get_or_try_init(|| self.log_in(access)).await.cloned()
-    }
-
-    /// Asks the registry what it wants, and gets a token if that is one
-    /// ([distribution, token authentication](https://distribution.github.io/distribution/spec/auth/token/)).
-    async fn log_in(&self, access: Access) -> Result<Authorization, Failure> {
-        let operation = match access {
-            Access::Pull => RegistryOperation::Pull,
-            Access::Push => RegistryOperation::Push,
-        };
-        let auth = self.registry_auth()?;
-        // A client of its own. One that was given credentials would ask again before each request that needs none.
-        let client = clients::for_tokens(&self.registry, &self.options).map_err(Failure::Client)?;
-        let authorization =
-            match (client.auth(&self.image, &auth, operation).await?, &self.options.credentials) {
-                (Some(token), _) => Authorization::Bearer(header_safe(token)?),
-                (None, Credentials::Basic { username, password }) => {
-                    Authorization::Basic { username: username.clone(), password: password.clone() }
-                }
-                (None, Credentials::Anonymous) => Authorization::None,
-            };
-        self.hand_over(&authorization, access).await;
-        Ok(authorization)
-    }
-
-    fn registry_auth(&self) -> Result<RegistryAuth, Failure> {
-        match &self.options.credentials {
-            Credentials::Anonymous => Ok(RegistryAuth::Anonymous),
-            // RFC 7617, section 2: all after the first colon would be taken for the password.
-            Credentials::Basic { username, .. } if username.contains(':') => {
-                Err(Failure::Credentials("there is a colon in the user name"))
-            }
-            Credentials::Basic { username, password } => {
-                Ok(RegistryAuth::Basic(username.clone(), password.reveal().to_owned()))
-            }
-        }
-    }
-
-    /// Lets `oci-client` use what was got.
-    async fn hand_over(&self, authorization: &Authorization, access: Access) {
-        let (auth, token) = match authorization {
-            Authorization::None => return,
-            Authorization::Basic { username, password } => (
-                RegistryAuth::Basic(username.clone(), password.reveal().to_owned()),
-                RegistryTokenType::Basic(username.clone(), password.reveal().to_owned()),
-            ),
-            Authorization::Bearer(token) => (
-                RegistryAuth::Bearer(token.reveal().to_owned()),
-                RegistryTokenType::Bearer(RegistryToken::Token { token: token.reveal().to_owned() }),
-            ),
-        };
-        self.blobs.store_auth_if_needed(self.image.resolve_registry(), &auth).await;
-        // A token to push is one to pull as well.
-        self.blobs.tokens.insert(&self.image, RegistryOperation::Pull, token.clone()).await;
-        if access == Access::Push {
-            self.blobs.tokens.insert(&self.image, RegistryOperation::Push, token).await;
-        }
-    }
 }
 
-impl Authorization {
-    /// Adds the header to a request to the registry itself.
-    pub(super) fn apply(&self, request: reqwest::RequestBuilder) -> reqwest::RequestBuilder {
-        match self {
-            Authorization::None => request,
-            Authorization::Basic { username, password } => {
-                request.basic_auth(username, Some(password.reveal()))
-            }
-            Authorization::Bearer(token) => request.bearer_auth(token.reveal()),
+/// Scheme, host and port of a registry. Docker Hub is not where its name says.
+fn origin(registry: &str, insecure: bool) -> Result<Url, RegistryError> {
+    let scheme = if insecure { "http" } else { "https" };
+    let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
+    Url::parse(&format!("{scheme}://{host}/"))
+        .map_err(|error| RegistryError::Client { reason: format!("`{registry}` is no host: {error}") })
+}
+
+/// The body of an answer, unless it is longer than `limit`.
+pub(super) async fn bounded_body(mut response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
+    let too_large = |length: u64| length > limit;
+    if response.content_length().is_some_and(too_large) {
+        return Err(Failure::TooLarge { limit });
+    }
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await? {
+        body.extend_from_slice(&piece);
+        if too_large(body.len() as u64) {
+            return Err(Failure::TooLarge { limit });
         }
     }
-}
-
-/// The result of `operation`, unless it takes too long.
-pub(super) async fn within<T, E: Into<Failure>>(
-    limit: Duration,
-    operation: impl Future<Output = Result<T, E>>,
-) -> Result<T, Failure> {
-    match tokio::time::timeout(limit, operation).await {
-        Ok(result) => result.map_err(Into::into),
-        Err(_) => Err(Failure::Stalled(limit)),
-    }
-}
-
-/// `oci-client` panics over a token that can't be in a header.
-fn header_safe(token: String) -> Result<Secret, Failure> {
-    match HeaderValue::from_str(&token) {
-        Ok(_) => Ok(Secret::new(token)),
-        Err(_) => Err(Failure::Protocol("its token can't be sent in a header".to_owned())),
-    }
+    Ok(body)
 }
 
 #[cfg(test)]
 mod tests {
+    use reqwest::ResponseBuilderExt;
+
     use super::*;
 
-    #[test]
-    fn a_token_with_a_line_break_is_refused() {
-        assert!(header_safe("a.b-c".to_owned()).is_ok());
-        assert!(matches!(header_safe("a\r\nb: c".to_owned()), Err(Failure::Protocol(_))));
+    fn wire(registry: &str) -> Wire {
+        Wire::new(registry, "library/app", RegistryOptions::default()).unwrap()
     }
 
     #[test]
     fn docker_hub_lives_elsewhere() {
-        let wire = Wire::new(&"app:1".parse().unwrap(), RegistryOptions::default()).unwrap();
-        assert_eq!(wire.manifest_url("1"), "https://index.docker.io/v2/library/app/manifests/1");
+        let url = wire("docker.io").url("manifests/1");
+        assert_eq!(url.as_str(), "https://registry-1.docker.io/v2/library/app/manifests/1");
+        assert_eq!(wire("[::1]:5000").root_url().as_str(), "http://[::1]:5000/v2/");
+    }
+
+    fn place(registry: &str, location: Option<&str>) -> Result<Option<Url>, Failure> {
+        let wire = wire(registry);
+        let answer = http::Response::builder().url(wire.url("blobs/uploads/"));
+        let answer = location.into_iter().fold(answer, |answer, location| answer.header(LOCATION, location));
+        wire.place(&Response::from(answer.body("").unwrap()))
+    }
+
+    #[test]
+    fn uploads_go_on_where_the_registry_says_but_not_less_safely() {
+        let of = |registry: &str, location: &str| {
+            place(registry, Some(location)).ok().flatten().map(|url| url.to_string())
+        };
+        let at = |text: &str| Some(text.to_owned());
+        assert_eq!(of("r.io", "/v2/x/1?a=b"), at("https://r.io/v2/x/1?a=b"));
+        assert_eq!(of("r.io", "1?a=b"), at("https://r.io/v2/library/app/blobs/uploads/1?a=b"));
+        assert_eq!(of("r.io", "https://other.io/1"), at("https://other.io/1"));
+        assert_eq!(of("r.io", "http://r.io/v2/x/1"), at("https://r.io/v2/x/1"));
+        assert_eq!(of("r.io:5000", "http://r.io/v2/x/1"), at("https://r.io:5000/v2/x/1"));
+        assert_eq!(of("r.io", "http://other.io/1"), None);
+        assert_eq!(of("r.io", "ftp://r.io/1"), None);
+        assert_eq!(of("127.0.0.1:5000", "http://10.0.0.1/1"), at("http://10.0.0.1/1"));
+        assert!(matches!(place("r.io", None), Ok(None)));
+    }
+
+    #[test]
+    fn who_we_are_is_for_the_registry_alone() {
+        let ours = |url: &str| wire("r.io").is_ours(&Url::parse(url).unwrap());
+        assert!(ours("https://r.io/v2/") && ours("https://r.io:443/v2/"));
+        for url in ["http://r.io/v2/", "https://r.io:444/", "https://x.r.io/", "https://r.io.evil.com/"] {
+            assert!(!ours(url), "{url}");
+        }
     }
 }

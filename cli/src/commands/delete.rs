@@ -1,0 +1,43 @@
+//! `wasm-oci delete`: a tag, or an image with all its tags.
+
+use clap::Args;
+use wasm_oci_core::image::Reference;
+use wasm_oci_core::store::Name;
+
+use crate::args::{LoginArgs, RegistryArgs};
+use crate::error::Error;
+use crate::pipeline::block_on;
+use crate::shell::Shell;
+
+/// Delete a tag from a registry, or by its digest an image with all its tags
+///
+/// The registry frees the space when it likes. Many only delete by digest, and some nothing.
+#[derive(Debug, Args)]
+pub(crate) struct Delete {
+    /// What: REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST
+    #[arg(value_name = "REFERENCE", value_parser = named)]
+    reference: Reference,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    login: LoginArgs,
+}
+
+/// A reference with a tag or a digest: nothing is deleted that isn't named.
+fn named(text: &str) -> Result<Reference, String> {
+    let reference: Reference = text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string())?;
+    match (reference.tag(), reference.digest()) {
+        (None, None) => Err("write which: REPOSITORY:TAG or REPOSITORY@DIGEST".to_owned()),
+        _ => Ok(reference),
+    }
+}
+
+impl Delete {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let login = self.login.login(self.reference.registry())?;
+        let registry = self.registry.connections(shell)?.with_login(login).registry(&self.reference)?;
+        block_on(registry.delete(&Name::from(&self.reference)))?;
+        shell.status("Deleted", &self.reference);
+        Ok(())
+    }
+}

@@ -1,0 +1,36 @@
+//! `wasm-oci tags`: what a repository has.
+
+use clap::Args;
+use wasm_oci_core::image::Reference;
+
+use crate::args::{LoginArgs, RegistryArgs};
+use crate::error::Error;
+use crate::pipeline::block_on;
+use crate::shell::Shell;
+
+/// List the tags of a repository in a registry
+#[derive(Debug, Args)]
+pub(crate) struct Tags {
+    /// The repository: REGISTRY/REPOSITORY
+    #[arg(value_name = "REPOSITORY")]
+    repository: Reference,
+    /// Print them as a JSON list
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    registry: RegistryArgs,
+    #[command(flatten)]
+    login: LoginArgs,
+}
+
+impl Tags {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let login = self.login.login(self.repository.registry())?;
+        let registry = self.registry.connections(shell)?.with_login(login).registry(&self.repository)?;
+        let tags = block_on(registry.tags())?;
+        if self.json {
+            return shell.print_json(&tags);
+        }
+        tags.iter().try_for_each(|tag| shell.print(tag))
+    }
+}
