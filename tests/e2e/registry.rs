@@ -1,7 +1,10 @@
 //! The library against Debian's registry, which is real. Those that misbehave are in [`misbehaving`].
 
+mod attacks;
 mod fake;
+mod faults;
 mod misbehaving;
+mod modes;
 
 use std::future::Future;
 use std::path::PathBuf;
@@ -53,11 +56,21 @@ fn what_is_there_is_only_asked_for() {
     let heard = Heard::default();
     wait(save(image, &repository, &[tag("second")], &heard)).unwrap();
     let outcomes = heard.outcomes.into_inner().unwrap();
-    assert_eq!(outcomes, vec![Outcome::Existed; image.blobs().count()]);
+    let (last, others) = outcomes.split_last().unwrap();
+    assert_eq!(others, vec![Outcome::Existed; image.blobs().count() - 1]);
+    assert_eq!(*last, Outcome::Moved);
     let log =
         wait_for(|| Some(server.log()[sent..].to_owned()).filter(|log| log.contains("manifests/second")));
     assert!(!log.contains("\"POST ") && !log.contains("\"PATCH "), "{log}");
     assert_eq!(log.matches("\"PUT ").count(), 1, "{log}");
+
+    // Once more, and nothing is but asked for: each blob and manifest, and the tag instead of the root.
+    let proxy = harness::proxy::Proxy::before(server.host());
+    let again = Registry::new(&format!("{}/app", proxy.host()).parse().unwrap(), RegistryOptions::default());
+    wait(save(image, &again.unwrap(), &[tag("second")], &Silent)).unwrap();
+    let requests = proxy.take_requests();
+    assert!(requests.iter().all(|request| request.method == "HEAD"), "{requests:?}");
+    assert_eq!(requests.len(), image.blobs().count());
 }
 
 #[test]

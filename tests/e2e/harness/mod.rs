@@ -6,13 +6,16 @@
 #![allow(clippy::expect_used, reason = "a harness has nobody to return an error to")]
 
 mod browser;
+pub(crate) mod certs;
 pub(crate) mod commands;
 pub(crate) mod containerd;
 pub(crate) mod cri;
 pub(crate) mod daemon;
 pub(crate) mod node;
+pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod run;
+pub(crate) mod tokens;
 pub(crate) mod tools;
 pub(crate) mod umoci;
 

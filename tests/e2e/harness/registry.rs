@@ -6,7 +6,11 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use tempfile::TempDir;
+
+use super::certs::{Certificate, Kind};
 use super::daemon::Daemon;
+use super::tokens::{ISSUER, SERVICE, Tokens};
 use super::tools;
 
 /// The user that [`Registry::start_private`] lets in.
@@ -20,6 +24,7 @@ const PASSWORD_HASH: &str = "$2b$04$Iysz25TvGjAdTdaAtsQaDemPGNdU5zrJ2sx62xXsxrXW
 pub(crate) struct Registry {
     daemon: Daemon,
     host: String,
+    tokens: Option<Tokens>,
 }
 
 impl Registry {
@@ -38,6 +43,54 @@ impl Registry {
         })
     }
 
+    /// One that is spoken to over TLS, with a certificate that nobody knows.
+    pub(crate) fn start_tls() -> Self {
+        Self::start_tls_as(Kind::Server)
+    }
+
+    /// The same with a certificate of this kind.
+    pub(crate) fn start_tls_as(kind: Kind) -> Self {
+        let folder = Self::folder();
+        let Certificate { certificate, key } = Certificate::of(kind, folder.path());
+        let tls = format!("tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
+        Self::start_in(folder, &tls, "")
+    }
+
+    /// One that wants a token of a service that makes them for [`USER`] and [`PASSWORD`].
+    pub(crate) fn start_token() -> Self {
+        Self::with_tokens(|_| String::new())
+    }
+
+    /// The same over TLS, though its tokens are got without.
+    pub(crate) fn start_tls_token() -> Self {
+        Self::with_tokens(|Certificate { certificate, key }| {
+            format!("tls: {{certificate: {}, key: {}}}", certificate.display(), key.display())
+        })
+    }
+
+    fn with_tokens(http: impl FnOnce(&Certificate) -> String) -> Self {
+        let folder = Self::folder();
+        let certificate = Certificate::new(folder.path());
+        let (bundle, http) = (certificate.certificate.clone(), http(&certificate));
+        let tokens = Tokens::start(certificate);
+        let auth = format!(
+            "auth: {{token: {{realm: '{}', service: {SERVICE}, issuer: {ISSUER}, rootcertbundle: {}}}}}\n",
+            tokens.realm(),
+            bundle.display()
+        );
+        Self { tokens: Some(tokens), ..Self::start_in(folder, &http, &auth) }
+    }
+
+    /// The certificate of one that was started with TLS.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.daemon.directory().join("cert.pem")
+    }
+
+    /// The service that makes its tokens.
+    pub(crate) fn tokens(&self) -> &Tokens {
+        self.tokens.as_ref().expect("it was started with one")
+    }
+
     /// `127.0.0.1:PORT`, the start of every reference to an image in it.
     pub(crate) fn host(&self) -> &str {
         &self.host
@@ -54,27 +107,36 @@ impl Registry {
     }
 
     fn with_auth(auth: impl FnOnce(&Path) -> String) -> Self {
-        let program = tools::program("docker-registry");
+        let folder = Self::folder();
+        let auth = auth(folder.path());
+        Self::start_in(folder, "", &auth)
+    }
+
+    fn folder() -> TempDir {
         let directory = tempfile::Builder::new().prefix("registry-").tempdir();
-        let directory = directory.expect("a temporary directory can be made");
+        directory.expect("a temporary directory can be made")
+    }
+
+    fn start_in(directory: TempDir, http: &str, auth: &str) -> Self {
+        let program = tools::program("docker-registry");
         let config = directory.path().join("config.yml");
-        let text = config_text(directory.path()) + &auth(directory.path());
+        let text = config_text(directory.path(), http) + auth;
         fs::write(&config, text).expect("a temporary directory can be written");
         let mut command = Command::new(program);
         command.arg("serve").arg(config);
         let daemon = Daemon::start(directory, Command::new("sh"), "", &command);
         let host = daemon.wait_for("port of docker-registry", |daemon| port(&daemon.log()));
         daemon.wait_for("answer from docker-registry", |_| answers(&host).then_some(()));
-        Self { daemon, host }
+        Self { daemon, host, tokens: None }
     }
 }
 
 /// With port 0, the registry takes a free one: choosing one for it would leave time for another to take it first.
-fn config_text(directory: &Path) -> String {
+fn config_text(directory: &Path, http: &str) -> String {
     format!(
         "version: 0.1\n\
          storage: {{filesystem: {{rootdirectory: {}}}, delete: {{enabled: true}}}}\n\
-         http: {{addr: 127.0.0.1:0}}\n",
+         http: {{addr: 127.0.0.1:0, {http}}}\n",
         directory.join("storage").display()
     )
 }
@@ -82,7 +144,7 @@ fn config_text(directory: &Path) -> String {
 /// The address in a line such as `level=info msg="listening on 127.0.0.1:40123"`.
 fn port(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("listening on ")?;
-    let (address, _) = rest.split_once(|next: char| next == '"' || next.is_whitespace())?;
+    let (address, _) = rest.split_once(|next: char| "\",".contains(next) || next.is_whitespace())?;
     Some(address.to_owned())
 }
 
@@ -93,6 +155,7 @@ fn answers(host: &str) -> bool {
         write!(stream, "GET /v2/ HTTP/1.0\r\nHost: {host}\r\n\r\n")?;
         let mut status = [0; 5];
         stream.read_exact(&mut status)?;
+        // One with TLS says, in plain, that it wants TLS.
         Ok::<_, std::io::Error>(&status == b"HTTP/")
     };
     ask().unwrap_or(false)

@@ -19,7 +19,15 @@ impl Fake {
 
     /// The function is also given the registry's own address.
     pub(super) fn start_with_host(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Fake::start_on("127.0.0.1:0", answer)
+    }
+
+    /// The same at this address.
+    pub(super) fn start_on(
+        address: &str,
+        answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
+    ) -> Fake {
+        let listener = TcpListener::bind(address).unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let answer = Arc::new(answer);
         let own = host.clone();

@@ -178,7 +178,7 @@ pub(super) async fn put(
     };
     match failure.status() {
         // The upload is lost, with the part of the registry that knew of it: another may do better.
-        Some(status @ (404 | 416)) if !again => Err(Failure::Protocol {
+        Some(status @ (404 | 416)) => Err(Failure::Protocol {
             reason: format!("it answered {status}, and knows nothing of the upload that it began"),
             may_pass: true,
         }),
@@ -193,17 +193,9 @@ pub(super) async fn put(
 async fn begin(wire: &Wire) -> Result<Url, Failure> {
     let url = wire.url("blobs/uploads/");
     let response = wire.send(Access::Push, || empty(wire.clients().requests.post(url.clone()))).await?;
-    if let Some(place) = wire.place(&response)? {
-        return Ok(place);
-    }
-    // Docker's registry also names the upload itself.
-    let id = response.headers().get("Docker-Upload-UUID").and_then(|id| id.to_str().ok());
-    match id {
-        Some(id) => Ok(wire.url(&format!("blobs/uploads/{id}"))),
-        None => {
-            Err(Failure::Protocol { reason: "it names no place for the upload".to_owned(), may_pass: true })
-        }
-    }
+    let nowhere =
+        || Failure::Protocol { reason: "it names no place for the upload".to_owned(), may_pass: true };
+    wire.place(&response)?.ok_or_else(nowhere)
 }
 
 /// Some registries and proxies refuse a POST that doesn't say how long it is.

@@ -82,7 +82,7 @@ impl Failure {
         let error = match self {
             Failure::Local(error) => return error,
             Failure::Transport(error) if is_untrusted(&error) => {
-                RegistryError::Untrusted { action, registry, reason: cause(&error) }
+                RegistryError::Untrusted { action, registry, reason: distrust(&error) }
             }
             Failure::Transport(error) if error.is_connect() => {
                 let limit = context.options.connect_timeout.as_secs();
@@ -180,14 +180,25 @@ impl From<ImageError> for Failure {
 fn is_untrusted(error: &reqwest::Error) -> bool {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = source {
-        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
-        let tls = error.downcast_ref::<rustls::Error>().or_else(|| inner?.downcast_ref());
-        if let Some(rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)) = tls {
-            return true;
+        if let Some(error) = error.downcast_ref::<rustls::Error>() {
+            return matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_));
         }
-        source = error.source();
+        // An I/O error passes over the error that it is made of, and names what lies below that.
+        let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        source = inner.map_or_else(|| error.source(), |inner| Some(inner));
     }
     false
+}
+
+/// What is wrong with a certificate, and for the mistake that Docker's own instructions lead to, what to do.
+fn distrust(error: &reqwest::Error) -> String {
+    let cause = cause(error);
+    match cause.contains("CaUsedAsEndEntity") {
+        true => "its certificate is that of an authority, which may not be a server's too: make it with `openssl req \
+                 -x509 -addext basicConstraints=critical,CA:FALSE …`"
+            .to_owned(),
+        false => cause,
+    }
 }
 
 fn rejected(answer: &Answer, context: &Context<'_>) -> RegistryError {

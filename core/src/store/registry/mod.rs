@@ -145,7 +145,7 @@ impl Registry {
         Ok(Registry { wire, resolved: Mutex::default(), begun: Mutex::default() })
     }
 
-    /// All tags of the repository, as the registry orders them.
+    /// All tags of the repository, in order.
     ///
     /// # Errors
     /// [`RegistryError::Missing`] when there is no such repository, and what asking fails with.
@@ -153,7 +153,10 @@ impl Registry {
         let get = |_| async {
             manifests::tags(&self.wire).await.map_err(|failure| self.or_missing(failure, &"tags"))
         };
-        self.wire.attempt(&format!("list the tags of {self}"), get).await
+        let mut tags = self.wire.attempt(&format!("list the tags of {self}"), get).await?;
+        // The specification wants them so; not all registries do it.
+        tags.sort();
+        Ok(tags)
     }
 
     /// Deletes a tag, or a manifest with all tags that mean it. The registry frees its blobs when it likes.

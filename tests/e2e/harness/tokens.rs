@@ -1,0 +1,95 @@
+//! A token service, as those beside registries are.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use serde_json::{Value, json};
+
+use super::certs::Certificate;
+use super::registry::{PASSWORD, USER};
+
+/// Who the registry asks for tokens.
+pub(crate) const ISSUER: &str = "tests";
+/// What the registry calls itself.
+pub(crate) const SERVICE: &str = "registry";
+
+/// A service that gives [`USER`] a token for all that is asked for. It lives as long as the test's process.
+pub(crate) struct Tokens {
+    address: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl Tokens {
+    /// One whose tokens are signed with the key of this certificate.
+    pub(crate) fn start(certificate: Certificate) -> Tokens {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let (seen, certificate) = (Arc::clone(&requests), Arc::new(certificate));
+        thread::spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (seen, certificate) = (Arc::clone(&seen), Arc::clone(&certificate));
+                thread::spawn(move || serve(stream, &seen, &certificate).ok());
+            }
+        });
+        Tokens { address, requests }
+    }
+
+    /// Where tokens are got.
+    pub(crate) fn realm(&self) -> String {
+        format!("http://{}/token", self.address)
+    }
+
+    /// The paths that were asked for since the last time, with their queries.
+    pub(crate) fn take_requests(&self) -> Vec<String> {
+        std::mem::take(&mut *self.requests.lock().expect("no test panics in it"))
+    }
+}
+
+fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>, certificate: &Certificate) -> std::io::Result<()> {
+    let mut reader = BufReader::new(stream.try_clone()?);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head)? == 0 {
+            return Ok(());
+        }
+    }
+    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+    seen.lock().expect("no test panics in it").push(path.clone());
+    let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")));
+    let answer = match super::proxy::header(&head, "authorization") {
+        Some(given) if given == login => {
+            let token = certificate.token(&claims(&path));
+            let body = json!({"token": token, "expires_in": 60}).to_string();
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+        }
+        _ => "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
+    };
+    stream.write_all(answer.as_bytes())
+}
+
+/// What the registry wants to read in a token
+/// ([distribution, token specification](https://distribution.github.io/distribution/spec/auth/jwt/)).
+fn claims(path: &str) -> Value {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();
+    let query = path.split_once('?').map_or("", |(_, query)| query);
+    let scopes = query.split('&').filter_map(|pair| pair.strip_prefix("scope="));
+    let access: Vec<Value> = scopes
+        .filter_map(|scope| {
+            let scope = scope.replace("%3A", ":").replace("%2F", "/").replace("%2C", ",");
+            let mut parts = scope.split(':');
+            let (kind, name, actions) = (parts.next()?, parts.next()?, parts.next()?);
+            let actions: Vec<&str> = actions.split(',').collect();
+            Some(json!({"type": kind, "name": name, "actions": actions}))
+        })
+        .collect();
+    json!({
+        "iss": ISSUER, "aud": SERVICE, "sub": USER, "jti": "1",
+        "nbf": now - 10, "iat": now, "exp": now + 300, "access": access,
+    })
+}

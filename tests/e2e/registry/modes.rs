@@ -1,0 +1,333 @@
+//! Debian's registry in its four modes, by the commands; and what Docker's, podman's and skopeo's files say of them.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::harness::certs::Kind;
+use crate::harness::proxy::Proxy;
+use crate::harness::registry::{PASSWORD, USER};
+use crate::harness::{Registry, Run, tools, wasm_oci};
+
+/// A user's machine: a folder with a module, and an own configuration of Docker.
+struct User {
+    folder: TempDir,
+}
+
+impl User {
+    fn new() -> User {
+        let folder = tempfile::tempdir().unwrap();
+        let module = wat::parse_str(include_str!("../echo.wat")).unwrap();
+        fs::write(folder.path().join("app.wasm"), module).unwrap();
+        User { folder }
+    }
+
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = wasm_oci();
+        command.args(words).current_dir(self.folder.path()).env("DOCKER_CONFIG", self.path("docker"));
+        command
+            .env("HOME", self.folder.path())
+            .env_remove("REGISTRY_AUTH_FILE")
+            .env_remove("XDG_RUNTIME_DIR");
+        command
+    }
+
+    fn run(&self, words: &[&str]) -> Run {
+        Run::of(&mut self.command(words))
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn log_in(&self, host: &str, more: &[&str]) -> Run {
+        let words = [&["login", host, "-u", USER, "--password-stdin"], more].concat();
+        Run::with_stdin(&mut self.command(&words), PASSWORD)
+    }
+}
+
+/// Push, push again, pull, copy, mount, convert, tags, delete; the last by digest, as this registry has it.
+fn everything(user: &User, server: &Registry, flags: &[&str]) {
+    let host = server.host();
+    let with = |words: &[&str]| user.run(&[words, flags].concat());
+    let (one, two) = (format!("{host}/team/app:1"), format!("{host}/other/app:2"));
+    let pushed = with(&["push", "app.wasm", &one]).success();
+    let digest = pushed.stdout.trim().split_once('@').unwrap().1.to_owned();
+    let again = with(&["push", "app.wasm", &one]).success();
+    assert_eq!(pushed.stdout, again.stdout);
+    assert!(!again.stderr.contains("Sent"), "{}", again.stderr);
+
+    let _pulled = with(&["pull", &one, "--module", "out.wasm"]).success();
+    assert!(!fs::read(user.path("out.wasm")).unwrap().is_empty());
+    let copied = with(&["copy", &one, &two]).success();
+    assert_eq!(copied.stdout.trim(), format!("{host}/other/app@{digest}"));
+    // The blobs are taken from the other repository.
+    assert!(copied.stderr.contains("Mounted") && copied.stderr.contains("Sent"), "{}", copied.stderr);
+    let _layout = with(&["copy", &two, "oci:layout:x"]).success();
+    let _archive = with(&["copy", &one, "oci-archive:app.tar:x"]).success();
+    let back = with(&["copy", "oci-archive:app.tar:x", &format!("{host}/back:1")]).success();
+    assert_eq!(back.stdout.trim(), format!("{host}/back@{digest}"));
+
+    let artifact = format!("{host}/team/app:raw");
+    let converted = with(&["convert", &one, &artifact, "--format", "artifact,module"]).success();
+    assert_eq!(converted.stdout.lines().count(), 2, "{}", converted.stdout);
+    let _raw = with(&["pull", &artifact, "--module", "raw.wasm"]).success();
+    assert_eq!(fs::read(user.path("raw.wasm")).unwrap(), fs::read(user.path("out.wasm")).unwrap());
+    let whole = with(&["convert", &artifact, "oci:layout:again", "--format", "universal"]).success();
+    assert!(whole.stderr.contains(&digest), "not the image it was: {}", whole.stderr);
+
+    let tags = with(&["tags", &format!("{host}/team/app")]).success();
+    assert_eq!(tags.stdout.lines().collect::<Vec<_>>(), ["1", "raw", "raw-module"]);
+    let by_tag = with(&["delete", &one]);
+    assert_eq!(by_tag.code, 4, "{}", by_tag.stderr);
+    assert!(by_tag.stderr.contains("deletes no tag alone"), "{}", by_tag.stderr);
+    let _deleted = with(&["delete", &format!("{host}/team/app@{digest}")]).success();
+    assert_eq!(with(&["inspect", &one]).code, 4);
+    let _still = with(&["inspect", &two]).success();
+}
+
+#[test]
+fn plain() {
+    everything(&User::new(), &Registry::start(), &[]);
+}
+
+#[test]
+fn htpasswd() {
+    let (user, server) = (User::new(), Registry::start_private());
+    let refused = user.run(&["push", "app.wasm", &format!("{}/app:1", server.host())]);
+    assert_eq!(refused.code, 5, "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("wasm-oci login {}", server.host())), "{}", refused.stderr);
+    let wrong = Run::with_stdin(
+        &mut user.command(&["login", server.host(), "-u", USER, "--password-stdin"]),
+        "nonsense",
+    );
+    assert_eq!(wrong.code, 5, "{}", wrong.stderr);
+    assert!(!user.path("docker/config.json").exists(), "what doesn't work is not kept");
+    let _in = user.log_in(server.host(), &[]).success();
+    everything(&user, &server, &[]);
+    let _out = user.run(&["logout", server.host()]).success();
+    assert_eq!(user.run(&["tags", &format!("{}/other/app", server.host())]).code, 5);
+}
+
+#[test]
+fn tls() {
+    let (user, server) = (User::new(), Registry::start_tls());
+    let one = format!("{}/app:1", server.host());
+    // Any other certificate: that there is one says that TLS is meant, on this machine too.
+    let other = Registry::start_tls();
+    let unknown = user.run(&["push", "app.wasm", &one, "--ca", other.certificate().to_str().unwrap()]);
+    assert_eq!(unknown.code, 4, "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("--ca FILE"), "{}", unknown.stderr);
+    assert!(!unknown.stderr.contains("Retrying"), "{}", unknown.stderr);
+    // One as Docker's instructions make it.
+    let authority = Registry::start_tls_as(Kind::Authority);
+    let ca = authority.certificate();
+    let refused = user.run(&["tags", &format!("{}/app", authority.host()), "--ca", ca.to_str().unwrap()]);
+    assert!(refused.stderr.contains("CA:FALSE"), "{}", refused.stderr);
+    everything(&user, &server, &["--ca", server.certificate().to_str().unwrap()]);
+    // Where Docker looks for it.
+    let folder = user.path(".config/containers/certs.d").join(server.host());
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(server.certificate(), folder.join("ca.crt")).unwrap();
+    let _tags = user.run(&["tags", &format!("{}/other/app", server.host())]).success();
+}
+
+#[test]
+fn token() {
+    let (user, server) = (User::new(), Registry::start_token());
+    let _in = user.log_in(server.host(), &[]).success();
+    everything(&user, &server, &[]);
+    let requests = server.tokens().take_requests();
+    assert!(
+        requests.iter().any(|path| path.contains("other%2Fapp") && path.contains("team%2Fapp%3Apull")),
+        "{requests:?}"
+    );
+    assert!(requests.iter().any(|path| path.contains("delete")), "{requests:?}");
+}
+
+#[test]
+fn a_dry_run_lists_requests_and_writes_nothing() {
+    let (user, server) = (User::new(), Registry::start());
+    let proxy = Proxy::before(server.host());
+    let reference = format!("{}/app:1", proxy.host());
+    let dry = user.run(&["push", "app.wasm", &reference, "--dry-run"]).success();
+    let lines: Vec<&str> = dry.stdout.lines().collect();
+    assert!(
+        lines.iter().any(|line| line.starts_with("PUT ") && line.contains("/manifests/1 (")),
+        "{lines:?}"
+    );
+    assert!(proxy.take_requests().iter().all(|request| request.method == "HEAD"));
+    let _pushed = user.run(&["push", "app.wasm", &reference]).success();
+    let made = proxy.take_requests();
+    let methods = |method: &str| made.iter().filter(|request| request.method == method).count();
+    let listed = |method: &str| lines.iter().filter(|line| line.starts_with(method)).count();
+    for method in ["HEAD", "POST", "PUT"] {
+        assert_eq!(methods(method), listed(method), "{method}: {made:?}\n{lines:?}");
+    }
+    let again = user.run(&["push", "app.wasm", &reference, "--dry-run"]).success();
+    assert!(again.stdout.lines().all(|line| line.starts_with("HEAD ")), "{}", again.stdout);
+}
+
+#[test]
+fn what_docker_podman_and_skopeo_keep_is_found() {
+    let server = Registry::start_private();
+    let host = server.host();
+    let reference = format!("{host}/team/app:1");
+    let auth = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{PASSWORD}"));
+    let file = |key: &str| format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#);
+    let helper = r#"#!/bin/sh
+[ "$1" = get ] && server=$(cat) && printf '{"ServerURL":"%s","Username":"tester","Secret":"correct horse"}' "$server"
+"#;
+    let push = |user: &User, prepare: &dyn Fn(&mut Command)| {
+        let mut command = user.command(&["push", "app.wasm", &reference]);
+        prepare(&mut command);
+        Run::of(&mut command)
+    };
+    // `docker login`, in its file.
+    let user = User::new();
+    write(&user.path("docker/config.json"), &file(host));
+    let _docker = push(&user, &|_| {}).success();
+    // In the variable that CI systems have.
+    let user = User::new();
+    let _variable = push(&user, &|command| {
+        command.env("DOCKER_AUTH_CONFIG", file(host));
+    })
+    .success();
+    // Our own variables, for one registry.
+    let user = User::new();
+    let own = |command: &mut Command| {
+        command.env("WASM_OCI_USERNAME", USER).env("WASM_OCI_PASSWORD", PASSWORD);
+    };
+    let missing = push(&user, &own);
+    assert_eq!(missing.code, 2, "{}", missing.stderr);
+    let _own = push(&user, &|command| {
+        own(command);
+        command.env("WASM_OCI_REGISTRY", host);
+    })
+    .success();
+    let other = push(&user, &|command| {
+        own(command);
+        command.env("WASM_OCI_REGISTRY", "ghcr.io");
+    });
+    assert_eq!(other.code, 5, "{}", other.stderr);
+    // podman's, also for one repository.
+    for key in [host.to_owned(), format!("{host}/team"), format!("{host}/team/app")] {
+        let user = User::new();
+        let path = user.path("auth.json");
+        write(&path, &file(&key));
+        let _podman = push(&user, &|command| {
+            command.env("REGISTRY_AUTH_FILE", &path);
+        })
+        .success();
+    }
+    // skopeo's own login, if it is one that has it.
+    let user = User::new();
+    let path = user.path("skopeo.json");
+    let mut skopeo = Command::new(tools::program("skopeo"));
+    skopeo
+        .args(["login", host, "--tls-verify=false", "-u", USER, "--password-stdin", "--authfile"])
+        .arg(&path);
+    let _login = Run::with_stdin(&mut skopeo, PASSWORD).success();
+    let _skopeo = push(&user, &|command| {
+        command.env("REGISTRY_AUTH_FILE", &path);
+    })
+    .success();
+    // Credential helpers: for all, and for one.
+    let helpers =
+        [r#"{"credsStore":"tests"}"#.to_owned(), format!(r#"{{"credHelpers":{{"{host}":"tests"}}}}"#)];
+    for config in helpers {
+        let user = User::new();
+        write(&user.path("docker/config.json"), &config);
+        program(&user.path("bin/docker-credential-tests"), helper);
+        let _helper = push(&user, &|command| with_path(command, &user.path("bin"))).success();
+        // One that fails says something that is nobody's business.
+        program(
+            &user.path("bin/docker-credential-tests"),
+            "#!/bin/sh\necho hunter2; echo hunter2 >&2; exit 1\n",
+        );
+        let failed = push(&user, &|command| with_path(command, &user.path("bin")));
+        assert_eq!(failed.code, 5, "{}", failed.stderr);
+        assert!(failed.stderr.contains("docker-credential-tests"), "{}", failed.stderr);
+        assert!(!failed.stderr.contains("hunter2"), "{}", failed.stderr);
+    }
+}
+
+#[test]
+fn what_login_keeps_is_found_by_skopeo() {
+    let server = Registry::start_private();
+    let host = server.host();
+    for variable in [None, Some("auth.json")] {
+        let user = User::new();
+        write(&user.path("docker/config.json"), r#"{"psFormat":"x","auths":{"other.io":{"auth":"eDp5"}}}"#);
+        let mut login = user.command(&["login", host, "-u", USER, "--password-stdin"]);
+        let file = match variable {
+            Some(name) => {
+                login.env("REGISTRY_AUTH_FILE", user.path(name));
+                user.path(name)
+            }
+            None => user.path("docker/config.json"),
+        };
+        let run = Run::with_stdin(&mut login, PASSWORD).success();
+        assert!(!run.stderr.contains(PASSWORD), "{}", run.stderr);
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o600);
+        let mut push = user.command(&["push", "app.wasm", &format!("{host}/app:1")]);
+        let _pushed = Run::of(push.env("REGISTRY_AUTH_FILE", &file)).success();
+        let mut skopeo = Command::new(tools::program("skopeo"));
+        skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{host}/app:1")]);
+        let _skopeo = Run::of(skopeo.env("REGISTRY_AUTH_FILE", &file)).success();
+        if variable.is_none() {
+            let kept: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            assert_eq!(kept["psFormat"], "x");
+            let _out = user.run(&["logout", host]).success();
+            let kept: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            assert_eq!(kept["auths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["other.io"]);
+        }
+    }
+}
+
+#[test]
+fn login_and_logout_use_the_helper_that_there_is() {
+    let (user, server) = (User::new(), Registry::start_private());
+    write(&user.path("docker/config.json"), r#"{"credsStore":"tests"}"#);
+    // It keeps what it is told in a file.
+    let kept = user.path("kept");
+    let script = format!(
+        "#!/bin/sh\nf={}\ncase $1 in store) cat >$f;; erase) rm -f $f;; get) cat $f;; esac\n",
+        kept.display()
+    );
+    program(&user.path("bin/docker-credential-tests"), &script);
+    let mut login = user.command(&["login", server.host(), "-u", USER, "--password-stdin"]);
+    with_path(&mut login, &user.path("bin"));
+    let run = Run::with_stdin(&mut login, PASSWORD).success();
+    assert!(run.stderr.contains("credential helper `tests`"), "{}", run.stderr);
+    assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
+    assert!(!fs::read_to_string(user.path("docker/config.json")).unwrap().contains(PASSWORD));
+    let mut push = user.command(&["push", "app.wasm", &format!("{}/app:1", server.host())]);
+    with_path(&mut push, &user.path("bin"));
+    let _pushed = Run::of(&mut push).success();
+    let mut logout = user.command(&["logout", server.host()]);
+    with_path(&mut logout, &user.path("bin"));
+    let _out = Run::of(&mut logout).success();
+    assert!(!kept.exists());
+}
+
+fn write(path: &Path, text: &str) {
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn program(path: &Path, text: &str) {
+    write(path, text);
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(path, mode).unwrap();
+}
+
+fn with_path(command: &mut Command, folder: &Path) {
+    let path = std::env::join_paths(
+        std::iter::once(folder.to_owned()).chain(std::env::split_paths(&tools::search_path())),
+    );
+    command.env("PATH", path.unwrap());
+}
