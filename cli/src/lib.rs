@@ -10,6 +10,7 @@ pub mod args;
 pub mod budget;
 pub mod commands;
 pub mod connection;
+pub mod development_registry;
 pub mod env_vars;
 pub mod error;
 pub mod exit_code;

@@ -307,6 +307,17 @@ fn a_full_disk() {
     assert_refused(&run, 1, &["disk/large.tar", "No space left on device"]);
     let run = folder.wasm_oci(&["optimize", "large.wasm", "-o", "disk/out.wasm"]);
     assert_refused(&run, 1, &["disk/out.wasm", "No space left on device"]);
+    // The same from a registry: into the layout, or on the way there.
+    let server = Registry::start();
+    let reference = format!("{}/large:1", server.host());
+    let _pushed = folder.wasm_oci(&["push", "large.wasm", &reference]).success();
+    let run = folder.wasm_oci(&["pull", &reference, "--oci-layout-path", "disk/layout"]);
+    assert_refused(&run, 1, &["disk/layout", "No space left on device", "free some space"]);
+    let mut pull = wasm_oci();
+    pull.args(["pull", &reference, "--oci-layout-path", "elsewhere"]).env("TMPDIR", folder.path("disk"));
+    let run = Run::of(pull.current_dir(folder.path("")));
+    assert_refused(&run, 1, &["disk", "No space left on device"]);
+    assert_eq!(folder.wasm_oci(&["inspect", "oci:disk/layout"]).success().stdout, before);
     let left: Vec<_> =
         fs::read_dir(folder.path("disk")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left, ["layout"]);

@@ -1,8 +1,10 @@
 //! The library against Debian's registry, which is real. Those that misbehave are in [`misbehaving`].
 
 mod attacks;
+mod development;
 mod fake;
 mod faults;
+mod interrupted;
 mod misbehaving;
 mod modes;
 

@@ -10,6 +10,7 @@ mod optimize;
 mod pack;
 mod pull;
 mod push;
+mod registry;
 mod run;
 mod serve;
 mod size;
@@ -53,6 +54,7 @@ enum Command {
     Delete(delete::Delete),
     Login(login::Login),
     Logout(logout::Logout),
+    Registry(registry::Registry),
     Run(run::Run),
     Test(test::Test),
     Serve(serve::Serve),
@@ -78,6 +80,7 @@ impl Cli {
             Command::Delete(delete) => delete.run(shell).map(|()| 0),
             Command::Login(login) => login.run(shell).map(|()| 0),
             Command::Logout(logout) => logout.run(shell).map(|()| 0),
+            Command::Registry(registry) => registry.run(shell).map(|()| 0),
             Command::Run(run) => run.run(shell),
             Command::Test(test) => test.run(shell),
             Command::Serve(serve) => serve.run(shell).map(|()| 0),

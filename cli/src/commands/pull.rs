@@ -4,16 +4,15 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::image::Tag;
-use wasm_oci_core::store::{Location, Name, load_wasm};
+use wasm_oci_core::store::{Layout, Name, copy, load, load_wasm};
 
 use crate::args::{LoginArgs, PlaceArgs, RegistryArgs};
 use crate::connection::Connections;
 use crate::error::Error;
 use crate::files::write;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{TaggedImage, block_on, to_archive, to_layout};
+use crate::pipeline::{TaggedImage, block_on, to_archive};
 use crate::shell::Shell;
-use crate::source::load_image;
 
 /// Pull an image into a layout or an archive, or its module into a .wasm file
 #[derive(Debug, Args)]
@@ -68,18 +67,25 @@ impl Pull {
         shell.print(path.display())
     }
 
+    /// The image, into a layout, of which only what isn't there is fetched, or an archive.
     fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
-        let image = block_on(load_image(&Location::Registry(self.source.clone()), connections))?;
-        let tags = vec![self.source.tag().cloned().unwrap_or_else(Tag::latest)];
-        let images = [TaggedImage { format: image.format(), image, tags }];
+        let tag = self.source.tag().cloned().unwrap_or_else(Tag::latest);
+        let (registry, name) = (connections.registry(&self.source)?, Name::from(&self.source));
         let places = Places {
             layout: self.places.oci_layout_path.as_deref(),
             archive: self.places.tarball.as_deref(),
             repository: None,
         };
-        if let Some(path) = places.layout {
-            block_on(to_layout(&images, path, shell))?;
-        }
+        let image = match places.layout {
+            Some(path) => block_on::<_, Error>(async {
+                let layout = Layout::create(path)?;
+                let tags = std::slice::from_ref(&tag);
+                let descriptor = copy(&registry, &name, &layout, tags, &shell.transfer()).await?;
+                Ok(load(&layout, &Name::Digest(descriptor.digest)).await?)
+            })?,
+            None => block_on(load(&registry, &name))?,
+        };
+        let images = [TaggedImage { format: image.format(), image, tags: vec![tag] }];
         if let Some(path) = places.archive {
             to_archive(&images, path, &self.source.name())?;
         }

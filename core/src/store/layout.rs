@@ -92,6 +92,40 @@ impl Layout {
         std::fs::metadata(self.blob_file(digest)).is_ok_and(|metadata| metadata.len() == size)
     }
 
+    /// Whether there is anything under this digest.
+    #[must_use]
+    pub fn holds(&self, digest: Digest) -> bool {
+        self.blob_file(digest).is_file()
+    }
+
+    /// Takes an image, and all tags that mean it, out of the index. Whether it was there. Its blobs stay: others may
+    /// share them.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Image`] when the index can't be changed.
+    pub fn forget(&self, digest: Digest) -> Result<bool, Error> {
+        let mut found = false;
+        self.change_index(|index| {
+            let before = index.manifests.len();
+            index.manifests.retain(|entry| entry.digest != digest);
+            found = index.manifests.len() < before;
+        })?;
+        Ok(found)
+    }
+
+    /// What is stored under a digest, in memory and unchecked; `None` if nothing is.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it can't be read.
+    pub fn bytes(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
+        let path = self.blob_file(digest);
+        match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(Error::io("read", &path)(error)),
+        }
+    }
+
     fn marker(&self) -> PathBuf {
         self.path.join("oci-layout")
     }

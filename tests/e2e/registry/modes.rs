@@ -12,19 +12,19 @@ use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::{Registry, Run, tools, wasm_oci};
 
 /// A user's machine: a folder with a module, and an own configuration of Docker.
-struct User {
+pub(super) struct User {
     folder: TempDir,
 }
 
 impl User {
-    fn new() -> User {
+    pub(super) fn new() -> User {
         let folder = tempfile::tempdir().unwrap();
         let module = wat::parse_str(include_str!("../echo.wat")).unwrap();
         fs::write(folder.path().join("app.wasm"), module).unwrap();
         User { folder }
     }
 
-    fn command(&self, words: &[&str]) -> Command {
+    pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = wasm_oci();
         command.args(words).current_dir(self.folder.path()).env("DOCKER_CONFIG", self.path("docker"));
         command
@@ -34,11 +34,11 @@ impl User {
         command
     }
 
-    fn run(&self, words: &[&str]) -> Run {
+    pub(super) fn run(&self, words: &[&str]) -> Run {
         Run::of(&mut self.command(words))
     }
 
-    fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(super) fn path(&self, name: &str) -> std::path::PathBuf {
         self.folder.path().join(name)
     }
 
@@ -49,8 +49,7 @@ impl User {
 }
 
 /// Push, push again, pull, copy, mount, convert, tags, delete; the last by digest, as this registry has it.
-fn everything(user: &User, server: &Registry, flags: &[&str]) {
-    let host = server.host();
+pub(super) fn everything(user: &User, host: &str, flags: &[&str], mounts: bool) {
     let with = |words: &[&str]| user.run(&[words, flags].concat());
     let (one, two) = (format!("{host}/team/app:1"), format!("{host}/other/app:2"));
     let pushed = with(&["push", "app.wasm", &one]).success();
@@ -64,7 +63,7 @@ fn everything(user: &User, server: &Registry, flags: &[&str]) {
     let copied = with(&["copy", &one, &two]).success();
     assert_eq!(copied.stdout.trim(), format!("{host}/other/app@{digest}"));
     // The blobs are taken from the other repository.
-    assert!(copied.stderr.contains("Mounted") && copied.stderr.contains("Sent"), "{}", copied.stderr);
+    assert_eq!(copied.stderr.contains("Mounted"), mounts, "{}", copied.stderr);
     let _layout = with(&["copy", &two, "oci:layout:x"]).success();
     let _archive = with(&["copy", &one, "oci-archive:app.tar:x"]).success();
     let back = with(&["copy", "oci-archive:app.tar:x", &format!("{host}/back:1")]).success();
@@ -90,7 +89,7 @@ fn everything(user: &User, server: &Registry, flags: &[&str]) {
 
 #[test]
 fn plain() {
-    everything(&User::new(), &Registry::start(), &[]);
+    everything(&User::new(), Registry::start().host(), &[], true);
 }
 
 #[test]
@@ -106,7 +105,7 @@ fn htpasswd() {
     assert_eq!(wrong.code, 5, "{}", wrong.stderr);
     assert!(!user.path("docker/config.json").exists(), "what doesn't work is not kept");
     let _in = user.log_in(server.host(), &[]).success();
-    everything(&user, &server, &[]);
+    everything(&user, server.host(), &[], true);
     let _out = user.run(&["logout", server.host()]).success();
     assert_eq!(user.run(&["tags", &format!("{}/other/app", server.host())]).code, 5);
 }
@@ -126,7 +125,7 @@ fn tls() {
     let ca = authority.certificate();
     let refused = user.run(&["tags", &format!("{}/app", authority.host()), "--ca", ca.to_str().unwrap()]);
     assert!(refused.stderr.contains("CA:FALSE"), "{}", refused.stderr);
-    everything(&user, &server, &["--ca", server.certificate().to_str().unwrap()]);
+    everything(&user, server.host(), &["--ca", server.certificate().to_str().unwrap()], true);
     // Where Docker looks for it.
     let folder = user.path(".config/containers/certs.d").join(server.host());
     fs::create_dir_all(&folder).unwrap();
@@ -138,7 +137,7 @@ fn tls() {
 fn token() {
     let (user, server) = (User::new(), Registry::start_token());
     let _in = user.log_in(server.host(), &[]).success();
-    everything(&user, &server, &[]);
+    everything(&user, server.host(), &[], true);
     let requests = server.tokens().take_requests();
     assert!(
         requests.iter().any(|path| path.contains("other%2Fapp") && path.contains("team%2Fapp%3Apull")),
@@ -245,7 +244,7 @@ fn what_docker_podman_and_skopeo_keep_is_found() {
         // One that fails says something that is nobody's business.
         program(
             &user.path("bin/docker-credential-tests"),
-            "#!/bin/sh\necho hunter2; echo hunter2 >&2; exit 1\n",
+            "#!/bin/sh\ncat\necho hunter2; echo hunter2 >&2; exit 1\n",
         );
         let failed = push(&user, &|command| with_path(command, &user.path("bin")));
         assert_eq!(failed.code, 5, "{}", failed.stderr);

@@ -192,7 +192,7 @@ fn describe(error: &CredentialRetrievalError) -> String {
             format!("the credential helper `{helper}` failed; run it to see why")
         }
         CredentialRetrievalError::HelperCommunicationError => {
-            "the credential helper that Docker's configuration names can't be run: is it installed?"
+            "the credential helper that Docker's configuration names can't be run, or ends at once: is it installed?"
                 .to_owned()
         }
         CredentialRetrievalError::MalformedHelperResponse => {

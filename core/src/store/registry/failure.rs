@@ -46,6 +46,13 @@ pub(super) struct Answer {
 }
 
 impl Answer {
+    /// Whether a manifest was refused for a blob that isn't there. We only send one when the registry has said that all
+    /// are: while somebody else sends the same blob, some say so a little early.
+    fn lacks_a_blob(&self) -> bool {
+        let (_, text) = said(&self.body);
+        matches!(self.status, 400 | 404) && text.is_some_and(|text| text.contains("MANIFEST_BLOB_UNKNOWN"))
+    }
+
     pub(super) async fn of(mut response: Response) -> Answer {
         let (status, asked) = (response.status().as_u16(), asked(response.headers()));
         let mut body = Vec::new();
@@ -141,7 +148,9 @@ impl Failure {
     pub(super) fn may_pass(&self) -> bool {
         match self {
             Failure::Transport(error) => !(error.is_builder() || error.is_redirect() || is_untrusted(error)),
-            Failure::Answer(answer) => matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504),
+            Failure::Answer(answer) => {
+                matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504) || answer.lacks_a_blob()
+            }
             Failure::Stalled(_) => true,
             Failure::Protocol { may_pass, .. } => *may_pass,
             _ => false,
@@ -327,6 +336,8 @@ mod tests {
         for status in [301, 400, 401, 403, 404, 405, 409, 413, 416, 501] {
             assert!(!passes(status), "{status}");
         }
+        let body = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#.to_vec();
+        assert!(Failure::Answer(Answer { status: 400, body, asked: None }).may_pass());
         assert!(Failure::Stalled(Duration::ZERO).may_pass());
         assert!(!Failure::protocol("x").may_pass() && !Failure::TooLarge { limit: 1 }.may_pass());
     }

@@ -1,0 +1,59 @@
+//! `wasm-oci registry serve`: a registry on this machine, for development.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand};
+use tokio::net::TcpListener;
+
+use crate::development_registry::serve;
+use crate::error::Error;
+use crate::shell::Shell;
+
+/// A registry on this machine, for development
+#[derive(Debug, Args)]
+pub(crate) struct Registry {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(Serve),
+}
+
+/// Serve a folder of layouts as a registry, on this machine and for development only
+///
+/// Each layout below the folder is a repository by its path, as those in target/wasm-oci; what is pushed becomes one.
+/// Anybody on this machine may read and write it; there is no TLS, and nothing is ever freed. Prints the address on
+/// standard output. Ctrl-C ends it.
+#[derive(Debug, Args)]
+struct Serve {
+    /// The folder; made if it isn't there
+    #[arg(value_name = "DIR")]
+    folder: PathBuf,
+    /// The port on 127.0.0.1; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 5000)]
+    port: u16,
+}
+
+impl Registry {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let Command::Serve(Serve { folder, port }) = self.command;
+        let unwritable = |source| Error::Write { path: folder.clone(), source };
+        std::fs::create_dir_all(&folder).map_err(unwritable)?;
+        let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
+        runtime.block_on(async {
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+                Error::Usage(format!(
+                    "can't listen on 127.0.0.1:{port}: {error}: choose another --port, or 0"
+                ))
+            })?;
+            let address = listener.local_addr().map_err(Error::Runtime)?;
+            shell.status("Serving", format_args!("{} at {address}, for development only", folder.display()));
+            shell.print(address)?;
+            let end = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
+            serve(&folder, listener, end).await.map_err(Error::Runtime)
+        })
+    }
+}
