@@ -28,11 +28,19 @@ const DEFAULT_KEPT: u64 = 1 << 30;
 /// # Errors
 /// When wasmtime can't work here, or a variable for the cache makes no sense. A cache that can't be used is a warning.
 pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
-    let cache = match no_cache {
-        true => None,
-        false => cache(shell)?,
-    };
-    Ok(Engine::new(limits, cache)?)
+    Ok(Engine::new(limits, cache_unless(no_cache, shell)?)?)
+}
+
+/// The same for `serve`.
+///
+/// # Errors
+/// As [`engine`].
+pub fn serving_engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
+    Ok(Engine::pooled(limits, cache_unless(no_cache, shell)?)?)
+}
+
+fn cache_unless(no_cache: bool, shell: &Shell) -> Result<Option<Cache>, Error> {
+    if no_cache { Ok(None) } else { cache(shell) }
 }
 
 fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {

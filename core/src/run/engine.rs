@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
-use wasmtime::{Config, Module};
+use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
 
 use super::{Cache, Error, Identity, Limits};
 use crate::image::Digest;
@@ -14,6 +14,13 @@ use crate::module::{BuiltModule, Kind, ValidateOptions, validate};
 
 /// How often a program with a time limit is asked whether its time is up.
 const TICK: Duration = Duration::from_millis(5);
+
+/// How many instances, memories and tables there may be in a pool at a time, of all runs together.
+pub(super) const AT_ONCE: u32 = 1_000;
+/// What an instance without its memories and tables may take, in bytes. None that we know of comes near.
+const LARGEST_INSTANCE: usize = 16 << 20;
+/// The elements that a table in a pool may grow to: functions that are called through pointers.
+const MOST_TABLE_ELEMENTS: usize = 1 << 20;
 
 /// Compiles programs, or takes code from its cache.
 #[derive(Debug)]
@@ -58,9 +65,36 @@ impl Engine {
     /// # Errors
     /// [`Error::Engine`] when wasmtime has no code generator for this machine.
     pub fn new(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
-        let mut config = Config::new();
-        config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
-        let engine = wasmtime::Engine::new(&config).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        let engine = wasmtime::Engine::new(&config(limits)).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        Ok(Engine::of(engine, limits, cache))
+    }
+
+    /// The same for many short runs beside each other, as requests are: room for their memories is set aside once, and
+    /// used again. It takes some terabytes of addresses, none of which are backed by memory; where they can't be had,
+    /// each run makes its own room.
+    ///
+    /// # Errors
+    /// As [`Engine::new`].
+    pub fn pooled(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
+        let mut pool = PoolingAllocationConfig::new();
+        pool.total_component_instances(AT_ONCE)
+            // They are many in a component, and small.
+            .total_core_instances(AT_ONCE * 64)
+            .total_memories(AT_ONCE)
+            .total_tables(AT_ONCE)
+            .total_stacks(AT_ONCE)
+            .max_component_instance_size(LARGEST_INSTANCE)
+            .max_core_instance_size(LARGEST_INSTANCE)
+            .table_elements(MOST_TABLE_ELEMENTS);
+        let mut pooled = config(limits);
+        pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        match wasmtime::Engine::new(&pooled) {
+            Ok(engine) => Ok(Engine::of(engine, limits, cache)),
+            Err(_) => Engine::new(limits, cache),
+        }
+    }
+
+    fn of(engine: wasmtime::Engine, limits: &Limits, cache: Option<Cache>) -> Engine {
         if limits.timeout.is_some() {
             let engine = engine.weak();
             thread::spawn(move || {
@@ -71,7 +105,7 @@ impl Engine {
                 }
             });
         }
-        Ok(Engine { engine, cache })
+        Engine { engine, cache }
     }
 
     /// The program that was remembered for `identity`, if its code is in the cache.
@@ -122,6 +156,13 @@ impl Engine {
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
         &self.engine
     }
+}
+
+/// What limits change about the code.
+fn config(limits: &Limits) -> Config {
+    let mut config = Config::new();
+    config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
+    config
 }
 
 /// By what a component exports. The versions of the interfaces don't matter here: linking looks at them.

@@ -21,9 +21,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
-use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
@@ -32,7 +32,7 @@ use wasmtime_wasi_http::{self as http, WasiBody, WasiHttpCtx, WasiHttpCtxView, W
 
 use super::command::End;
 use super::context::{Given, Limited, end, in_time, store};
-use super::engine::Code;
+use super::engine::{AT_ONCE, Code};
 use super::limits::Limiter;
 use super::{Dir, Engine, Error, Limit, Limits, Program, World, streams};
 
@@ -148,6 +148,8 @@ pub struct Server {
 struct App {
     linked: ProxyPre<State>,
     options: ServeOptions,
+    /// For the instances of requests.
+    room: Semaphore,
 }
 
 /// What belongs to one instance.
@@ -212,7 +214,8 @@ impl Server {
             add_only_http_to_linker_async(&mut linker)?;
             ProxyPre::new(linker.instantiate_pre(component)?)
         };
-        let app = App { linked: link().map_err(|e| program.refused(&e))?, options };
+        let room = Semaphore::new(at_once(component));
+        let app = App { linked: link().map_err(|e| program.refused(&e))?, options, room };
         // What can't be given is to be known now and not with the first request.
         let _context = app.context()?;
         let failed = |source| Error::Listen { addr: app.options.addr, source };
@@ -319,6 +322,17 @@ fn serve_connection(
     tokio::spawn(async move { drop(served.await) });
 }
 
+/// The memories, or tables, that a component is taken to have when it doesn't say.
+const UNKNOWN_NEED: u32 = 16;
+
+/// How many requests are answered at a time: so many that their instances fit into a pool. The others wait.
+fn at_once(component: &Component) -> usize {
+    let each = component.resources_required().map_or(UNKNOWN_NEED, |needed| {
+        needed.num_memories.max(needed.num_tables).max(1)
+    });
+    usize::try_from(AT_ONCE / each.min(AT_ONCE)).unwrap_or(1)
+}
+
 impl App {
     fn context(&self) -> Result<WasiCtx, Error> {
         let ServeOptions { args, env, dirs, network, limits, .. } = &self.options;
@@ -343,6 +357,7 @@ impl App {
             hooks: Hooks { record: Arc::clone(record) },
             limiter: Limiter::new(limits),
         };
+        let _room = self.room.acquire().await.map_err(|e| started(&e))?;
         let mut store = store(self.linked.engine(), state, &limits).map_err(|e| started(&e))?;
         let mut http = store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(|e| started(&e))?;
