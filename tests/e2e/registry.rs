@@ -7,6 +7,7 @@ mod faults;
 mod interrupted;
 mod misbehaving;
 mod modes;
+mod peers;
 
 use std::future::Future;
 use std::path::PathBuf;

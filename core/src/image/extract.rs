@@ -10,9 +10,11 @@ use crate::module::BuiltModule;
 /// end is refused. The largest modules that we know of have some tens of megabytes.
 const MAX_UNPACKED: u64 = 1 << 30;
 
-/// Layer types that are a bare module: ours and those of Envoy and Kubewarden.
-const BARE: [&str; 3] = [
+/// Layer types that are a bare module: ours, which is wkg's, that of runwasi's builder, and those of Envoy, and of
+/// Kubewarden and Spin.
+const BARE: [&str; 4] = [
     "application/wasm",
+    "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
     "application/vnd.module.wasm.content.layer.v1+wasm",
     "application/vnd.wasm.content.layer.v1+wasm",
 ];
@@ -112,6 +114,7 @@ fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
     let reader = layer.reader()?;
     match &layer.descriptor().media_type {
         MediaType::ImageLayer => Ok(reader),
+        other if other.as_str() == "application/vnd.docker.image.rootfs.diff.tar" => Ok(reader),
         MediaType::ImageLayerGzip | MediaType::DockerLayerGzip => {
             Ok(Box::new(flate2::read::MultiGzDecoder::new(reader)))
         }

@@ -327,9 +327,9 @@ const UNKNOWN_NEED: u32 = 16;
 
 /// How many requests are answered at a time: so many that their instances fit into a pool. The others wait.
 fn at_once(component: &Component) -> usize {
-    let each = component.resources_required().map_or(UNKNOWN_NEED, |needed| {
-        needed.num_memories.max(needed.num_tables).max(1)
-    });
+    let each = component
+        .resources_required()
+        .map_or(UNKNOWN_NEED, |needed| needed.num_memories.max(needed.num_tables).max(1));
     usize::try_from(AT_ONCE / each.min(AT_ONCE)).unwrap_or(1)
 }
 

@@ -89,7 +89,7 @@ impl Failure {
         let error = match self {
             Failure::Local(error) => return error,
             Failure::Transport(error) if is_untrusted(&error) => {
-                RegistryError::Untrusted { action, registry, reason: distrust(&error) }
+                RegistryError::Untrusted { action, registry, reason: cause(&error) }
             }
             Failure::Transport(error) if error.is_connect() => {
                 let limit = context.options.connect_timeout.as_secs();
@@ -197,17 +197,6 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
         source = inner.map_or_else(|| error.source(), |inner| Some(inner));
     }
     false
-}
-
-/// What is wrong with a certificate, and for the mistake that Docker's own instructions lead to, what to do.
-fn distrust(error: &reqwest::Error) -> String {
-    let cause = cause(error);
-    match cause.contains("CaUsedAsEndEntity") {
-        true => "its certificate is that of an authority, which may not be a server's too: make it with `openssl req \
-                 -x509 -addext basicConstraints=critical,CA:FALSE …`"
-            .to_owned(),
-        false => cause,
-    }
 }
 
 fn rejected(answer: &Answer, context: &Context<'_>) -> RegistryError {

@@ -14,6 +14,7 @@ mod login;
 mod manifests;
 mod rehearsal;
 mod retry;
+mod tls;
 mod wire;
 
 use std::collections::BTreeMap;
@@ -21,12 +22,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use clients::Tls;
 pub use credentials::{Credentials, Secret};
 pub use error::RegistryError;
 pub use login::{Stored, forget_login, store_login};
 pub use rehearsal::{Rehearsal, Request};
 pub use retry::Retry;
+pub use tls::Tls;
 
 use self::auth::Access;
 use self::blobs::Mounted;

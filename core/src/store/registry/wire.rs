@@ -11,9 +11,9 @@ use reqwest::{RequestBuilder, Response, Url};
 
 use super::super::Error;
 use super::auth::{Access, Auth};
-use super::clients::{Clients, Tls, is_loopback};
+use super::clients::{Clients, is_loopback};
 use super::failure::{Answer, Context, Failure};
-use super::{RegistryError, RegistryOptions};
+use super::{RegistryError, RegistryOptions, Tls};
 use crate::image::Digest;
 
 /// How often one request may be made as somebody else: once when we are unknown, once when a token has ended.
