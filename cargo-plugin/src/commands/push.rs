@@ -5,7 +5,7 @@ use wasm_oci::args::{CacheArgs, LoginArgs, OutputArgs, RegistryArgs};
 use wasm_oci::connection::Connections;
 use wasm_oci::error::Error;
 use wasm_oci::messages::Places;
-use wasm_oci::pipeline::{block_on, rehearse, to_registry};
+use wasm_oci::pipeline::{block_on, rehearse, to_registry, until_interrupted};
 use wasm_oci::settings::Settings;
 use wasm_oci::shell::Shell;
 use wasm_oci::smoke::{require, test_engine};
@@ -101,7 +101,7 @@ impl Push {
         connections: &Connections,
         shell: &Shell,
     ) -> Result<(), Failure> {
-        block_on(to_registry(&program.load()?, repository, connections, shell))?;
+        until_interrupted(to_registry(&program.load()?, repository, connections, shell))?;
         let places = Places { layout: Some(&program.layout), archive: None, repository: Some(repository) };
         program.print(&places, shell, self.making.json())
     }

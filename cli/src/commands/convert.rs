@@ -5,11 +5,11 @@ use wasm_oci_core::image::{Format, ImageSettings, Platform, Tag, assemble};
 use wasm_oci_core::module::{ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
-use super::copy::Destination;
+use super::destination::Destination;
 use crate::args::{LoginArgs, RegistryArgs};
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{TaggedImage, block_on, to_archive, to_layout, to_registry};
+use crate::pipeline::{TaggedImage, block_on, to_archive, to_layout, to_registry, until_interrupted};
 use crate::shell::Shell;
 use crate::source::load_image;
 
@@ -69,7 +69,7 @@ impl Convert {
             images.push(TaggedImage { format: *format, image, tags });
         }
         if let Some(reference) = repository {
-            block_on(to_registry(&images, reference, &connections, shell))?;
+            until_interrupted(to_registry(&images, reference, &connections, shell))?;
         }
         if let Some(path) = layout {
             block_on(to_layout(&images, path, shell))?;

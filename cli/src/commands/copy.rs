@@ -1,17 +1,15 @@
 //! `wasm-oci copy`: an image from one place to another, as it is.
 
-use std::path::PathBuf;
-
 use clap::Args;
-use wasm_oci_core::image::{Descriptor, Digest, Reference, Tag};
-use wasm_oci_core::store::{ArchiveImage, Layout, Location, Name, Sink, copy, load, write_archive};
+use wasm_oci_core::image::{Reference, Tag};
+use wasm_oci_core::store::Location;
 
+use super::destination::{Destination, registry_of};
 use crate::args::{LoginArgs, RegistryArgs};
-use crate::connection::Connections;
 use crate::error::Error;
-use crate::pipeline::{block_on, with_tags};
+use crate::pipeline::until_interrupted;
 use crate::shell::Shell;
-use crate::source::{AnySource, open};
+use crate::source::open;
 
 /// Copy an image between registries, layouts and archives, byte for byte
 ///
@@ -44,150 +42,8 @@ impl Copy {
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
         let (source, name) = open(&self.source, &connections)?;
         shell.status("Copying", format_args!("{} to {destination}", self.source));
-        let digest =
-            block_on(destination.take(&source, &name, registry_of(&self.source), &connections, shell))?;
+        let from = registry_of(&self.source);
+        let digest = until_interrupted(destination.take(&source, &name, from, &connections, shell))?;
         destination.print(digest, self.json, shell)
-    }
-}
-
-fn registry_of(location: &Location) -> Option<&Reference> {
-    match location {
-        Location::Registry(reference) => Some(reference),
-        _ => None,
-    }
-}
-
-/// Where an image goes, and what it is called there.
-#[derive(Debug)]
-pub(super) struct Destination {
-    place: Place,
-    tags: Vec<Tag>,
-}
-
-#[derive(Debug)]
-enum Place {
-    Layout(PathBuf),
-    Archive(PathBuf),
-    Registry(Reference),
-}
-
-impl Destination {
-    /// The place that `location` names. The image gets its tag and `more`; if there is none, that of the source, and
-    /// where there must be one, `latest`.
-    pub(super) fn of(location: Location, source: &Location, more: Vec<Tag>) -> Result<Destination, Error> {
-        let (place, tag) = match location {
-            Location::Layout(path, tag) => (Place::Layout(path), tag),
-            Location::Archive(path, tag) => (Place::Archive(path), tag),
-            Location::Registry(reference) if reference.digest().is_some() => {
-                let message = "a destination has no digest: the image brings its own";
-                return Err(Error::Usage(message.to_owned()));
-            }
-            Location::Registry(reference) => {
-                let tag = reference.tag().cloned();
-                (Place::Registry(reference), tag)
-            }
-            Location::File(path) => {
-                return Err(Error::Usage(format!(
-                    "`{}` is no place for an image: write oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (`pull \
-                     --module` writes a module)",
-                    path.display()
-                )));
-            }
-        };
-        let (of_source, by_digest) = match source {
-            Location::Layout(_, tag) | Location::Archive(_, tag) => (tag.clone(), false),
-            Location::Registry(reference) => (reference.tag().cloned(), reference.digest().is_some()),
-            Location::File(_) => (None, false),
-        };
-        let mut tags: Vec<Tag> = tag.into_iter().collect();
-        tags.extend(more);
-        if tags.is_empty() {
-            tags.extend(of_source);
-        }
-        // A registry, and only it, finds what has no tag.
-        if tags.is_empty() && !(by_digest && matches!(place, Place::Registry(_))) {
-            tags.push(Tag::latest());
-        }
-        let mut seen = std::collections::BTreeSet::new();
-        tags.retain(|tag| seen.insert(tag.to_string()));
-        Ok(Destination { place, tags })
-    }
-
-    /// Takes the image of the `source` that `name` means.
-    async fn take(
-        &self,
-        source: &AnySource,
-        name: &Name,
-        from: Option<&Reference>,
-        connections: &Connections,
-        shell: &Shell,
-    ) -> Result<Digest, Error> {
-        let descriptor = match &self.place {
-            Place::Layout(path) => self.copy_to(source, name, &Layout::create(path)?, shell).await?,
-            Place::Registry(reference) => {
-                let registry = connections.registry_mounting(reference, from)?;
-                self.copy_to(source, name, &registry, shell).await?
-            }
-            Place::Archive(path) => {
-                let image = load(source, name).await?;
-                let images = [ArchiveImage { image: &image, tags: &self.tags }];
-                write_archive(path, &from.map_or_else(|| "image".to_owned(), Reference::name), &images)?;
-                image.root().descriptor().clone()
-            }
-        };
-        Ok(descriptor.digest)
-    }
-
-    async fn copy_to(
-        &self,
-        source: &AnySource,
-        name: &Name,
-        sink: &impl Sink,
-        shell: &Shell,
-    ) -> Result<Descriptor, Error> {
-        let transfer = match &self.place {
-            Place::Registry(_) => shell.upload(self.to_string()),
-            _ => shell.transfer(),
-        };
-        let copied = copy(source, name, sink, &self.tags, &transfer).await?;
-        transfer.complete();
-        Ok(copied)
-    }
-
-    /// The same for images that are here.
-    pub(super) fn parts(&self) -> (Option<&Reference>, Option<&PathBuf>, Option<&PathBuf>) {
-        match &self.place {
-            Place::Registry(reference) => (Some(reference), None, None),
-            Place::Layout(path) => (None, Some(path), None),
-            Place::Archive(path) => (None, None, Some(path)),
-        }
-    }
-
-    /// What the image is called there.
-    pub(super) fn tags(&self) -> &[Tag] {
-        &self.tags
-    }
-
-    fn print(&self, digest: Digest, json: bool, shell: &Shell) -> Result<(), Error> {
-        let place = match &self.place {
-            Place::Registry(reference) => reference.with_digest(digest).to_string(),
-            _ => self.to_string(),
-        };
-        if json {
-            let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
-            return shell.print_json(&serde_json::json!({"digest": digest, "place": place, "tags": tags}));
-        }
-        shell.print(place)
-    }
-}
-
-impl std::fmt::Display for Destination {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let first = self.tags.first().cloned();
-        match &self.place {
-            Place::Registry(reference) => f.write_str(&with_tags(reference, &self.tags)),
-            Place::Layout(path) => Location::Layout(path.clone(), first).fmt(f),
-            Place::Archive(path) => Location::Archive(path.clone(), first).fmt(f),
-        }
     }
 }

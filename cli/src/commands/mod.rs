@@ -3,6 +3,7 @@
 mod convert;
 mod copy;
 mod delete;
+mod destination;
 pub mod inspect;
 pub mod login;
 pub mod logout;

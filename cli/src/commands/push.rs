@@ -15,7 +15,9 @@ use crate::connection::Connections;
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{Sizes, TaggedImage, block_on, compressed, pack, rehearse, to_registry};
+use crate::pipeline::{
+    Sizes, TaggedImage, block_on, compressed, pack, rehearse, to_registry, until_interrupted,
+};
 use crate::plan::Plan;
 use crate::running::{Prepared, optimized_cache};
 use crate::settings::Settings;
@@ -86,7 +88,7 @@ impl Push {
             return block_on(rehearse(&images, &self.destination, &connections, shell));
         }
         self.test(&images, shell)?;
-        block_on(to_registry(&images, &self.destination, &connections, shell))?;
+        until_interrupted(to_registry(&images, &self.destination, &connections, shell))?;
         let places = Places { repository: Some(&self.destination), ..Places::default() };
         for image in &images {
             ImageMessage::new(&name, image, sizes, &places).print(shell, self.json)?;

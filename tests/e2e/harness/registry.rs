@@ -56,6 +56,15 @@ impl Registry {
         Self::start_in(folder, &tls, "")
     }
 
+    /// One over TLS that only speaks with those who show it its own certificate.
+    pub(crate) fn start_mutual_tls() -> Self {
+        let folder = Self::folder();
+        let Certificate { certificate, key } = Certificate::new(folder.path());
+        let (certificate, key) = (certificate.display(), key.display());
+        let tls = format!("tls: {{certificate: {certificate}, key: {key}, clientcas: [{certificate}]}}");
+        Self::start_in(folder, &tls, "")
+    }
+
     /// One that wants a token of a service that makes them for [`USER`] and [`PASSWORD`].
     pub(crate) fn start_token() -> Self {
         Self::with_tokens(|_| String::new())

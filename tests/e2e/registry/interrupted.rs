@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::modes::User;
 use super::{tag, wait};
 use crate::harness::proxy::{Fault, Proxy};
-use crate::harness::{Registry, Run};
+use crate::harness::{Registry, Run, cargo_wasm_oci};
 
 /// Bytes that don't compress, so that they take some time.
 fn module(seed: u64) -> Vec<u8> {
@@ -90,4 +90,35 @@ fn ctrl_c_says_how_far_it_came() {
         run.stderr
     );
     assert!(run.stdout.is_empty());
+}
+
+#[test]
+fn a_workspace_of_which_one_program_fails_says_what_went_up() {
+    let (folder, server) = (tempfile::tempdir().unwrap(), Registry::start());
+    let proxy = Proxy::before(server.host());
+    let refused = Fault::Answer(403, Vec::new());
+    proxy.set(move |request| if request.path.starts_with("/v2/b/") { refused.clone() } else { Fault::None });
+    let write = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    };
+    write("Cargo.toml", "[package]\nname = \"three\"\nversion = \"0.1.0\"\nedition = \"2024\"\n");
+    for name in ["a", "b", "c"] {
+        write(&format!("src/bin/{name}.rs"), "fn main() {}\n");
+    }
+    let mut push = cargo_wasm_oci();
+    push.args(["wasm-oci", "push", &format!("{}/{{bin}}:1", proxy.host())]).current_dir(folder.path());
+    let run = Run::of(&mut push);
+    assert_eq!(run.code, 5, "{}", run.stderr);
+    assert_eq!(run.stdout.lines().count(), 1, "{}", run.stdout);
+    let host = proxy.host();
+    assert!(run.stdout.starts_with(&format!("{host}/a@sha256:")), "{}", run.stdout);
+    let pushed = format!("Pushed {host}/a, completely");
+    assert!(
+        run.stderr.contains(&pushed) && run.stderr.contains(&format!("Not pushed {host}/c")),
+        "{}",
+        run.stderr
+    );
+    assert!(run.stderr.contains("doesn't allow it"), "{}", run.stderr);
 }

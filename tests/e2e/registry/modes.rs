@@ -138,6 +138,25 @@ fn tls() {
 }
 
 #[test]
+fn mutual_tls() {
+    let (user, server) = (User::new(), Registry::start_mutual_tls());
+    let (certificate, key) = (server.certificate(), server.certificate().with_file_name("key.pem"));
+    let (certificate, key) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let one = format!("{}/app:1", server.host());
+    let refused = user.run(&["push", "app.wasm", &one, "--ca", certificate]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(refused.stderr.contains("--client-cert"), "{}", refused.stderr);
+    let half = user.run(&["push", "app.wasm", &one, "--ca", certificate, "--client-cert", certificate]);
+    assert_eq!(half.code, 2, "{}", half.stderr);
+    everything(
+        &user,
+        server.host(),
+        &["--ca", certificate, "--client-cert", certificate, "--client-key", key],
+        true,
+    );
+}
+
+#[test]
 fn token() {
     let (user, server) = (User::new(), Registry::start_token());
     let _in = user.log_in(server.host(), &[]).success();

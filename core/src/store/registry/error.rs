@@ -37,8 +37,8 @@ pub enum RegistryError {
     },
     /// The registry's certificate is not one that is trusted here, or ours is not one that it trusts.
     #[error(
-        "can't {action}: no secure connection to {registry} ({reason}): name the authority that vouches for it with \
-         `--ca FILE`, or put that into /etc/docker/certs.d/{registry}/ca.crt"
+        "can't {action}: no secure connection to {registry} ({reason}): {}",
+        trust_advice(registry, reason)
     )]
     Untrusted {
         /// What was being done.
@@ -194,6 +194,18 @@ fn connection_advice(origin: &str) -> String {
     match origin.strip_prefix("https://") {
         Some(host) => format!("is the address right? plain http needs `--insecure-registry {host}`"),
         None => "is the address right, and is the registry running?".to_owned(),
+    }
+}
+
+fn trust_advice(registry: &str, reason: &str) -> String {
+    // What it didn't like about us, a server says by an alert.
+    match reason.contains("alert") {
+        true => "if it wants a certificate of yours, show it with `--client-cert FILE --client-key FILE`"
+            .to_owned(),
+        false => format!(
+            "name the authority that vouches for it with `--ca FILE`, or put that into \
+             /etc/docker/certs.d/{registry}/ca.crt"
+        ),
     }
 }
 
