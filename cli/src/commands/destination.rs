@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use wasm_oci_core::image::{Descriptor, Digest, Reference, Tag};
-use wasm_oci_core::store::{ArchiveImage, Layout, Location, Name, Sink, copy, load, write_archive};
+use wasm_oci_core::store::{ArchiveImage, Layout, Location, Name, Sink, Source, copy, load, write_archive};
 
 use crate::connection::Connections;
 use crate::error::Error;
@@ -84,36 +84,37 @@ impl Destination {
         connections: &Connections,
         shell: &Shell,
     ) -> Result<Digest, Error> {
-        let descriptor = match &self.place {
-            Place::Layout(path) => self.copy_to(source, name, &Layout::create(path)?, shell).await?,
+        // First, so that nothing is made for what isn't there.
+        let root = source.resolve(name).await?;
+        match &self.place {
+            Place::Layout(path) => self.copy_to(source, &root, &Layout::create(path)?, shell).await?,
             Place::Registry(reference) => {
                 let registry = connections.registry_mounting(reference, from)?;
-                self.copy_to(source, name, &registry, shell).await?
+                self.copy_to(source, &root, &registry, shell).await?;
             }
             Place::Archive(path) => {
-                let image = load(source, name).await?;
+                let image = load(source, &Name::Digest(root.digest)).await?;
                 let images = [ArchiveImage { image: &image, tags: &self.tags }];
                 write_archive(path, &from.map_or_else(|| "image".to_owned(), Reference::name), &images)?;
-                image.root().descriptor().clone()
             }
-        };
-        Ok(descriptor.digest)
+        }
+        Ok(root.digest)
     }
 
     async fn copy_to(
         &self,
         source: &AnySource,
-        name: &Name,
+        root: &Descriptor,
         sink: &impl Sink,
         shell: &Shell,
-    ) -> Result<Descriptor, Error> {
+    ) -> Result<(), Error> {
         let transfer = match &self.place {
             Place::Registry(_) => shell.upload(self.to_string()),
             _ => shell.transfer(),
         };
-        let copied = copy(source, name, sink, &self.tags, &transfer).await?;
+        copy(source, root, sink, &self.tags, &transfer).await?;
         transfer.complete();
-        Ok(copied)
+        Ok(())
     }
 
     /// The same for images that are here.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::image::Tag;
-use wasm_oci_core::store::{Layout, Name, copy, load, load_wasm};
+use wasm_oci_core::store::{Layout, Name, Source, copy, load, load_wasm};
 
 use crate::args::{LoginArgs, PlaceArgs, RegistryArgs};
 use crate::connection::Connections;
@@ -78,10 +78,12 @@ impl Pull {
         };
         let image = match places.layout {
             Some(path) => block_on::<_, Error>(async {
+                // First, so that no layout is made for what isn't there.
+                let root = registry.resolve(&name).await?;
                 let layout = Layout::create(path)?;
                 let tags = std::slice::from_ref(&tag);
-                let descriptor = copy(&registry, &name, &layout, tags, &shell.transfer()).await?;
-                Ok(load(&layout, &Name::Digest(descriptor.digest)).await?)
+                copy(&registry, &root, &layout, tags, &shell.transfer()).await?;
+                Ok(load(&layout, &Name::Digest(root.digest)).await?)
             })?,
             None => block_on(load(&registry, &name))?,
         };

@@ -77,13 +77,15 @@ impl FromStr for Reference {
         let invalid =
             |reason: &str| Error::InvalidReference { text: text.to_owned(), reason: reason.to_owned() };
         let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse()?)),
+            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|e: Error| invalid(&e.to_string()))?)),
             None => (text, None),
         };
         // A colon before the last slash is that of a port.
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let (name, tag) = match rest[last..].split_once(':') {
-            Some((end, tag)) => (&rest[..last + end.len()], Some(tag.parse()?)),
+            Some((end, tag)) => {
+                (&rest[..last + end.len()], Some(tag.parse().map_err(|e: Error| invalid(&e.to_string()))?))
+            }
             None => (rest, None),
         };
         let (registry, repository) = match name.split_once('/') {

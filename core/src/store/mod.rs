@@ -185,22 +185,19 @@ pub async fn save(
     transfer(&Held(blobs), image.root().clone(), sink, tags, progress).await
 }
 
-/// Copies the image that `name` means from one store to another, and returns what it is. Only what isn't there is
-/// read, some blobs at once, none of them held in memory.
+/// Copies the image that `root` describes, as [`Source::resolve`] found it, from one store to another. Only what isn't there
+/// is read, some blobs at once, none of them held in memory.
 ///
 /// # Errors
 /// As [`load`] and [`save`].
 pub async fn copy(
     source: &impl Source,
-    name: &Name,
+    root: &Descriptor,
     sink: &impl Sink,
     tags: &[Tag],
     progress: &dyn Progress,
-) -> Result<Descriptor, Error> {
-    let root = fetch_document(source, &source.resolve(name).await?).await?;
-    let descriptor = root.descriptor().clone();
-    transfer(source, root, sink, tags, progress).await?;
-    Ok(descriptor)
+) -> Result<(), Error> {
+    transfer(source, fetch_document(source, root).await?, sink, tags, progress).await
 }
 
 /// What is below `root`: blobs, manifests, then itself, then the tags; each only after all before it.

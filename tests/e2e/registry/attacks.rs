@@ -232,6 +232,41 @@ fn files_of_a_layer_stay_in_their_place() {
     }
 }
 
+/// A file whose extended header says that another is its content: to who doesn't read that, the other is an entry of its own
+/// ([pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_03), where the size there wins).
+#[test]
+fn a_file_that_hides_in_another_is_not_found() {
+    let module = |code: u32| {
+        let text = format!(
+            r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+                (memory (export "memory") 1) (func (export "_start") (call $exit (i32.const {code}))))"#
+        );
+        wat::parse_str(text).unwrap()
+    };
+    let mut hidden = tar::Builder::new(Vec::new());
+    append(&mut hidden, tar::EntryType::Regular, "app.wasm", "", &module(66));
+    let mut hidden = hidden.into_inner().unwrap();
+    hidden.truncate(hidden.len() - 1024);
+    let record = format!("size={}\n", hidden.len());
+    // The length that a record begins with counts itself.
+    let record = format!("{} {record}", record.len() + 3);
+    let mut tar = tar::Builder::new(Vec::new());
+    append(&mut tar, tar::EntryType::XHeader, "x", "", record.as_bytes());
+    append(&mut tar, tar::EntryType::Regular, "other", "", b"");
+    let mut bytes = tar.into_inner().unwrap();
+    bytes.truncate(bytes.len() - 1024);
+    bytes.extend(hidden);
+    let mut rest = tar::Builder::new(Vec::new());
+    append(&mut rest, tar::EntryType::Regular, "app.wasm", "", &module(7));
+    bytes.extend(rest.into_inner().unwrap());
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&bytes).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    write_layout(folder.path(), gzip.finish().unwrap());
+    let run = Run::of(wasm_oci().args(["run", &format!("oci:{}", folder.path().display())]));
+    assert_eq!(run.code, 7, "{}", run.stderr);
+}
+
 /// The path goes in as it is: `tar` itself would refuse some.
 fn append(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, path: &str, link: &str, bytes: &[u8]) {
     let mut header = tar::Header::new_ustar();

@@ -389,9 +389,12 @@ fn a_thousand_schedules_of_faults_tear_nothing() {
         let registry = through(&proxy, options);
         if pull {
             let name = Name::Tag(tag("now"));
-            let pulled = wait(copy(&registry, &name, &layout, &[tag("now")], &Silent));
-            if let Ok(pulled) = pulled {
-                assert_eq!(pulled.digest, before, "{context}");
+            let pulled = wait(async {
+                let root = registry.resolve(&name).await?;
+                copy(&registry, &root, &layout, &[tag("now")], &Silent).await.map(|()| root)
+            });
+            if let Ok(root) = pulled {
+                assert_eq!(root.digest, before, "{context}");
             }
             if let Ok(name) = layout.default_name() {
                 wait(load(&layout, &name)).unwrap_or_else(|error| panic!("{context}: {error}"));

@@ -170,6 +170,25 @@ fn token() {
 }
 
 #[test]
+fn a_proxy_is_asked_for_what_is_not_on_this_machine() {
+    let (user, server) = (User::new(), Registry::start());
+    let proxy = Proxy::before(server.host());
+    let push = |reference: &str, more: &[&str]| {
+        let mut command = user.command(&[&["push", "app.wasm", reference], more].concat());
+        Run::of(command.env("HTTP_PROXY", format!("http://{}", proxy.host()))).success()
+    };
+    let _far = push("registry.invalid/app:1", &["--insecure-registry", "registry.invalid"]);
+    let asked = proxy.take_requests();
+    assert!(
+        asked.iter().any(|request| request.is("PUT", "http://registry.invalid/v2/app/manifests/1")),
+        "{asked:?}"
+    );
+    let _near = push(&format!("{}/app:2", server.host()), &[]);
+    assert!(proxy.take_requests().is_empty());
+    assert_eq!(user.run(&["tags", &format!("{}/app", server.host())]).stdout, "1\n2\n");
+}
+
+#[test]
 fn a_dry_run_lists_requests_and_writes_nothing() {
     let (user, server) = (User::new(), Registry::start());
     let proxy = Proxy::before(server.host());
