@@ -261,11 +261,11 @@ impl RegistryMeta for Meta {
         &self,
         name: &str,
         reference: &Reference,
-        _: &FerroDigest,
+        digest: &FerroDigest,
         media_type: &str,
         body: Bytes,
     ) -> Stored<()> {
-        self.keep(name, reference, media_type, &body).await
+        self.put_manifest_with_referrer(name, reference, digest, media_type, body, None).await
     }
 
     async fn put_manifest_with_referrer(

@@ -113,8 +113,7 @@ fn files(layer: &Blob, wanted: impl Fn(&str) -> bool) -> Result<Vec<File>, Error
 fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
     let reader = layer.reader()?;
     match &layer.descriptor().media_type {
-        MediaType::ImageLayer => Ok(reader),
-        other if other.as_str() == "application/vnd.docker.image.rootfs.diff.tar" => Ok(reader),
+        MediaType::ImageLayer | MediaType::DockerLayer => Ok(reader),
         MediaType::ImageLayerGzip | MediaType::DockerLayerGzip => {
             Ok(Box::new(flate2::read::MultiGzDecoder::new(reader)))
         }

@@ -20,6 +20,8 @@ pub enum MediaType {
     DockerManifestList,
     /// `application/vnd.docker.distribution.manifest.v2+json`, read only.
     DockerManifest,
+    /// `application/vnd.docker.image.rootfs.diff.tar`, read only.
+    DockerLayer,
     /// `application/vnd.docker.image.rootfs.diff.tar.gzip`, read only.
     DockerLayerGzip,
     /// `application/wasm`: a bare module or component
@@ -39,6 +41,7 @@ const NAMES: &[(MediaType, &str)] = &[
     (MediaType::ImageLayerGzip, "application/vnd.oci.image.layer.v1.tar+gzip"),
     (MediaType::DockerManifestList, "application/vnd.docker.distribution.manifest.list.v2+json"),
     (MediaType::DockerManifest, "application/vnd.docker.distribution.manifest.v2+json"),
+    (MediaType::DockerLayer, "application/vnd.docker.image.rootfs.diff.tar"),
     (MediaType::DockerLayerGzip, "application/vnd.docker.image.rootfs.diff.tar.gzip"),
     (MediaType::Wasm, "application/wasm"),
     (MediaType::WasmConfig, "application/vnd.wasm.config.v0+json"),

@@ -73,7 +73,7 @@ impl<S: Source> Source for Kept<S> {
 
 /// The descriptor of a manifest or index that is kept, if it says itself which of them it is.
 fn document(layout: &Layout, digest: crate::image::Digest) -> Option<Descriptor> {
-    let bytes = std::fs::read(layout.blob_file(digest)).ok()?;
+    let bytes = layout.bytes(digest).ok()??;
     let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
     let media_type = MediaType::from(json["mediaType"].as_str()?);
     Some(Descriptor::of(media_type, &bytes)).filter(|descriptor| descriptor.digest == digest)

@@ -18,7 +18,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -224,15 +224,14 @@ async fn transfer(
     let mut seen = BTreeSet::new();
     leaves.retain(|leaf| seen.insert(leaf.digest));
     manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
-    let moves = leaves.iter().map(|leaf| move_blob(source, leaf, sink, progress));
+    let moves = leaves.iter().map(|leaf| move_blob(leaf, source.fetch(leaf), sink, progress));
     all_at_once(moves).await?;
-    let held = Held(manifests.iter().map(|blob| (blob.descriptor().digest, blob)).collect());
-    let moves = manifests.iter().map(|manifest| move_blob(&held, manifest.descriptor(), sink, progress));
+    let document = |blob: &Blob| ready(Ok(blob.clone()));
+    let moves = manifests.iter().map(|blob| move_blob(blob.descriptor(), document(blob), sink, progress));
     all_at_once(moves).await?;
     // A tag stores what it means.
     if tags.is_empty() {
-        let held = Held(BTreeMap::from([(root.descriptor().digest, &root)]));
-        move_blob(&held, root.descriptor(), sink, progress).await?;
+        move_blob(root.descriptor(), document(&root), sink, progress).await?;
     }
     for tag in tags {
         let outcome = sink.tag(&root, tag).await?;
@@ -248,9 +247,10 @@ async fn all_at_once(
     stream::iter(moves).buffer_unordered(AT_ONCE).try_collect().await
 }
 
+/// `content` is only waited for when it is needed.
 async fn move_blob(
-    source: &impl Source,
     descriptor: &Descriptor,
+    content: impl Future<Output = Result<Blob, Error>>,
     sink: &impl Sink,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
@@ -259,14 +259,14 @@ async fn move_blob(
     } else if sink.mount(descriptor).await? {
         Outcome::Mounted
     } else {
-        sink.push(&source.fetch(descriptor).await?, progress).await?;
+        sink.push(&content.await?, progress).await?;
         Outcome::Moved
     };
     progress.end(descriptor, outcome);
     Ok(())
 }
 
-/// Blobs that are here, as a source.
+/// The blobs of an image that is here, as a source.
 struct Held<'a>(BTreeMap<Digest, &'a Blob>);
 
 impl Held<'_> {

@@ -14,8 +14,8 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::failure::{Answer, Failure};
-use super::wire::bounded_body;
-use super::{Credentials, Secret};
+use super::wire::{bounded_body, root_url};
+use super::{Credentials, RegistryOptions, Secret};
 
 /// A token that says nothing of its end is good for a minute.
 const SHORTEST_LIFE: u64 = 60;
@@ -52,8 +52,6 @@ pub(super) enum Authorization {
 /// Tokens for one repository, and how they are got.
 pub(super) struct Auth {
     credentials: Credentials,
-    /// Host and port that the credentials are for.
-    registry: String,
     /// `scheme://host:port`.
     origin: Url,
     repository: String,
@@ -96,21 +94,14 @@ struct Token {
 }
 
 impl Auth {
-    pub(super) fn new(
-        credentials: Credentials,
-        origin: Url,
-        (registry, repository): (&str, &str),
-        mount_from: Option<String>,
-        token_servers: Vec<String>,
-        client: Client,
-    ) -> Auth {
+    /// For one repository of the registry at `origin`. `client` must follow no redirects.
+    pub(super) fn new(options: &RegistryOptions, origin: Url, repository: &str, client: Client) -> Auth {
         Auth {
-            credentials,
-            registry: registry.to_owned(),
+            credentials: options.credentials.clone(),
             origin,
             repository: repository.to_owned(),
-            mount_from,
-            token_servers,
+            mount_from: options.mount_from.clone(),
+            token_servers: options.token_servers.clone(),
             client,
             state: Mutex::default(),
         }
@@ -188,9 +179,7 @@ impl Auth {
     /// Asks the registry what it wants
     /// ([distribution-spec, determining support](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support)).
     async fn ask(&self) -> Result<Known, Failure> {
-        let mut url = self.origin.clone();
-        url.set_path("/v2/");
-        let response = self.client.get(url).send().await?;
+        let response = self.client.get(root_url(&self.origin)).send().await?;
         match response.status().as_u16() {
             401 => challenge(response.headers(), &self.origin),
             // Whatever else it says, it says it again when something real is asked for.
@@ -284,15 +273,6 @@ impl Auth {
         }
         Err(Failure::UntrustedRealm { host: host.to_owned(), safe })
     }
-
-    /// Host and port that the credentials are for.
-    pub(super) fn registry(&self) -> &str {
-        &self.registry
-    }
-
-    pub(super) fn credentials(&self) -> &Credentials {
-        &self.credentials
-    }
 }
 
 /// Whether two hosts are one, or have one owner: the domain that can be registered, by the
@@ -370,17 +350,20 @@ fn header(text: &str) -> Option<HeaderValue> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::RegistryOptions;
     use super::super::clients::Clients;
     use super::*;
 
     fn auth(registry: &str, token_servers: &[&str]) -> Auth {
         let credentials = Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
         let origin = Url::parse(registry).unwrap();
-        let named = token_servers.iter().map(|host| (*host).to_owned()).collect();
-        let from = Some("from/there".to_owned());
-        let clients = Clients::new("r.io", &RegistryOptions::default()).unwrap();
-        Auth::new(credentials, origin, ("r.io", "own/app"), from, named, clients.tokens)
+        let options = RegistryOptions {
+            credentials,
+            token_servers: token_servers.iter().map(|host| (*host).to_owned()).collect(),
+            mount_from: Some("from/there".to_owned()),
+            ..RegistryOptions::default()
+        };
+        let clients = Clients::new("r.io", &options).unwrap();
+        Auth::new(&options, origin, "own/app", clients.tokens)
     }
 
     fn headers(values: &[&str]) -> HeaderMap {

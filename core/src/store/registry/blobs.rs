@@ -43,8 +43,7 @@ pub(super) enum Mounted {
 /// ([distribution-spec, mounting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)).
 /// That it doesn't is no failure, whatever it says.
 pub(super) async fn mount(wire: &Wire, digest: Digest, from: &str) -> Result<Mounted, Failure> {
-    let mut url = wire.url("blobs/uploads/");
-    url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from);
+    let url = wire.mount_url(digest, from);
     match wire.send(Access::Mount, || empty(wire.clients().requests.post(url.clone()))).await {
         Ok(response) if response.status() == StatusCode::CREATED => Ok(Mounted::Yes),
         Ok(response) => Ok(Mounted::Upload(wire.place(&response)?)),
@@ -191,7 +190,7 @@ pub(super) async fn put(
 
 /// Begins an upload, and returns where it goes on.
 async fn begin(wire: &Wire) -> Result<Url, Failure> {
-    let url = wire.url("blobs/uploads/");
+    let url = wire.uploads_url();
     let response = wire.send(Access::Push, || empty(wire.clients().requests.post(url.clone()))).await?;
     let nowhere =
         || Failure::Protocol { reason: "it names no place for the upload".to_owned(), may_pass: true };

@@ -62,7 +62,7 @@ impl fmt::Display for Secret {
 type Found = Result<Option<DockerCredential>, CredentialRetrievalError>;
 
 /// How long a credential helper may take. Some ask the user.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Credentials {
     /// What is stored for `repository` of the registry `host` (with its port, as in a reference) by `docker login` or,

@@ -76,8 +76,6 @@ pub(super) struct Context<'a> {
     pub(super) registry: &'a str,
     /// Scheme, host and port.
     pub(super) origin: &'a str,
-    /// As whom.
-    pub(super) credentials: &'a Credentials,
     pub(super) options: &'a RegistryOptions,
 }
 
@@ -207,7 +205,7 @@ fn rejected(answer: &Answer, context: &Context<'_>) -> RegistryError {
     let registry = context.registry.to_owned();
     match status {
         401 => {
-            let user = user(context.credentials);
+            let user = user(&context.options.credentials);
             RegistryError::Unauthorized { action, registry, user, message }
         }
         403 => RegistryError::Denied { action, registry, message },
@@ -274,9 +272,8 @@ mod tests {
 
     fn explained(failure: Failure) -> RegistryError {
         let credentials = Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
-        let options = &RegistryOptions::default();
-        let (registry, origin, credentials) = ("ghcr.io", "https://ghcr.io", &credentials);
-        let context = Context { action: "push", registry, origin, credentials, options };
+        let options = &RegistryOptions { credentials, ..RegistryOptions::default() };
+        let context = Context { action: "push", registry: "ghcr.io", origin: "https://ghcr.io", options };
         match failure.explain(&context) {
             Error::Registry(error) => error,
             error => panic!("{error}"),

@@ -9,12 +9,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
-use super::credentials::{auth_file, docker_config, invalid, servers};
+use super::credentials::{HELPER_TIMEOUT, auth_file, docker_config, invalid, servers};
 use super::{RegistryError, Secret};
 use crate::store::file::temporary_beside;
-
-/// How long a credential helper may take. Some ask the user.
-const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Where a login is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]

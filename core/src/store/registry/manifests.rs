@@ -52,7 +52,7 @@ impl Received {
 
 /// Reads the manifest that `name` means, of which there may be `limit` bytes.
 pub(super) async fn get(wire: &Wire, name: &Name, limit: u64) -> Result<Received, Failure> {
-    let url = url(wire, name);
+    let url = wire.manifest_url(name);
     let response = wire.send(Access::Pull, || accepting(wire.clients().requests.get(url.clone()))).await?;
     let reported = reported_digest(response.headers())?;
     let content_type = content_type(response.headers());
@@ -75,7 +75,7 @@ pub(super) enum Seen {
 
 /// Asks for a manifest without reading it.
 pub(super) async fn head(wire: &Wire, access: Access, name: &Name) -> Result<Seen, Failure> {
-    let url = url(wire, name);
+    let url = wire.manifest_url(name);
     match wire.send(access, || accepting(wire.clients().requests.head(url.clone()))).await {
         Ok(response) => reported_digest(response.headers()).map(Seen::There),
         Err(failure) if failure.is_not_found() => Ok(Seen::Missing),
@@ -86,7 +86,7 @@ pub(super) async fn head(wire: &Wire, access: Access, name: &Name) -> Result<See
 /// Writes a manifest under a name, its own digest or a tag.
 pub(super) async fn put(wire: &Wire, name: &Name, blob: &Blob) -> Result<(), Failure> {
     let descriptor = blob.descriptor();
-    let (url, bytes) = (url(wire, name), Bytes::from_owner(blob.bytes()?));
+    let (url, bytes) = (wire.manifest_url(name), Bytes::from_owner(blob.bytes()?));
     let request = || {
         let request = wire.clients().requests.put(url.clone());
         request.header(CONTENT_TYPE, descriptor.media_type.as_str()).body(bytes.clone())
@@ -98,7 +98,7 @@ pub(super) async fn put(wire: &Wire, name: &Name, blob: &Blob) -> Result<(), Fai
 /// Deletes a tag, or a manifest with all its tags
 /// ([distribution-spec, deleting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management)).
 pub(super) async fn delete(wire: &Wire, name: &Name) -> Result<(), Failure> {
-    let url = url(wire, name);
+    let url = wire.manifest_url(name);
     wire.send(Access::Delete, || wire.clients().requests.delete(url.clone())).await.map(drop)
 }
 
@@ -135,10 +135,6 @@ fn following(response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
     }
     let next = asked.join(target).ok().filter(|next| next.origin() == asked.origin());
     next.map(Some).ok_or_else(|| Failure::protocol("its list of tags goes on somewhere else"))
-}
-
-fn url(wire: &Wire, name: &Name) -> Url {
-    wire.url(&format!("manifests/{name}"))
 }
 
 fn accepting(request: RequestBuilder) -> RequestBuilder {

@@ -217,6 +217,11 @@ impl Registry {
         self.wire.attempt(&format!("ask {self} for `{name}`"), ask).await
     }
 
+    /// Whether `name` means this manifest already.
+    async fn is_at(&self, name: &Name, blob: &Blob) -> Result<bool, Error> {
+        Ok(matches!(self.seen(name).await?, Seen::There(Some(digest)) if digest == blob.descriptor().digest))
+    }
+
     /// What is being done when `name` is read, as errors say it.
     fn fetching(&self, name: &impl fmt::Display) -> String {
         format!("fetch `{name}` of {self}")
@@ -310,9 +315,7 @@ impl Sink for Registry {
 
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
         let name = Name::Tag(tag.clone());
-        if let Seen::There(Some(digest)) = self.seen(&name).await?
-            && digest == root.descriptor().digest
-        {
+        if self.is_at(&name, root).await? {
             return Ok(Outcome::Existed);
         }
         self.put_manifest(root, &name).await?;

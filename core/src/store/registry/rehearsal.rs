@@ -6,7 +6,6 @@ use std::sync::{Mutex, PoisonError};
 use reqwest::Url;
 
 use super::super::{Error, Name, Outcome, Progress, Sink};
-use super::manifests::Seen;
 use super::{Registry, is_manifest};
 use crate::image::{Blob, Descriptor, Tag};
 
@@ -55,17 +54,14 @@ impl<'a> Rehearsal<'a> {
         let request = Request { method, url: url.into(), bytes };
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
-
-    fn manifest(&self, name: &Name) -> Url {
-        self.registry.wire.url(&format!("manifests/{name}"))
-    }
 }
 
 impl Sink for Rehearsal<'_> {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
+        let wire = &self.registry.wire;
         let url = match is_manifest(descriptor) {
-            true => self.manifest(&Name::Digest(descriptor.digest)),
-            false => self.registry.wire.blob_url(descriptor.digest),
+            true => wire.manifest_url(&Name::Digest(descriptor.digest)),
+            false => wire.blob_url(descriptor.digest),
         };
         self.note("HEAD", url, 0);
         self.registry.exists(descriptor).await
@@ -73,19 +69,18 @@ impl Sink for Rehearsal<'_> {
 
     /// Whether the registry would, only it knows; that it does is what is noted.
     async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let Some(from) = &self.registry.wire.options().mount_from else { return Ok(false) };
-        let mut url = self.registry.wire.url("blobs/uploads/");
-        url.query_pairs_mut().append_pair("mount", &descriptor.digest.to_string()).append_pair("from", from);
-        self.note("POST", url, 0);
+        let wire = &self.registry.wire;
+        let Some(from) = &wire.options().mount_from else { return Ok(false) };
+        self.note("POST", wire.mount_url(descriptor.digest, from), 0);
         Ok(true)
     }
 
     async fn push(&self, blob: &Blob, _: &dyn Progress) -> Result<(), Error> {
-        let descriptor = blob.descriptor();
+        let (wire, descriptor) = (&self.registry.wire, blob.descriptor());
         if is_manifest(descriptor) {
-            self.note("PUT", self.manifest(&Name::Digest(descriptor.digest)), descriptor.size);
+            self.note("PUT", wire.manifest_url(&Name::Digest(descriptor.digest)), descriptor.size);
         } else {
-            let mut url = self.registry.wire.url("blobs/uploads/");
+            let mut url = wire.uploads_url();
             self.note("POST", url.clone(), 0);
             url.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
             self.note("PUT", url, descriptor.size);
@@ -95,12 +90,12 @@ impl Sink for Rehearsal<'_> {
 
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
         let name = Name::Tag(tag.clone());
-        self.note("HEAD", self.manifest(&name), 0);
-        let there = self.registry.seen(&name).await?;
-        if matches!(there, Seen::There(Some(digest)) if digest == root.descriptor().digest) {
+        let url = self.registry.wire.manifest_url(&name);
+        self.note("HEAD", url.clone(), 0);
+        if self.registry.is_at(&name, root).await? {
             return Ok(Outcome::Existed);
         }
-        self.note("PUT", self.manifest(&name), root.descriptor().size);
+        self.note("PUT", url, root.descriptor().size);
         Ok(Outcome::Moved)
     }
 }

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use reqwest::header::LOCATION;
 use reqwest::{RequestBuilder, Response, Url};
 
-use super::super::Error;
-use super::auth::{Access, Auth};
+use super::super::{Error, Name};
+use super::auth::{Access, Auth, Authorization};
 use super::clients::{Clients, is_loopback};
 use super::failure::{Answer, Context, Failure};
 use super::{RegistryError, RegistryOptions, Tls};
@@ -43,14 +43,7 @@ impl Wire {
         options.insecure |= is_loopback(registry) && options.tls == Tls::default();
         let origin = origin(registry, options.insecure)?;
         let clients = Clients::new(registry, &options)?;
-        let auth = Auth::new(
-            options.credentials.clone(),
-            origin.clone(),
-            (registry, repository),
-            options.mount_from.clone(),
-            options.token_servers.clone(),
-            clients.tokens.clone(),
-        );
+        let auth = Auth::new(&options, origin.clone(), repository, clients.tokens.clone());
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
         Ok(Wire { registry, repository, origin, options, clients, auth, answered: AtomicBool::new(false) })
     }
@@ -81,11 +74,26 @@ impl Wire {
         self.url(&format!("blobs/{digest}"))
     }
 
+    /// The address of the manifest with this tag or digest.
+    pub(super) fn manifest_url(&self, name: &Name) -> Url {
+        self.url(&format!("manifests/{name}"))
+    }
+
+    /// Where uploads begin.
+    pub(super) fn uploads_url(&self) -> Url {
+        self.url("blobs/uploads/")
+    }
+
+    /// Where uploads begin that the registry may spare us, because another of its repositories has the blob.
+    pub(super) fn mount_url(&self, digest: Digest, from: &str) -> Url {
+        let mut url = self.uploads_url();
+        url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from);
+        url
+    }
+
     /// The address that speaks of no repository.
     pub(super) fn root_url(&self) -> Url {
-        let mut url = self.origin.clone();
-        url.set_path("/v2/");
-        url
+        root_url(&self.origin)
     }
 
     /// Whether an address is the registry's own, so that it may know who we are.
@@ -104,11 +112,11 @@ impl Wire {
         loop {
             let (client, request) = request().build_split();
             let mut request = request?;
-            let ours = self.is_ours(request.url());
-            let authorization = self.auth.authorization(access).await?;
-            if ours {
-                self.auth.apply(&authorization, &mut request)?;
-            }
+            let authorization = match self.is_ours(request.url()) {
+                true => self.auth.authorization(access).await?,
+                false => Authorization::None,
+            };
+            self.auth.apply(&authorization, &mut request)?;
             let response = client.execute(request).await?;
             self.answered.store(true, Ordering::Relaxed);
             if response.status().is_success() {
@@ -193,9 +201,8 @@ impl Wire {
     pub(super) fn explain(&self, failure: Failure, action: &str) -> Error {
         failure.explain(&Context {
             action,
-            registry: self.auth.registry(),
+            registry: &self.registry,
             origin: self.origin.as_str().trim_end_matches('/'),
-            credentials: self.auth.credentials(),
             options: &self.options,
         })
     }
@@ -207,6 +214,13 @@ fn origin(registry: &str, insecure: bool) -> Result<Url, RegistryError> {
     let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
     Url::parse(&format!("{scheme}://{host}/"))
         .map_err(|error| RegistryError::Client { reason: format!("`{registry}` is no host: {error}") })
+}
+
+/// The address at a registry that speaks of no repository.
+pub(super) fn root_url(origin: &Url) -> Url {
+    let mut url = origin.clone();
+    url.set_path("/v2/");
+    url
 }
 
 /// The body of an answer, unless it is longer than `limit`.
