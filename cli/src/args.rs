@@ -14,11 +14,8 @@ use clap::{ArgAction, Args};
 use wasm_oci_core::image::{Created, Format, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level, MeantFor};
 use wasm_oci_core::run::{Dir, Limits};
-use wasm_oci_core::store::Secret;
 
 use crate::budget::{BudgetSetting, parse};
-use crate::connection::{Connections, Login};
-use crate::env_vars;
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::shell::{Color, Shell, Verbosity};
@@ -162,57 +159,6 @@ pub struct CacheArgs {
     pub no_cache: bool,
 }
 
-/// How registries are spoken with.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Registry")]
-pub struct RegistryArgs {
-    /// Speak plain HTTP with this registry (as is done with loopback addresses)
-    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
-    pub insecure_registries: Vec<String>,
-    /// Trust the certificates in this file (PEM), beside the system's and those in /etc/docker/certs.d/HOST
-    #[arg(id = "authorities", long = "ca", value_name = "FILE")]
-    pub authorities: Vec<PathBuf>,
-    /// Show the registry this certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "client_key")]
-    pub client_cert: Option<PathBuf>,
-    /// The key of that certificate (PEM)
-    #[arg(long, value_name = "FILE", requires = "client_cert")]
-    pub client_key: Option<PathBuf>,
-    /// Let this host see the registry's credentials to make tokens of them, though its domain is another
-    #[arg(long = "token-server", value_name = "HOST")]
-    pub token_servers: Vec<String>,
-}
-
-/// Who the registry that a command writes to, or reads from, is told that we are, instead of whom `login` has stored.
-#[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Registry")]
-pub struct LoginArgs {
-    /// The user's name
-    #[arg(short, long, value_name = "NAME", requires = "password_stdin")]
-    pub username: Option<String>,
-    /// Read the password, or access token, from standard input
-    #[arg(long, requires = "username")]
-    pub password_stdin: bool,
-}
-
-impl LoginArgs {
-    /// The login that the flags make, for the registry `host` alone.
-    ///
-    /// # Errors
-    /// When standard input can't be read, or has no password.
-    pub fn login(&self, host: &str) -> Result<Option<Login>, Error> {
-        let Some(username) = self.username.clone().filter(|_| self.password_stdin) else { return Ok(None) };
-        let password = std::io::read_to_string(std::io::stdin()).map_err(|error| {
-            Error::Usage(format!("the password can't be read from standard input: {error}"))
-        })?;
-        let password = password.trim_end_matches(['\r', '\n']);
-        if password.is_empty() {
-            return Err(Error::Usage("there is no password on standard input".to_owned()));
-        }
-        Ok(Some(Login { registry: host.to_owned(), username, password: Secret::new(password) }))
-    }
-}
-
 /// A value as it stands, if it can be parsed: settings are texts until the plan is made.
 fn checked<T: FromStr<Err: ToString>>(text: &str) -> Result<String, String> {
     text.parse::<T>().map(|_| text.to_owned()).map_err(|e| e.to_string())
@@ -269,23 +215,7 @@ impl ImageArgs {
     }
 }
 
-impl RegistryArgs {
-    /// What the flags set.
-    #[must_use]
-    pub fn settings(&self) -> Settings {
-        Settings { insecure_registries: unless_empty(&self.insecure_registries), ..Settings::default() }
-    }
-
-    /// How registries are spoken with, by the flags or else by the environment.
-    ///
-    /// # Errors
-    /// As [`Connections::new`].
-    pub fn connections(&self, shell: &Shell) -> Result<Connections, Error> {
-        Connections::new(self, &self.settings().over(env_vars::settings()), shell)
-    }
-}
-
-fn unless_empty(list: &[String]) -> Option<Vec<String>> {
+pub(crate) fn unless_empty(list: &[String]) -> Option<Vec<String>> {
     (!list.is_empty()).then(|| list.to_vec())
 }
 

@@ -1,15 +1,111 @@
 //! How registries are spoken with: what the user said of it, and what this machine has for the registry.
 
+use std::path::PathBuf;
+
+use clap::Args;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::{
     Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, Retrying, Secret, Tls,
 };
 
-use crate::args::RegistryArgs;
+use crate::args::unless_empty;
 use crate::env_vars::{self, WASM_OCI_PASSWORD, WASM_OCI_REGISTRY, WASM_OCI_USERNAME};
 use crate::error::Error;
 use crate::settings::Settings;
 use crate::shell::Shell;
+
+/// How registries are spoken with.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct RegistryArgs {
+    /// Speak plain HTTP with this registry (as is done with loopback addresses)
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
+    pub insecure_registries: Vec<String>,
+    /// Trust the certificates in this file (PEM), beside the system's and those in /etc/docker/certs.d/HOST
+    #[arg(id = "authorities", long = "ca", value_name = "FILE")]
+    pub authorities: Vec<PathBuf>,
+    /// Show the registry this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+    /// Let this host see the registry's credentials to make tokens of them, though its domain is another
+    #[arg(long = "token-server", value_name = "HOST")]
+    pub token_servers: Vec<String>,
+}
+
+/// Who the registry that a command writes to, or reads from, is told that we are, instead of whom `login` has stored.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct LoginArgs {
+    /// The user's name
+    #[arg(short, long, value_name = "NAME", requires = "password_stdin")]
+    pub username: Option<String>,
+    /// Read the password, or access token, from standard input
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+}
+
+impl LoginArgs {
+    /// The login that the flags make, for the registry `host` alone.
+    ///
+    /// # Errors
+    /// When standard input can't be read, or has no password.
+    pub fn login(&self, host: &str) -> Result<Option<Login>, Error> {
+        let Some(username) = self.username.clone().filter(|_| self.password_stdin) else { return Ok(None) };
+        let password = std::io::read_to_string(std::io::stdin()).map_err(|error| {
+            Error::Usage(format!("the password can't be read from standard input: {error}"))
+        })?;
+        let password = password.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            return Err(Error::Usage("there is no password on standard input".to_owned()));
+        }
+        Ok(Some(Login { registry: host.to_owned(), username, password: Secret::new(password) }))
+    }
+}
+
+impl RegistryArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings { insecure_registries: unless_empty(&self.insecure_registries), ..Settings::default() }
+    }
+
+    /// How registries are spoken with, by the flags or else by the environment.
+    ///
+    /// # Errors
+    /// As [`Connections::new`].
+    pub fn connections(&self, shell: &Shell) -> Result<Connections, Error> {
+        Connections::new(self, &self.settings().over(env_vars::settings()), shell)
+    }
+}
+
+/// How the registry of a command is spoken with, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AccountArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "clap would show it")]
+    pub login: LoginArgs,
+}
+
+impl AccountArgs {
+    /// How registries are spoken with, by the flags or else by the environment. The login is for `registry` alone: the one
+    /// that the command writes to, or else reads from.
+    ///
+    /// # Errors
+    /// As [`Connections::new`] and [`LoginArgs::login`].
+    pub fn connections(&self, registry: Option<&Reference>, shell: &Shell) -> Result<Connections, Error> {
+        let login = match registry {
+            Some(registry) => self.login.login(registry.registry())?,
+            None => None,
+        };
+        Ok(self.registry.connections(shell)?.with_login(login))
+    }
+}
 
 /// What the user said of registries, whichever they are.
 #[derive(Debug, Clone)]

@@ -91,10 +91,7 @@ impl Plan {
     /// # Errors
     /// When a tag gets too long by it.
     pub fn tags_of(&self, format: Format) -> Result<Vec<Tag>, Error> {
-        if self.formats.first() == Some(&format) {
-            return Ok(self.tags.clone());
-        }
-        self.tags.iter().map(|tag| tag.suffixed(format.name()).map_err(Error::from)).collect()
+        tags_of(&self.tags, &self.formats, format)
     }
 
     /// Names everything that decides the images' bytes and tags: the same fingerprint, the same images. `module` is
@@ -152,6 +149,14 @@ impl Plan {
             "author": image.author,
         })
     }
+}
+
+/// `tags` as one of several `formats` has them: as they are for the first, `<tag>-<format>` for another.
+pub(crate) fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Result<Vec<Tag>, Error> {
+    if formats.first() == Some(&format) {
+        return Ok(tags.to_vec());
+    }
+    tags.iter().map(|tag| tag.suffixed(format.name()).map_err(Error::from)).collect()
 }
 
 /// The tags, and the repository that was named beside them or among them: a tag may be written alone, as ko has

@@ -1,8 +1,8 @@
 //! `cargo wasm-oci push`: crates into images into a registry.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, LoginArgs, OutputArgs, RegistryArgs};
-use wasm_oci::connection::Connections;
+use wasm_oci::args::{CacheArgs, OutputArgs};
+use wasm_oci::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci::error::Error;
 use wasm_oci::messages::Places;
 use wasm_oci::pipeline::{block_on, rehearse, to_registry, until_interrupted};

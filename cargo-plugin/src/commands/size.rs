@@ -1,8 +1,8 @@
 //! `cargo wasm-oci size`: where each byte of a crate's module went.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs};
-use wasm_oci::connection::Connections;
+use wasm_oci::args::{CacheArgs, OutputArgs};
+use wasm_oci::connection::{Connections, RegistryArgs};
 use wasm_oci::error::Error;
 use wasm_oci::shell::Shell;
 use wasm_oci::size::{SizeArgs, Sized};

@@ -1,8 +1,8 @@
 //! `cargo wasm-oci test`: the smoke tests of crates, on the modules in their images.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, OutputArgs, RegistryArgs, TestArgs};
-use wasm_oci::connection::Connections;
+use wasm_oci::args::{CacheArgs, OutputArgs, TestArgs};
+use wasm_oci::connection::{Connections, RegistryArgs};
 use wasm_oci::error::Error;
 use wasm_oci::exit_code::ExitCode;
 use wasm_oci::pipeline::block_on;

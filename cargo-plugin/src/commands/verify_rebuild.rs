@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde_json::json;
-use wasm_oci::args::{OutputArgs, RegistryArgs};
+use wasm_oci::args::OutputArgs;
+use wasm_oci::connection::RegistryArgs;
 use wasm_oci::error::Error;
 use wasm_oci::exit_code::ExitCode;
 use wasm_oci::pipeline::{OPTIMIZED, block_on};

@@ -5,11 +5,12 @@ use wasm_oci_core::image::{Format, ImageSettings, Platform, Tag, assemble};
 use wasm_oci_core::module::{ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
-use super::destination::Destination;
-use crate::args::{LoginArgs, RegistryArgs};
+use super::destination::{Destination, registry_of};
+use crate::connection::AccountArgs;
 use crate::error::Error;
-use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{TaggedImage, block_on, to_archive, to_layout, to_registry, until_interrupted};
+use crate::messages::ImageMessage;
+use crate::pipeline::{TaggedImage, block_on, until_interrupted};
+use crate::plan::tags_of;
 use crate::shell::Shell;
 use crate::source::load_image;
 
@@ -37,17 +38,14 @@ pub(crate) struct Convert {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    login: LoginArgs,
+    account: AccountArgs,
 }
 
 impl Convert {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let account = registry_of(&self.destination).or(registry_of(&self.source));
+        let connections = self.account.connections(account, shell)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
-        let (repository, layout, archive) = destination.parts();
-        let login = repository.map(|reference| self.login.login(reference.registry())).transpose()?.flatten();
-        let connections = self.registry.connections(shell)?.with_login(login);
         let source = block_on(load_image(&self.source, &connections))?;
         let mut settings = ImageSettings::of(&source)?;
         if !self.linux_platforms.is_empty() {
@@ -57,33 +55,13 @@ impl Convert {
         let module = validate(module.unoptimized(), &ValidateOptions::any_import())?;
         let mut images = Vec::new();
         for (image, format) in assemble(&module, &settings, &self.format)?.into_iter().zip(&self.format) {
-            let tags = match images.is_empty() {
-                true => destination.tags().to_vec(),
-                false => destination
-                    .tags()
-                    .iter()
-                    .map(|tag| tag.suffixed(format.name()))
-                    .collect::<Result<_, _>>()?,
-            };
+            let tags = tags_of(destination.tags(), &self.format, *format)?;
             shell.status("Converted", format_args!("{} to {format} {}", self.source, image.digest()));
             images.push(TaggedImage { format: *format, image, tags });
         }
-        if let Some(reference) = repository {
-            until_interrupted(to_registry(&images, reference, &connections, shell))?;
-        }
-        if let Some(path) = layout {
-            block_on(to_layout(&images, path, shell))?;
-        }
-        if let Some(path) = archive {
-            to_archive(&images, path, &settings.name)?;
-        }
-        let places = Places {
-            repository,
-            layout: layout.map(std::path::PathBuf::as_path),
-            archive: archive.map(std::path::PathBuf::as_path),
-        };
+        until_interrupted(destination.put(&images, &settings.name, &connections, shell))?;
         for image in &images {
-            ImageMessage::new(&settings.name, image, None, &places).print(shell, self.json)?;
+            ImageMessage::new(&settings.name, image, None, &destination.places()).print(shell, self.json)?;
         }
         Ok(())
     }

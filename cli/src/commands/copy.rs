@@ -1,11 +1,11 @@
 //! `wasm-oci copy`: an image from one place to another, as it is.
 
 use clap::Args;
-use wasm_oci_core::image::{Reference, Tag};
+use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::Location;
 
 use super::destination::{Destination, registry_of};
-use crate::args::{LoginArgs, RegistryArgs};
+use crate::connection::AccountArgs;
 use crate::error::Error;
 use crate::pipeline::until_interrupted;
 use crate::shell::Shell;
@@ -29,16 +29,13 @@ pub(crate) struct Copy {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    login: LoginArgs,
+    account: AccountArgs,
 }
 
 impl Copy {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let host = registry_of(&self.destination).or(registry_of(&self.source)).map(Reference::registry);
-        let login = host.map(|host| self.login.login(host)).transpose()?.flatten();
-        let connections = self.registry.connections(shell)?.with_login(login);
+        let account = registry_of(&self.destination).or(registry_of(&self.source));
+        let connections = self.account.connections(account, shell)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
         let (source, name) = open(&self.source, &connections)?;
         shell.status("Copying", format_args!("{} to {destination}", self.source));

@@ -4,7 +4,7 @@ use clap::Args;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::Name;
 
-use crate::args::{LoginArgs, RegistryArgs};
+use crate::connection::AccountArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::shell::Shell;
@@ -18,9 +18,7 @@ pub(crate) struct Delete {
     #[arg(value_name = "REFERENCE", value_parser = named)]
     reference: Reference,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    login: LoginArgs,
+    account: AccountArgs,
 }
 
 /// A reference with a tag or a digest: nothing is deleted that isn't named.
@@ -34,8 +32,7 @@ fn named(text: &str) -> Result<Reference, String> {
 
 impl Delete {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let login = self.login.login(self.reference.registry())?;
-        let registry = self.registry.connections(shell)?.with_login(login).registry(&self.reference)?;
+        let registry = self.account.connections(Some(&self.reference), shell)?.registry(&self.reference)?;
         block_on(registry.delete(&Name::from(&self.reference)))?;
         shell.status("Deleted", &self.reference);
         Ok(())

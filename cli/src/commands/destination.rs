@@ -7,7 +7,8 @@ use wasm_oci_core::store::{ArchiveImage, Layout, Location, Name, Sink, Source, c
 
 use crate::connection::Connections;
 use crate::error::Error;
-use crate::pipeline::with_tags;
+use crate::messages::Places;
+use crate::pipeline::{TaggedImage, to_archive, to_layout, to_registry, with_tags};
 use crate::shell::Shell;
 use crate::source::AnySource;
 
@@ -117,12 +118,27 @@ impl Destination {
         Ok(())
     }
 
-    /// The same for images that are here.
-    pub(super) fn parts(&self) -> (Option<&Reference>, Option<&PathBuf>, Option<&PathBuf>) {
+    /// Takes images that are here; `name` is what they are called in an archive.
+    pub(super) async fn put(
+        &self,
+        images: &[TaggedImage],
+        name: &str,
+        connections: &Connections,
+        shell: &Shell,
+    ) -> Result<(), Error> {
         match &self.place {
-            Place::Registry(reference) => (Some(reference), None, None),
-            Place::Layout(path) => (None, Some(path), None),
-            Place::Archive(path) => (None, None, Some(path)),
+            Place::Registry(reference) => to_registry(images, reference, connections, shell).await,
+            Place::Layout(path) => to_layout(images, path, shell).await,
+            Place::Archive(path) => to_archive(images, path, name),
+        }
+    }
+
+    /// The place, as messages say it.
+    pub(super) fn places(&self) -> Places<'_> {
+        match &self.place {
+            Place::Registry(reference) => Places { repository: Some(reference), ..Places::default() },
+            Place::Layout(path) => Places { layout: Some(path), ..Places::default() },
+            Place::Archive(path) => Places { archive: Some(path), ..Places::default() },
         }
     }
 

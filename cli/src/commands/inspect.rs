@@ -6,7 +6,7 @@ use wasm_oci_core::image::{Image, Manifest, Platform};
 use wasm_oci_core::module::{BuiltModule, Report};
 use wasm_oci_core::store::Location;
 
-use crate::args::RegistryArgs;
+use crate::connection::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::render::{field, report, size};

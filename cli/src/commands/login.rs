@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_core::store::{Error as StoreError, Stored, log_in, store_login};
 
-use crate::args::{LoginArgs, RegistryArgs};
+use crate::connection::{LoginArgs, RegistryArgs};
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::shell::Shell;

@@ -6,8 +6,8 @@ use clap::Args;
 use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::{Layout, Name, Source, copy, load, load_wasm};
 
-use crate::args::{LoginArgs, PlaceArgs, RegistryArgs};
-use crate::connection::Connections;
+use crate::args::PlaceArgs;
+use crate::connection::{AccountArgs, Connections};
 use crate::error::Error;
 use crate::files::write;
 use crate::messages::{ImageMessage, Places};
@@ -29,9 +29,7 @@ pub(crate) struct Pull {
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     module: Option<PathBuf>,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    login: LoginArgs,
+    account: AccountArgs,
 }
 
 impl Pull {
@@ -40,8 +38,7 @@ impl Pull {
             let message = "say where to: --module FILE, --oci-layout-path DIR or --tarball FILE";
             return Err(Error::Usage(message.to_owned()));
         }
-        let login = self.login.login(self.source.registry())?;
-        let connections = self.registry.connections(shell)?.with_login(login);
+        let connections = self.account.connections(Some(&self.source), shell)?;
         shell.status("Pulling", &self.source);
         self.pull_module(&connections, shell)?;
         if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {

@@ -9,9 +9,9 @@ use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use super::test::cases;
-use crate::args::{CacheArgs, ImageArgs, LoginArgs, ModuleArgs, RegistryArgs};
+use crate::args::{CacheArgs, ImageArgs, ModuleArgs};
 use crate::budget::Budget;
-use crate::connection::Connections;
+use crate::connection::{Connections, LoginArgs, RegistryArgs};
 use crate::env_vars;
 use crate::error::Error;
 use crate::messages::{ImageMessage, Places};

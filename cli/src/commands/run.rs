@@ -3,7 +3,8 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::{RegistryArgs, RunArgs};
+use crate::args::RunArgs;
+use crate::connection::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::running::{pulled, run_file, run_manifest};

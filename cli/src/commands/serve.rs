@@ -3,7 +3,8 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::{RegistryArgs, ServeArgs};
+use crate::args::ServeArgs;
+use crate::connection::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::running::pulled;

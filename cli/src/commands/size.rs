@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::RegistryArgs;
+use crate::connection::RegistryArgs;
 use crate::error::Error;
 use crate::shell::Shell;
 use crate::size::{SizeArgs, Sized, report_at};

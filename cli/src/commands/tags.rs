@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_core::image::Reference;
 
-use crate::args::{LoginArgs, RegistryArgs};
+use crate::connection::AccountArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::shell::Shell;
@@ -18,15 +18,12 @@ pub(crate) struct Tags {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    login: LoginArgs,
+    account: AccountArgs,
 }
 
 impl Tags {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let login = self.login.login(self.repository.registry())?;
-        let registry = self.registry.connections(shell)?.with_login(login).registry(&self.repository)?;
+        let registry = self.account.connections(Some(&self.repository), shell)?.registry(&self.repository)?;
         let tags = block_on(registry.tags())?;
         if self.json {
             return shell.print_json(&tags);

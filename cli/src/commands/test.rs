@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::{RegistryArgs, TestArgs};
+use crate::args::TestArgs;
+use crate::connection::RegistryArgs;
 use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::pipeline::block_on;

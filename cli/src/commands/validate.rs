@@ -5,7 +5,7 @@ use wasm_oci_core::module::{Capability, MeantFor, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use super::find;
-use crate::args::RegistryArgs;
+use crate::connection::RegistryArgs;
 use crate::error::Error;
 use crate::pipeline::block_on;
 use crate::render::runtimes;
