@@ -69,8 +69,8 @@ fn what_is_there_is_only_asked_for() {
 
     // Once more, and nothing is but asked for: each blob and manifest, and the tag instead of the root.
     let proxy = harness::proxy::Proxy::before(server.host());
-    let again = Registry::new(&format!("{}/app", proxy.host()).parse().unwrap(), RegistryOptions::default());
-    wait(save(image, &again.unwrap(), &[tag("second")], &Silent)).unwrap();
+    let again = repository(proxy.host(), "app");
+    wait(save(image, &again, &[tag("second")], &Silent)).unwrap();
     let requests = proxy.take_requests();
     assert!(requests.iter().all(|request| request.method == "HEAD"), "{requests:?}");
     assert_eq!(requests.len(), image.blobs().count());
@@ -136,7 +136,7 @@ fn a_private_registry_wants_the_right_password() {
     let image = &images()[0];
     let with = |credentials: Credentials| {
         let options = RegistryOptions { credentials, ..RegistryOptions::default() };
-        let repository = Registry::new(&format!("{}/app", server.host()).parse().unwrap(), options).unwrap();
+        let repository = repository_with(server.host(), "app", options);
         let saved = wait(save(image, &repository, &[tag("1")], &Silent));
         saved.and_then(|()| wait(load(&repository, &Name::Tag(tag("1")))).map(|loaded| loaded.digest()))
     };
@@ -177,7 +177,11 @@ fn contents(image: &Image) -> Vec<Vec<u8>> {
 }
 
 fn repository(host: &str, path: &str) -> Registry {
-    Registry::new(&format!("{host}/{path}").parse().unwrap(), RegistryOptions::default()).unwrap()
+    repository_with(host, path, RegistryOptions::default())
+}
+
+fn repository_with(host: &str, path: &str, options: RegistryOptions) -> Registry {
+    Registry::new(&format!("{host}/{path}").parse().unwrap(), options).unwrap()
 }
 
 fn tag(text: &str) -> Tag {

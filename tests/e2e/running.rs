@@ -16,7 +16,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::harness::commands::{cargo, lasting, root};
-use crate::harness::{Run, wasm_oci};
+use crate::harness::{Run, signal, wasm_oci};
 
 /// The module with all programs of `tests/guests`, built once.
 fn guests() -> &'static Path {
@@ -84,8 +84,4 @@ fn end_of(mut child: Child) -> Run {
     }
     drop(stdin);
     child.wait_with_output().unwrap().into()
-}
-
-fn signal(child: &Child, name: &str) {
-    let _sent = Run::of(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()])).success();
 }

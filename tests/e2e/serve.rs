@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::harness::commands::{cargo, example, lasting, root};
-use crate::harness::{Run, cargo_wasm_oci, wasm_oci};
+use crate::harness::{Run, Serving, cargo_wasm_oci, wasm_oci};
 
 /// The component of a crate, built once.
 fn component(built: &OnceLock<PathBuf>, name: &str, manifest: &Path) -> PathBuf {
@@ -38,8 +38,7 @@ fn handlers() -> PathBuf {
 
 /// A server that ends with the test.
 struct Served {
-    child: Child,
-    url: String,
+    serving: Serving,
     directory: TempDir,
 }
 
@@ -53,12 +52,13 @@ impl Served {
     fn of(mut command: Command) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
-        let served = Self { child, url: url.trim_end().to_owned(), directory };
-        assert!(served.url.starts_with("http://127.0.0.1:"), "{}: {}", served.url, served.log());
+        let served = Self { serving: Serving::start(command.stderr(log)), directory };
+        assert!(served.url().starts_with("http://127.0.0.1:"), "{}: {}", served.url(), served.log());
         served
+    }
+
+    fn url(&self) -> &str {
+        self.serving.address()
     }
 
     fn log(&self) -> String {
@@ -77,30 +77,13 @@ impl Served {
     fn curl(&self, path: &str, args: &[&str]) -> Command {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--max-time", "60"]).args(args);
-        curl.arg(format!("{}{path}", self.url));
+        curl.arg(format!("{}{path}", self.url()));
         curl
     }
 
     /// The body of an answer, and its status behind it.
     fn get(&self, path: &str) -> String {
         Run::of(&mut self.curl(path, &["--write-out", " %{http_code}"])).success().stdout
-    }
-
-    fn signal(&self, name: &str) {
-        let command = format!("kill -{name} {}", self.child.id());
-        let _sent = Run::of(Command::new("sh").args(["-c", &command])).success();
-    }
-
-    /// Waits until it has ended by itself.
-    fn exit_code(&mut self) -> i32 {
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
     }
 }
 
@@ -195,8 +178,8 @@ fn a_client_that_goes_takes_its_instance_with_it() {
     let run = Run::of(&mut served.curl("/loop", &["--max-time", "0.3"]));
     assert_eq!(run.code, 28, "{run:?}");
     served.wait_for_log("GET /loop - 0");
-    served.signal("TERM");
-    assert_eq!(served.exit_code(), 0);
+    served.serving.signal("TERM");
+    assert_eq!(served.serving.exit_code(), 0);
     assert!(!served.log().contains("cut off"), "{}", served.log());
 }
 
@@ -227,13 +210,13 @@ fn a_signal_lets_requests_end_that_have_begun() {
         let slow = thread::spawn(move || Run::of(&mut curl));
         thread::sleep(Duration::from_millis(500));
         // A connection that asks for nothing doesn't keep it.
-        let idle = TcpStream::connect(served.url.strip_prefix("http://").unwrap()).unwrap();
-        served.signal(signal);
+        let idle = TcpStream::connect(served.url().strip_prefix("http://").unwrap()).unwrap();
+        served.serving.signal(signal);
         served.wait_for_log("Stopping");
         let late = Run::of(&mut served.curl("/", &[]));
         assert_eq!(late.code, 7, "{late:?}");
         assert_eq!(slow.join().unwrap().success().stdout, "slow, but done");
-        assert_eq!(served.exit_code(), 0);
+        assert_eq!(served.serving.exit_code(), 0);
         drop(idle);
     }
 }
@@ -244,11 +227,11 @@ fn a_second_signal_ends_it_at_once() {
     let mut curl = served.curl("/loop", &[]);
     let endless = thread::spawn(move || Run::of(&mut curl));
     thread::sleep(Duration::from_millis(500));
-    served.signal("TERM");
+    served.serving.signal("TERM");
     served.wait_for_log("Stopping");
     let start = Instant::now();
-    served.signal("TERM");
-    assert_eq!(served.exit_code(), 0);
+    served.serving.signal("TERM");
+    assert_eq!(served.serving.exit_code(), 0);
     assert!(start.elapsed() < Duration::from_secs(5));
     assert_ne!(endless.join().unwrap().code, 0);
 }
@@ -267,7 +250,7 @@ fn there_is_a_line_for_each_request_unless_it_is_to_be_quiet() {
 #[test]
 fn nonsense_does_not_stop_it() {
     let served = Served::start(&[], &http());
-    let address = served.url.strip_prefix("http://").unwrap();
+    let address = served.url().strip_prefix("http://").unwrap();
     for nonsense in
         ["\0\0\0\0\0\0\0\0\n\n", "GET / HTTP/1.0\r\n\r\n", "GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n"]
     {
@@ -285,7 +268,7 @@ fn nonsense_does_not_stop_it() {
 #[test]
 fn what_cannot_be_served_is_said() {
     let served = Served::start(&[], &http());
-    let port = served.url.rsplit(':').next().unwrap();
+    let port = served.url().rsplit(':').next().unwrap();
     let taken = Run::of(wasm_oci().args(["serve", "--port", port]).arg(http()));
     assert_eq!(taken.code, 1);
     assert!(taken.stderr.contains(&format!("can't listen on 127.0.0.1:{port}")), "{}", taken.stderr);

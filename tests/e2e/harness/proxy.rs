@@ -190,7 +190,8 @@ fn answer(mut client: TcpStream, status: u16, headers: &[(&str, String)]) -> std
     client.write_all(format!("{head}\r\n").as_bytes())
 }
 
-fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
+/// The head of a request or answer; `None` when the other side has gone before its end.
+pub(crate) fn read_head(reader: &mut impl BufRead) -> std::io::Result<Option<String>> {
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
         if reader.read_line(&mut head)? == 0 {

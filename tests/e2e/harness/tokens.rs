@@ -1,6 +1,6 @@
 //! A token service, as those beside registries are.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -11,6 +11,7 @@ use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
 
 use super::certs::Certificate;
+use super::proxy::{header, read_head};
 use super::registry::{PASSWORD, USER};
 
 /// Who the registry asks for tokens.
@@ -53,16 +54,11 @@ impl Tokens {
 
 fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>, certificate: &Certificate) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Ok(());
-        }
-    }
+    let Some(head) = read_head(&mut reader)? else { return Ok(()) };
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
     seen.lock().expect("no test panics in it").push(path.clone());
     let login = format!("Basic {}", BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}")));
-    let answer = match super::proxy::header(&head, "authorization") {
+    let answer = match header(&head, "authorization") {
         Some(given) if given == login => {
             let token = certificate.token(&claims(&path));
             let body = json!({"token": token, "expires_in": 60}).to_string();

@@ -1,50 +1,30 @@
 //! `registry serve`: layouts, spoken to as a registry that has the referrers API and mounts nothing.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 
 use super::modes::{User, everything};
-use crate::harness::{Run, tools, wasm_oci};
+use crate::harness::{Run, Serving, tools, wasm_oci};
 
-/// A development registry that ends with the test.
-struct Served {
-    child: Child,
-    host: String,
+fn serve(folder: &Path) -> Serving {
+    let mut command = wasm_oci();
+    command.args(["registry", "serve", "--port", "0"]).arg(folder);
+    Serving::start(command.stderr(Stdio::null()))
 }
 
-impl Served {
-    fn start(folder: &Path) -> Served {
-        let mut command = wasm_oci();
-        command.args(["registry", "serve", "--port", "0"]).arg(folder);
-        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut host = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut host).unwrap();
-        Served { child, host: host.trim().to_owned() }
-    }
-
-    /// With Ctrl-C.
-    fn stop(mut self) -> i32 {
-        let id = self.child.id().to_string();
-        let _killed = Run::of(Command::new("kill").args(["-INT", &id])).success();
-        self.child.wait().unwrap().code().unwrap()
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
+/// With Ctrl-C.
+fn stop(mut served: Serving) -> i32 {
+    served.signal("INT");
+    served.exit_code()
 }
 
 #[test]
 fn push_pull_and_all_the_rest() {
     let folder = tempfile::tempdir().unwrap();
-    let served = Served::start(folder.path());
-    everything(&User::new(), &served.host, &[], false);
-    assert_eq!(served.stop(), 0);
+    let served = serve(folder.path());
+    everything(&User::new(), served.address(), &[], false);
+    assert_eq!(stop(served), 0);
 }
 
 #[test]
@@ -53,12 +33,12 @@ fn what_was_pushed_is_a_layout_and_a_layout_is_a_repository() {
     let _packed = user
         .run(&["pack", "app.wasm", "--oci-layout-path", folder.path().join("packed").to_str().unwrap()])
         .success();
-    let served = Served::start(folder.path());
-    let packed = user.run(&["copy", &format!("{}/packed", served.host), "oci:copied"]).success();
+    let served = serve(folder.path());
+    let packed = user.run(&["copy", &format!("{}/packed", served.address()), "oci:copied"]).success();
     let run = user.run(&["run", packed.stdout.trim(), "--", "hello"]);
     assert_eq!((run.stdout.as_str(), run.code), ("/app.wasm\nhello\n", 7), "{}", run.stderr);
 
-    let reference = format!("{}/team/app:1", served.host);
+    let reference = format!("{}/team/app:1", served.address());
     let pushed = user.run(&["push", "app.wasm", &reference]).success();
     let layout = format!("oci:{}:1", folder.path().join("team/app").display());
     let inspected = user.run(&["inspect", "--json", &layout]).success();
@@ -70,14 +50,14 @@ fn what_was_pushed_is_a_layout_and_a_layout_is_a_repository() {
     // skopeo pushes to it, too.
     let mut skopeo = Command::new(tools::program("skopeo"));
     skopeo.args(["--insecure-policy", "copy", "--all", "--dest-tls-verify=false", &layout]);
-    let _pushed = Run::of(skopeo.arg(format!("docker://{}/by/skopeo:2", served.host))).success();
-    assert_eq!(user.run(&["tags", &format!("{}/by/skopeo", served.host)]).success().stdout, "2\n");
+    let _pushed = Run::of(skopeo.arg(format!("docker://{}/by/skopeo:2", served.address()))).success();
+    assert_eq!(user.run(&["tags", &format!("{}/by/skopeo", served.address())]).success().stdout, "2\n");
 
     // It is there again after a restart.
-    assert_eq!(served.stop(), 0);
-    let served = Served::start(folder.path());
-    assert_eq!(user.run(&["tags", &format!("{}/team/app", served.host)]).success().stdout, "1\n");
-    assert_eq!(user.run(&["tags", &format!("{}/nothing", served.host)]).code, 0);
+    assert_eq!(stop(served), 0);
+    let served = serve(folder.path());
+    assert_eq!(user.run(&["tags", &format!("{}/team/app", served.address())]).success().stdout, "1\n");
+    assert_eq!(user.run(&["tags", &format!("{}/nothing", served.address())]).code, 0);
 }
 
 #[test]

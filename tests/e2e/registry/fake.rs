@@ -1,11 +1,13 @@
 //! A registry that answers what a test wants it to.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
 
 use wasm_oci_core::image::MediaType;
+
+use crate::harness::proxy::{header, read_head};
 
 /// Answers every request with what a function makes of its head. It lives as long as the test's process.
 pub(super) struct Fake {
@@ -50,14 +52,8 @@ impl Fake {
 /// One request, then the connection is closed, so that an answer may end anywhere.
 fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head)? == 0 {
-            return Ok(());
-        }
-    }
-    let length = |line: &str| line.to_ascii_lowercase().strip_prefix("content-length:")?.trim().parse().ok();
-    let length = head.lines().find_map(length).unwrap_or(0);
+    let Some(head) = read_head(&mut reader)? else { return Ok(()) };
+    let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
     let answer = answer(&head).replacen("\r\n", "\r\nConnection: close\r\n", 1);
     stream.write_all(answer.as_bytes())

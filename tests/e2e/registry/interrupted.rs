@@ -1,13 +1,13 @@
 //! Pushes and pulls that are killed, and one that the user ends with Ctrl-C.
 
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::thread;
 use std::time::Duration;
 
 use super::modes::User;
 use super::{tag, wait};
 use crate::harness::proxy::{Fault, Proxy};
-use crate::harness::{Registry, Run, cargo_wasm_oci};
+use crate::harness::{Registry, Run, cargo_wasm_oci, signal};
 
 /// Bytes that don't compress, so that they take some time.
 fn module(seed: u64) -> Vec<u8> {
@@ -81,7 +81,7 @@ fn ctrl_c_says_how_far_it_came() {
     while !proxy.take_requests().iter().any(|request| request.is("PUT", "/manifests/")) {
         thread::sleep(Duration::from_millis(5));
     }
-    let _sent = Run::of(Command::new("kill").args(["-INT", &child.id().to_string()])).success();
+    signal(&child, "INT");
     let run = Run::from(child.wait_with_output().unwrap());
     assert_eq!(run.code, 130, "{}", run.stderr);
     assert!(
