@@ -52,6 +52,27 @@ pub(crate) fn zig_directory() -> PathBuf {
     directory
 }
 
+/// A checker from PyPI (`tests/requirements.txt`): `check-jsonschema`, `kubernetes-validate` or `zizmor`.
+#[track_caller]
+pub(crate) fn python_checker(name: &str) -> Command {
+    let folder = cache().join("checkers/python");
+    let mut command = Command::new(cached(&folder.join("bin").join(name), name));
+    command.env("PYTHONPATH", folder);
+    command
+}
+
+/// A checker from npm: `action-validator`.
+#[track_caller]
+pub(crate) fn npm_checker(name: &str) -> Command {
+    Command::new(cached(&cache().join("checkers/npm/node_modules/.bin").join(name), name))
+}
+
+/// `mdbook`.
+#[track_caller]
+pub(crate) fn mdbook() -> Command {
+    Command::new(cached(&cache().join("checkers/mdbook/bin/mdbook"), "mdbook"))
+}
+
 /// A command for `program` as the administrator, whom containerd needs for mounts and namespaces.
 pub(crate) fn as_root(program: impl AsRef<OsStr>) -> Command {
     // The owner of a process's own directory is the user it acts as.
