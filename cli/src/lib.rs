@@ -21,6 +21,7 @@ pub mod pipeline;
 pub mod plan;
 pub mod render;
 pub mod running;
+pub mod schema;
 pub mod serving;
 pub mod settings;
 pub mod shell;

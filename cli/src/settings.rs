@@ -7,72 +7,121 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::budget::BudgetSetting;
+use crate::schema;
 use crate::smoke::case::{Case, read_cases};
 
 /// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// The comments of the fields are what users read of them: the [schema](crate::schema) and the table in
+/// `docs/settings.md` are made of them, of `x-flag` and of `default`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
+#[schemars(deny_unknown_fields)]
 pub struct Settings {
-    /// The formats to make: one name or a list. The first takes the tags.
+    /// The [formats](formats.md) to make, one or a list; the first takes the tags.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "schema::formats", extend("x-flag" = "--format", "default" = "universal"))]
     pub format: Option<Vec<String>>,
-    /// The tags of the image.
+    /// Tags, each alone or as `REPOSITORY:TAG`.
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "schema::texts", extend("x-flag" = "-t, --tag", "default" = "latest"))]
     pub tags: Option<Vec<String>>,
-    /// Where to push to: `ghcr.io/owner/{bin}`. `{bin}`, `{package}` and `{version}` are replaced.
+    /// Where to push to, as `ghcr.io/owner/{bin}`; `{bin}`, `{package}` and `{version}` stand for the program's.
+    /// `push` takes it as an argument.
     pub repository: Option<String>,
-    /// Registries to speak plain HTTP with.
+    /// Registries to speak plain HTTP with; loopback addresses always are.
+    #[schemars(extend("x-flag" = "--insecure-registry"))]
     pub insecure_registries: Option<Vec<String>>,
-    /// How much to optimize: off, 0 to 4, s or z.
+    /// How much to optimize: `"off"`, `0` to `4`, `"s"` or `"z"`; see [optimizing](optimizing.md). If not set, `1` or
+    /// `"z"`, by the format.
     #[serde(deserialize_with = "level")]
+    #[schemars(schema_with = "schema::levels", extend("x-flag" = "-O, --optimize, --no-optimize"))]
     pub optimize: Option<String>,
-    /// Optimize with this `wasm-opt`, a path or a name to look up, instead of the Binaryen inside.
+    /// Optimize with a `wasm-opt` of yours instead of the Binaryen inside: a name to look up on `PATH` (the flag alone
+    /// means `wasm-opt`), or a path, relative to the `Cargo.toml`.
+    #[schemars(extend("x-flag" = "--wasm-opt[=PROGRAM]"))]
     pub wasm_opt: Option<PathBuf>,
-    /// What stays in the module for readable traces and debuggers: none, names or dwarf.
+    /// What stays in the module: `none`, `names` of functions for readable traces (the flag alone), or `dwarf` for
+    /// debuggers.
+    #[schemars(
+        schema_with = "schema::debug_info",
+        extend("x-flag" = "--debug-info[=KIND]", "default" = "none")
+    )]
     pub debug_info: Option<String>,
     /// Import modules to accept beside WASI's.
+    #[schemars(extend("x-flag" = "--allow-import"))]
     pub allow_imports: Option<Vec<String>>,
-    /// What the module must not be able to do.
+    /// What the module must not be able to do; a module that imports what is needed for it fails the build (exit code
+    /// 3).
+    #[schemars(schema_with = "schema::capabilities", extend("x-flag" = "--deny"))]
     pub deny: Option<Vec<String>>,
-    /// How large the module, and its image, may be.
+    /// The most that the module may have after optimizing, as `"600 kB"` (or `"600 KiB"`); or a table, `{ module = "600
+    /// kB", image = "250 kB" }`, where `image` is for the compressed layers of the main format. What is larger is not
+    /// built, packed or pushed (exit code 6); see [size](size.md#budget).
+    #[schemars(schema_with = "schema::size_budget", extend("x-flag" = "--size-budget"))]
     pub size_budget: BudgetSetting,
-    /// The runtimes that have to take the module: one name or a list, each perhaps with a version.
+    /// The [runtimes](runtimes.md) that have to take the module as it is, one or a list, each perhaps with the oldest
+    /// version, as `node@20`; a module that one of them doesn't take fails the build (exit code 3).
     #[serde(deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "schema::runtimes", extend("x-flag" = "--runtime"))]
     pub runtimes: Option<Vec<String>>,
     /// The linux platforms that a universal image lists.
+    #[schemars(extend("x-flag" = "--linux-platform", "default" = ["linux/amd64", "linux/arm64"]))]
     pub linux_platforms: Option<Vec<String>>,
-    /// The command, instead of the module.
+    /// The command, instead of the module, which is `/NAME.wasm`.
+    #[schemars(extend("x-flag" = "--entrypoint"))]
     pub entrypoint: Option<Vec<String>>,
-    /// Arguments after the entrypoint.
+    /// Arguments after the entrypoint, which a container's user may replace.
+    #[schemars(extend("x-flag" = "--arg"))]
     pub args: Option<Vec<String>>,
     /// Environment variables.
+    #[schemars(extend("x-flag" = "--image-env"))]
     pub env: BTreeMap<String, String>,
     /// User (and group) of the process.
+    #[schemars(extend("x-flag" = "--user"))]
     pub user: Option<String>,
-    /// Labels.
+    /// Labels in the configuration, beside those that are detected.
+    #[schemars(extend("x-flag" = "--label"))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations.
+    /// Annotations on manifests and index, beside those that are detected.
+    #[schemars(extend("x-flag" = "--annotation"))]
     pub annotations: BTreeMap<String, String>,
-    /// Files to lie beside the module: path in the image → path on the host, relative to the Cargo.toml.
+    /// Files or folders to lie beside the module: path in the image → path here, relative to the `Cargo.toml`.
+    #[schemars(extend("x-flag" = "--include"))]
     pub include: BTreeMap<String, PathBuf>,
-    /// The time in the image, in seconds since 1970 or as RFC 3339.
+    /// The time in the image, in seconds since 1970 or as `2026-01-31T12:00:00Z`. If not set, the commit's, else 1970.
+    #[schemars(extend("x-flag" = "--created"))]
     pub created: Option<String>,
-    /// Who made it.
+    /// Who made the image. If not set, the package's authors.
+    #[schemars(extend("x-flag" = "--author"))]
     pub author: Option<String>,
-    /// `os` of an artifact, instead of wasip1 or wasip2.
+    /// `os` of an artifact instead of `wasip1` or `wasip2`; with `wasi`, Docker 28 runs it, too.
     pub artifact_os: Option<String>,
-    /// cargo: compile for size above speed, `opt-level = "z"`.
+    /// Compile with `opt-level = "z"`: smaller, and slower by up to a half in computations.
+    #[schemars(extend("x-flag" = "--small", "default" = false))]
     pub small: Option<bool>,
-    /// cargo: what to build for, wasm32-wasip1 or wasm32-wasip2.
+    /// What to build for: `wasm32-wasip1` (modules) or `wasm32-wasip2` (components); packages that are built together
+    /// have to agree.
+    #[schemars(
+        schema_with = "schema::targets",
+        extend("x-flag" = "--target", "default" = "wasm32-wasip1")
+    )]
     pub target: Option<String>,
-    /// cargo: install that target when it is missing.
+    /// Install the target through rustup when it is missing (never with `--offline`).
+    #[schemars(extend("default" = true))]
     pub install_target: Option<bool>,
-    /// cargo: what compiles C inside crates: auto, wasi-sdk, zig, clang or off.
+    /// What compiles [C in crates](c-code.md): `auto` for the first that is found, `wasi-sdk`, `zig`, `clang` or `off`;
+    /// packages that are built together have to agree.
+    #[schemars(
+        schema_with = "schema::c_compilers",
+        extend("x-flag" = "--c-compiler", "default" = "auto")
+    )]
     pub c_compiler: Option<String>,
-    /// Smoke tests.
+    /// [Smoke tests](testing.md), a list of tables; merged by their names.
     pub smoke: Vec<Case>,
 }
 

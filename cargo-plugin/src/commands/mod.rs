@@ -5,6 +5,7 @@ mod exec;
 mod push;
 mod run;
 mod run_image;
+mod schema;
 mod serve;
 mod size;
 mod test;
@@ -81,6 +82,7 @@ enum Command {
     Size(size::Size),
     Login(login::Login),
     Logout(logout::Logout),
+    Schema(schema::Schema),
 }
 
 impl Cli {
@@ -102,6 +104,7 @@ impl Cli {
             Command::Size(size) => size.run(&self.output, shell).map(|()| 0),
             Command::Login(login) => Ok(login.run(shell).map(|()| 0)?),
             Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
+            Command::Schema(schema) => schema.run(shell).map(|()| 0),
         }
     }
 }

@@ -5,15 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wasm_oci_core::run::Dir;
 
+use crate::schema;
 use crate::settings::{SettingsError, check_keys};
 
 /// One run of a program, and what is expected of it. As in TOML, names have hyphens.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
+#[schemars(deny_unknown_fields)]
 pub struct Case {
     /// What it is called; no other test of the program is called so.
     pub name: String,
@@ -22,27 +25,35 @@ pub struct Case {
     /// Environment variables, added to the image's.
     pub env: BTreeMap<String, String>,
     /// Standard input; nothing if not given.
+    #[schemars(schema_with = "schema::content")]
     pub stdin: Option<Content>,
     /// Folders that the program sees, as `HOST::GUEST`. It can't change them.
     pub dirs: Vec<String>,
     /// Files that are there before, in the folder that the program sees as `/`.
+    #[schemars(schema_with = "schema::contents")]
     pub files: BTreeMap<String, Content>,
     /// The time that the program may take.
     #[serde(with = "time")]
+    #[schemars(with = "String", extend("examples" = ["5s", "500ms"]))]
     pub timeout: Option<Duration>,
     /// The memory that it may use, in bytes.
     #[serde(with = "size")]
+    #[schemars(with = "String", extend("examples" = ["64MiB", "1000000"]))]
     pub memory: Option<u64>,
     /// What it may write to standard output and error, in bytes.
     #[serde(with = "size")]
+    #[schemars(with = "String", extend("examples" = ["64MiB", "1000000"]))]
     pub max_output: Option<u64>,
     /// How it has to end: the code that `run` would end with. 0 if not given.
     pub exit_code: Option<u8>,
     /// What is expected on standard output.
+    #[schemars(schema_with = "schema::expected")]
     pub stdout: Option<Expected>,
     /// What is expected on standard error.
+    #[schemars(schema_with = "schema::expected")]
     pub stderr: Option<Expected>,
     /// What is expected of files in the program's `/`, afterwards.
+    #[schemars(schema_with = "schema::all_expected")]
     pub files_after: BTreeMap<String, Expected>,
     /// A request to a program that answers HTTP, and the answer that is expected.
     pub http: Option<Http>,
@@ -52,8 +63,9 @@ pub struct Case {
 }
 
 /// What is given to a program: a text, or the bytes of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Content {
     /// The text itself.
     pub text: Option<String>,
@@ -62,16 +74,19 @@ pub struct Content {
 }
 
 /// What is expected of an output or a file. All of it has to be so; nothing at all is anything.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Expected {
     /// It is this text.
     pub equals: Option<String>,
     /// It is what is in this file.
     pub from: Option<PathBuf>,
     /// Each of these is in it.
+    #[schemars(schema_with = "schema::texts")]
     pub contains: Vec<String>,
     /// Each of these regular expressions matches somewhere in it.
+    #[schemars(schema_with = "schema::texts")]
     pub matches: Vec<String>,
     /// It is not there.
     pub absent: bool,
@@ -86,8 +101,9 @@ impl Expected {
 }
 
 /// An HTTP request, and the answer that is expected.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Http {
     /// The method.
     pub method: String,
@@ -96,20 +112,24 @@ pub struct Http {
     /// The headers.
     pub headers: BTreeMap<String, String>,
     /// The body.
+    #[schemars(schema_with = "schema::content")]
     pub body: Option<Content>,
     /// What is expected.
     pub answer: Answer,
 }
 
 /// The answer that is expected to an HTTP request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(deny_unknown_fields)]
 pub struct Answer {
     /// The status.
     pub status: u16,
     /// Headers.
+    #[schemars(schema_with = "schema::all_expected")]
     pub headers: BTreeMap<String, Expected>,
     /// The body.
+    #[schemars(schema_with = "schema::expected")]
     pub body: Option<Expected>,
 }
 

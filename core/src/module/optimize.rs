@@ -55,6 +55,12 @@ pub enum Level {
 }
 
 impl Level {
+    /// All of them, the least work first.
+    pub const ALL: [Level; 8] = {
+        use Level::{O0, O1, O2, O3, O4, Off, Os, Oz};
+        [Off, O0, O1, O2, O3, O4, Os, Oz]
+    };
+
     /// The name by which the user chooses it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -81,8 +87,7 @@ impl FromStr for Level {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Level, String> {
-        use Level::{O0, O1, O2, O3, O4, Off, Os, Oz};
-        [Off, O0, O1, O2, O3, O4, Os, Oz]
+        Level::ALL
             .into_iter()
             .find(|level| level.name() == text)
             .ok_or_else(|| format!("there is no level `{text}`: choose off, 0, 1, 2, 3, 4, s or z"))
@@ -103,6 +108,9 @@ pub enum DebugInfo {
 }
 
 impl DebugInfo {
+    /// All of them, the smallest first.
+    pub const ALL: [DebugInfo; 3] = [DebugInfo::None, DebugInfo::Names, DebugInfo::Dwarf];
+
     /// The name by which the user chooses it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -124,7 +132,7 @@ impl FromStr for DebugInfo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<DebugInfo, String> {
-        [DebugInfo::None, DebugInfo::Names, DebugInfo::Dwarf]
+        DebugInfo::ALL
             .into_iter()
             .find(|debug_info| debug_info.name() == text)
             .ok_or_else(|| format!("there is no debug information `{text}`: choose none, names or dwarf"))

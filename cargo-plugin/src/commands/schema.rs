@@ -1,0 +1,17 @@
+//! `cargo wasm-oci schema`: what editors know settings by.
+
+use clap::Args;
+use wasm_oci::schema::cargo_toml;
+use wasm_oci::shell::Shell;
+
+use crate::failure::Failure;
+
+/// Print the JSON Schema of a Cargo.toml with settings, for editors
+#[derive(Debug, Args)]
+pub(super) struct Schema {}
+
+impl Schema {
+    pub(super) fn run(self, shell: &Shell) -> Result<(), Failure> {
+        Ok(shell.print_json(&cargo_toml())?)
+    }
+}
