@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod bad_input;
+mod book;
 mod c_code;
 mod cargo;
 mod components;
@@ -14,6 +15,7 @@ mod hostile;
 mod layouts;
 mod optimizing;
 mod real_crates;
+mod reference;
 mod registry;
 mod running;
 mod runtimes;
