@@ -5,8 +5,10 @@ use anyhow::{Result, anyhow};
 use containerd_shim_wasm::sandbox::{Sandbox, context::RuntimeContext, context::WasmLayer};
 use containerd_shim_wasm::shim::{Cli, Compiler, Shim};
 use std::hash::Hash;
-use wasmtime::{Config, Engine, Linker, Module, Precompiled, Store, component};
+use wasmtime::{Config, Engine, Linker, Module, Precompiled, Store, component, component::Component};
 use wasmtime_wasi::{DirPerms, FilePerms, I32Exit, WasiCtxBuilder, preview1, preview1::WasiP1Ctx};
+
+mod http;
 
 struct Wasmtime;
 
@@ -51,7 +53,7 @@ impl Sandbox for Guest {
         }
         let store = Store::new(&self.0, context(container)?);
         let result = match Engine::detect_precompiled(&bytes) {
-            Some(Precompiled::Component) => run_component(store, &bytes).await,
+            Some(Precompiled::Component) => run_component(store, &bytes, container.envs()).await,
             _ => run_module(store, &bytes, &entrypoint.func).await,
         };
         result.map_or_else(|error| error.downcast::<I32Exit>().map(|exit| exit.0), |()| Ok(0))
@@ -86,11 +88,14 @@ async fn run_module(mut store: Store<WasiP1Ctx>, bytes: &[u8], export: &str) -> 
     instance.get_typed_func::<(), ()>(&mut store, export)?.call_async(&mut store, ()).await
 }
 
-async fn run_component(mut store: Store<WasiP1Ctx>, bytes: &[u8]) -> Result<()> {
+async fn run_component(mut store: Store<WasiP1Ctx>, bytes: &[u8], environment: &[String]) -> Result<()> {
+    // Safe: as above.
+    let component = unsafe { Component::deserialize(store.engine(), bytes) }?;
+    if http::answers(store.engine(), &component) {
+        return http::serve(store.engine(), &component, environment).await;
+    }
     let mut linker = component::Linker::new(store.engine());
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    // Safe: as above.
-    let component = unsafe { component::Component::deserialize(store.engine(), bytes) }?;
     let command =
         wasmtime_wasi::p2::bindings::Command::instantiate_async(&mut store, &component, &linker).await?;
     let outcome = command.wasi_cli_run().call_run(&mut store).await?;
