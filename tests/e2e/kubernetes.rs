@@ -162,7 +162,7 @@ fn what_a_project_says_is_in_its_manifests() {
         (&["--kind", "cronjob"], "--schedule"),
         (&["--runtime-class", "Wasm_Time"], "lower-case"),
         (&["--kind", "pod"], "deployment"),
-        (&["-p", "tow"], "did you mean `two`?"),
+        (&["-p", "twoo"], "did you mean `two`?"),
     ] {
         let run = k8s(&workspace.manifest(), args);
         assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{args:?}: {run:?}");
@@ -170,48 +170,54 @@ fn what_a_project_says_is_in_its_manifests() {
     }
 }
 
-/// `N`s and `P`s are references: to `one`, and to `two/red`.
-const MANIFEST: &str = "\u{feff}# wasm-oci://one is only a comment here ☃\r\n\
-%YAML 1.2\r\n\
----\r\n\
-apiVersion: v1 # é\r\n\
-kind:   List\r\n\
-x-image:  &image   !!str 'N'   # the image, once\r\n\
-items:\r\n\
-    -   kind: \"Pod\"\r\n\
-        apiVersion: v1\r\n\
-        spec: {containers: [ {name: a, image: *image}, {name: b, \"image\":   \"P\" } ] }   # odd\r\n\
-\r\n\
-    - spec:\r\n\
-         containers:\r\n\
-         - image: >-\r\n\
-               N\r\n\
-           name: |\r\n\
-             see N,\r\n\
-              as wasm-oci://one/x/y\r\n\
-         -   image:\r\n\
-               P\r\n\
-...\r\n\
-# between\r\n\
---- # the next\r\n\
-- [P,N]\r\n\
-- {\"a\": \"N\"}\r\n\
--\r\n\
-  - ? N\r\n\
-    : 'it''s'";
+/// `N`s and `P`s are references: to `one`, and to `two/red`. Lines end in CRLF.
+const MANIFEST: &str = r#"# wasm-oci://one is only a comment here ☃
+%YAML 1.2
+---
+apiVersion: v1 # é
+kind:   List
+x-image:  &image   !!str 'N'   # the image, once
+items:
+    -   kind: "Pod"
+        apiVersion: v1
+        spec: {containers: [ {name: a, image: *image}, {name: b, "image":   "P" } ] }   # odd
+
+    - spec:
+         containers:
+         - image: >-
+               N
+           name: |
+             see N,
+              as wasm-oci://one/x/y
+         -   image:
+               P
+...
+# between
+--- # the next
+- [P,N]
+- {"a": "N"}
+-
+  - ? N
+    : 'it''s'"#;
 
 #[test]
 fn the_file_stays_but_for_the_references() {
     let workspace = Workspace::new();
     let (one, red) = (workspace.image("wasm-oci://one"), workspace.image("wasm-oci://two/red"));
-    let before = MANIFEST.replace("see N", "see  wasm-oci://one");
-    let text = before.replace('N', "wasm-oci://one").replace('P', "wasm-oci://two/red");
-    let text = text.replace("\"wasm-oci://two/redod\"", "\"Pod\"");
+    // What is among other text, and a word with one of the letters.
+    let manifest = format!(
+        "\u{feff}{}",
+        MANIFEST.replace('\n', "\r\n").replace("see N", "see \0").replace("Pod", "\u{1}od")
+    );
+    let with = |one: &str, red: &str| {
+        let text = manifest.replace('N', one).replace('P', red);
+        text.replace('\0', "wasm-oci://one").replace('\u{1}', "P")
+    };
+    let text = with("wasm-oci://one", "wasm-oci://two/red");
     let file = workspace.write("deploy.yaml", &text);
     let run = workspace.resolve(&["-f", &file], "").success();
-    let expected = before.replace('N', &one).replace("Pod", "\0").replace('P', &red).replace('\0', "Pod");
-    assert_eq!(run.stdout, expected);
-    assert!(run.stderr.contains("deploy.yaml:16:18: a reference among other text stays"), "{}", run.stderr);
+    assert_eq!(run.stdout, with(&one, &red));
+    assert!(run.stderr.contains("deploy.yaml:17:14: a reference among other text stays"), "{}", run.stderr);
     // Nine references, two programs: each is built, tested and pushed once.
     assert_eq!(run.stderr.matches(" Pushing ").count(), 2, "{}", run.stderr);
     for image in [one, red] {
@@ -272,7 +278,7 @@ fn what_is_wrong_is_said_with_its_place_and_nothing_is_printed() {
     let bomb: String = (1..20).fold("a0: &a0 [x]\n".to_owned(), |text, n| {
         text + &format!("a{n}: &a{n} [{}]\n", vec![format!("*a{}", n - 1); 20].join(","))
     });
-    workspace.write("bomb.yaml", bomb + "image: wasm-oci://none\n");
+    workspace.write("bomb.yaml", bomb + "image: wasm-oci://zzz\n");
     workspace.write("deep.yaml", "[".repeat(100_000));
     let file = |text: &str| workspace.write("wrong.yaml", format!("a: é\nimage: {text}\n"));
     for (args, stdin, code, parts) in [
@@ -283,7 +289,7 @@ fn what_is_wrong_is_said_with_its_place_and_nothing_is_printed() {
             &["standard input:2:5", "did you mean `one`?"][..],
         ),
         (&["-f", "-"], "wasm-oci://two", 1, &["wasm-oci://two/red"]),
-        (&["-f", "-"], "wasm-oci://two/rad", 1, &["did you mean `red`?"]),
+        (&["-f", "-"], "wasm-oci://two/redd", 1, &["did you mean `red`?"]),
         (&["-f", "-"], "wasm-oci://../../etc/passwd", 1, &["names no program"]),
         (&["-f", "-"], "\"wasm-oci://one;rm\"", 1, &["names no program"]),
         (&["-f", "-"], "wasm-oci://one:1.0", 1, &["its tag"]),

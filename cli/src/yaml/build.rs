@@ -117,7 +117,10 @@ fn is_plain(text: &str) -> bool {
     let is_word = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
         .iter()
         .any(|word| text.eq_ignore_ascii_case(word));
-    let begins_well = bytes.first().is_some_and(|byte| byte.is_ascii_alphabetic() || *byte == b'/');
+    // No number or date has a slash in it, but a reference may begin with an address.
+    let begins_well = bytes.first().is_some_and(|byte| {
+        byte.is_ascii_alphabetic() || *byte == b'/' || byte.is_ascii_digit() && text.contains('/')
+    });
     let is_quantity = || {
         let unit = text.trim_start_matches(|letter: char| letter.is_ascii_digit());
         text.len() > unit.len() && ["m", "Ki", "Mi", "Gi"].contains(&unit)
@@ -192,6 +195,7 @@ mod tests {
             "@a",
             "`a",
             "ghcr.io/a/b@sha256:01",
+            "127.0.0.1:5000/a",
             "50m",
             "$(A)",
         ];
