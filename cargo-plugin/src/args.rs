@@ -30,7 +30,7 @@ pub struct CargoArgs {
 }
 
 /// Which targets.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct TargetArgs {
     /// Only this program
     #[arg(long, value_name = "NAME")]
@@ -109,6 +109,16 @@ pub enum MessageFormat {
 }
 
 impl CargoArgs {
+    /// Whether packages or targets are chosen.
+    #[must_use]
+    pub fn selects(&self) -> bool {
+        let clap_cargo::Workspace { package, workspace, all, exclude, .. } = &self.workspace;
+        let TargetArgs { bin, bins, example, examples, lib } = &self.targets;
+        let lists = [package, exclude, bin, example];
+        [*workspace, *all, *bins, *examples, *lib].contains(&true)
+            || lists.iter().any(|list| !list.is_empty())
+    }
+
     /// What they select, said so much of.
     #[must_use]
     pub fn selection(&self, output: &OutputArgs) -> Selection {

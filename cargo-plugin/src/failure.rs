@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use wasm_oci::exit_code::ExitCode;
 
 use crate::cargo::error::Error as CargoError;
+use crate::references::ReferenceError;
 
 /// Why a command didn't do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +13,9 @@ pub enum Failure {
     /// The cargo side.
     #[error(transparent)]
     Cargo(#[from] CargoError),
+    /// A file refers to a program that isn't there.
+    #[error(transparent)]
+    Reference(#[from] ReferenceError),
     /// Watching for changes.
     #[error("can't watch `{}` for changes: {source}", path.display())]
     Watch {
@@ -50,7 +54,9 @@ impl Failure {
             Failure::Cargo(CargoError::NoSuchPackage { .. } | CargoError::NoSuchTarget { .. }) => {
                 ExitCode::Usage
             }
-            Failure::Cargo(_) | Failure::Watch { .. } | Failure::Start { .. } => ExitCode::Failure,
+            Failure::Cargo(_) | Failure::Reference(_) | Failure::Watch { .. } | Failure::Start { .. } => {
+                ExitCode::Failure
+            }
             Failure::Stage(error) => error.exit_code(),
         }
     }

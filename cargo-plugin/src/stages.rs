@@ -29,7 +29,7 @@ use crate::failure::Failure;
 use crate::stamp::Stamp;
 
 /// What the user asked for, whichever the command.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Request {
     /// What cargo is to build.
     pub selection: Selection,
@@ -236,6 +236,16 @@ fn parsed_target(name: Option<String>) -> Result<WasiTarget, Failure> {
 fn parsed_choice(name: Option<String>) -> Result<Choice, Failure> {
     let parsed = name.map(|name| name.parse()).transpose();
     Ok(parsed.map_err(|reason| SettingsError::Meaning { key: "c-compiler", reason })?.unwrap_or_default())
+}
+
+/// What programs have to agree on to be built in one go.
+pub(crate) fn build_key(
+    request: &Request,
+    workspace: &Workspace,
+    project: &Project,
+) -> Result<impl PartialEq + use<>, Failure> {
+    let given = given_settings(request, workspace, project)?;
+    Ok((target_name(&given), given.small, given.install_target, given.c_compiler))
 }
 
 /// The value that all programs agree on: cargo builds them in one go.

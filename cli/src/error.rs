@@ -7,6 +7,7 @@ use wasm_oci_core::{image, module, run, store};
 use crate::budget::OverBudget;
 use crate::exit_code::ExitCode;
 use crate::settings::SettingsError;
+use crate::yaml;
 
 /// Why a command didn't do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,8 @@ pub enum Error {
     Settings(#[from] SettingsError),
     #[error(transparent)]
     Budget(#[from] OverBudget),
+    #[error(transparent)]
+    Yaml(#[from] yaml::Error),
     /// A file that is not part of a layout or archive.
     #[error("can't write `{}`: {source}", path.display())]
     Write { path: PathBuf, source: std::io::Error },

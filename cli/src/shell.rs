@@ -136,7 +136,19 @@ impl Shell {
         }
     }
 
-    /// The same as JSON on one line.
+    /// The same for a text that reaches its reader byte for byte.
+    ///
+    /// # Errors
+    /// [`Error::Stdout`] when it can't be written.
+    pub fn print_exactly(&self, text: &str) -> Result<(), Error> {
+        let mut stdout = std::io::stdout();
+        match self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush())) {
+            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+            written => written.map_err(Error::Stdout),
+        }
+    }
+
+    /// What was made as JSON on one line.
     ///
     /// # Errors
     /// [`Error::Stdout`] when it can't be written.

@@ -45,25 +45,37 @@ pub(super) struct MakeArgs {
 impl MakeArgs {
     /// What is asked for, with more settings of the command's own.
     pub(super) fn request(&self, own: Settings, output: &OutputArgs) -> Request {
-        let compilation = &self.cargo.compilation;
-        let compiling = Settings {
-            small: compilation.small.then_some(true),
-            target: compilation.target.clone(),
-            c_compiler: compilation.c_compiler.clone(),
-            ..Settings::default()
-        };
-        Request {
-            selection: self.cargo.selection(output),
-            flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
-            layout: None,
-            enforce_budget: false,
-            json: self.json(),
-            no_cache: false,
-        }
+        let request = request(&self.cargo, &self.module, &self.image, own, output);
+        Request { json: self.json(), ..request }
     }
 
     pub(super) fn json(&self) -> bool {
         self.message_format == MessageFormat::Json
+    }
+}
+
+/// What is asked for by so many flags, with more settings of a command's own.
+pub(super) fn request(
+    cargo: &CargoArgs,
+    module: &ModuleArgs,
+    image: &ImageArgs,
+    own: Settings,
+    output: &OutputArgs,
+) -> Request {
+    let compilation = &cargo.compilation;
+    let compiling = Settings {
+        small: compilation.small.then_some(true),
+        target: compilation.target.clone(),
+        c_compiler: compilation.c_compiler.clone(),
+        ..Settings::default()
+    };
+    Request {
+        selection: cargo.selection(output),
+        flags: module.settings().over(image.settings()).over(compiling).over(own),
+        layout: None,
+        enforce_budget: false,
+        json: false,
+        no_cache: false,
     }
 }
 

@@ -1,8 +1,12 @@
 //! The subcommands of `cargo wasm-oci`, a file each.
 
 mod build;
+mod compose;
 mod exec;
+mod k8s;
+mod publish;
 mod push;
+mod resolve;
 mod run;
 mod run_image;
 mod schema;
@@ -80,6 +84,9 @@ enum Command {
     RunImage(run_image::RunImage),
     Serve(serve::Serve),
     Size(size::Size),
+    K8s(k8s::K8s),
+    Resolve(resolve::Resolve),
+    Compose(compose::Compose),
     Login(login::Login),
     Logout(logout::Logout),
     Schema(schema::Schema),
@@ -102,6 +109,9 @@ impl Cli {
             Command::RunImage(image) => image.run(&self.output),
             Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
             Command::Size(size) => size.run(&self.output, shell).map(|()| 0),
+            Command::K8s(k8s) => k8s.run(&self.output, shell).map(|()| 0),
+            Command::Resolve(resolve) => resolve.run(&self.output, shell).map(|()| 0),
+            Command::Compose(compose) => compose.run(&self.output, shell).map(|()| 0),
             Command::Login(login) => Ok(login.run(shell).map(|()| 0)?),
             Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
             Command::Schema(schema) => schema.run(shell).map(|()| 0),

@@ -5,6 +5,7 @@ mod copy;
 mod delete;
 mod destination;
 pub mod inspect;
+mod k8s;
 pub mod login;
 pub mod logout;
 mod optimize;
@@ -60,6 +61,7 @@ enum Command {
     Test(test::Test),
     Serve(serve::Serve),
     Inspect(inspect::Inspect),
+    K8s(k8s::K8s),
     Size(size::Size),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
@@ -86,6 +88,7 @@ impl Cli {
             Command::Test(test) => test.run(shell),
             Command::Serve(serve) => serve.run(shell).map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
+            Command::K8s(k8s) => k8s.run(shell).map(|()| 0),
             Command::Size(size) => size.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),

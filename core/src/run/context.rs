@@ -28,7 +28,8 @@ impl Given<'_> {
         builder.args(self.args).envs(&variables(self.env)).stdout(stdout).stderr(stderr);
         builder.allow_blocking_current_thread(self.has_thread);
         if self.network {
-            builder.inherit_network().allow_ip_name_lookup(true);
+            // Each by itself: wasmtime allows none unless told to.
+            builder.inherit_network().allow_ip_name_lookup(true).allow_tcp(true).allow_udp(true);
         } else {
             builder.allow_tcp(false).allow_udp(false);
         }

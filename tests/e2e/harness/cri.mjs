@@ -1,7 +1,7 @@
 // A client of Kubernetes' container runtime interface, as small as one can be: runs one container in a pod of its
 // own, as a kubelet would, writes what the container wrote, and exits with its exit code, or 125 if it never ran.
 //
-// usage: node cri.mjs SOCKET PAUSE_IMAGE '{"image", "handler", "command", "args", "env"}' LOG_DIRECTORY
+// usage: node cri.mjs SOCKET PAUSE_IMAGE '{"image", "handler", "command", "args", "env", "restricted"}' LOG_DIRECTORY
 import { readFileSync } from "node:fs";
 import http2 from "node:http2";
 import net from "node:net";
@@ -95,10 +95,18 @@ function replay(log) {
   }
 }
 
+// runAsUser and runAsGroup, drop, readOnlyRootFilesystem, allowPrivilegeEscalation: false, seccompProfile RuntimeDefault,
+// and a memory limit of 128 MiB.
+const restricted = {
+  1: { 4: 128 << 20 },
+  2: { 1: { 2: ["ALL"] }, 5: { 1: 65532 }, 7: 1, 11: 1, 12: { 1: 65532 }, 15: { 1: 0 } },
+};
+
 async function runContainer(pod, podConfig) {
   await call("ImageService/PullImage", { 1: { 1: request.image }, 3: podConfig });
   const env = request.env.map(([name, value]) => ({ 1: name, 2: value }));
   const config = { 1: { 1: "app" }, 2: { 1: request.image }, 3: request.command, 4: request.args, 6: env, 11: "app.log" };
+  if (request.restricted) config[15] = restricted;
   const { 1: id } = await call("RuntimeService/CreateContainer", { 1: pod, 2: config, 3: podConfig });
   const container = id.toString();
   await call("RuntimeService/StartContainer", { 1: container });

@@ -24,6 +24,9 @@ pub(crate) struct Pod<'a> {
     /// After the entrypoint or command.
     pub(crate) args: &'a [&'a str],
     pub(crate) env: &'a [(&'a str, &'a str)],
+    /// With what the policy `restricted` wants: another user than root, no capability, a system call filter; and a root
+    /// file system that can't be written.
+    pub(crate) restricted: bool,
 }
 
 impl Containerd {
@@ -40,6 +43,7 @@ impl Containerd {
             "command": pod.command,
             "args": pod.args,
             "env": pod.env,
+            "restricted": pod.restricted,
         });
         let mut command = tools::as_root(tools::program("node"));
         command.arg(script).arg(self.socket()).args([PAUSE_IMAGE, &request.to_string()]);

@@ -52,6 +52,16 @@ pub(crate) fn zig_directory() -> PathBuf {
     directory
 }
 
+/// A program of Debian's PostgreSQL, which are in a folder of their version.
+#[track_caller]
+pub(crate) fn postgres(name: &str) -> PathBuf {
+    let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();
+    found.retain(|file| is_program(file));
+    found.sort();
+    found.pop().unwrap_or_else(|| panic!("PostgreSQL's {name} is not installed: run tests/setup"))
+}
+
 /// A checker from PyPI (`tests/requirements.txt`): `check-jsonschema`, `kubernetes-validate` or `zizmor`.
 #[track_caller]
 pub(crate) fn python_checker(name: &str) -> Command {

@@ -1,0 +1,61 @@
+//! `cargo wasm-oci compose`: what Compose runs programs with.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use wasm_oci::args::OutputArgs;
+use wasm_oci::error::Error;
+use wasm_oci::manifests::compose::{ComposeArgs, complete, file};
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+
+use super::build::request;
+use super::k8s::workloads;
+use super::resolve::{Inputs, PushingArgs};
+use crate::args::CargoArgs;
+use crate::failure::Failure;
+
+/// Print a Compose file for the programs of a package or workspace, or complete one
+///
+/// Without -f, nothing is built, and images are named as wasm-oci://PACKAGE[/BIN]. With it, every such name becomes the
+/// digest of what was built, tested and pushed, and its service gets the platform and the runtime of Wasm where it has
+/// none; all else stays byte for byte as it is: cargo wasm-oci compose -f compose.yaml | docker compose -f - up
+#[derive(Debug, Args)]
+pub(super) struct Compose {
+    /// A Compose file, or - for standard input
+    #[arg(short = 'f', long, value_name = "FILE|-")]
+    file: Option<PathBuf>,
+    #[command(flatten)]
+    compose: ComposeArgs,
+    #[command(flatten)]
+    pushing: PushingArgs,
+    #[command(flatten)]
+    cargo: CargoArgs,
+}
+
+impl Compose {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        let Some(path) = self.file else {
+            let PushingArgs { module, image, .. } = &self.pushing;
+            let request = request(&self.cargo, module, image, Settings::default(), output);
+            let workloads = workloads(&request, self.compose.image.as_deref())?;
+            return Ok(shell.print(file(&workloads, &self.compose)?)?);
+        };
+        if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {
+            let message =
+                "the file says which programs, images and ports: leave -p, --bin, --image and --port out";
+            return Err(Error::Usage(message.to_owned()).into());
+        }
+        if path.is_dir() {
+            return Err(Error::Usage(format!(
+                "`{}` is a folder: name the Compose file in it",
+                path.display()
+            ))
+            .into());
+        }
+        let inputs = Inputs { files: &[path], recursive: false };
+        inputs.resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, is_ours| {
+            complete(stream, edits, is_ours, &self.compose)
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! Files of YAML that the user names: as `kubectl` takes them.
+
+use std::fs::{DirEntry, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use wasm_oci::error::Error;
+use wasm_oci::yaml::{self, LARGEST, Stream};
+
+/// The endings of files that count in a folder.
+const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
+
+/// Reads what `-f` names, in its order: a file; standard input as `-`; of a folder all files with a known ending, by
+/// their names, and with `recursive` those in its folders.
+///
+/// # Errors
+/// What can't be read, a folder without such a file, or a text that is no YAML.
+pub fn read_all(paths: &[PathBuf], recursive: bool) -> Result<Vec<Stream>, Error> {
+    let mut streams = Vec::new();
+    for path in paths {
+        if path == Path::new("-") {
+            if streams.iter().any(|stream: &Stream| stream.name == STDIN) {
+                return Err(Error::Usage("standard input can be read once: give `-f -` once".to_owned()));
+            }
+            streams.push(read(STDIN, io::stdin().lock())?);
+        } else if path.is_dir() {
+            let files = files_in(path, recursive)?;
+            if files.is_empty() {
+                let more = if recursive { "" } else { "; -R looks into the folders in it, too" };
+                return Err(Error::Usage(format!(
+                    "there is no .yaml, .yml or .json file in `{}`{more}",
+                    path.display()
+                )));
+            }
+            for file in files {
+                streams.push(read_file(&file)?);
+            }
+        } else {
+            streams.push(read_file(path)?);
+        }
+    }
+    Ok(streams)
+}
+
+/// What messages call it.
+const STDIN: &str = "standard input";
+
+fn read_file(path: &Path) -> Result<Stream, Error> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|source| yaml::Error::Read { name: name.clone(), source })?;
+    read(&name, file)
+}
+
+fn read(name: &str, from: impl Read) -> Result<Stream, Error> {
+    let mut bytes = Vec::new();
+    let most = LARGEST as u64 + 1;
+    let read = from.take(most).read_to_end(&mut bytes);
+    read.map_err(|source| yaml::Error::Read { name: name.to_owned(), source })?;
+    Ok(Stream::read(name, bytes)?)
+}
+
+/// The files in a folder, by name. Links to folders are not followed, as they may lead back.
+fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
+    let unreadable = |source| yaml::Error::Read { name: folder.display().to_string(), source };
+    let entries: io::Result<Vec<DirEntry>> = folder.read_dir().map_err(unreadable)?.collect();
+    let mut entries = entries.map_err(unreadable)?;
+    entries.sort_by_key(DirEntry::file_name);
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.path();
+        if entry.file_type().map_err(unreadable)?.is_dir() {
+            if recursive {
+                files.extend(files_in(&path, true)?);
+            }
+        } else if path.is_file() && is_yaml(&path) {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+fn is_yaml(path: &Path) -> bool {
+    path.extension().is_some_and(|ending| ENDINGS.iter().any(|it| ending.eq_ignore_ascii_case(it)))
+}
+
+/// Texts one after another, as one text of YAML: with `---` between them where neither has it.
+#[must_use]
+pub fn joined(texts: &[(&Stream, String)]) -> String {
+    let mut all = String::new();
+    for (n, (stream, text)) in texts.iter().enumerate() {
+        if n == 0 {
+            all.push_str(text);
+            continue;
+        }
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        if !all.is_empty() && !all.ends_with(['\n', '\r']) {
+            all.push('\n');
+        }
+        // Directives belong to the document after them, and only the end of the one before lets them.
+        if text.lines().any(|line| line.starts_with('%')) && stream.begins_explicitly {
+            all.push_str("...\n");
+        } else if !stream.begins_explicitly {
+            all.push_str("---\n");
+        }
+        all.push_str(text);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_joined_as_documents() {
+        let stream = |text: &str| Stream::read("a", text.as_bytes().to_vec()).unwrap();
+        let all = |texts: &[&str]| {
+            let streams: Vec<Stream> = texts.iter().map(|text| stream(text)).collect();
+            let pairs: Vec<_> = streams.iter().map(|stream| (stream, stream.text.clone())).collect();
+            joined(&pairs)
+        };
+        assert_eq!(all(&["a: 1"]), "a: 1");
+        assert_eq!(all(&["a: 1", "b: 2\n"]), "a: 1\n---\nb: 2\n");
+        assert_eq!(all(&["a: 1\n", "# c\n---\nb: 2\n", "\u{feff}c: 3"]), "a: 1\n# c\n---\nb: 2\n---\nc: 3");
+        let directives = all(&["a: 1\n", "%YAML 1.2\n---\nb: 2\n"]);
+        assert_eq!(directives, "a: 1\n...\n%YAML 1.2\n---\nb: 2\n");
+        assert_eq!(stream(&directives).documents().len(), 2);
+    }
+}

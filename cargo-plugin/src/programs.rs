@@ -1,0 +1,87 @@
+//! All programs of a workspace, and how to have some of them built.
+
+use crate::cargo::env::CargoEnv;
+use crate::cargo::project::{Project, TargetKind, Workspace};
+use crate::cargo::selection::Selection;
+use crate::failure::Failure;
+use crate::stages::{Request, build_key};
+
+/// The programs of a workspace, whatever is selected.
+#[derive(Debug)]
+pub struct Programs {
+    workspace: Workspace,
+    all: Vec<Project>,
+}
+
+impl Programs {
+    /// Asks cargo: every bin, and every library that becomes a module.
+    ///
+    /// # Errors
+    /// What cargo fails with, or that there is none.
+    pub fn of(request: &Request) -> Result<Programs, Failure> {
+        let selection = Selection {
+            packages: Vec::new(),
+            exclude: Vec::new(),
+            workspace: true,
+            ..named(&request.selection, true, true)
+        };
+        let workspace = Workspace::load(&CargoEnv::from_process()?, &selection)?;
+        let all = workspace.projects(&selection)?;
+        Ok(Programs { workspace, all })
+    }
+
+    /// All of them.
+    #[must_use]
+    pub fn all(&self) -> &[Project] {
+        &self.all
+    }
+
+    /// Requests that build exactly these programs: as many of them together as their settings allow.
+    ///
+    /// # Errors
+    /// What is wrong with the settings of one.
+    pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Failure> {
+        let mut groups = Vec::new();
+        for &project in wanted {
+            let key = build_key(request, &self.workspace, project)?;
+            match groups.iter_mut().find(|(other, _)| *other == key) {
+                None => groups.push((key, vec![project])),
+                Some((_, group)) => group.push(project),
+            }
+        }
+        let mut requests = Vec::new();
+        for (_, group) in groups {
+            let together = of(request, &group);
+            // Cargo may have a program of the same name in another of the packages.
+            match self.workspace.projects(&together.selection)?.len() == group.len() {
+                true => requests.push(together),
+                false => requests.extend(group.iter().map(|&project| of(request, &[project]))),
+            }
+        }
+        Ok(requests)
+    }
+}
+
+fn of(request: &Request, group: &[&Project]) -> Request {
+    let mut packages: Vec<String> = group.iter().map(|project| project.package.clone()).collect();
+    packages.sort();
+    packages.dedup();
+    let is_lib = |project: &&&Project| project.kind == TargetKind::Cdylib;
+    let bins = group.iter().filter(|project| !is_lib(project)).map(|project| project.target.clone());
+    let lib = group.iter().any(|project| is_lib(&project));
+    let selection = Selection { packages, bins: bins.collect(), ..named(&request.selection, false, lib) };
+    Request { selection, ..request.clone() }
+}
+
+/// The same selection with other targets.
+fn named(selection: &Selection, all_bins: bool, lib: bool) -> Selection {
+    Selection {
+        all_bins,
+        lib,
+        bins: Vec::new(),
+        examples: Vec::new(),
+        all_examples: false,
+        workspace: false,
+        ..selection.clone()
+    }
+}

@@ -1,0 +1,199 @@
+//! `wasm-oci://PACKAGE[/BIN]`: programs of a workspace, as manifests name them before there is an image.
+
+use wasm_oci::manifests::SCHEME;
+use wasm_oci::settings::closest;
+use wasm_oci::yaml::{NodeId, Stream};
+
+use crate::cargo::project::Project;
+
+/// A reference in a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The scalar.
+    pub node: NodeId,
+    /// The reference as it stands there, without line breaks after it.
+    pub text: String,
+}
+
+/// A reference that means no program.
+#[derive(Debug, thiserror::Error)]
+#[error("{place}: `{text}` {reason}")]
+pub struct ReferenceError {
+    /// `file:line:column`
+    pub place: String,
+    /// The reference.
+    pub text: String,
+    /// What is wrong with it, and what is right.
+    pub reason: String,
+}
+
+/// All scalars of a text that are references; and the places of those that have one among other text, which stays as it is.
+#[must_use]
+pub fn find(stream: &Stream) -> (Vec<Found>, Vec<String>) {
+    let mut found = Vec::new();
+    let mut among_others = Vec::new();
+    for node in stream.nodes().filter(|&node| stream.meant(node) == node) {
+        let Some(text) = stream.scalar(node) else { continue };
+        let text = text.trim_end_matches('\n');
+        if text.starts_with(SCHEME) && !text.contains(char::is_whitespace) {
+            found.push(Found { node, text: text.to_owned() });
+        } else if text.contains(SCHEME) {
+            among_others.push(stream.place(node));
+        }
+    }
+    (found, among_others)
+}
+
+/// The one of a workspace's programs that a reference means. A package alone means its only program, its
+/// `default-run`, or the one of its own name.
+///
+/// # Errors
+/// When it means none, or could mean several.
+pub fn program<'a>(
+    all: &'a [Project],
+    stream: &Stream,
+    found: &Found,
+) -> Result<&'a Project, ReferenceError> {
+    meant(all, &found.text).map_err(|reason| ReferenceError {
+        place: stream.place(found.node),
+        text: found.text.clone(),
+        reason,
+    })
+}
+
+fn meant<'a>(all: &'a [Project], text: &str) -> Result<&'a Project, String> {
+    let name = text.strip_prefix(SCHEME).unwrap_or(text);
+    let (package, bin) = name.split_once('/').map_or((name, None), |(package, bin)| (package, Some(bin)));
+    let is_name = |name: &str| {
+        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+    };
+    if !is_name(package) || !bin.is_none_or(is_name) {
+        let hint = if name.contains([':', '@']) { "; its tag is that of the settings" } else { "" };
+        return Err(format!("names no program: write {SCHEME}PACKAGE or {SCHEME}PACKAGE/BIN{hint}"));
+    }
+    let of_package: Vec<&Project> = all.iter().filter(|project| project.package == package).collect();
+    if of_package.is_empty() {
+        let packages = || all.iter().map(|project| project.package.as_str());
+        return Err(format!("names no package of this workspace with a program{}", hint(package, packages)));
+    }
+    let Some(bin) = bin else {
+        return alone(&of_package).ok_or_else(|| {
+            let names: Vec<String> = of_package.iter().map(|project| full_name(project)).collect();
+            format!("could be any of {}", names.join(", "))
+        });
+    };
+    of_package.iter().copied().find(|project| project.target == bin).ok_or_else(|| {
+        let bins = || of_package.iter().map(|project| project.target.as_str());
+        format!("names no program of `{package}`{}", hint(bin, bins))
+    })
+}
+
+/// What may have been meant, or what there is.
+fn hint<'a, I: Iterator<Item = &'a str>>(given: &str, known: impl Fn() -> I) -> String {
+    match closest(given, known()) {
+        Some(name) => format!(": did you mean `{name}`?"),
+        None => {
+            let mut names: Vec<&str> = known().collect();
+            names.dedup();
+            format!("; there is {}", names.join(", "))
+        }
+    }
+}
+
+/// The one of a package's programs that the package's name means.
+fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
+    match of_package {
+        [only] => Some(only),
+        several => {
+            let default = several.iter().find(|project| project.is_default_run);
+            default.or_else(|| several.iter().find(|project| project.target == project.package)).copied()
+        }
+    }
+}
+
+/// The reference that means a program, as short as can be.
+#[must_use]
+pub fn name(all: &[Project], project: &Project) -> String {
+    let of_package: Vec<&Project> = all.iter().filter(|other| other.package == project.package).collect();
+    match alone(&of_package) {
+        Some(alone) if alone == project => format!("{SCHEME}{}", project.package),
+        _ => full_name(project),
+    }
+}
+
+fn full_name(project: &Project) -> String {
+    format!("{SCHEME}{}/{}", project.package, project.target)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cargo::project::TargetKind;
+
+    fn project(package: &str, target: &str) -> Project {
+        Project {
+            package_id: String::new(),
+            package: package.to_owned(),
+            target: target.to_owned(),
+            kind: TargetKind::Bin,
+            required_features: Vec::new(),
+            is_default_run: target == "main",
+            version: String::new(),
+            manifest_path: std::path::PathBuf::new(),
+            authors: Vec::new(),
+            description: None,
+            license: None,
+            documentation: None,
+            homepage: None,
+            repository: None,
+            metadata: None,
+        }
+    }
+
+    #[test]
+    fn a_reference_means_one_program() {
+        let all = [
+            project("one", "only"),
+            project("own", "other"),
+            project("own", "own"),
+            project("run", "a"),
+            project("run", "main"),
+            project("two", "a"),
+            project("two", "b"),
+        ];
+        let target = |text: &str| meant(&all, text).map(|project| project.target.as_str());
+        assert_eq!(target("wasm-oci://one"), Ok("only"));
+        assert_eq!(target("wasm-oci://own"), Ok("own"));
+        assert_eq!(target("wasm-oci://run"), Ok("main"));
+        assert_eq!(target("wasm-oci://two/b"), Ok("b"));
+        for (text, part) in [
+            ("wasm-oci://two", "wasm-oci://two/a, wasm-oci://two/b"),
+            ("wasm-oci://two/c", "; there is a, b"),
+            ("wasm-oci://own/othr", "did you mean `other`?"),
+            ("wasm-oci://onee", "did you mean `one`?"),
+            ("wasm-oci://zzz", "; there is one, own, run, two"),
+            ("wasm-oci://", "names no program"),
+            ("wasm-oci://a/b/c", "names no program"),
+            ("wasm-oci://one:1.0", "its tag is that of the settings"),
+            ("wasm-oci://../x", "names no p"),
+        ] {
+            let error = target(text).unwrap_err();
+            assert!(error.contains(part), "{text}: {error}");
+        }
+        for project in &all {
+            assert_eq!(meant(&all, &name(&all, project)), Ok(project));
+        }
+        assert_eq!(name(&all, &all[0]), "wasm-oci://one");
+        assert_eq!(name(&all, &all[1]), "wasm-oci://own/other");
+    }
+
+    #[test]
+    fn only_whole_scalars_are_references() {
+        let text = "a: wasm-oci://x # wasm-oci://no\nb: &b [\"wasm-oci://y\", see wasm-oci://z]\nc: *b\nd: |\n  wasm-oci://v\n";
+        let stream = Stream::read("a.yaml", text.as_bytes().to_vec()).unwrap();
+        let (found, among_others) = find(&stream);
+        let texts: Vec<&str> = found.iter().map(|found| found.text.as_str()).collect();
+        assert_eq!(texts, ["wasm-oci://x", "wasm-oci://y", "wasm-oci://v"]);
+        assert_eq!(among_others, ["a.yaml:2:24"]);
+    }
+}

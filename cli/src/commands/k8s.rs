@@ -1,0 +1,83 @@
+//! `wasm-oci k8s`: what a cluster runs an image with.
+
+use clap::Args;
+use wasm_oci_core::image::Manifest;
+use wasm_oci_core::module::{Kind, Report};
+use wasm_oci_core::store::{Location, Name, Source, load_wasm};
+
+use crate::connection::RegistryArgs;
+use crate::error::Error;
+use crate::manifests::kubernetes::{KubernetesArgs, manifests};
+use crate::manifests::{Behaviour, Workload};
+use crate::pipeline::block_on;
+use crate::shell::Shell;
+use crate::size::any_imports;
+use crate::source::open;
+
+/// Print Kubernetes manifests for an image: RuntimeClass, and Deployment and Service, Job or CronJob
+///
+/// What it is, its arguments and its variables are read from the image. In a registry it is named by its digest, so that
+/// it stays the same; of another place, --image says what the cluster pulls.
+#[derive(Debug, Args)]
+pub(crate) struct K8s {
+    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    #[arg(value_name = "SOURCE")]
+    source: Location,
+    #[command(flatten)]
+    kubernetes: KubernetesArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl K8s {
+    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        let connections = self.registry.connections(shell)?;
+        let (source, name) = open(&self.source, &connections)?;
+        let (digest, manifest) = block_on(async {
+            let descriptor = source.resolve(&name).await?;
+            let manifest = load_wasm(&source, &Name::Digest(descriptor.digest)).await?;
+            Ok::<_, Error>((descriptor.digest, manifest))
+        })?;
+        let image = match (&self.kubernetes.image, &self.source) {
+            (Some(image), _) => image.clone(),
+            (None, Location::Registry(reference)) => reference.with_digest(digest).to_string(),
+            (None, _) => {
+                let message =
+                    "a cluster pulls from registries only: say with --image where the image will be";
+                return Err(Error::Usage(message.to_owned()));
+            }
+        };
+        let workload = workload(image, &manifest)?;
+        shell.print(manifests(&[workload], &self.kubernetes)?)
+    }
+}
+
+fn workload(image: String, manifest: &Manifest) -> Result<Workload, Error> {
+    let config = manifest.config();
+    let said = |key: &str| {
+        let key = format!("org.opencontainers.image.{key}");
+        config.labels.get(&key).or_else(|| manifest.annotations().get(&key)).cloned()
+    };
+    let file = manifest.module_name();
+    let of_file = || file.strip_suffix(".wasm").unwrap_or(&file).to_owned();
+    Ok(Workload {
+        name: said("title").unwrap_or_else(of_file),
+        version: said("version"),
+        part_of: None,
+        image,
+        args: config.args.clone(),
+        env: config.env.clone(),
+        user: config.user.clone(),
+        behaviour: behaviour(any_imports(manifest.module()?)?.report()),
+    })
+}
+
+fn behaviour(module: &Report) -> Behaviour {
+    let exports = |start: &str| module.exports.iter().any(|export| export.name.starts_with(start));
+    match module.kind {
+        Kind::Component if exports("wasi:http/incoming-handler@") => Behaviour::Answers,
+        Kind::Component if exports("wasi:cli/run@") => Behaviour::Ends,
+        Kind::Command => Behaviour::Ends,
+        Kind::Component | Kind::Reactor => Behaviour::Waits,
+    }
+}
