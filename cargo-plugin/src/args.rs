@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use wasm_oci::args::OutputArgs;
+use wasm_oci::settings::Settings;
 
 use crate::cargo::c::choice::Choice;
 use crate::cargo::selection::Selection;
@@ -109,6 +110,17 @@ pub enum MessageFormat {
 }
 
 impl CargoArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            small: self.compilation.small.then_some(true),
+            target: self.compilation.target.clone(),
+            c_compiler: self.compilation.c_compiler.clone(),
+            ..Settings::default()
+        }
+    }
+
     /// What they select, said so much of.
     #[must_use]
     pub fn selection(&self, output: &OutputArgs) -> Selection {

@@ -45,16 +45,9 @@ pub(super) struct MakeArgs {
 impl MakeArgs {
     /// What is asked for, with more settings of the command's own.
     pub(super) fn request(&self, own: Settings, output: &OutputArgs) -> Request {
-        let compilation = &self.cargo.compilation;
-        let compiling = Settings {
-            small: compilation.small.then_some(true),
-            target: compilation.target.clone(),
-            c_compiler: compilation.c_compiler.clone(),
-            ..Settings::default()
-        };
         Request {
             selection: self.cargo.selection(output),
-            flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
+            flags: self.module.settings().over(self.image.settings()).over(self.cargo.settings()).over(own),
             layout: None,
             enforce_budget: false,
             json: self.json(),

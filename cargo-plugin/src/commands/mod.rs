@@ -1,6 +1,8 @@
 //! The subcommands of `cargo wasm-oci`, a file each.
 
 mod build;
+mod check;
+mod doctor;
 mod exec;
 mod push;
 mod run;
@@ -80,9 +82,11 @@ enum Command {
     RunImage(run_image::RunImage),
     Serve(serve::Serve),
     Size(size::Size),
+    Check(check::Check),
     Login(login::Login),
     Logout(logout::Logout),
     Schema(schema::Schema),
+    Doctor(doctor::Doctor),
 }
 
 impl Cli {
@@ -102,9 +106,11 @@ impl Cli {
             Command::RunImage(image) => image.run(&self.output),
             Command::Serve(serve) => serve.run(&self.output, shell).map(|()| 0),
             Command::Size(size) => size.run(&self.output, shell).map(|()| 0),
+            Command::Check(check) => check.run(&self.output, shell).map(|()| 0),
             Command::Login(login) => Ok(login.run(shell).map(|()| 0)?),
             Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
             Command::Schema(schema) => schema.run(shell).map(|()| 0),
+            Command::Doctor(doctor) => doctor.run(&self.output, shell),
         }
     }
 }

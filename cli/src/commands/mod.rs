@@ -1,9 +1,11 @@
 //! The subcommands of `wasm-oci`, a file each.
 
+mod check;
 mod convert;
 mod copy;
 mod delete;
 mod destination;
+mod doctor;
 pub mod inspect;
 pub mod login;
 pub mod logout;
@@ -60,9 +62,11 @@ enum Command {
     Test(test::Test),
     Serve(serve::Serve),
     Inspect(inspect::Inspect),
+    Check(check::Check),
     Size(size::Size),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
+    Doctor(doctor::Doctor),
 }
 
 impl Cli {
@@ -86,9 +90,11 @@ impl Cli {
             Command::Test(test) => test.run(shell),
             Command::Serve(serve) => serve.run(shell).map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
+            Command::Check(check) => check.run(shell).map(|()| 0),
             Command::Size(size) => size.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
+            Command::Doctor(doctor) => doctor.run(shell),
         }
     }
 }
