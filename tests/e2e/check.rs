@@ -1,14 +1,12 @@
-//! `check` against what containerd really does with images that others make, and `--for` where images are made.
+//! `check` against what containerd really does with images that others make.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::consumers::{assert_failed, verdict};
 use crate::harness::foreign::{ARTIFACT_CONFIG, Buildah, CONFIG, TAR, WASM, Written, tar};
-use crate::harness::{Containerd, Pod, Registry, Run, Version, cargo_wasm_oci, umoci, wasm_oci};
+use crate::harness::{Containerd, Pod, Registry, Run, Version, umoci, wasm_oci};
 
 /// A module that writes its name, so that each image has another one.
 fn module(name: &str) -> Vec<u8> {
@@ -177,16 +175,25 @@ fn add_written(images: &mut Images) {
     images.add("index-of-bare-layers", |module, to| {
         let entries = [("wasi", "wasm"), ("linux", "amd64"), ("linux", "arm64")]
             .map(|(os, architecture)| (bare(module, os, architecture), format!("{os}/{architecture}")));
-        let entries = entries.map(|(entry, platform)| (entry, platform));
         let named: Vec<_> =
             entries.iter().map(|(entry, platform)| (entry.clone(), Some(platform.as_str()))).collect();
         written.push(written.index(&named), to);
+    });
+    images.add("index-for-another-system", |module, to| {
+        let entry = in_tar(module, "darwin", "arm64", &command);
+        written.push(written.index(&[(entry, Some("darwin/arm64"))]), to);
+    });
+    images.add("bare-for-linux", |module, to| written.push(bare(module, "linux", "amd64"), to));
+    images.add("another-export", |module, to| {
+        let command = json!({ "Entrypoint": ["/app.wasm#_start"] });
+        written.push(in_tar(module, "wasi", "wasm", &command), to);
     });
     images.add("text-instead-of-a-module", |_, to| {
         written.push(in_tar(b"(module)", "wasi", "wasm", &command), to);
     });
     images.add("layer-of-another-type", |module, to| {
         let layer = written.blob("application/vnd.wasm.content.layer.v1+wasm", module);
+        let command = json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
         written.push(image(&config("wasi", "wasm", &command, &[]), &[layer]), to);
     });
     images.add("config-of-another-type", |module, to| {

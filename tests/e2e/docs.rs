@@ -115,6 +115,7 @@ fn the_schema_takes_what_we_take() {
     }
     let all = r#"
         format = ["universal", "artifact"]
+        for = ["docker", "cri-1.7"]
         optimize = 2
         size-budget = { module = "1 MB", image = 100000 }
         runtimes = ["node@20", "wasmtime"]
@@ -124,6 +125,7 @@ fn the_schema_takes_what_we_take() {
     let slips = [
         "lables = {}",
         "format = \"docker\"",
+        "for = \"moby\"",
         "optimize = 5",
         "deny = [\"socket\"]",
         "runtimes = \"deno\"",

@@ -1,6 +1,7 @@
 //! Both commands, from end to end, against real components.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod audience;
 mod bad_input;
 mod book;
 mod c_code;

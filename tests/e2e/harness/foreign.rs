@@ -109,7 +109,9 @@ impl Buildah {
         let _configured = self.run(&[&["config"], config, &[container.as_str()]].concat());
         let layout = format!("oci:{}:app", self.layout().display());
         let _made = self.run(&["commit", "--format", "oci", "--rm", &container, &layout]);
-        let _pushed = umoci::copy(&layout, &format!("docker://{reference}"), &[]).success();
+        // As it is: skopeo would compress what isn't, and write another manifest.
+        let (from, to) = (self.name(root, "app"), format!("docker://{reference}"));
+        let _pushed = umoci::copy(&from, &to, &["--all", "--preserve-digests"]).success();
     }
 
     fn layout(&self) -> PathBuf {

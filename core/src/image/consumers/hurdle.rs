@@ -1,6 +1,7 @@
 //! What can keep a consumer from starting an image.
 
 use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
+use crate::image::Platform;
 use crate::module::{Kind, Takes, Verdict};
 
 /// Something about an image that one consumer or another stumbles over.
@@ -28,21 +29,27 @@ pub(super) enum Hurdle {
     ImageConfig,
     /// The configuration is neither an image's nor an artifact's.
     OtherConfig,
+    /// A tar layer, and a configuration that is not an image's.
+    TarUnderOtherConfig,
     /// It is an index.
     Index,
     /// A layer is a bare module, beside which there may be others.
     BareLayer,
     /// All layers are bare modules.
     OnlyBareLayers,
-    /// A bare module in an index.
-    BareLayerInIndex,
+    /// An index, and all layers are bare modules.
+    BareLayersInIndex,
+    /// All layers are bare modules, of an image that is not for WebAssembly.
+    BareLayersForOthers,
+    /// A bare module under another type than `application/wasm`.
+    OtherWasmLayer,
     /// A tar layer.
     TarLayer,
     /// A tar layer of an image that is for `wasi/wasm`.
     TarLayerForWasi,
     /// There is more, or less, than one layer.
     NotOneLayer,
-    /// A layer is neither a tar nor `application/wasm`.
+    /// A layer is neither a tar nor a module.
     OtherLayer,
     /// The configuration lists a bare layer among those of the root file system.
     BareInDiffIds,
@@ -76,8 +83,9 @@ impl Hurdle {
     }
 
     fn is_in_parts(self, parts: &Parts, is_index: bool) -> bool {
-        let bare = parts.count(|layer| layer == LayerKind::Wasm);
+        let bare = parts.count(|layer| matches!(layer, LayerKind::Wasm | LayerKind::OtherWasm));
         let tars = parts.count(|layer| layer == LayerKind::Tar);
+        let only_bare = bare > 0 && bare == parts.layers.len();
         let os = parts.platform.as_ref().map(|platform| platform.os.as_str());
         match self {
             Hurdle::NoEntry | Hurdle::Unreadable | Hurdle::Index => false,
@@ -90,15 +98,20 @@ impl Hurdle {
             Hurdle::ArtifactConfig => parts.config == ConfigKind::Artifact,
             Hurdle::ImageConfig => parts.config == ConfigKind::Image,
             Hurdle::OtherConfig => parts.config == ConfigKind::Other,
+            Hurdle::TarUnderOtherConfig => parts.config != ConfigKind::Image && tars > 0,
             Hurdle::BareLayer => bare > 0,
-            Hurdle::OnlyBareLayers => bare > 0 && bare == parts.layers.len(),
-            Hurdle::BareLayerInIndex => bare > 0 && is_index,
+            Hurdle::OnlyBareLayers => only_bare,
+            Hurdle::BareLayersInIndex => only_bare && is_index,
+            Hurdle::BareLayersForOthers => {
+                only_bare && !parts.platform.as_ref().is_some_and(Platform::is_wasm)
+            }
+            Hurdle::OtherWasmLayer => parts.count(|layer| layer == LayerKind::OtherWasm) > 0,
             Hurdle::TarLayer => tars > 0,
             Hurdle::TarLayerForWasi => tars > 0 && os == Some("wasi"),
             Hurdle::NotOneLayer => parts.layers.len() != 1,
-            Hurdle::OtherLayer => parts.count(|it| !matches!(it, LayerKind::Tar | LayerKind::Wasm)) > 0,
+            Hurdle::OtherLayer => parts.count(|layer| layer == LayerKind::Other) > 0,
             Hurdle::BareInDiffIds => bare > 0 && parts.diff_ids > tars,
-            Hurdle::DiffIds => parts.config == ConfigKind::Image && parts.diff_ids != tars,
+            Hurdle::DiffIds => tars > 0 && parts.diff_ids != tars,
             Hurdle::NoCommand => parts.command == Command::Missing,
             Hurdle::CommandElsewhere => parts.command == Command::Elsewhere,
             Hurdle::OtherWasmOs => parts.platform.as_ref().is_some_and(|it| it.is_wasm() && it.os != "wasi"),
@@ -123,13 +136,18 @@ impl Hurdle {
             Hurdle::ArtifactConfig => "it is an artifact, with a configuration of its own type",
             Hurdle::ImageConfig => "it is an image for engines",
             Hurdle::OtherConfig => "its configuration has a type that only some tool knows",
+            Hurdle::TarUnderOtherConfig => "a tar layer under a configuration that is not an image's",
             Hurdle::Index => "it is an index",
             Hurdle::BareLayer | Hurdle::OnlyBareLayers => "the module is a bare layer",
-            Hurdle::BareLayerInIndex => "the module is a bare layer in an index",
+            Hurdle::BareLayersInIndex => "the module is a bare layer in an index",
+            Hurdle::BareLayersForOthers => {
+                "the module is a bare layer of an image that is not for WebAssembly"
+            }
+            Hurdle::OtherWasmLayer => "the module is a bare layer of a type that only some tool knows",
             Hurdle::TarLayer => "the module lies in a tar layer",
             Hurdle::TarLayerForWasi => "it doesn't unpack a tar layer for wasi/wasm",
             Hurdle::NotOneLayer => "it has not exactly one layer",
-            Hurdle::OtherLayer => "a layer has a type that only some tool knows",
+            Hurdle::OtherLayer => parts.count(|layer| layer == LayerKind::Other) > 0,
             Hurdle::BareInDiffIds => "`diff_ids` lists the bare layer, which is no tar",
             Hurdle::DiffIds => "`diff_ids` doesn't list the tar layers one by one",
             Hurdle::NoCommand => "it has neither an entrypoint nor a command",
