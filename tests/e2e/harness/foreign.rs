@@ -75,8 +75,9 @@ impl Written {
     /// Pushes the image of a descriptor.
     #[track_caller]
     pub(crate) fn push(&self, root: Value, reference: &str) {
-        let _pushed =
-            umoci::copy(&self.name(root, "app"), &format!("docker://{reference}"), &["--all"]).success();
+        // As it is: skopeo would compress what isn't, and write another manifest.
+        let (from, to) = (self.name(root, "app"), format!("docker://{reference}"));
+        let _pushed = umoci::copy(&from, &to, &["--all", "--preserve-digests"]).success();
     }
 }
 
@@ -109,9 +110,7 @@ impl Buildah {
         let _configured = self.run(&[&["config"], config, &[container.as_str()]].concat());
         let layout = format!("oci:{}:app", self.layout().display());
         let _made = self.run(&["commit", "--format", "oci", "--rm", &container, &layout]);
-        // As it is: skopeo would compress what isn't, and write another manifest.
-        let (from, to) = (self.name(root, "app"), format!("docker://{reference}"));
-        let _pushed = umoci::copy(&from, &to, &["--all", "--preserve-digests"]).success();
+        let _pushed = umoci::copy(&layout, &format!("docker://{reference}"), &[]).success();
     }
 
     fn layout(&self) -> PathBuf {

@@ -45,7 +45,7 @@ pub(super) enum Hurdle {
     OtherWasmLayer,
     /// A tar layer.
     TarLayer,
-    /// A tar layer of an image that is for `wasi/wasm`.
+    /// A tar layer of an image that is for `wasi/wasm`, or another system than linux.
     TarLayerForWasi,
     /// There is more, or less, than one layer.
     NotOneLayer,
@@ -107,7 +107,7 @@ impl Hurdle {
             }
             Hurdle::OtherWasmLayer => parts.count(|layer| layer == LayerKind::OtherWasm) > 0,
             Hurdle::TarLayer => tars > 0,
-            Hurdle::TarLayerForWasi => tars > 0 && os == Some("wasi"),
+            Hurdle::TarLayerForWasi => tars > 0 && os != Some("linux"),
             Hurdle::NotOneLayer => parts.layers.len() != 1,
             Hurdle::OtherLayer => parts.count(|layer| layer == LayerKind::Other) > 0,
             Hurdle::BareInDiffIds => bare > 0 && parts.diff_ids > tars,
@@ -147,7 +147,7 @@ impl Hurdle {
             Hurdle::TarLayer => "the module lies in a tar layer",
             Hurdle::TarLayerForWasi => "it doesn't unpack a tar layer for wasi/wasm",
             Hurdle::NotOneLayer => "it has not exactly one layer",
-            Hurdle::OtherLayer => parts.count(|layer| layer == LayerKind::Other) > 0,
+            Hurdle::OtherLayer => "a layer has a type that only some tool knows",
             Hurdle::BareInDiffIds => "`diff_ids` lists the bare layer, which is no tar",
             Hurdle::DiffIds => "`diff_ids` doesn't list the tar layers one by one",
             Hurdle::NoCommand => "it has neither an entrypoint nor a command",
