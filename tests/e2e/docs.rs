@@ -115,11 +115,10 @@ fn the_schema_takes_what_we_take() {
     }
     let all = r#"
         format = ["universal", "artifact"]
-        for = ["docker", "cri-1.7"]
         optimize = 2
         size-budget = { module = "1 MB", image = 100000 }
         runtimes = ["node@20", "wasmtime"]
-        bin.app = { user = "1", deny = ["sockets"] }
+        bin.app = { user = "1", deny = ["sockets"], for = ["docker", "cri-1.7"] }
         smoke = [{ name = "a", stdin = "b", stdout = { contains = "c" }, files = { d = { from = "e" } } }]
     "#;
     let slips = [

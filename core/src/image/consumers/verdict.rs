@@ -71,17 +71,29 @@ impl Consumer {
     #[must_use]
     pub fn judge(self, shape: &Shape) -> ImageVerdict {
         let entry = self.pick(shape);
-        let rules =
-            || self.0.rules.iter().chain(NOBODY).chain(NOBODY_STARTS.iter().filter(|_| self.0.starts));
-        let met = |rule: &&Rule| rule.hurdle.is_in(shape, entry);
-        let failing = rules().filter(met).find_map(|rule| match rule.outcome {
+        match self.failing(shape) {
+            Some((rule, says)) => self.failure(shape, entry, rule, says),
+            None => self.success(shape, entry),
+        }
+    }
+
+    /// What it fails with, if it does.
+    fn failing(self, shape: &Shape) -> Option<(&'static Rule, &'static str)> {
+        let entry = self.pick(shape);
+        self.rules().filter(|rule| rule.hurdle.is_in(shape, entry)).find_map(|rule| match rule.outcome {
             Outcome::Fails(says) => Some((rule, says)),
             Outcome::With(_) => None,
-        });
-        if let Some((rule, says)) = failing {
-            return self.failure(shape, entry, rule, says);
-        }
-        let conditions = rules().filter(met).filter_map(|rule| match rule.outcome {
+        })
+    }
+
+    /// Its own, in their order, and those of everybody.
+    fn rules(self) -> impl Iterator<Item = &'static Rule> {
+        self.0.rules.iter().chain(NOBODY).chain(NOBODY_STARTS.iter().filter(move |_| self.0.starts))
+    }
+
+    fn success(self, shape: &Shape, entry: Option<&Entry>) -> ImageVerdict {
+        let met = self.rules().filter(|rule| rule.hurdle.is_in(shape, entry));
+        let conditions = met.filter_map(|rule| match rule.outcome {
             Outcome::With(condition) => Some((condition.to_owned(), rule.source)),
             Outcome::Fails(_) => None,
         });
@@ -127,9 +139,7 @@ impl Consumer {
 
     /// The formats that it takes as they are, the best first.
     pub fn formats(self, kind: Kind) -> impl Iterator<Item = Format> {
-        Format::ALL
-            .into_iter()
-            .filter(move |format| self.judge(&Shape::of_format(*format, kind)).takes != Takes::No)
+        Format::ALL.into_iter().filter(move |format| self.failing(&Shape::of_format(*format, kind)).is_none())
     }
 
     /// The entry that it takes.
