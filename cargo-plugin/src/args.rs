@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use wasm_oci::args::OutputArgs;
+use wasm_oci::settings::Settings;
 
 use crate::cargo::c::choice::Choice;
 use crate::cargo::selection::Selection;
@@ -117,6 +118,17 @@ impl CargoArgs {
         let lists = [package, exclude, bin, example];
         [*workspace, *all, *bins, *examples, *lib].contains(&true)
             || lists.iter().any(|list| !list.is_empty())
+    }
+
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            small: self.compilation.small.then_some(true),
+            target: self.compilation.target.clone(),
+            c_compiler: self.compilation.c_compiler.clone(),
+            ..Settings::default()
+        }
     }
 
     /// What they select, said so much of.

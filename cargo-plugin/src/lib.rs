@@ -9,6 +9,7 @@ pub mod args;
 pub mod cargo;
 pub mod commands;
 pub mod detect;
+pub mod doctor;
 pub mod failure;
 pub mod inputs;
 pub mod programs;

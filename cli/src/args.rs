@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use clap::{ArgAction, Args};
-use wasm_oci_core::image::{Created, Format, Platform};
+use wasm_oci_core::image::{Audience, Created, Format, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level, MeantFor};
 use wasm_oci_core::run::{Dir, Limits};
 
@@ -104,6 +104,16 @@ pub struct ImageArgs {
     /// The formats to make: universal, container, module, combined, artifact
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = checked::<Format>)]
     pub format: Vec<String>,
+    /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
+    #[arg(
+        id = "audience",
+        long = "for",
+        value_name = "CONSUMER",
+        value_delimiter = ',',
+        conflicts_with = "format",
+        value_parser = checked::<Audience>
+    )]
+    pub audience: Vec<String>,
     /// Tag of the image, alone or as REPOSITORY:TAG
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
@@ -199,6 +209,7 @@ impl ImageArgs {
         let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
         Settings {
             format: unless_empty(&self.format),
+            audience: unless_empty(&self.audience),
             tags: unless_empty(&self.tags),
             entrypoint: unless_empty(&self.entrypoint),
             args: unless_empty(&self.args),

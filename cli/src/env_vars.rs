@@ -1,6 +1,8 @@
 //! Every environment variable that the commands read, in one place. (cargo's own are read where the cargo
 //! command is; libraries read what they document, such as `NO_COLOR`, `HTTPS_PROXY` and `DOCKER_CONFIG`.)
 
+use std::path::PathBuf;
+
 use crate::settings::Settings;
 
 /// The time that goes into images, in seconds since 1970 (<https://reproducible-builds.org/specs/source-date-epoch/>).
@@ -25,6 +27,12 @@ pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
 #[must_use]
 pub fn value(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// The folders in which programs are looked for.
+#[must_use]
+pub fn search_path() -> Vec<PathBuf> {
+    std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
 }
 
 /// The settings that the environment has.

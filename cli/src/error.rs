@@ -43,6 +43,9 @@ pub enum Error {
         "{failed} of {run} smoke tests failed, so that nothing was pushed: {way_out} pushes all the same"
     )]
     SmokeTests { failed: usize, run: usize, way_out: &'static str },
+    /// Consumers that an image is meant for can't start it.
+    #[error("{0}")]
+    NotTaken(String),
     /// Ctrl-C.
     #[error("interrupted: what was being written is as it was before, or complete")]
     Interrupted,
@@ -70,6 +73,7 @@ impl Error {
             Error::Usage(_) => ExitCode::Usage,
             Error::Interrupted => ExitCode::Interrupted,
             Error::Budget(_) => ExitCode::SizeBudget,
+            Error::NotTaken(_) => ExitCode::NotTaken,
             Error::SmokeTests { .. } => ExitCode::SmokeTest,
             _ => ExitCode::Failure,
         }

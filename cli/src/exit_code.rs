@@ -25,6 +25,8 @@ pub enum ExitCode {
     SmokeTest = 7,
     /// An image is not what the sources make.
     Different = 8,
+    /// An image doesn't run where it should.
+    NotTaken = 9,
     /// The program wanted more memory than its limit.
     Memory = 120,
     /// The program wanted larger tables than its limit.
@@ -45,7 +47,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, with what they mean.
-    pub const ALL: [(ExitCode, &'static str); 18] = [
+    pub const ALL: [(ExitCode, &'static str); 19] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "a failure without a code of its own: reading, writing, settings"),
         (ExitCode::Usage, "the command line makes no sense"),
@@ -58,6 +60,7 @@ impl ExitCode {
         (ExitCode::SizeBudget, "the module, or its image, is larger than its `size-budget`"),
         (ExitCode::SmokeTest, "a smoke test failed"),
         (ExitCode::Different, "`verify-rebuild`: the image is not what the sources make"),
+        (ExitCode::NotTaken, "the image doesn't run where `--for` says that it should"),
         (ExitCode::Build, "cargo's build failed; cargo has said why"),
         (ExitCode::Memory, "`run`: the program wanted more memory than `--memory`"),
         (ExitCode::TableElements, "`run`: the program wanted more than `--max-table-elements`"),

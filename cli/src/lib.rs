@@ -7,10 +7,13 @@
 //! ```
 
 pub mod args;
+pub mod audience;
 pub mod budget;
+pub mod check;
 pub mod commands;
 pub mod connection;
 pub mod development_registry;
+pub mod doctor;
 pub mod env_vars;
 pub mod error;
 pub mod exit_code;

@@ -8,6 +8,7 @@ use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assembl
 use wasm_oci_core::module::{BuiltModule, Level, ValidatedModule, validate};
 use wasm_oci_core::store::{ArchiveImage, Layout, Rehearsal, Silent, save, write_archive};
 
+use crate::audience;
 use crate::connection::Connections;
 use crate::error::Error;
 use crate::optimized::OptimizedCache;
@@ -55,11 +56,12 @@ pub struct Sizes {
     pub compressed: u64,
 }
 
-/// Optimizes, validates and assembles a module as planned. `last` is the file for the sizes of the last one within
+/// Optimizes, validates and assembles a module as planned, and checks that it runs where it should. `last` is the file for the sizes of the last one within
 /// the budget, which what is over it is compared with.
 ///
 /// # Errors
-/// What one of the stages fails with, or that the module or image is over its budget.
+/// What one of the stages fails with, that the module or image is over its budget, or that somebody whom the images are
+/// for can't start any of them.
 pub fn pack(
     module: BuiltModule,
     plan: &Plan,
@@ -67,12 +69,16 @@ pub fn pack(
     last: Option<&Path>,
     shell: &Shell,
 ) -> Result<Packed, Error> {
+    if !plan.audience.is_empty() {
+        shell.status("Choosing", audience::why(&plan.audience)?);
+    }
     let validated = validated(module, plan, cache, shell)?;
     let mut images = Vec::new();
     let settings = annotated(plan, &validated);
     for (image, &format) in assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats) {
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
+    audience::require(&plan.image.name, &plan.audience, &images)?;
     let compressed = images.first().map_or(0, |main| compressed(&main.image));
     let sizes = Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
     plan.budget.check(&plan.image.name, &sizes, || Ok(validated.sizes()?), last)?;

@@ -4,7 +4,8 @@ use std::str::FromStr;
 
 use serde_json::json;
 use wasm_oci_core::image::{
-    Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
+    Audience, Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
+    formats_for,
 };
 use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, WasmOpt};
 
@@ -23,6 +24,8 @@ pub struct Plan {
     pub budget: Budget,
     /// What goes into the image.
     pub image: ImageSettings,
+    /// Whom the images are for, if that is said.
+    pub audience: Vec<Audience>,
     /// The formats to make, the main one first.
     pub formats: Vec<Format>,
     /// The tags of the main format.
@@ -37,8 +40,8 @@ impl Plan {
     /// # Errors
     /// What can't be parsed or read, by the setting's name.
     pub fn resolve(name: &str, settings: &Settings) -> Result<Plan, Error> {
-        let formats =
-            parsed("format", settings.format.as_deref())?.unwrap_or_else(|| vec![Format::default()]);
+        let audience = parsed::<Audience>("for", settings.audience.as_deref())?.unwrap_or_default();
+        let formats = formats(settings, &audience)?;
         let level = match &settings.optimize {
             Some(level) => Level::from_str(level).map_err(|e| meaning("optimize", &e))?,
             None => default_level(&formats),
@@ -82,6 +85,7 @@ impl Plan {
             },
             budget: Budget::resolve(&settings.size_budget)?,
             image,
+            audience,
             formats,
         })
     }
@@ -127,6 +131,7 @@ impl Plan {
         let image = &self.image;
         json!({
             "name": image.name,
+            "for": self.audience,
             "formats": self.formats.iter().map(Format::to_string).collect::<Vec<_>>(),
             "tags": self.tags.iter().map(Tag::to_string).collect::<Vec<_>>(),
             "repository": self.repository.as_ref().map(Reference::name),
@@ -148,6 +153,18 @@ impl Plan {
             "created": image.created.to_string(),
             "author": image.author,
         })
+    }
+}
+
+/// Those that are named, or else those for the audience.
+fn formats(settings: &Settings, audience: &[Audience]) -> Result<Vec<Format>, Error> {
+    match parsed("format", settings.format.as_deref())? {
+        Some(_) if !audience.is_empty() => {
+            Err(meaning("for", &"`format` says already which formats are made: leave one of them out"))
+        }
+        Some(formats) => Ok(formats),
+        None if audience.is_empty() => Ok(vec![Format::default()]),
+        None => Ok(formats_for(audience)?.into_iter().map(|(format, _)| format).collect()),
     }
 }
 
@@ -244,6 +261,19 @@ mod tests {
         assert_eq!(plan(formats(&["container", "module"])).optimize.level, Level::O1);
         let off = Settings { optimize: Some("off".into()), ..formats(&["module"]) };
         assert_eq!(plan(off).optimize.level, Level::Off);
+    }
+
+    #[test]
+    fn formats_are_chosen_for_an_audience() {
+        let of = |names: &[&str]| Settings {
+            audience: Some(names.iter().map(|&name| name.to_owned()).collect()),
+            ..Settings::default()
+        };
+        assert_eq!(plan(of(&["docker", "podman"])).formats, [Format::Universal]);
+        assert_eq!(plan(of(&["wkg", "docker"])).formats, [Format::Universal, Format::Artifact]);
+        let both = Settings { format: formats(&["module"]).format, ..of(&["wkg"]) };
+        let error = Plan::resolve("app", &both).unwrap_err().to_string();
+        assert!(error.contains("`for`") && error.contains("`format`"), "{error}");
     }
 
     #[test]

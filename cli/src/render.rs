@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes, visible};
+use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes, Verdict, visible};
 
 /// A size in decimal units with three digits: `28.1 kB`.
 #[must_use]
@@ -65,8 +65,20 @@ pub fn report(report: &Report) -> String {
 /// Which runtimes take a module, and what keeps it from the others.
 #[must_use]
 pub fn runtimes(report: &Report) -> String {
+    let mut text = verdicts(&report.runtimes);
+    let uses = report.uses.iter().filter_map(|place| {
+        let shown = place.to_string();
+        (!shown.is_empty()).then(|| format!("{}: {shown}", place.need))
+    });
+    list(&mut text, "which is used in", uses);
+    text
+}
+
+/// What runtimes make of a module.
+#[must_use]
+pub fn verdicts(all: &[Verdict]) -> String {
     let mut text = String::new();
-    let takes = report.runtimes.iter().filter(|verdict| verdict.takes == Takes::Yes).map(|verdict| {
+    let takes = all.iter().filter(|verdict| verdict.takes == Takes::Yes).map(|verdict| {
         // A version where it makes a difference.
         verdict.from.map_or(verdict.runtime.to_string(), |from| format!("{} {from}", verdict.runtime))
     });
@@ -75,7 +87,7 @@ pub fn runtimes(report: &Report) -> String {
     for (title, takes) in [("runs with an option on", Takes::WithOption), ("does not run on", Takes::No)] {
         // Runtimes with the same obstacles are named together.
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-        for verdict in report.runtimes.iter().filter(|verdict| verdict.takes == takes) {
+        for verdict in all.iter().filter(|verdict| verdict.takes == takes) {
             let why = verdict.obstacles.iter().map(obstacle).collect::<Vec<_>>().join(", ");
             let name = verdict.runtime.name();
             match groups.iter_mut().find(|(other, _)| *other == why) {
@@ -85,11 +97,6 @@ pub fn runtimes(report: &Report) -> String {
         }
         list(&mut text, title, groups.iter().map(|(why, names)| format!("{}: {why}", names.join(", "))));
     }
-    let uses = report.uses.iter().filter_map(|place| {
-        let shown = place.to_string();
-        (!shown.is_empty()).then(|| format!("{}: {shown}", place.need))
-    });
-    list(&mut text, "which is used in", uses);
     text
 }
 

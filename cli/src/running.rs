@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use tempfile::TempDir;
-use wasm_oci_core::image::{Config, IncludedFile, Manifest};
+use wasm_oci_core::image::{IncludedFile, Manifest};
 use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
     Cache, Dir, End, Engine, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams, run,
@@ -178,7 +178,8 @@ impl Prepared {
     /// # Errors
     /// What reading or compiling it fails with.
     pub fn of_manifest(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
-        let Config { entrypoint, args, env, .. } = manifest.config().clone();
+        let config = manifest.config();
+        let (entrypoint, args) = config.module_and_args();
         let identity = Identity::of_manifest(manifest.digest());
         let (program, files) = match engine.recall(&identity, &manifest.module_name()) {
             Some(program) => (program, Vec::new()),
@@ -194,9 +195,10 @@ impl Prepared {
         };
         let entrypoint = match entrypoint.is_empty() {
             true => vec![program.name().to_owned()],
-            false => entrypoint,
+            false => entrypoint.to_vec(),
         };
-        Ok(Prepared { program, files, entrypoint, args, env: env.into_iter().collect() })
+        let env = config.env.clone().into_iter().collect();
+        Ok(Prepared { program, files, entrypoint, args: args.to_vec(), env })
     }
 
     /// The program.

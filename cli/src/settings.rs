@@ -26,6 +26,11 @@ pub struct Settings {
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(schema_with = "schema::formats", extend("x-flag" = "--format", "default" = "universal"))]
     pub format: Option<Vec<String>>,
+    /// Whom the image is [for](check.md), one or a list, as `docker` or `cri-1.7`: the formats are chosen for them, instead
+    /// of by `format`, and an image that one of them can't start is not made (exit code 9).
+    #[serde(rename = "for", deserialize_with = "one_or_many")]
+    #[schemars(schema_with = "schema::audiences", extend("x-flag" = "--for"))]
+    pub audience: Option<Vec<String>>,
     /// Tags, each alone or as `REPOSITORY:TAG`.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(schema_with = "schema::texts", extend("x-flag" = "-t, --tag", "default" = "latest"))]
@@ -129,8 +134,14 @@ impl Settings {
     /// These settings, and where they say nothing, those of `lower`. Tables are merged key by key.
     #[must_use]
     pub fn over(self, lower: Settings) -> Settings {
+        // Both say which formats are made, so that the nearer one of either counts.
+        let (format, audience) = match (self.format, self.audience) {
+            (None, None) => (lower.format, lower.audience),
+            both => both,
+        };
         Settings {
-            format: self.format.or(lower.format),
+            format,
+            audience,
             tags: self.tags.or(lower.tags),
             repository: self.repository.or(lower.repository),
             insecure_registries: self.insecure_registries.or(lower.insecure_registries),
@@ -340,6 +351,16 @@ mod tests {
         assert_eq!(settings.env["A"], "1");
         assert_eq!(settings.env["B"], "2");
         assert_eq!(settings.include["/etc/x"], Path::new("/crate/x"));
+    }
+
+    #[test]
+    fn formats_and_whom_they_are_for_take_each_others_place() {
+        let format = || from(json!({"format": "module"})).unwrap();
+        let audience = || from(json!({"for": ["docker", "wkg"]})).unwrap();
+        let over = format().over(audience());
+        assert_eq!((over.format.is_some(), over.audience.is_some()), (true, false));
+        let over = audience().over(format());
+        assert_eq!((over.format.is_some(), over.audience.unwrap().len()), (false, 2));
     }
 
     #[test]

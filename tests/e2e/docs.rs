@@ -9,6 +9,7 @@ use wasm_oci::exit_code::ExitCode;
 use wasm_oci::schema;
 use wasm_oci::smoke::case::{Answer, Case, Content, Expected, Http};
 
+use crate::consumers::{consumers_table, hurdles_table};
 use crate::harness::commands::{example, root};
 use crate::harness::{Run, tools};
 use crate::reference::commands_page;
@@ -117,12 +118,13 @@ fn the_schema_takes_what_we_take() {
         optimize = 2
         size-budget = { module = "1 MB", image = 100000 }
         runtimes = ["node@20", "wasmtime"]
-        bin.app = { user = "1", deny = ["sockets"] }
+        bin.app = { user = "1", deny = ["sockets"], for = ["docker", "cri-1.7"] }
         smoke = [{ name = "a", stdin = "b", stdout = { contains = "c" }, files = { d = { from = "e" } } }]
     "#;
     let slips = [
         "lables = {}",
         "format = \"docker\"",
+        "for = \"moby\"",
         "optimize = 5",
         "deny = [\"socket\"]",
         "runtimes = \"deno\"",
@@ -130,7 +132,8 @@ fn the_schema_takes_what_we_take() {
         "bin.app.usr = \"1\"",
     ];
     let manifest = folder.path().join("Cargo.toml");
-    let write = |table: &str| fs::write(&manifest, format!("[package.metadata.wasm-oci]\n{table}\n")).unwrap();
+    let write =
+        |table: &str| fs::write(&manifest, format!("[package.metadata.wasm-oci]\n{table}\n")).unwrap();
     write(all);
     let _taken = check(&manifest).success();
     for slip in slips {
@@ -190,4 +193,10 @@ fn every_environment_variable_is_documented() {
 fn the_tables_of_runtimes_are_those_of_the_code() {
     let tables = [("support", support_table()), ("options", options_table()), ("sources", sources_table())];
     assert_parts_generated("docs/runtimes.md", &tables);
+}
+
+#[test]
+fn the_tables_of_consumers_are_those_of_the_code() {
+    assert_parts_generated("docs/formats.md", &[("consumers", consumers_table())]);
+    assert_parts_generated("docs/check.md", &[("hurdles", hurdles_table())]);
 }

@@ -1,14 +1,17 @@
 //! Both commands, from end to end, against real components.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod audience;
 mod bad_input;
 mod book;
 mod c_code;
 mod cargo;
+mod check;
 mod components;
 mod compose;
 mod consumers;
 mod docs;
+mod doctor;
 mod exec;
 mod golden;
 mod harness;

@@ -136,7 +136,7 @@ fn chosen_rustc(env: &CargoEnv, config: &CargoConfig) -> Option<PathBuf> {
 }
 
 /// rustup, in PATH or where it installs itself.
-fn rustup(env: &CargoEnv) -> Option<PathBuf> {
+pub fn rustup(env: &CargoEnv) -> Option<PathBuf> {
     let at_home = || Some(env.cargo_home()?.join("bin/rustup")).filter(|path| path.is_file());
     env.find("rustup").or_else(at_home)
 }

@@ -62,16 +62,9 @@ pub(super) fn request(
     own: Settings,
     output: &OutputArgs,
 ) -> Request {
-    let compilation = &cargo.compilation;
-    let compiling = Settings {
-        small: compilation.small.then_some(true),
-        target: compilation.target.clone(),
-        c_compiler: compilation.c_compiler.clone(),
-        ..Settings::default()
-    };
     Request {
         selection: cargo.selection(output),
-        flags: module.settings().over(image.settings()).over(compiling).over(own),
+        flags: module.settings().over(image.settings()).over(cargo.settings()).over(own),
         layout: None,
         enforce_budget: false,
         json: false,

@@ -2,6 +2,8 @@
 
 mod build;
 mod compose;
+mod check;
+mod doctor;
 mod exec;
 mod k8s;
 mod publish;
@@ -87,9 +89,11 @@ enum Command {
     K8s(k8s::K8s),
     Resolve(resolve::Resolve),
     Compose(compose::Compose),
+    Check(check::Check),
     Login(login::Login),
     Logout(logout::Logout),
     Schema(schema::Schema),
+    Doctor(doctor::Doctor),
 }
 
 impl Cli {
@@ -112,9 +116,11 @@ impl Cli {
             Command::K8s(k8s) => k8s.run(&self.output, shell).map(|()| 0),
             Command::Resolve(resolve) => resolve.run(&self.output, shell).map(|()| 0),
             Command::Compose(compose) => compose.run(&self.output, shell).map(|()| 0),
+            Command::Check(check) => check.run(&self.output, shell).map(|()| 0),
             Command::Login(login) => Ok(login.run(shell).map(|()| 0)?),
             Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
             Command::Schema(schema) => schema.run(shell).map(|()| 0),
+            Command::Doctor(doctor) => doctor.run(&self.output, shell),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! `wasm-oci convert`: an image in another format, of the same module.
 
 use clap::Args;
-use wasm_oci_core::image::{Format, ImageSettings, Platform, Tag, assemble};
+use wasm_oci_core::image::{Audience, Format, ImageSettings, Platform, Tag, assemble, formats_for};
 use wasm_oci_core::module::{ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use super::destination::{Destination, registry_of};
+use crate::audience;
 use crate::connection::AccountArgs;
 use crate::error::Error;
 use crate::messages::ImageMessage;
@@ -26,8 +27,17 @@ pub(crate) struct Convert {
     #[arg(value_name = "DESTINATION")]
     destination: Location,
     /// The formats to make: universal, container, module, combined, artifact
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', required = true)]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', required_unless_present = "audience")]
     format: Vec<Format>,
+    /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
+    #[arg(
+        id = "audience",
+        long = "for",
+        value_name = "CONSUMER",
+        value_delimiter = ',',
+        conflicts_with = "format"
+    )]
+    audience: Vec<Audience>,
     /// Another tag for the image there
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     tags: Vec<Tag>,
@@ -51,14 +61,22 @@ impl Convert {
         if !self.linux_platforms.is_empty() {
             settings.linux_platforms = self.linux_platforms;
         }
+        let formats = match self.audience.as_slice() {
+            [] => self.format,
+            audience => {
+                shell.status("Choosing", audience::why(audience)?);
+                formats_for(audience)?.into_iter().map(|(format, _)| format).collect()
+            }
+        };
         let module = source.wasm_manifest()?.module()?;
         let module = validate(module.unoptimized(), &ValidateOptions::any_import())?;
         let mut images = Vec::new();
-        for (image, format) in assemble(&module, &settings, &self.format)?.into_iter().zip(&self.format) {
-            let tags = tags_of(destination.tags(), &self.format, *format)?;
+        for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {
+            let tags = tags_of(destination.tags(), &formats, *format)?;
             shell.status("Converted", format_args!("{} to {format} {}", self.source, image.digest()));
             images.push(TaggedImage { format: *format, image, tags });
         }
+        audience::require(&self.source.to_string(), &self.audience, &images)?;
         until_interrupted(destination.put(&images, &settings.name, &connections, shell))?;
         for image in &images {
             ImageMessage::new(&settings.name, image, None, &destination.places()).print(shell, self.json)?;

@@ -1,9 +1,11 @@
 //! The subcommands of `wasm-oci`, a file each.
 
+mod check;
 mod convert;
 mod copy;
 mod delete;
 mod destination;
+mod doctor;
 pub mod inspect;
 mod k8s;
 pub mod login;
@@ -62,9 +64,11 @@ enum Command {
     Serve(serve::Serve),
     Inspect(inspect::Inspect),
     K8s(k8s::K8s),
+    Check(check::Check),
     Size(size::Size),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
+    Doctor(doctor::Doctor),
 }
 
 impl Cli {
@@ -89,9 +93,11 @@ impl Cli {
             Command::Serve(serve) => serve.run(shell).map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).map(|()| 0),
             Command::K8s(k8s) => k8s.run(shell).map(|()| 0),
+            Command::Check(check) => check.run(shell).map(|()| 0),
             Command::Size(size) => size.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
+            Command::Doctor(doctor) => doctor.run(shell),
         }
     }
 }

@@ -10,6 +10,7 @@ use wasm_oci_core::store::Location;
 use super::pack::{NameArgs, detected};
 use super::test::cases;
 use crate::args::{CacheArgs, ImageArgs, ModuleArgs};
+use crate::audience;
 use crate::budget::Budget;
 use crate::connection::{Connections, LoginArgs, RegistryArgs};
 use crate::env_vars;
@@ -123,7 +124,9 @@ impl Push {
         }
         let image = block_on(load_image(&self.source, connections))?;
         check_budget(&image, plan)?;
-        Ok((vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }], None))
+        let images = vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }];
+        audience::require(&self.source.to_string(), &plan.audience, &images)?;
+        Ok((images, None))
     }
 }
 

@@ -30,9 +30,26 @@ pub struct Config {
     pub user: Option<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// The digests of the unpacked layers that make the root file system, as they are written there.
+    pub diff_ids: Vec<String>,
 }
 
 impl Config {
+    /// What is started: the entrypoint, and the arguments after it. The first word is the module's path.
+    pub fn command(&self) -> impl Iterator<Item = &str> {
+        self.entrypoint.iter().chain(&self.args).map(String::as_str)
+    }
+
+    /// The words that start the module, and the arguments after them. An image without an entrypoint, as `CMD` alone
+    /// makes it, names its module in the first of its arguments.
+    #[must_use]
+    pub fn module_and_args(&self) -> (&[String], &[String]) {
+        match self.entrypoint.as_slice() {
+            [] => self.args.split_at(self.args.len().min(1)),
+            entrypoint => (entrypoint, &self.args),
+        }
+    }
+
     /// Reads an image's configuration, or that of a Wasm artifact. Fields that are missing, or that other tools
     /// add, are no error.
     pub(super) fn parse(bytes: &[u8]) -> Result<Config, Error> {
@@ -57,6 +74,7 @@ impl Config {
             env: execution.env.unwrap_or_default().into_iter().map(pair).collect(),
             user: execution.user.filter(|user| !user.is_empty()),
             labels: execution.labels.unwrap_or_default(),
+            diff_ids: document.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         })
     }
 }
@@ -104,7 +122,7 @@ struct Execution {
 
 #[derive(Serialize, Deserialize)]
 struct RootFilesystem {
-    #[serde(rename = "type")]
+    #[serde(rename = "type", default)]
     kind: String,
     #[serde(default)]
     diff_ids: Vec<String>,
@@ -216,6 +234,8 @@ mod tests {
         assert_eq!(config.env, settings.env);
         assert_eq!(config.user, settings.user);
         assert_eq!(config.labels, settings.labels);
+        assert_eq!(config.diff_ids, [Digest::of(b"tar").to_string()]);
+        assert_eq!(config.command().collect::<Vec<_>>(), ["/app.wasm", "--help"]);
     }
 
     #[test]

@@ -20,48 +20,56 @@ const BARE: [&str; 4] = [
 ];
 
 impl Manifest {
-    /// The module that the image starts: its bare layer, else the file that the entrypoint names, else the only
+    /// The module that the image starts: its bare layer, else the file that the command names, else the only
     /// `.wasm` file.
     ///
     /// # Errors
     /// [`Error::NoModule`] when there is none, or when a layer's format is not one that we read.
     pub fn module(&self) -> Result<BuiltModule, Error> {
-        let bytes = match self.layers().iter().find(|layer| is_bare(layer)) {
-            Some(layer) => layer.bytes()?.to_vec(),
-            None => self.unpack()?,
-        };
+        let Program { bytes, .. } = self.program()?;
         BuiltModule::new(&self.module_name(), bytes).map_err(|e| no_module(e.to_string()))
     }
 
-    /// What the module is called: by the entrypoint, else `module.wasm`.
+    /// The same, whatever it is.
+    ///
+    /// # Errors
+    /// As [`Manifest::module`].
+    pub(super) fn program(&self) -> Result<Program, Error> {
+        match self.layers().iter().find(|layer| is_bare(layer)) {
+            Some(layer) => Ok(Program { bytes: layer.bytes()?.to_vec(), is_named: true }),
+            None => self.unpack(),
+        }
+    }
+
+    /// What the module is called: by the command, else `module.wasm`.
     #[must_use]
     pub fn module_name(&self) -> String {
         let name = self.module_path().rsplit('/').next().unwrap_or_default();
         if name.is_empty() { "module.wasm".to_owned() } else { name.to_owned() }
     }
 
-    /// The entrypoint's path in the image, without the `#function` that runwasi allows after it.
+    /// The path in the image that the command starts with, without the `#function` that runwasi allows after it.
     fn module_path(&self) -> &str {
-        let path = self.config().entrypoint.first().map_or("", String::as_str);
+        let path = self.config().command().next().unwrap_or_default();
         path.split_once('#').map_or(path, |(path, _)| path).trim_start_matches('/')
     }
 
-    fn unpack(&self) -> Result<Vec<u8>, Error> {
+    fn unpack(&self) -> Result<Program, Error> {
         let wanted = self.module_path();
         let mut others = Vec::new();
         for layer in self.layers().iter().rev() {
             for file in files(layer, |path| path == wanted || path.ends_with(".wasm"))? {
                 if file.path == wanted {
-                    return Ok(file.bytes);
+                    return Ok(Program { bytes: file.bytes, is_named: true });
                 }
                 others.push(file);
             }
         }
         let found: Vec<&str> = others.iter().map(|file| file.path.as_str()).collect();
         match found.as_slice() {
-            [_] => Ok(others.swap_remove(0).bytes),
+            [_] => Ok(Program { bytes: others.swap_remove(0).bytes, is_named: false }),
             [] => Err(no_module(format!("no layer has `/{wanted}` or another .wasm file"))),
-            several => Err(no_module(format!("the entrypoint `{wanted}` is none of {}", several.join(", ")))),
+            several => Err(no_module(format!("the command `{wanted}` is none of {}", several.join(", ")))),
         }
     }
 
@@ -81,7 +89,16 @@ impl Manifest {
     }
 }
 
-fn is_bare(layer: &Blob) -> bool {
+/// What an image starts.
+pub(super) struct Program {
+    /// Its file.
+    pub(super) bytes: Vec<u8>,
+    /// Whether it is what the command names: a bare layer needs no path.
+    pub(super) is_named: bool,
+}
+
+/// Whether a layer is a bare module.
+pub(super) fn is_bare(layer: &Blob) -> bool {
     BARE.contains(&layer.descriptor().media_type.as_str())
 }
 

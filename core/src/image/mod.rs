@@ -6,6 +6,7 @@
 mod assemble;
 mod blob;
 mod config;
+mod consumers;
 mod created;
 mod descriptor;
 mod digest;
@@ -25,6 +26,7 @@ pub(crate) mod tests;
 pub use assemble::assemble;
 pub use blob::Blob;
 pub use config::Config;
+pub use consumers::{Audience, Consumer, ImageVerdict, KnownHurdle, Shape, Source, Surveyed, formats_for};
 pub use created::Created;
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Digester};

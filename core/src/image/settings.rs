@@ -66,7 +66,8 @@ impl ImageSettings {
         let file = manifest.module_name();
         let name = file.strip_suffix(".wasm").unwrap_or(&file);
         let defaults = ImageSettings::new(name);
-        let mut entrypoint = config.entrypoint;
+        let (entrypoint, args) = config.module_and_args();
+        let (mut entrypoint, args) = (entrypoint.to_vec(), args.to_vec());
         if let Some(first) = entrypoint.first_mut() {
             // The module lies in the root folder now, wherever it did.
             let function =
@@ -79,7 +80,7 @@ impl ImageSettings {
         let linux: Vec<Platform> = platforms.filter(|platform| platform.os == "linux").collect();
         Ok(ImageSettings {
             entrypoint: Some(entrypoint).filter(|words| !words.is_empty() && *words != defaults.entrypoint()),
-            args: config.args,
+            args,
             env: config.env,
             user: config.user,
             labels,

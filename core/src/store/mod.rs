@@ -13,6 +13,7 @@ mod location;
 mod progress;
 #[cfg(feature = "registry")]
 mod registry;
+mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -34,6 +35,8 @@ pub use registry::{
     Credentials, OnRetry, Registry, RegistryError, RegistryOptions, Rehearsal, Request, Retry, Retrying,
     Secret, Stored, Tls, forget_login, log_in, store_login,
 };
+
+pub use survey::{Survey, survey};
 
 use crate::image::{
     Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,

@@ -77,6 +77,14 @@ impl Containerd {
         self.ctr(options.map(str::to_owned).into_iter().chain(env).chain(image).chain(args))
     }
 
+    /// Pulls an image for WebAssembly and runs it, as far as it gets.
+    pub(crate) fn pull_and_run(&self, reference: &str, env: &[(&str, &str)], args: &[&str]) -> Run {
+        match self.pull(reference, WASM) {
+            pulled if pulled.code == 0 => self.run(reference, env, args),
+            failed => failed,
+        }
+    }
+
     /// Any command of `ctr`, the client that comes with containerd.
     pub(crate) fn ctr<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Run {
         // A container that does not end shall fail its own test, not hold up all of them.

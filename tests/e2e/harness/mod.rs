@@ -11,6 +11,7 @@ pub(crate) mod commands;
 pub(crate) mod containerd;
 pub(crate) mod cri;
 pub(crate) mod daemon;
+pub(crate) mod foreign;
 pub(crate) mod node;
 pub(crate) mod postgres;
 pub(crate) mod proxy;

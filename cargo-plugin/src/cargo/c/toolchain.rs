@@ -46,9 +46,10 @@ pub enum Kind {
 /// One that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolchain {
-    kind: Kind,
+    /// What it is.
+    pub kind: Kind,
     /// `zig`, or `clang`.
-    program: PathBuf,
+    pub program: PathBuf,
     target: String,
     libc: Libc,
 }

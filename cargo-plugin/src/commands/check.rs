@@ -1,0 +1,74 @@
+//! `cargo wasm-oci check`: who takes the image of a crate, or any image.
+
+use clap::Args;
+use wasm_oci::args::{CacheArgs, ModuleArgs, OutputArgs};
+use wasm_oci::audience::require_shapes;
+use wasm_oci::check::{CheckArgs, Checked, check};
+use wasm_oci::connection::RegistryArgs;
+use wasm_oci::settings::Settings;
+use wasm_oci::shell::Shell;
+use wasm_oci_core::image::{Format, Shape};
+use wasm_oci_core::store::Location;
+
+use crate::args::CargoArgs;
+use crate::failure::Failure;
+use crate::stages::{Made, Request, make};
+
+/// Say of each consumer whether it runs an image, with which error it fails, and what to change
+///
+/// Without a SOURCE, the image of every program of the package or workspace is built and checked. With several formats,
+/// it is enough that one of them runs. An image of a SOURCE may be anybody's, and may be broken.
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// What to check instead: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "SOURCE")]
+    source: Option<Location>,
+    #[command(flatten)]
+    check: CheckArgs,
+    /// Check these formats, instead of those that are set: universal, container, module, combined, artifact
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    format: Vec<Format>,
+    #[command(flatten)]
+    cache: CacheArgs,
+    #[command(flatten)]
+    cargo: CargoArgs,
+    #[command(flatten)]
+    module: ModuleArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl Check {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        if let Some(source) = &self.source {
+            return Ok(check(source, &self.check, &self.registry.connections(shell)?, shell)?);
+        }
+        let formats: Vec<String> = self.format.iter().map(Format::to_string).collect();
+        let own = Settings { format: Some(formats).filter(|it| !it.is_empty()), ..self.registry.settings() };
+        let flags = self.module.settings().over(self.cargo.settings()).over(own);
+        let selection = self.cargo.selection(output);
+        let no_cache = self.cache.no_cache;
+        let request =
+            Request { selection, flags, layout: None, enforce_budget: false, json: false, no_cache };
+        let made = make(&request, shell)?;
+        let programs = made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
+        for (program, shapes) in made.iter().zip(programs) {
+            require_shapes(&program.project.target, &self.check.audience, &shapes)?;
+        }
+        Ok(())
+    }
+
+    /// Prints what consumers make of each image of a program.
+    fn show(&self, program: &Made, shell: &Shell) -> Result<Vec<Shape>, Failure> {
+        let mut shapes = Vec::new();
+        for image in program.load()? {
+            let tag = image.tags.first().map_or(String::new(), |tag| format!(":{tag}"));
+            let source = format!("oci:{}{tag}", program.layout.display());
+            let shape = Shape::of(&image.image);
+            let checked = Checked::new(source, image.image.digest(), &shape, &self.check.audience);
+            checked.print("cargo wasm-oci build --format ", self.check.json, shell)?;
+            shapes.push(shape);
+        }
+        Ok(shapes)
+    }
+}

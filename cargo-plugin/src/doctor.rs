@@ -1,0 +1,148 @@
+//! What crates are built with, for `doctor`.
+
+use std::path::PathBuf;
+
+use wasm_oci::doctor::tool::{Said, answer};
+use wasm_oci::doctor::{Finding, Probe};
+
+use crate::args::CargoArgs;
+use crate::cargo::c::choice::Choice;
+use crate::cargo::c::toolchain::Toolchain as CToolchain;
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::target::WasiTarget;
+use crate::cargo::toolchain::{Toolchain, rustup};
+
+/// The version of Rust that this was built for, and is tested with at least.
+const TESTED: &str = env!("CARGO_PKG_RUST_VERSION");
+
+/// The first that knows the target by its name of today.
+const OLDEST: (u32, u32) = (1, 78);
+
+const INSTALL_RUST: &str = "install Rust: https://rustup.rs";
+
+/// The probes of what crates are built with.
+#[must_use]
+pub fn build_probes(env: &CargoEnv, args: &CargoArgs) -> Vec<Probe> {
+    let target: WasiTarget =
+        args.compilation.target.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
+    let choice: Choice =
+        args.compilation.c_compiler.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
+    let (of_rust, of_cargo, of_c) = (env.clone(), env.clone(), env.clone());
+    vec![
+        Probe::new("rust", move || rust(&of_rust, target)),
+        Probe::new("cargo", move || vec![cargo(&of_cargo)]),
+        Probe::new("C compiler", move || vec![c_compiler(&of_c, target, choice)]),
+    ]
+}
+
+/// The compiler, and its standard libraries.
+fn rust(env: &CargoEnv, needed: WasiTarget) -> Vec<Finding> {
+    let has_rustup = rustup(env).is_some();
+    let config = CargoConfig::load(env, &[]);
+    let Ok(toolchain) = Toolchain::ask(env, &config) else {
+        return vec![Finding::missing("rust", "rustc doesn't start", INSTALL_RUST).needed()];
+    };
+    let version = say(env, toolchain.rustc.clone(), &["--version"]);
+    let mut findings = vec![compiler(&version.map(|said| said.stdout).unwrap_or_default())];
+    findings.extend(
+        WasiTarget::ALL.map(|target| standard_library(&toolchain, target, target == needed, has_rustup)),
+    );
+    findings.push(match has_rustup {
+        true => Finding::ok("rustup", "installs a target that is missing"),
+        false => Finding::missing(
+            "rustup",
+            "not on PATH",
+            "targets can't be installed without it: https://rustup.rs",
+        ),
+    });
+    findings
+}
+
+/// `rustc 1.91.0 (f8297e351 2025-10-28)`.
+fn compiler(line: &str) -> Finding {
+    let version = line.split_whitespace().nth(1).unwrap_or_default();
+    let found = line.trim();
+    match (number(version), number(TESTED)) {
+        (Some(version), _) if version < OLDEST => {
+            Finding::missing("rust", found, "it doesn't know the target wasm32-wasip1: `rustup update`")
+                .needed()
+        }
+        (Some(version), Some(tested)) if version < tested => Finding::warning(
+            "rust",
+            found,
+            format!("nothing as old is tested: {TESTED} or newer is, `rustup update`"),
+        ),
+        _ => Finding::ok("rust", found),
+    }
+}
+
+fn number(version: &str) -> Option<(u32, u32)> {
+    let mut numbers = version.split(['.', '-']).map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
+fn standard_library(toolchain: &Toolchain, target: WasiTarget, is_needed: bool, has_rustup: bool) -> Finding {
+    let about = format!("target {target}");
+    if toolchain.has_target(target) {
+        return Finding::ok(&about, "installed");
+    }
+    let command = format!("`rustup target add {target}`");
+    match (has_rustup, is_needed) {
+        (true, true) => {
+            Finding::warning(&about, "not installed", format!("the first build does so: {command}"))
+        }
+        (true, false) => Finding::warning(&about, "not installed", format!("only for components: {command}")),
+        (false, true) => Finding::missing(
+            &about,
+            format!("not in {}", toolchain.sysroot.display()),
+            "install it as your distribution has it, or Rust through rustup",
+        )
+        .needed(),
+        (false, false) => Finding::missing(&about, "not installed", "only for what is built for it"),
+    }
+}
+
+fn cargo(env: &CargoEnv) -> Finding {
+    match say(env, env.cargo().to_owned(), &["--version"]).filter(|said| said.success) {
+        Some(said) => Finding::ok("cargo", said.stdout.trim()),
+        None => Finding::missing("cargo", "doesn't start", INSTALL_RUST).needed(),
+    }
+}
+
+fn c_compiler(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Finding {
+    let advice = "only for crates with C inside: `pip install ziglang`, or wasi-sdk";
+    match CToolchain::find(env, target, choice, env.cwd()) {
+        Some(found) if found.has_libc() => {
+            Finding::ok("C compiler", format!("{} ({})", found.kind.name(), found.program.display()))
+        }
+        Some(found) => Finding::warning(
+            "C compiler",
+            format!("{} ({}), without a C library for WASI", found.kind.name(), found.program.display()),
+            advice,
+        ),
+        None => Finding::missing("C compiler", "none for WebAssembly", advice),
+    }
+}
+
+fn say(env: &CargoEnv, program: PathBuf, args: &[&str]) -> Option<Said> {
+    answer(env.command(program).args(args))
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_oci::doctor::State;
+
+    use super::*;
+
+    #[test]
+    fn a_compiler_is_as_old_as_it_says() {
+        let of = |line: &str| {
+            let finding = compiler(line);
+            (finding.state, finding.needed)
+        };
+        assert_eq!(of("rustc 1.77.2 (25ef9e3d8 2024-04-09)\n"), (State::Missing, true));
+        assert_eq!(of("rustc 1.80.0 (051478957 2024-07-21)\n"), (State::Warning, false));
+        assert_eq!(of("rustc 1.999.0-nightly (0 2030-01-01)\n"), (State::Ok, false));
+    }
+}

@@ -1,0 +1,41 @@
+//! `wasm-oci doctor`: what of this machine images are pushed and run with.
+
+use clap::Args;
+
+use crate::connection::RegistryArgs;
+use crate::doctor::{DoctorArgs, examine, probes, show};
+use crate::env_vars;
+use crate::error::Error;
+use crate::settings::{Settings, SettingsError};
+use crate::shell::Shell;
+
+/// Say what of this machine images are pushed and run with, and what to do about what is missing
+///
+/// Looks at registries, Docker, containerd, podman, kubectl, Node and wasmtime, all at once, for some seconds at most. None of
+/// them is needed to pack a module.
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    #[command(flatten)]
+    doctor: DoctorArgs,
+    #[command(flatten)]
+    registry: RegistryArgs,
+}
+
+impl Doctor {
+    pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
+        let settings = self.registry.settings().over(env_vars::settings());
+        let repository = match (self.doctor.repository, settings) {
+            (Some(repository), _) => Some(repository),
+            (None, Settings { repository: Some(text), .. }) => {
+                Some(text.parse().map_err(|error: wasm_oci_core::image::Error| SettingsError::Meaning {
+                    key: "repository",
+                    reason: error.to_string(),
+                })?)
+            }
+            _ => None,
+        };
+        let connections = self.registry.connections(shell)?;
+        let findings = examine(probes(repository.into_iter().collect(), &connections));
+        show(&findings, self.doctor.json, shell)
+    }
+}

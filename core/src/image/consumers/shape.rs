@@ -1,0 +1,312 @@
+//! What consumers tell images apart by.
+
+use crate::image::extract::is_bare;
+use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
+use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
+
+/// What consumers look at in an image, whoever made it. Parts that can't be read are a part of its shape.
+#[derive(Debug, Clone)]
+pub struct Shape {
+    pub(super) is_index: bool,
+    pub(super) entries: Vec<Entry>,
+}
+
+/// One manifest: the only one, or one that an index lists.
+#[derive(Debug, Clone)]
+pub(super) struct Entry {
+    /// What the index says it runs on, else its configuration.
+    pub(super) platform: Option<Platform>,
+    /// What is in it, or why that can't be read.
+    pub(super) parts: Result<Parts, String>,
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Parts {
+    pub(super) config: ConfigKind,
+    /// What its configuration says it runs on.
+    pub(super) platform: Option<Platform>,
+    pub(super) layers: Vec<LayerKind>,
+    /// How many layers the configuration lists for the root file system.
+    pub(super) diff_ids: usize,
+    /// Whether its configuration names the module's digest, so that no other module has the same.
+    pub(super) is_labelled: bool,
+    pub(super) command: Command,
+    pub(super) content: Content,
+}
+
+/// Whose configuration it is, by its media type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ConfigKind {
+    Image,
+    /// That of a CNCF Wasm OCI Artifact.
+    Artifact,
+    Other,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LayerKind {
+    Tar,
+    /// `application/wasm`.
+    Wasm,
+    /// A bare module under a type that is known to one tool only.
+    OtherWasm,
+    Other,
+}
+
+/// What the configuration says that is started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Command {
+    Missing,
+    /// The first word is no file of the image.
+    Elsewhere,
+    Present,
+    /// It is one, and names an export to call instead of `_start`, as runwasi allows: `/app.wasm#name`.
+    PresentWithExport,
+}
+
+/// What is started.
+#[derive(Debug, Clone)]
+pub(super) enum Content {
+    Wasm {
+        kind: Kind,
+        report: Option<Box<Report>>,
+    },
+    /// Compiled for one processor, by wasmtime.
+    Precompiled,
+    /// Not WebAssembly, or not valid.
+    NotWasm(String),
+    Nothing(String),
+    /// In layers that we can't unpack.
+    Unknown,
+}
+
+/// One manifest of an image, as far as it could be read.
+#[derive(Debug, Clone)]
+pub struct Surveyed {
+    /// What the index says it runs on, when it is listed in one.
+    pub listed_for: Option<Platform>,
+    /// The manifest and what it lists, or why that can't be read.
+    pub manifest: Result<Manifest, String>,
+}
+
+impl Shape {
+    /// The shape of an image that was read whole.
+    #[must_use]
+    pub fn of(image: &Image) -> Shape {
+        let surveyed = image
+            .manifests()
+            .iter()
+            .map(|manifest| Surveyed { listed_for: None, manifest: Ok(manifest.clone()) });
+        Shape::of_parts(image.root().descriptor().media_type.is_index(), &surveyed.collect::<Vec<_>>())
+    }
+
+    /// The shape of an image of these manifests: those that an index lists, or the only one.
+    #[must_use]
+    pub fn of_parts(is_index: bool, manifests: &[Surveyed]) -> Shape {
+        let mut entries: Vec<Entry> = Vec::new();
+        for (n, Surveyed { listed_for, manifest }) in manifests.iter().enumerate() {
+            // Manifests of one index often share their layers, which are unpacked once.
+            let same = manifests[..n].iter().position(|other| is_same_program(&other.manifest, manifest));
+            let known = same.and_then(|same| entries[same].parts.as_ref().ok()).map(Parts::program);
+            let of_config = manifest.as_ref().ok().and_then(|manifest| manifest.config().platform.clone());
+            let parts = manifest.as_ref().map_err(Clone::clone);
+            let parts = parts.map(|manifest| Parts::of(manifest, known.unwrap_or_else(|| program(manifest))));
+            entries.push(Entry { platform: listed_for.clone().or(of_config), parts });
+        }
+        Shape { is_index, entries }
+    }
+
+    /// The shape that an image of this format has, with a module of this kind.
+    #[must_use]
+    pub fn of_format(format: Format, kind: Kind) -> Shape {
+        let wasi = Platform::wasi();
+        let artifact_os = if kind.is_component() { "wasip2" } else { "wasip1" };
+        let (platforms, config, layers) = match format {
+            Format::Universal => {
+                let linux = ["amd64", "arm64"].map(|architecture| Platform::new("linux", architecture));
+                ([vec![wasi], linux.to_vec()].concat(), ConfigKind::Image, vec![LayerKind::Tar])
+            }
+            Format::Container => (vec![wasi], ConfigKind::Image, vec![LayerKind::Tar]),
+            Format::Module => (vec![wasi], ConfigKind::Image, vec![LayerKind::Wasm]),
+            Format::Combined => (vec![wasi], ConfigKind::Image, vec![LayerKind::Tar, LayerKind::Wasm]),
+            Format::Artifact => {
+                (vec![Platform::new(artifact_os, "wasm")], ConfigKind::Artifact, vec![LayerKind::Wasm])
+            }
+        };
+        let is_tar = |layer: &&LayerKind| **layer == LayerKind::Tar;
+        let parts = |platform: &Platform| Parts {
+            config,
+            platform: Some(platform.clone()),
+            diff_ids: layers.iter().filter(is_tar).count(),
+            layers: layers.clone(),
+            is_labelled: true,
+            command: Command::Present,
+            content: Content::Wasm { kind, report: None },
+        };
+        let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
+        Shape { is_index: format == Format::Universal, entries: platforms.into_iter().map(entry).collect() }
+    }
+
+    /// Whether it is an index of manifests.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        self.is_index
+    }
+
+    /// What it says it runs on, manifest by manifest.
+    pub fn platforms(&self) -> impl Iterator<Item = Option<&Platform>> {
+        self.entries.iter().map(|entry| entry.platform.as_ref())
+    }
+
+    /// What is known of its module, when it has one.
+    #[must_use]
+    pub fn report(&self) -> Option<&Report> {
+        self.entries.iter().find_map(|entry| match &entry.parts.as_ref().ok()?.content {
+            Content::Wasm { report, .. } => report.as_deref(),
+            _ => None,
+        })
+    }
+
+    /// What whoever made the image should know of it, that keeps nobody from starting it.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = Vec::new();
+        for entry in &self.entries {
+            let name = entry.platform.as_ref().map_or("the manifest".to_owned(), Platform::to_string);
+            match &entry.parts {
+                Err(reason) => notes.push(format!("{name} can't be read: {reason}")),
+                Ok(parts) => notes.extend(parts.note(&name)),
+            }
+        }
+        notes
+    }
+}
+
+impl Parts {
+    fn of(manifest: &Manifest, (command, content): (Command, Content)) -> Parts {
+        let config = manifest.config();
+        Parts {
+            config: match manifest.config_blob().descriptor().media_type.as_str() {
+                "application/vnd.oci.image.config.v1+json"
+                | "application/vnd.docker.container.image.v1+json" => ConfigKind::Image,
+                "application/vnd.wasm.config.v0+json" => ConfigKind::Artifact,
+                _ => ConfigKind::Other,
+            },
+            platform: config.platform.clone(),
+            layers: manifest.layers().iter().map(layer_kind).collect(),
+            diff_ids: config.diff_ids.len(),
+            is_labelled: names_a_layer(manifest),
+            command,
+            content,
+        }
+    }
+
+    fn program(&self) -> (Command, Content) {
+        (self.command, self.content.clone())
+    }
+
+    pub(super) fn count(&self, wanted: impl Fn(LayerKind) -> bool) -> usize {
+        self.layers.iter().filter(|layer| wanted(**layer)).count()
+    }
+
+    fn note(&self, name: &str) -> Option<String> {
+        let has_bare = self.count(|layer| layer == LayerKind::Wasm) > 0;
+        let os = self.platform.as_ref().map(|platform| platform.os.as_str());
+        match (&self.content, os) {
+            _ if has_bare && !self.is_labelled => Some(format!(
+                "{name}: its configuration doesn't name the module's digest, so that another module with the same one \
+                 could be started instead"
+            )),
+            (Content::Wasm { kind, .. }, Some("wasip2"))
+                if self.config == ConfigKind::Artifact && !kind.is_component() =>
+            {
+                Some(format!("{name}: it says so of a component, but this is a core module"))
+            }
+            (Content::Wasm { kind: Kind::Component, .. }, Some("wasip1")) => {
+                Some(format!("{name}: it says so of a core module, but this is a component"))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What an image starts, and whether its command says so.
+fn program(manifest: &Manifest) -> (Command, Content) {
+    let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other) && !is_zstd(layer);
+    let program = match manifest.program() {
+        Ok(program) => program,
+        Err(_) if !manifest.layers().iter().all(is_known) => {
+            return (command(manifest, true), Content::Unknown);
+        }
+        Err(Error::NoModule { reason }) => return (command(manifest, false), Content::Nothing(reason)),
+        Err(error) => return (command(manifest, false), Content::Nothing(error.to_string())),
+    };
+    (command(manifest, program.is_named), content(&manifest.module_name(), program.bytes))
+}
+
+fn command(manifest: &Manifest, is_there: bool) -> Command {
+    match manifest.config().command().next() {
+        None | Some("") => Command::Missing,
+        Some(word) if is_there && word.contains('#') => Command::PresentWithExport,
+        Some(_) if is_there => Command::Present,
+        Some(_) => Command::Elsewhere,
+    }
+}
+
+fn content(name: &str, bytes: Vec<u8>) -> Content {
+    if is_precompiled(&bytes) {
+        return Content::Precompiled;
+    }
+    let module = match BuiltModule::new(name, bytes) {
+        Ok(module) => module,
+        Err(error) => return Content::NotWasm(error.to_string()),
+    };
+    match validate(module.unoptimized(), &ValidateOptions::any_import()) {
+        Ok(valid) => {
+            let report = valid.report().clone();
+            Content::Wasm { kind: report.kind, report: Some(Box::new(report)) }
+        }
+        Err(error) => Content::NotWasm(error.to_string()),
+    }
+}
+
+/// Whether it is what `wasmtime compile` writes: an ELF file with an operating system of wasmtime's own
+/// (`ELFOSABI_WASMTIME` in [wasmtime-environ](https://docs.rs/wasmtime-environ)).
+fn is_precompiled(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\x7fELF") && bytes.get(7) == Some(&200)
+}
+
+fn layer_kind(layer: &Blob) -> LayerKind {
+    match &layer.descriptor().media_type {
+        MediaType::Wasm => LayerKind::Wasm,
+        MediaType::ImageLayer
+        | MediaType::ImageLayerGzip
+        | MediaType::DockerLayer
+        | MediaType::DockerLayerGzip => LayerKind::Tar,
+        _ if is_zstd(layer) => LayerKind::Tar,
+        _ if is_bare(layer) => LayerKind::OtherWasm,
+        _ => LayerKind::Other,
+    }
+}
+
+fn is_zstd(layer: &Blob) -> bool {
+    ["application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd"]
+        .contains(&layer.descriptor().media_type.as_str())
+}
+
+/// Whether the configuration names the digest of a layer somewhere beside the root file system: in runwasi's label, or
+/// in an artifact's list.
+fn names_a_layer(manifest: &Manifest) -> bool {
+    let Ok(config) = manifest.config_blob().bytes() else { return false };
+    let config = String::from_utf8_lossy(&config);
+    let bare = manifest.layers().iter().filter(|layer| is_bare(layer));
+    bare.map(|layer| layer.descriptor().digest.to_string()).any(|digest| config.contains(&digest))
+}
+
+fn is_same_program(a: &Result<Manifest, String>, b: &Result<Manifest, String>) -> bool {
+    let (Ok(a), Ok(b)) = (a, b) else { return false };
+    let digests = |manifest: &Manifest| -> Vec<_> {
+        manifest.layers().iter().map(|layer| layer.descriptor().digest).collect()
+    };
+    digests(a) == digests(b) && a.config().command().eq(b.config().command())
+}

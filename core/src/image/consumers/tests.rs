@@ -1,0 +1,87 @@
+//! The table against itself, and against images that we make. The tests of the commands hold it against consumers.
+
+use super::*;
+use crate::image::tests::image;
+use crate::module::Takes;
+
+fn consumer(name: &str) -> Consumer {
+    Consumer::all().find(|consumer| consumer.name() == name).unwrap()
+}
+
+fn taken(name: &str) -> Vec<&'static str> {
+    consumer(name).formats(Kind::Command).map(Format::name).collect()
+}
+
+fn chosen(names: &[&str]) -> Vec<&'static str> {
+    let audience: Vec<Audience> = names.iter().map(|name| name.parse().unwrap()).collect();
+    formats_for(&audience).unwrap().into_iter().map(|(format, _)| format.name()).collect()
+}
+
+#[test]
+fn the_shape_of_a_format_is_that_of_its_images() {
+    for format in Format::ALL {
+        let (of_image, of_format) = (Shape::of(&image(format)), Shape::of_format(format, Kind::Command));
+        for consumer in Consumer::all() {
+            assert_eq!(consumer.judge(&of_image), consumer.judge(&of_format), "{format} for {consumer}");
+        }
+        assert_eq!(of_image.notes(), Vec::<String>::new(), "{format}");
+    }
+}
+
+#[test]
+fn the_universal_image_is_for_every_engine() {
+    for consumer in Consumer::all().filter(|consumer| consumer.name() != "wkg") {
+        let verdict = consumer.judge(&Shape::of_format(Format::Universal, Kind::Command));
+        assert_eq!(verdict.takes, Takes::Yes, "{verdict:?}");
+    }
+}
+
+#[test]
+fn what_was_measured_is_in_the_table() {
+    assert_eq!(taken("containerd-1.6"), ["universal", "container"]);
+    assert_eq!(taken("containerd-1.7"), ["universal", "container", "module", "combined"]);
+    assert_eq!(taken("cri-1.6"), ["universal", "container", "combined"]);
+    assert_eq!(taken("cri-1.7"), Format::ALL.map(Format::name));
+    assert_eq!(taken("cri-2.1"), Format::ALL.map(Format::name));
+    assert_eq!(taken("cri-2.3"), ["universal", "module", "artifact"]);
+    assert_eq!(taken("docker-26"), ["universal", "container", "combined"]);
+    assert_eq!(taken("docker-28"), ["universal", "container", "module", "combined"]);
+    assert_eq!(taken("docker-classic"), ["universal"]);
+    assert_eq!(taken("podman"), ["universal", "container"]);
+    assert_eq!(taken("wkg"), ["artifact"]);
+}
+
+#[test]
+fn who_fails_is_told_of_a_format_that_runs() {
+    for format in Format::ALL {
+        for consumer in Consumer::all() {
+            let verdict = consumer.judge(&Shape::of_format(format, Kind::Command));
+            assert_eq!(verdict.takes == Takes::No, verdict.format.is_some(), "{verdict:?}");
+            assert_eq!(verdict.takes == Takes::No, verdict.because.is_some(), "{verdict:?}");
+        }
+    }
+}
+
+#[test]
+fn as_few_formats_as_can_be_are_chosen() {
+    assert_eq!(chosen(&["docker"]), ["universal"]);
+    assert_eq!(chosen(&["kubernetes", "podman", "containerd"]), ["universal"]);
+    assert_eq!(chosen(&["wkg"]), ["artifact"]);
+    assert_eq!(chosen(&["wkg", "cri-2.3"]), ["artifact"]);
+    assert_eq!(chosen(&["wkg", "docker", "podman"]), ["universal", "artifact"]);
+    assert_eq!(chosen(&[]), Vec::<&str>::new());
+    for name in Audience::names() {
+        assert_eq!(chosen(&[name]).len(), 1, "{name}");
+    }
+}
+
+#[test]
+fn a_name_is_a_family_or_one_of_it() {
+    let names =
+        |text: &str| text.parse::<Audience>().unwrap().consumers().map(Consumer::name).collect::<Vec<_>>();
+    assert_eq!(names("docker"), ["docker-26", "docker-28", "docker-classic"]);
+    assert_eq!(names("docker-28"), ["docker-28"]);
+    assert_eq!(names("wkg"), ["wkg"]);
+    let error = "moby".parse::<Audience>().unwrap_err().to_string();
+    assert!(error.contains("docker, ") && error.contains("cri-2.3"), "{error}");
+}
