@@ -3,15 +3,18 @@
 
 mod bad_input;
 mod book;
+mod book_commands;
 mod c_code;
 mod cargo;
 mod components;
 mod consumers;
 mod docs;
+mod elsewhere;
 mod exec;
 mod golden;
 mod harness;
 mod hostile;
+mod languages;
 mod layouts;
 mod optimizing;
 mod real_crates;
