@@ -51,13 +51,13 @@ fn every_format_comes_back_as_it_was() {
 #[test]
 fn what_is_there_is_only_asked_for() {
     let server = harness::Registry::start();
-    let repository = repository(server.host(), "app");
+    let direct = repository(server.host(), "app");
     let image = &images()[0];
-    wait(save(image, &repository, &[tag("first")], &Silent)).unwrap();
+    wait(save(image, &direct, &[tag("first")], &Silent)).unwrap();
     let sent = server.log().len();
 
     let heard = Heard::default();
-    wait(save(image, &repository, &[tag("second")], &heard)).unwrap();
+    wait(save(image, &direct, &[tag("second")], &heard)).unwrap();
     let outcomes = heard.outcomes.into_inner().unwrap();
     let (last, others) = outcomes.split_last().unwrap();
     assert_eq!(others, vec![Outcome::Existed; image.blobs().count() - 1]);

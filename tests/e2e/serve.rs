@@ -1,7 +1,7 @@
 //! `serve`, of both commands: asked by curl, with handlers that behave and handlers that don't.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -114,7 +114,7 @@ fn every_request_has_an_instance_of_its_own() {
     }
     let run = |_| {
         let mut curl = served.curl("/calls", &["--parallel", "--parallel-max", "20"]);
-        curl.args(vec![format!("{}/calls", served.url); 49]);
+        curl.args(vec![format!("{}/calls", served.url()); 49]);
         thread::spawn(move || Run::of(&mut curl).success().stdout)
     };
     let runs: Vec<_> = (0..4).map(run).collect();
