@@ -77,7 +77,7 @@ fn node_gives_a_program_what_it_is_told_to() {
 fn a_browser_shows_what_the_program_makes_of_a_picture() {
     let folder = Folder::new("browser", "image-filter");
     folder.npm_ci();
-    fs::write(folder.path("native.png"), natively(&["blur:3", "edges"])).unwrap();
+    fs::write(folder.path("native.png"), natively(&["blur:1", "edges", "invert"])).unwrap();
     fs::write(folder.path("no picture.png"), "no picture").unwrap();
     let mut python = Command::new(tools::program("python3"));
     python.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]).current_dir(folder.0.path());
@@ -100,12 +100,13 @@ fn a_browser_shows_what_the_program_makes_of_a_picture() {
         await page.until("after.width === 160 && !document.querySelector('fieldset').disabled");
         await page.screenshot(FOLDER + "/browser-before.png");
         await page.value(`(() => {
-            const { blur, edges } = document.forms[0].elements;
-            blur.value = 3;
+            const { blur, edges, invert } = document.forms[0].elements;
+            blur.value = 1;
             blur.dispatchEvent(new Event("input", { bubbles: true }));
             edges.click();
+            invert.click();
         })()`);
-        await page.until("/^image-filter blur:3 edges .+ms/.test(command.textContent)");
+        await page.until("/^image-filter blur:1 edges invert .+ms/.test(command.textContent)");
         await page.screenshot(FOLDER + "/browser.png");
         return {
             refused,

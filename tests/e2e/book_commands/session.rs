@@ -12,7 +12,7 @@ use regex::Regex;
 use super::crate_folder::CrateFolder;
 use super::pages::Page;
 use crate::harness::commands::{example, forget_this_test, lasting, program, root};
-use crate::harness::{Registry, Run, tools};
+use crate::harness::{Registry, tools};
 
 /// As long as a page may take.
 const PATIENCE: &str = "600";
@@ -90,13 +90,14 @@ impl Session {
             ("PORTS", ports.join(" ").into()),
             ("CARGO_TARGET_DIR", self.crate_folder.target().into()),
             ("WASM_OCI_CACHE_DIR", lasting("cache").into()),
-            ("WASM_OCI_REPOSITORY", format!("{host}/me/{{bin}}").into()),
+            ("WASM_OCI_REPOSITORY", format!("{host}/me/app").into()),
             ("TOKEN", "a token".into()),
             ("PYTHONUNBUFFERED", "1".into()),
             ("CARGO_TERM_COLOR", "never".into()),
             ("NO_COLOR", "1".into()),
             ("GOCACHE", lasting("go").into()),
             ("ZIG_GLOBAL_CACHE_DIR", lasting("zig").into()),
+            ("ZIG_LOCAL_CACHE_DIR", lasting("zig").into()),
         ];
         variables.extend(tools::npm_settings());
         variables
@@ -149,26 +150,27 @@ fn free_ports() -> impl Iterator<Item = u16> {
 /// What is to be said of the commands that failed, by the log: `session.sh` marks in it which line says what.
 fn failures(page: &Page, script: &str, log: &str) -> Vec<String> {
     let mut failures = Vec::new();
-    let mut said = "";
-    for part in log.split('\u{1e}') {
-        let (before, failed) = part.split_once('\u{1d}').map_or((part, None), |(before, after)| (before, Some(after)));
-        if !before.trim().is_empty() {
-            said = before;
+    let (mut number, mut said) = (0, String::new());
+    for part in log.split('\u{1e}').skip(1) {
+        let (mark, text) = part.split_once('\n').unwrap_or((part, ""));
+        let of: usize = mark.parse().unwrap_or_default();
+        if of != number {
+            (number, said) = (of, String::new());
         }
-        let Some((number, code)) = failed.and_then(|text| text.lines().next()?.split_once(' ')) else { continue };
-        let number: usize = number.parse().unwrap();
+        let (text, failed) = text.split_once('\u{1d}').map_or((text, None), |(text, code)| (text, Some(code)));
+        said += text;
+        let Some((_, code)) = failed.and_then(|text| text.lines().next()?.split_once(' ')) else { continue };
         let (written, run) = (page.line(number), script.lines().nth(number - 1).unwrap_or_default().trim());
         let otherwise = if written == run { String::new() } else { format!("\n  run as: {run}") };
         let path = &page.path;
-        failures.push(format!("{path}:{number}: `{written}` ended with {code}:{otherwise}\n{}", end_of(said)));
+        failures.push(format!("{path}:{number}: `{written}` ended with {code}:{otherwise}\n{}", end_of(&said)));
     }
     failures
 }
 
 /// The last lines, with a margin.
 fn end_of(text: &str) -> String {
-    // The first is the number of the line.
-    let lines: Vec<&str> = text.lines().skip(1).filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let lines = &lines[lines.len().saturating_sub(20)..];
     lines.iter().map(|line| format!("    {line}\n")).collect()
 }

@@ -22,25 +22,26 @@ end_all() {
     for one in "${started[@]}"; do end "$one"; done
 }
 
+# Whether there is any answer of HTTP.
+answers() { curl --silent --max-time 10 --output "$WORK/answer" "http://127.0.0.1:$1/"; }
+
 # start COMMAND...: starts what doesn't end by itself, and waits until it has said something, or something answers where
 # it was to listen.
 start() {
-    local said=$WORK/said folder=$PWD port
+    local said folder=$PWD port free=()
+    said=$(mktemp "$WORK/said.XXXXXX")
     # The crate itself answers no requests.
     case "$* " in
     *"wasm-oci serve "* | *"wasm-oci watch "*"--serve "*) [ "$PWD" != "$CRATE" ] || folder=$HTTP_CRATE ;;
     esac
-    : >"$said"
+    for port in $PORTS; do answers "$port" || free+=("$port"); done
     (cd "$folder" && exec setsid "$@" 3>&-) >"$said" &
     pid=$!
     address=
     for _ in {1..1200}; do
         address=$(grep --only-matching --max-count 1 'http://[0-9.:]*' "$said")
         [ -n "$address" ] || [ ! -s "$said" ] || break
-        for port in $PORTS; do
-            [ -n "$address" ] || ! curl --silent --output "$said.http" "http://127.0.0.1:$port/" ||
-                address=http://127.0.0.1:$port
-        done
+        for port in "${free[@]}"; do ! answers "$port" || address=http://127.0.0.1:$port; done
         [ -z "$address" ] || break
         kill -0 $pid 2>/dev/null || { wait $pid && echo 'it ended by itself'; return 1; }
         sleep 0.05
@@ -53,7 +54,7 @@ start() {
 foreground() {
     local failed=0
     start "$@" || return 1
-    [ -z "$address" ] || curl --silent --show-error --max-time 10 --output "$WORK/said.http" "$address/" || failed=1
+    [ -z "$address" ] || curl --silent --show-error --max-time 10 --output "$WORK/answer" "$address/" || failed=1
     end "$pid"
     return $failed
 }
