@@ -59,10 +59,17 @@ fn what_we_are_said_to_say_is_what_we_say() {
             is_ours = cell.starts_with("what we say");
             continue;
         }
-        for (_, [text]) in Regex::new("`([^`]+)`").unwrap().captures_iter(cell).filter(|_| is_ours).map(|it| it.extract()) {
+        for (_, [text]) in
+            Regex::new("`([^`]+)`").unwrap().captures_iter(cell).filter(|_| is_ours).map(|it| it.extract())
+        {
             count += 1;
-            for part in text.split('…').map(|part| part.trim_matches([' ', ','])).filter(|part| !part.is_empty()) {
-                assert!(source.contains(part), "docs/troubleshooting.md has us say `{text}`, and nothing says `{part}`");
+            for part in
+                text.split('…').map(|part| part.trim_matches([' ', ','])).filter(|part| !part.is_empty())
+            {
+                assert!(
+                    source.contains(part),
+                    "docs/troubleshooting.md has us say `{text}`, and nothing says `{part}`"
+                );
             }
         }
     }

@@ -12,7 +12,7 @@ mod session;
 use std::fs;
 
 use clap::Parser;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use regex::Regex;
 
 use crate::harness::commands::root;
@@ -47,7 +47,8 @@ fn reason_not_to_run(command: &str) -> Option<&'static str> {
 fn every_command_can_be_run() {
     let session = Session::new();
     let pages = pages();
-    let failures: Vec<String> = pages.iter().filter(|page| page.has_commands()).flat_map(|page| session.run(page)).collect();
+    let failures: Vec<String> =
+        pages.iter().filter(|page| page.has_commands()).flat_map(|page| session.run(page)).collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
 }
 
@@ -89,8 +90,23 @@ fn what_is_shown_of_our_commands_is_understood() {
 
 #[test]
 fn all_blocks_say_what_they_are() {
-    let known =
-        ["sh", "console", "toml", "json", "yaml", "text", "rust", "js", "html", "c", "zig", "go", "ts", "dockerfile", "capnp"];
+    let known = [
+        "sh",
+        "console",
+        "toml",
+        "json",
+        "yaml",
+        "text",
+        "rust",
+        "js",
+        "html",
+        "c",
+        "zig",
+        "go",
+        "ts",
+        "dockerfile",
+        "capnp",
+    ];
     for page in pages() {
         for block in page.blocks() {
             let language = block.language;
@@ -103,7 +119,8 @@ fn all_blocks_say_what_they_are() {
 #[test]
 fn files_of_examples_are_shown_as_they_are() {
     for page in pages() {
-        let parts: Vec<_> = page.shown_files().into_iter().map(|file| (file.clone(), file_block(&file))).collect();
+        let parts: Vec<_> =
+            page.shown_files().into_iter().map(|file| (file.clone(), file_block(&file))).collect();
         let parts: Vec<_> = parts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         crate::docs::assert_parts_generated(&page.path, &parts);
     }
@@ -120,7 +137,9 @@ fn file_block(path: &str) -> String {
 /// `whole` may lack what has to be there.
 fn misunderstood(line: &str, whole: bool) -> Option<String> {
     let Some(words) = shlex::split(line) else { return Some("its quotes don't match".to_owned()) };
-    let until = words.iter().position(|word| matches!(word.as_str(), "|" | ">" | ">>" | "<" | "&&" | "&" | ";" | "||"));
+    let until = words
+        .iter()
+        .position(|word| matches!(word.as_str(), "|" | ">" | ">>" | "<" | "&&" | "&" | ";" | "||"));
     let mut words = words[..until.unwrap_or(words.len())].to_vec();
     let variable = Regex::new("^[A-Z_]+=").unwrap();
     while words.first().is_some_and(|word| variable.is_match(word)) {
@@ -136,6 +155,10 @@ fn misunderstood(line: &str, whole: bool) -> Option<String> {
         ErrorKind::MissingRequiredArgument
         | ErrorKind::MissingSubcommand
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => !whole,
+        // A flag whose value was left out.
+        ErrorKind::InvalidValue => {
+            !whole && error.get(ContextKind::InvalidValue) == Some(&ContextValue::String(String::new()))
+        }
         _ => false,
     };
     (!fine).then(|| error.to_string().lines().next().unwrap_or_default().to_owned())

@@ -56,7 +56,8 @@ fn node_gives_a_program_what_it_is_told_to() {
     let run = node(&["--env", "GIVEN=a=b", "--env", "INHERITED", "hello.wasm", "--"], "").success();
     assert_eq!(run.stdout, "Hello, world!\n");
     let shown = ["GIVEN", "INHERITED", "OTHER"].map(|name| ["--env", name]).concat();
-    let args = [&["--env", "GIVEN=a=b", "--env", "INHERITED", "hello.wasm", "--", "--name", "Node"], &shown[..]];
+    let args =
+        [&["--env", "GIVEN=a=b", "--env", "INHERITED", "hello.wasm", "--", "--name", "Node"], &shown[..]];
     let run = node(&args.concat(), "").success();
     assert_eq!(run.stdout, "Hello, Node!\nGIVEN=a=b\nINHERITED=from here\nOTHER is not set\n");
 
@@ -147,21 +148,30 @@ fn workers_answer_requests_by_the_program() {
     let workerd = ["serve", "workerd.capnp", "--socket-addr", "http=127.0.0.1:0", "--control-fd=1"];
     for (mut command, before) in [
         (command(&tools::program("node"), &["node.mjs"]), "http://"),
-        (command(&bin("deno"), &["serve", "--allow-read", "--host", "127.0.0.1", "--port", "0", "server.mjs"]), "http://"),
+        (
+            command(
+                &bin("deno"),
+                &["serve", "--allow-read", "--host", "127.0.0.1", "--port", "0", "server.mjs"],
+            ),
+            "http://",
+        ),
         (command(&bin("workerd"), &workerd), "\"port\":"),
     ] {
         let server = Server::start(&mut command, before);
         let request = |args: &[&str]| {
             let mut curl = Command::new(tools::program("curl"));
-            curl.args(["--silent", "--show-error", "--write-out", "\n%{http_code} %{content_type}"]).args(args);
+            curl.args(["--silent", "--show-error", "--write-out", "\n%{http_code} %{content_type}"])
+                .args(args);
             Run::of(curl.arg(server.address())).success().stdout
         };
-        let answer = "{\"lines\":2,\"words\":4,\"characters\":16,\"most_frequent\":\"one\"}\n200 application/json";
+        let answer =
+            "{\"lines\":2,\"words\":4,\"characters\":15,\"most_frequent\":\"one\"}\n200 application/json";
         // Nothing is left of one request for the next.
         for _ in 0..3 {
             assert_eq!(request(&["--data", "{\"text\": \"one two\\nänd One\"}"]), answer, "{command:?}");
         }
-        let answer = "{\"error\":\"unknown field `txt`, expected `text` at line 1 column 6\"}\n400 application/json";
+        let answer =
+            "{\"error\":\"unknown field `txt`, expected `text` at line 1 column 7\"}\n400 application/json";
         assert_eq!(request(&["--data", "{\"txt\": 1}"]), answer, "{command:?}");
         let answer = request(&[]);
         assert!(answer.ends_with("\n405 application/json"), "{command:?}: {answer}");

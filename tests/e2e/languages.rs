@@ -19,9 +19,8 @@ fn does_what_all_do(language: &str, compile: impl Fn(&Path) -> Vec<Command>) {
     for mut command in compile(folder.path()) {
         let _compiled = Run::of(command.current_dir(folder.path())).success();
     }
-    let oci = |args: &[&str], stdin: &str| {
-        Run::with_stdin(wasm_oci().args(args).current_dir(folder.path()), stdin)
-    };
+    let oci =
+        |args: &[&str], stdin: &str| Run::with_stdin(wasm_oci().args(args).current_dir(folder.path()), stdin);
     let registry = Registry::start();
     let image = format!("{}/me/greet:1.0", registry.host());
     let _packed = oci(&["pack", "greet.wasm", "--oci-layout-path", "greet"], "").success();
@@ -31,7 +30,11 @@ fn does_what_all_do(language: &str, compile: impl Fn(&Path) -> Vec<Command>) {
         let run = oci(&["run", place, "--env", "GREETING=Salut", "--", "one", "zw ei"], "text\n").success();
         assert_eq!(run.stdout, "Salut, one!\nSalut, zw ei!\n5 bytes of standard input\n", "{place}");
         let run = oci(&["run", place], "");
-        assert_eq!((run.stdout.as_str(), run.stderr.trim_end(), run.code), ("", "nobody to greet", 3), "{place}");
+        assert_eq!(
+            (run.stdout.as_str(), run.stderr.trim_end(), run.code),
+            ("", "nobody to greet", 3),
+            "{place}"
+        );
     }
 }
 
@@ -44,12 +47,16 @@ fn zig(args: &[&str]) -> Command {
 
 #[test]
 fn c() {
-    does_what_all_do("c", |_| vec![zig(&["cc", "--target=wasm32-wasi", "-Os", "-o", "greet.wasm", "greet.c"])]);
+    does_what_all_do("c", |_| {
+        vec![zig(&["cc", "--target=wasm32-wasi", "-Os", "-o", "greet.wasm", "greet.c"])]
+    });
 }
 
 #[test]
 fn zig_itself() {
-    does_what_all_do("zig", |_| vec![zig(&["build-exe", "greet.zig", "-target", "wasm32-wasi", "-O", "ReleaseSmall"])]);
+    does_what_all_do("zig", |_| {
+        vec![zig(&["build-exe", "greet.zig", "-target", "wasm32-wasi", "-O", "ReleaseSmall"])]
+    });
 }
 
 #[test]

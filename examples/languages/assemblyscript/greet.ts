@@ -1,7 +1,7 @@
 const greeting = process.env.has("GREETING") ? process.env.get("GREETING") : "Hello";
 const names = process.argv.slice(1);
 if (names.length == 0) {
-  console.error("nobody to greet");
+  process.stderr.write("nobody to greet\n");
   process.exit(3);
 }
 for (let i = 0; i < names.length; i++) console.log(`${greeting}, ${names[i]}!`);

@@ -108,7 +108,8 @@ impl Page {
         let blocks = self.blocks().into_iter().filter(|block| block.language == "console");
         let mut goes_on = false;
         let lines = blocks.flat_map(Block::numbered).filter_map(|(number, line)| {
-            let command = if goes_on { Some(line) } else { line.strip_prefix("$ ").or(line.strip_prefix("# ")) };
+            let command =
+                if goes_on { Some(line) } else { line.strip_prefix("$ ").or(line.strip_prefix("# ")) };
             goes_on = command.is_some_and(|command| command.ends_with('\\'));
             Some((number, command?))
         });
@@ -117,7 +118,8 @@ impl Page {
 
     /// Our commands in the text, in backticks.
     pub(super) fn mentioned(&self) -> Vec<(usize, String)> {
-        static OURS: LazyLock<Regex> = LazyLock::new(|| Regex::new("`((?:cargo )?wasm-oci [a-z][^`]*)`").unwrap());
+        static OURS: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new("`((?:cargo )?wasm-oci [a-z][^`]*)`").unwrap());
         let mut is_open = false;
         let mut mentioned = Vec::new();
         for (index, line) in self.text.lines().enumerate() {
@@ -130,7 +132,8 @@ impl Page {
 
     /// The files of examples that the page shows.
     pub(super) fn shown_files(&self) -> Vec<String> {
-        static SHOWN: LazyLock<Regex> = LazyLock::new(|| Regex::new("(?m)^<!-- (examples/\\S+) -->$").unwrap());
+        static SHOWN: LazyLock<Regex> =
+            LazyLock::new(|| Regex::new("(?m)^<!-- (examples/\\S+) -->$").unwrap());
         SHOWN.captures_iter(&self.text).map(|found| found[1].to_owned()).collect()
     }
 }
@@ -160,8 +163,12 @@ fn joined<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Vec<(usize, Stri
 
 /// With something in the places that a page leaves open.
 fn filled_in(command: &str) -> String {
-    static OPEN: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(?:REF|REFERENCE|IMAGE)\b").unwrap());
+    static PLACE: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b(?:REF|REFERENCE|IMAGE|SOURCE)\b").unwrap());
+    static REGISTRY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(log(?:in|out)) HOST\b").unwrap());
     let digest = format!("sha256:{}", "0".repeat(64));
-    let command = command.replace("sha256:…", &digest);
-    OPEN.replace_all(&command, "ghcr.io/me/app:1.0").replace(" … ", " ").replace(" …", "")
+    // In tables, a `|` is written so.
+    let command = command.replace("\\|", "|").replace("sha256:…", &digest);
+    let command = REGISTRY.replace_all(&command, "$1 ghcr.io");
+    PLACE.replace_all(&command, "ghcr.io/me/app:1.0").replace(" … ", " ").replace(" …", "")
 }

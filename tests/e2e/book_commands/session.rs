@@ -116,7 +116,8 @@ impl Session {
         let Some((_, [variables, command])) = serving.captures(&line).map(|found| found.extract()) else {
             return line;
         };
-        let in_background = Regex::new(r"^(.*?)\s*&\s*(#.*)?$").unwrap().captures(command).map(|found| found[1].to_owned());
+        let in_background =
+            Regex::new(r"^(.*?)\s*&\s*(#.*)?$").unwrap().captures(command).map(|found| found[1].to_owned());
         match in_background {
             Some(command) => format!("{variables}background {command}"),
             None => format!("{variables}foreground {command}"),
@@ -126,7 +127,10 @@ impl Session {
     fn other_ports(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (port, free) in PORTS.iter().zip(&self.ports) {
-            text = Regex::new(&format!(r"\b{port}\b")).unwrap().replace_all(&text, free.to_string()).into_owned();
+            text = Regex::new(&format!(r"\b{port}\b"))
+                .unwrap()
+                .replace_all(&text, free.to_string())
+                .into_owned();
         }
         text
     }
@@ -157,13 +161,15 @@ fn failures(page: &Page, script: &str, log: &str) -> Vec<String> {
         if of != number {
             (number, said) = (of, String::new());
         }
-        let (text, failed) = text.split_once('\u{1d}').map_or((text, None), |(text, code)| (text, Some(code)));
+        let (text, failed) =
+            text.split_once('\u{1d}').map_or((text, None), |(text, code)| (text, Some(code)));
         said += text;
         let Some((_, code)) = failed.and_then(|text| text.lines().next()?.split_once(' ')) else { continue };
         let (written, run) = (page.line(number), script.lines().nth(number - 1).unwrap_or_default().trim());
         let otherwise = if written == run { String::new() } else { format!("\n  run as: {run}") };
         let path = &page.path;
-        failures.push(format!("{path}:{number}: `{written}` ended with {code}:{otherwise}\n{}", end_of(&said)));
+        failures
+            .push(format!("{path}:{number}: `{written}` ended with {code}:{otherwise}\n{}", end_of(&said)));
     }
     failures
 }

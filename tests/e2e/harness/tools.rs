@@ -70,7 +70,11 @@ pub(crate) fn npm() -> Command {
 #[track_caller]
 pub(crate) fn npm_settings() -> [(&'static str, OsString); 4] {
     let folder = cache().join("npm");
-    assert!(folder.join("key").is_file(), "the npm packages are not at {}: run tests/setup", folder.display());
+    assert!(
+        folder.join("key").is_file(),
+        "the npm packages are not at {}: run tests/setup",
+        folder.display()
+    );
     let yes = || OsString::from("true");
     let no = || OsString::from("false");
     [
