@@ -52,6 +52,7 @@ fn what_we_are_said_to_say_is_what_we_say() {
     // A text over several lines is one.
     let source = Regex::new(r"\\\n\s*").unwrap().replace_all(&source, "").into_owned();
     let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let quoted = Regex::new("`([^`]+)`").unwrap();
     let (mut is_ours, mut count) = (false, 0);
     for line in page.lines() {
         let Some(cell) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else { continue };
@@ -59,9 +60,7 @@ fn what_we_are_said_to_say_is_what_we_say() {
             is_ours = cell.starts_with("what we say");
             continue;
         }
-        for (_, [text]) in
-            Regex::new("`([^`]+)`").unwrap().captures_iter(cell).filter(|_| is_ours).map(|it| it.extract())
-        {
+        for (_, [text]) in quoted.captures_iter(cell).filter(|_| is_ours).map(|it| it.extract()) {
             count += 1;
             for part in
                 text.split('…').map(|part| part.trim_matches([' ', ','])).filter(|part| !part.is_empty())

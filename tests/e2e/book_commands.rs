@@ -104,6 +104,7 @@ fn all_blocks_say_what_they_are() {
         "zig",
         "go",
         "ts",
+        "diff",
         "dockerfile",
         "capnp",
     ];

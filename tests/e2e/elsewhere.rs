@@ -207,8 +207,7 @@ impl Server {
         let mut merged = Command::new("sh");
         merged.arg("-c").args(shell).args(command.get_args()).current_dir(command.get_current_dir().unwrap());
         merged.envs(command.get_envs().map(|(name, value)| (name, value.unwrap_or(OsStr::new("")))));
-        let mut child =
-            merged.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().expect("sh starts");
+        let mut child = merged.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         while output.read_line(&mut said).unwrap() > 0 {
