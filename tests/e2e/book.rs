@@ -42,6 +42,39 @@ fn the_readmes_links_lead_somewhere() {
     }
 }
 
+#[test]
+fn what_we_are_said_to_say_is_what_we_say() {
+    let source: String = ["core/src", "cli/src", "cargo-plugin/src"]
+        .into_iter()
+        .flat_map(|folder| files(&root().join(folder)))
+        .map(|file| fs::read_to_string(file).unwrap())
+        .collect();
+    // A text over several lines is one.
+    let source = Regex::new(r"\\\n\s*").unwrap().replace_all(&source, "").into_owned();
+    let page = fs::read_to_string(root().join("docs/troubleshooting.md")).unwrap();
+    let quoted = Regex::new("`([^`]+)`").unwrap();
+    let (mut is_ours, mut count) = (false, 0);
+    for line in page.lines() {
+        let Some(cell) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else { continue };
+        if cell.starts_with("what ") {
+            is_ours = cell.starts_with("what we say");
+            continue;
+        }
+        for (_, [text]) in quoted.captures_iter(cell).filter(|_| is_ours).map(|it| it.extract()) {
+            count += 1;
+            for part in
+                text.split('…').map(|part| part.trim_matches([' ', ','])).filter(|part| !part.is_empty())
+            {
+                assert!(
+                    source.contains(part),
+                    "docs/troubleshooting.md has us say `{text}`, and nothing says `{part}`"
+                );
+            }
+        }
+    }
+    assert!(count > 20, "{count} texts of ours in docs/troubleshooting.md");
+}
+
 /// A link in Markdown.
 fn link() -> Regex {
     Regex::new(r"\]\(([^)\s]+)\)").unwrap()

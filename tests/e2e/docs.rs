@@ -32,7 +32,7 @@ fn assert_generated(path: &str, text: &str) {
 
 /// The same for the parts of a page that stand between `<!-- NAME -->` and `<!-- end of NAME -->`.
 #[track_caller]
-fn assert_parts_generated(page: &str, parts: &[(&str, String)]) {
+pub(crate) fn assert_parts_generated(page: &str, parts: &[(&str, String)]) {
     let mut text = read(page);
     for (name, part) in parts {
         let (start, end) = (format!("<!-- {name} -->\n"), format!("<!-- end of {name} -->\n"));

@@ -240,7 +240,7 @@ fn a_treemap_is_zoomed_by_mouse_and_keys() {
         await page.until('document.querySelector("output").textContent.startsWith("1 found")');
         const found = await page.value('[...document.querySelectorAll(".found")].map((it) => it.title)');
         return { states, found };"#;
-    let seen = Browser::run(&folder.path("size.html"), script);
+    let seen = Browser::run(folder.path("size.html"), script);
     let [whole, code, globset] = seen["states"].as_array().unwrap().as_slice() else { panic!("{seen}") };
     let total = report["total"].as_u64().unwrap();
     assert_eq!(

@@ -1,9 +1,10 @@
 // A page in a browser, by WebDriver (https://www.w3.org/TR/webdriver2/): what is needed of it.
 import { spawn } from "node:child_process";
+import { writeFile } from "node:fs/promises";
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const [, driverPath, binary, profile, file, script] = process.argv;
+const [, driverPath, binary, profile, place, script] = process.argv;
 const args = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
   "--disable-background-networking", "--disable-component-update", "--window-size=1200,800",
   `--user-data-dir=${profile}`];
@@ -45,6 +46,15 @@ const page = {
     const actions = [move, { type: "pointerDown", button: 0 }, { type: "pointerUp", button: 0 }];
     await session("/actions", { actions: [{ type: "pointer", id: "mouse", actions }] });
   },
+  // Chooses a file of this machine in the input that a selector finds, as its dialogue does.
+  async choose(selector, path) {
+    const found = await session("/element", { using: "css selector", value: selector });
+    await session(`/element/${Object.values(found)[0]}/value`, { text: path });
+  },
+  // Writes a picture of what is seen, PNG.
+  async screenshot(path) {
+    await writeFile(path, Buffer.from(await ask("GET", `/${sessionId}/screenshot`), "base64"));
+  },
   // Keys of the keyboard, one after the other.
   async keys(...keys) {
     const actions = keys.flatMap((value) => [{ type: "keyDown", value }, { type: "keyUp", value }]);
@@ -52,7 +62,7 @@ const page = {
   },
 };
 try {
-  await session("/url", { url: pathToFileURL(file).href });
+  await session("/url", { url: place.startsWith("http://") ? place : pathToFileURL(place).href });
   const run = Object.getPrototypeOf(async () => {}).constructor("page", script);
   process.stdout.write(JSON.stringify(await run(page)));
 } finally {

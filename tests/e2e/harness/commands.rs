@@ -29,7 +29,7 @@ pub(crate) fn cargo() -> Command {
 
 /// Takes away what is set for the tests themselves: it says nothing about the crates that they build, and build
 /// scripts that look at it run again.
-fn forget_this_test(command: &mut Command) {
+pub(crate) fn forget_this_test(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
         if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_"].iter().any(|it| text.starts_with(it)) {

@@ -62,6 +62,39 @@ pub(crate) fn postgres(name: &str) -> PathBuf {
     found.pop().unwrap_or_else(|| panic!("PostgreSQL's {name} is not installed: run tests/setup"))
 }
 
+/// `go`.
+#[track_caller]
+pub(crate) fn go() -> PathBuf {
+    cached(&cache().join("go/go/bin/go"), "Go")
+}
+
+/// npm, which takes packages from the cache that `tests/setup` has filled, and from nowhere else.
+#[track_caller]
+pub(crate) fn npm() -> Command {
+    let mut command = Command::new(program("npm"));
+    command.envs(npm_settings());
+    command
+}
+
+/// What keeps npm offline, as environment variables.
+#[track_caller]
+pub(crate) fn npm_settings() -> [(&'static str, OsString); 4] {
+    let folder = cache().join("npm");
+    assert!(
+        folder.join("key").is_file(),
+        "the npm packages are not at {}: run tests/setup",
+        folder.display()
+    );
+    let yes = || OsString::from("true");
+    let no = || OsString::from("false");
+    [
+        ("npm_config_cache", folder.into()),
+        ("npm_config_offline", yes()),
+        ("npm_config_audit", no()),
+        ("npm_config_update_notifier", no()),
+    ]
+}
+
 /// A checker from PyPI (`tests/requirements.txt`): `check-jsonschema`, `kubernetes-validate` or `zizmor`.
 #[track_caller]
 pub(crate) fn python_checker(name: &str) -> Command {
