@@ -44,13 +44,13 @@ impl K8s {
 pub(super) fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>, Failure> {
     let selected = resolve(request)?;
     let programs = Programs::of(request)?;
-    if let (Some(image), [_, _, ..]) = (image, selected.as_slice()) {
-        if selected.iter().all(|program| expanded(image, &program.project) == image) {
-            let message = format!(
-                "`{image}` can be the image of one program: write {{bin}} in it, or choose one with --bin"
-            );
-            return Err(Error::Usage(message).into());
-        }
+    if let (Some(image), [_, _, ..]) = (image, selected.as_slice())
+        && selected.iter().all(|program| expanded(image, &program.project) == image)
+    {
+        let message = format!(
+            "`{image}` can be the image of one program: write {{bin}} in it, or choose one with --bin"
+        );
+        return Err(Error::Usage(message).into());
     }
     let workload = |program: Resolved| {
         let Resolved { project, plan, .. } = &program;

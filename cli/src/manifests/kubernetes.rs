@@ -27,7 +27,7 @@ pub struct KubernetesArgs {
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
     /// The runtime in containerd's configuration that has a Wasm shim, as wasmtime, wasm or spin
-    #[arg(long, value_name = "NAME", default_value = "wasmtime")]
+    #[arg(long, value_name = "NAME", default_value = "wasmtime", value_parser = runtime_class_name)]
     pub handler: String,
     /// The name of the RuntimeClass (default: the handler's)
     #[arg(long, value_name = "NAME", value_parser = runtime_class_name)]
