@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use wasm_oci::doctor::tool::{Said, answer};
 use wasm_oci::doctor::{Finding, Probe};
 
-use crate::args::CargoArgs;
 use crate::cargo::c::choice::Choice;
 use crate::cargo::c::toolchain::Toolchain as CToolchain;
 use crate::cargo::cargo_config::CargoConfig;
@@ -21,13 +20,9 @@ const OLDEST: (u32, u32) = (1, 78);
 
 const INSTALL_RUST: &str = "install Rust: https://rustup.rs";
 
-/// The probes of what crates are built with.
+/// The probes of what crates are built with: for this target, and with C compiled by what is chosen.
 #[must_use]
-pub fn build_probes(env: &CargoEnv, args: &CargoArgs) -> Vec<Probe> {
-    let target: WasiTarget =
-        args.compilation.target.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
-    let choice: Choice =
-        args.compilation.c_compiler.as_deref().and_then(|name| name.parse().ok()).unwrap_or_default();
+pub fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Vec<Probe> {
     let (of_rust, of_cargo, of_c) = (env.clone(), env.clone(), env.clone());
     vec![
         Probe::new("rust", move || rust(&of_rust, target)),

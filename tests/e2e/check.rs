@@ -196,6 +196,13 @@ fn add_written(images: &mut Images) {
         let command = json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
         written.push(image(&config("wasi", "wasm", &command, &[]), &[layer]), to);
     });
+    images.add("bare-under-a-config-of-another-type", |module, to| {
+        let layer = written.blob(WASM, module);
+        let command = json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
+        let config = config("wasi", "wasm", &command, &[]);
+        let config = written.document("application/vnd.wasm.config.v1+json", &config);
+        written.push(written.manifest(config, &[layer]), to);
+    });
     images.add("config-of-another-type", |module, to| {
         let layer = written.blob(TAR, &tar("app.wasm", module));
         let config = config("wasi", "wasm", &command, &[&layer["digest"]]);

@@ -2,8 +2,10 @@
 
 use clap::Args;
 use wasm_oci::args::OutputArgs;
-use wasm_oci::connection::RegistryArgs;
+use wasm_oci::connection::{Connections, RegistryArgs};
 use wasm_oci::doctor::{DoctorArgs, examine, probes, show};
+use wasm_oci::env_vars;
+use wasm_oci::settings::Settings;
 use wasm_oci::shell::Shell;
 use wasm_oci_core::image::Reference;
 
@@ -11,7 +13,7 @@ use crate::args::CargoArgs;
 use crate::cargo::env::CargoEnv;
 use crate::doctor::build_probes;
 use crate::failure::Failure;
-use crate::stages::{Request, resolve};
+use crate::stages::{Request, Resolved, resolve};
 
 /// Say what of this machine crates are built with, and images pushed and run, and what to do about what is missing
 ///
@@ -31,32 +33,47 @@ pub(super) struct Doctor {
 impl Doctor {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
         let env = CargoEnv::from_process()?;
+        let programs = self.programs(output);
+        let given = || self.flags().over(env_vars::settings());
+        let settings = programs.first().map_or_else(given, |program| program.settings.clone());
         let repositories = match self.doctor.repository.clone() {
             Some(repository) => vec![repository],
-            None => self.repositories(output),
+            None => repositories(programs),
         };
-        let connections = self.registry.connections(shell)?;
-        let mut all = build_probes(&env, &self.cargo);
+        let connections = Connections::new(&self.registry, &settings, shell)?;
+        // What makes no sense is said when something is built.
+        let target = settings.target.and_then(|name| name.parse().ok()).unwrap_or_default();
+        let choice = settings.c_compiler.and_then(|name| name.parse().ok()).unwrap_or_default();
+        let mut all = build_probes(&env, target, choice);
         all.extend(probes(repositories, &connections));
         Ok(show(&examine(all), self.doctor.json, shell)?)
     }
 
-    /// Where the crate's programs are pushed to, one of each registry. Outside of a crate, and where cargo is missing or
-    /// doesn't understand it, that is nowhere: to build says more about it.
-    fn repositories(&self, output: &OutputArgs) -> Vec<Reference> {
+    /// What the flags set.
+    fn flags(&self) -> Settings {
+        self.registry.settings().over(self.cargo.settings())
+    }
+
+    /// The crate's programs with their settings. Outside of a crate, and where cargo is missing or doesn't understand it,
+    /// there are none: to build says more about it.
+    fn programs(&self, output: &OutputArgs) -> Vec<Resolved> {
         let mut selection = self.cargo.selection(output);
         // Nothing is fetched to look around.
         selection.offline = true;
-        let flags = self.registry.settings().over(self.cargo.settings());
+        let flags = self.flags();
         let request =
             Request { selection, flags, layout: None, enforce_budget: false, json: false, no_cache: true };
-        let plans = resolve(&request).unwrap_or_default();
-        let mut repositories: Vec<Reference> = Vec::new();
-        for repository in plans.into_iter().filter_map(|program| program.plan.repository) {
-            if !repositories.iter().any(|known| known.registry() == repository.registry()) {
-                repositories.push(repository);
-            }
-        }
-        repositories
+        resolve(&request).unwrap_or_default()
     }
+}
+
+/// Where programs are pushed to, one of each registry.
+fn repositories(programs: Vec<Resolved>) -> Vec<Reference> {
+    let mut repositories: Vec<Reference> = Vec::new();
+    for repository in programs.into_iter().filter_map(|program| program.plan.repository) {
+        if !repositories.iter().any(|known| known.registry() == repository.registry()) {
+            repositories.push(repository);
+        }
+    }
+    repositories
 }
