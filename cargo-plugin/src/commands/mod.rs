@@ -1,6 +1,7 @@
 //! The subcommands of `cargo wasm-oci`, a file each.
 
 mod build;
+mod completions;
 mod exec;
 mod push;
 mod run;
@@ -16,7 +17,8 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use wasm_oci::args::OutputArgs;
-use wasm_oci::commands::{login, logout};
+use wasm_oci::commands::completions::Completions;
+use wasm_oci::commands::{login, logout, man};
 use wasm_oci::shell::Shell;
 
 use crate::failure::Failure;
@@ -54,6 +56,12 @@ fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     args
 }
 
+/// The arguments as those of a program of its own, which it also is: what is made for the name `cargo` would be taken for
+/// cargo's.
+fn program() -> clap::Command {
+    Cli::augment_args(clap::Command::new("cargo-wasm-oci"))
+}
+
 /// Build Rust programs into WebAssembly container images that run everywhere
 #[derive(Debug, Args)]
 #[command(version, arg_required_else_help = true)]
@@ -83,6 +91,8 @@ enum Command {
     Login(login::Login),
     Logout(logout::Logout),
     Schema(schema::Schema),
+    Completions(Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -105,6 +115,10 @@ impl Cli {
             Command::Login(login) => Ok(login.run(shell).map(|()| 0)?),
             Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
             Command::Schema(schema) => schema.run(shell).map(|()| 0),
+            Command::Completions(completions) => {
+                Ok(completions.run(program(), completions::after_cargo, shell).map(|()| 0)?)
+            }
+            Command::Man(man) => Ok(man.run(program().bin_name("cargo wasm-oci"), shell).map(|()| 0)?),
         }
     }
 }

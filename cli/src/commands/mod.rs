@@ -1,5 +1,6 @@
 //! The subcommands of `wasm-oci`, a file each.
 
+pub mod completions;
 mod convert;
 mod copy;
 mod delete;
@@ -7,6 +8,7 @@ mod destination;
 pub mod inspect;
 pub mod login;
 pub mod logout;
+pub mod man;
 mod optimize;
 mod pack;
 mod pull;
@@ -19,7 +21,7 @@ mod tags;
 mod test;
 mod validate;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{Location, load_wasm};
@@ -63,6 +65,8 @@ enum Command {
     Size(size::Size),
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -89,6 +93,8 @@ impl Cli {
             Command::Size(size) => size.run(shell).map(|()| 0),
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
+            Command::Completions(completions) => completions.run(Cli::command(), |_| "", shell).map(|()| 0),
+            Command::Man(man) => man.run(Cli::command(), shell).map(|()| 0),
         }
     }
 }
