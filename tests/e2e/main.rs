@@ -1,10 +1,12 @@
 //! Both commands, from end to end, against real components.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
+mod action;
 mod bad_input;
 mod book;
 mod c_code;
 mod cargo;
+mod completions;
 mod components;
 mod consumers;
 mod docs;
@@ -17,6 +19,7 @@ mod optimizing;
 mod real_crates;
 mod reference;
 mod registry;
+mod release;
 mod running;
 mod runtimes;
 mod serve;
