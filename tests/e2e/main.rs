@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod audience;
+mod action;
 mod bad_input;
 mod book;
 mod book_commands;
 mod c_code;
 mod cargo;
 mod check;
+mod completions;
 mod components;
 mod compose;
 mod consumers;
@@ -26,6 +28,7 @@ mod optimizing;
 mod real_crates;
 mod reference;
 mod registry;
+mod release;
 mod running;
 mod runtimes;
 mod serve;

@@ -4,6 +4,7 @@ mod build;
 mod compose;
 mod check;
 mod doctor;
+mod completions;
 mod exec;
 mod k8s;
 mod publish;
@@ -22,7 +23,8 @@ use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 use wasm_oci::args::OutputArgs;
-use wasm_oci::commands::{login, logout};
+use wasm_oci::commands::completions::Completions;
+use wasm_oci::commands::{login, logout, man};
 use wasm_oci::shell::Shell;
 
 use crate::failure::Failure;
@@ -60,6 +62,12 @@ fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     args
 }
 
+/// The arguments as those of a program of its own, which it also is: what is made for the name `cargo` would be taken for
+/// cargo's.
+fn program() -> clap::Command {
+    Cli::augment_args(clap::Command::new("cargo-wasm-oci"))
+}
+
 /// Build Rust programs into WebAssembly container images that run everywhere
 #[derive(Debug, Args)]
 #[command(version, arg_required_else_help = true)]
@@ -94,6 +102,8 @@ enum Command {
     Logout(logout::Logout),
     Schema(schema::Schema),
     Doctor(doctor::Doctor),
+    Completions(Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -121,6 +131,10 @@ impl Cli {
             Command::Logout(logout) => Ok(logout.run(shell).map(|()| 0)?),
             Command::Schema(schema) => schema.run(shell).map(|()| 0),
             Command::Doctor(doctor) => doctor.run(&self.output, shell),
+            Command::Completions(completions) => {
+                Ok(completions.run(program(), completions::after_cargo, shell).map(|()| 0)?)
+            }
+            Command::Man(man) => Ok(man.run(program().bin_name("cargo wasm-oci"), shell).map(|()| 0)?),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The subcommands of `wasm-oci`, a file each.
 
 mod check;
+pub mod completions;
 mod convert;
 mod copy;
 mod delete;
@@ -10,6 +11,7 @@ pub mod inspect;
 mod k8s;
 pub mod login;
 pub mod logout;
+pub mod man;
 mod optimize;
 mod pack;
 mod pull;
@@ -22,7 +24,7 @@ mod tags;
 mod test;
 mod validate;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{Location, load_wasm};
@@ -69,6 +71,8 @@ enum Command {
     Validate(validate::Validate),
     Optimize(optimize::Optimize),
     Doctor(doctor::Doctor),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 impl Cli {
@@ -98,6 +102,8 @@ impl Cli {
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
             Command::Doctor(doctor) => doctor.run(shell),
+            Command::Completions(completions) => completions.run(Cli::command(), |_| "", shell).map(|()| 0),
+            Command::Man(man) => man.run(Cli::command(), shell).map(|()| 0),
         }
     }
 }

@@ -1,0 +1,19 @@
+# An output of the action, of the messages about images: $output is its name. Of each program the first image counts,
+# which is that of the main format.
+include "images";
+
+def place: .reference // "oci:\(.layout):\(.tags[0])";
+def repository: (.reference // "") | split("@")[0] // "";
+
+main_images as $programs
+| $programs[0] as $first
+| {
+    digest: $first.digest,
+    image: ($first | place),
+    images: ($programs | map(place) | join("\n")),
+    tags: ($first | repository as $repository | .tags
+        | map(if $repository == "" then . else "\($repository):\(.)" end) | join("\n")),
+    size: $first.size,
+    metadata: tojson,
+    repository: ($first | repository),
+  }[$output]

@@ -1,0 +1,144 @@
+//! How the action comes to wasm-oci.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use super::runner::{Job, Outcome};
+use super::{MAIN, MANIFEST, write};
+use crate::harness::Run;
+use crate::release::{releases, version};
+
+/// What the step that looks for wasm-oci says.
+fn found(job: &Job, version: &str) -> BTreeMap<String, String> {
+    let done = job.run_until(&[("version", version)], "Install wasm-oci").success();
+    done.steps["find"].clone()
+}
+
+fn git(folder: &Path, args: &[&str]) -> String {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"])
+        .args(args);
+    Run::of(git.current_dir(folder)).success().stdout.trim().to_owned()
+}
+
+#[test]
+fn what_is_installed_is_used() {
+    assert_eq!(found(&Job::new(), "")["from"], "path");
+    assert_eq!(found(&Job::new(), &format!("v{}", version()))["from"], "path");
+    let other = found(&Job::new(), "9.8.7");
+    assert_eq!((other["from"].as_str(), other["version"].as_str()), ("release", "9.8.7"));
+    let wrong = Job::new().run(&[("version", "latest")]);
+    assert_eq!(wrong.failed, Some(("Look for wasm-oci".to_owned(), 1)), "{}", wrong.log);
+}
+
+/// Only what was released is taken for the release: a branch's head may be anything, though its version is the same.
+#[test]
+fn the_actions_own_ref_says_whether_it_is_a_release() {
+    let server = tempfile::tempdir().unwrap();
+    let repository = server.path().join("some/fork");
+    fs::create_dir_all(&repository).unwrap();
+    git(&repository, &["init", "--quiet"]);
+    let commit = |message: &str| {
+        git(&repository, &["commit", "--quiet", "--allow-empty", "--message", message]);
+        git(&repository, &["rev-parse", "HEAD"])
+    };
+    let released = commit("release");
+    let tag = format!("v{}", version());
+    git(&repository, &["tag", "--annotate", "--message", "release", &tag]);
+    git(&repository, &["tag", "v0", &released]);
+    let later = commit("later");
+    let of_ref = |name: &str| {
+        let job = Job::without_programs()
+            .with_env("GITHUB_SERVER_URL", format_args!("file://{}", server.path().display()))
+            .with_env("TEST_ACTION_REPOSITORY", "some/fork")
+            .with_env("TEST_ACTION_REF", name);
+        found(&job, "")
+    };
+    for name in [tag.as_str(), "v0", released.as_str()] {
+        assert_eq!(of_ref(name)["from"], "release", "{name}");
+    }
+    for name in ["main", later.as_str(), "", "none", "--upload-pack=touch pwned"] {
+        assert_eq!(of_ref(name)["from"], "source", "{name}");
+    }
+    // What is built from sources is kept by what they are.
+    let job = Job::without_programs();
+    let done = job.run_until(&[], "Install wasm-oci").success();
+    let kept = done.given("Restore wasm-oci as it was built from these sources");
+    assert_eq!(kept["path"], done.steps["find"]["folder"]);
+    assert!(kept["key"].starts_with(&format!("wasm-oci-{}-", version())), "{kept:?}");
+    let uncached = job.run_until(&[("cache", "false")], "Install wasm-oci").success();
+    assert!(uncached.used.is_empty());
+}
+
+/// A job on a machine without wasm-oci, and releases in `folder`, which has `v0.1.0` and so on.
+fn job_with_releases(folder: &Path, server: &Path) -> Job {
+    let repository = server.join("a/b");
+    fs::create_dir_all(&repository).unwrap();
+    git(&repository, &["init", "--quiet"]);
+    git(&repository, &["commit", "--quiet", "--allow-empty", "--message", "release"]);
+    git(&repository, &["tag", &format!("v{}", version())]);
+    let job = Job::without_programs()
+        .with_env("GITHUB_SERVER_URL", format_args!("file://{}", server.display()))
+        .with_env("TEST_ACTION_REPOSITORY", "a/b")
+        .with_env("TEST_ACTION_REF", format_args!("v{}", version()))
+        .with_env("WASM_OCI_RELEASES", format_args!("file://{}", folder.display()))
+        .with_env("CARGO_NET_OFFLINE", "true");
+    write(&job.folder("workspace"), &[("Cargo.toml", MANIFEST), ("src/main.rs", MAIN)]);
+    job
+}
+
+fn installation_failed(done: &Outcome) {
+    assert_eq!(done.failed.as_ref().map(|(step, _)| step.as_str()), Some("Install wasm-oci"), "{}", done.log);
+}
+
+#[test]
+fn a_release_is_downloaded_and_checked() {
+    let server = tempfile::tempdir().unwrap();
+    let job = job_with_releases(releases(), server.path());
+    let inputs = [("push", "false"), ("test", "false")];
+    let done = job.run(&inputs).success();
+    assert!(done.output("image").starts_with("oci:"));
+    let folder = done.steps["find"]["folder"].clone();
+    assert!(Path::new(&folder).join("bin/cargo-wasm-oci").is_file());
+    assert!(folder.starts_with(job.folder("tools").to_str().unwrap()), "{folder}");
+    // Machines that are used again have it.
+    let again = job.run(&inputs).success();
+    assert!(again.log.contains(&format!("wasm-oci {} is in {folder}", version())), "{}", again.log);
+}
+
+#[test]
+fn an_archive_with_another_checksum_is_not_run() {
+    let server = tempfile::tempdir().unwrap();
+    let folder = server.path().join("releases");
+    let of_version = folder.join(format!("v{}", version()));
+    fs::create_dir_all(&of_version).unwrap();
+    for entry in fs::read_dir(releases().join(format!("v{}", version()))).unwrap() {
+        let path = entry.unwrap().path();
+        let mut content = fs::read(&path).unwrap();
+        if path.ends_with("SHA256SUMS") {
+            let sums = String::from_utf8(content).unwrap();
+            let wrong = |line: &str| format!("{}{}\n", "0".repeat(64), &line[64..]);
+            content = sums.lines().map(wrong).collect::<String>().into_bytes();
+        }
+        fs::write(of_version.join(path.file_name().unwrap()), content).unwrap();
+    }
+    let job = job_with_releases(&folder, server.path());
+    let done = job.run(&[("push", "false")]);
+    installation_failed(&done);
+    assert!(done.log.contains("is not what SHA256SUMS of"), "{}", done.log);
+    assert!(!done.log.contains("so that it is built here"), "{}", done.log);
+    assert!(!Path::new(&done.steps["find"]["folder"]).join("bin/cargo-wasm-oci").exists());
+}
+
+#[test]
+fn what_is_not_released_for_this_machine_is_built() {
+    let server = tempfile::tempdir().unwrap();
+    let job = job_with_releases(Path::new("/nowhere"), server.path());
+    let done = job.run(&[("version", "9.8.7"), ("push", "false")]);
+    // There is no such version to build, either, and no network to look for it.
+    installation_failed(&done);
+    assert!(done.log.contains("there is no release of wasm-oci 9.8.7 for this machine"), "{}", done.log);
+    assert!(done.log.contains("cargo-wasm-oci"), "{}", done.log);
+}
