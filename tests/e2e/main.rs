@@ -17,6 +17,7 @@ mod optimizing;
 mod real_crates;
 mod reference;
 mod registry;
+mod resting;
 mod running;
 mod runtimes;
 mod serve;
