@@ -110,7 +110,7 @@ fn is_temporary(name: &str) -> bool {
 }
 
 /// The files in cargo's dep-info: `made: of these\ files`.
-fn listed_files(text: &str) -> Vec<PathBuf> {
+pub(crate) fn listed_files(text: &str) -> Vec<PathBuf> {
     let Some((_, list)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
         return Vec::new();
     };

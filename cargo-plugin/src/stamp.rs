@@ -4,13 +4,14 @@
 //! while everything that it names is there.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use wasm_oci::files::write;
 use wasm_oci::pipeline::{Packed, Sizes, TaggedImage};
 use wasm_oci_core::image::{Descriptor, Digest, Format, Tag};
 use wasm_oci_core::store::Layout;
+
+use crate::cargo::file_state::FileState;
 
 /// A record of what was made for one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -24,12 +25,10 @@ pub struct Stamp {
     pub images: Vec<StampedImage>,
 }
 
-/// A module's file, as cargo itself tells one that has changed from one that has not.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A module's file, and what was in it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct ModuleFile {
-    path: PathBuf,
-    modified: Option<SystemTime>,
-    length: u64,
+    state: FileState,
     digest: Digest,
 }
 
@@ -48,7 +47,7 @@ impl Stamp {
     #[must_use]
     pub fn new(path: &Path, module: Digest, fingerprint: Digest, layout: &Path, packed: &Packed) -> Stamp {
         let images = packed.images.iter().map(StampedImage::of).collect();
-        let module = ModuleFile::of(path, module);
+        let module = ModuleFile { state: FileState::of(path), digest: module };
         Stamp { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
     }
 
@@ -62,8 +61,8 @@ impl Stamp {
     /// read than all the rest of a build that has nothing to do.
     #[must_use]
     pub fn digest_of(&self, path: &Path) -> Option<Digest> {
-        let known = self.module.modified.is_some() && self.module == ModuleFile::of(path, self.module.digest);
-        known.then_some(self.module.digest)
+        let ModuleFile { state, digest } = &self.module;
+        (state.exists() && FileState::of(path) == *state).then_some(*digest)
     }
 
     /// Whether the record is of the same inputs, and all that it names is in `layout`.
@@ -83,14 +82,6 @@ impl Stamp {
         if let Ok(json) = serde_json::to_vec(self) {
             write(file, &json).ok();
         }
-    }
-}
-
-impl ModuleFile {
-    fn of(path: &Path, digest: Digest) -> ModuleFile {
-        let metadata = std::fs::metadata(path).ok();
-        let modified = metadata.as_ref().and_then(|metadata| metadata.modified().ok());
-        ModuleFile { path: path.to_owned(), modified, length: metadata.map_or(0, |it| it.len()), digest }
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use wasm_oci::commands::Cli;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = Cli::of(std::env::args_os());
     let shell = cli.output.shell();
     match cli.run(&shell) {
         Ok(code) => ExitCode::from(code),

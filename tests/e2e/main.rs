@@ -29,6 +29,7 @@ mod real_crates;
 mod reference;
 mod registry;
 mod release;
+mod resting;
 mod running;
 mod runtimes;
 mod serve;

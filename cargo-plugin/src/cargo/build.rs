@@ -1,14 +1,10 @@
 //! One `cargo build` for all targets that are meant, and the modules it makes.
 
 use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Command, Stdio},
     time::SystemTime,
 };
-
-use cargo_metadata::{Artifact, Message};
 
 use crate::cargo::{
     c::{choice::Choice, links, notes::Failures},
@@ -16,7 +12,9 @@ use crate::cargo::{
     env::CargoEnv,
     error::Error,
     folders,
+    inputs::{self, Place},
     memory::{self, Memory, Request},
+    messages::{Messages, Modules, TargetId},
     profile,
     project::{Project, TargetKind, Workspace, ask_cargo, default_target_args},
     remap::{self, Remap},
@@ -24,6 +22,7 @@ use crate::cargo::{
     selection::Selection,
     target::WasiTarget,
     toolchain::{self, Toolchain},
+    verdict::{self, Verdict},
 };
 
 /// The settings of ours that decide how cargo builds. They may stand in the manifest.
@@ -50,10 +49,12 @@ pub enum Event<'a> {
         /// The command.
         command: &'a str,
     },
-    /// cargo has started to build. It may do so a second time.
+    /// cargo has started to build, or is about to be found needless. It may do so a second time.
     Building,
-    /// A line of cargo's on stdout, in its `--message-format json`.
+    /// A line of cargo's on stdout, in its `--message-format json`. None where cargo was not started.
     CargoMessage(&'a str),
+    /// A line that cargo said on stderr, in colours, when that didn't go there by itself.
+    CargoSaid(&'a [u8]),
 }
 
 /// What a build has made.
@@ -81,15 +82,18 @@ pub struct BuiltProject<G> {
 }
 
 /// Builds what is selected. `settings` are asked for once it is known what that is; with them comes what the caller
-/// gives for each project, to have it back with the module.
+/// gives for each project, to have it back with the module. Unless it `may_rest`, cargo is started in any case.
 pub fn build<G, E: From<Error>>(
     env: &CargoEnv,
     selection: &Selection,
+    may_rest: bool,
     settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
     observe: &mut dyn FnMut(Event<'_>),
 ) -> Result<Built<G>, E> {
     let config = &CargoConfig::load(env, &selection.config);
-    let context = Context { env, config, selection };
+    // With `-v`, cargo tells of every unit.
+    let may_rest = may_rest && selection.verbose == 0;
+    let context = Context { env, config, selection, may_rest };
     match context.build_from_memory(&settings, observe)? {
         Some(built) => Ok(built),
         None => context.build_afresh(&settings, observe),
@@ -102,6 +106,7 @@ struct Context<'a> {
     env: &'a CargoEnv,
     config: &'a CargoConfig,
     selection: &'a Selection,
+    may_rest: bool,
 }
 
 /// All that is known before cargo builds.
@@ -119,7 +124,7 @@ impl Context<'_> {
         settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Option<Built<G>>, E> {
-        let Self { env, config, selection } = self;
+        let Self { env, config, selection, .. } = self;
         let recall = || {
             let request = Request::new(env, selection);
             Memory::recall(request, &memory::target_dirs(env, config, selection), config)
@@ -139,7 +144,7 @@ impl Context<'_> {
         settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Built<G>, E> {
-        let Self { env, config, selection } = self;
+        let Self { env, config, selection, .. } = self;
         let start = SystemTime::now();
         let metadata = ask_cargo(env, selection)?;
         let plan = self.plan(&metadata, settings)?;
@@ -184,20 +189,86 @@ impl Context<'_> {
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcome<G>, Error> {
         let folders = folders::all(self.env, self.config, &plan.workspace, toolchain, commit);
-        let child = self.command(&plan, toolchain, &folders).spawn();
+        let modules = match self.place(&plan, toolchain) {
+            Some(place) => self.modules_if_needed(&plan, place, &folders, observe)?,
+            None => self.start(&plan, self.command(&plan, toolchain, &folders), observe)?.modules,
+        };
+        Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
+    }
+
+    /// Where cargo may be left alone when it would find nothing to do.
+    fn place<'p, G>(&'p self, plan: &'p Plan<G>, toolchain: &'p Toolchain) -> Option<Place<'p>> {
+        let Self { env, config, selection, may_rest } = *self;
+        let target = plan.settings.target;
+        let place = Place { env, config, selection, workspace: &plan.workspace, toolchain, target };
+        (may_rest && inputs::is_ordinary(place)).then_some(place)
+    }
+
+    /// The modules, from cargo unless it is certain what it would say. What makes it certain is in [`verdict`].
+    fn modules_if_needed<G>(
+        self,
+        plan: &Plan<G>,
+        place: Place<'_>,
+        folders: &[Remap],
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Modules, Error> {
+        let target_dir = plan.workspace.target_dir();
+        let command = self.command(plan, place.toolchain, folders);
+        let digest = verdict::digest(&command);
+        let known = Verdict::recall(digest, target_dir);
+        if known.as_ref().is_some_and(Verdict::is_confirmed) {
+            observe(Event::Building);
+        }
+        let known = known.filter(Verdict::holds);
+        if let Some(known) = known.as_ref().filter(|known| known.is_confirmed()) {
+            return Ok(known.modules().iter().map(resting).collect());
+        }
+        let start = SystemTime::now();
+        let messages = match &known {
+            None => self.start(plan, command, observe)?,
+            Some(_) => self.start(plan, self.command_to_be_heard(plan, place.toolchain, folders), observe)?,
+        };
+        let modules = messages.modules.iter().map(remembered).collect();
+        let built = messages.modules.values().map(|(wasm, _)| wasm.as_path());
+        if let Some(inputs) = inputs::of_build(place, &messages.units, &messages.scripts, built) {
+            let verdict = Verdict::new(digest, inputs, modules);
+            let verdict = match known.filter(|_| messages.is_fresh && messages.said_nothing) {
+                Some(before) => verdict.confirmed(&before, start),
+                None => verdict,
+            };
+            verdict.keep(target_dir);
+        }
+        Ok(messages.modules)
+    }
+
+    /// The same command, of which is heard what it says to the user, too.
+    fn command_to_be_heard<G>(self, plan: &Plan<G>, toolchain: &Toolchain, folders: &[Remap]) -> Command {
+        // Whoever shows it takes the colours out where none are wanted.
+        let selection = Selection { color: Some("always".to_owned()), ..self.selection.clone() };
+        let mut command = Context { selection: &selection, ..self }.command(plan, toolchain, folders);
+        command.stderr(Stdio::piped());
+        command
+    }
+
+    fn start<G>(
+        self,
+        plan: &Plan<G>,
+        mut command: Command,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Messages, Error> {
+        let child = command.spawn();
         let child =
             child.map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
         observe(Event::Building);
         let messages = Messages::read(child, observe)?;
-        if !messages.status.success() {
-            return Err(failure(&plan, messages));
+        match messages.status.success() {
+            true => Ok(messages),
+            false => Err(failure(plan, messages)),
         }
-        let modules = messages.modules;
-        Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
     }
 
     fn command<G>(self, plan: &Plan<G>, toolchain: &Toolchain, folders: &[Remap]) -> Command {
-        let Self { env, config, selection } = self;
+        let Self { env, config, selection, .. } = self;
         let sources = profile::Sources { env, config, manifest: plan.workspace.manifest() };
         let target = plan.settings.target;
         let users = rustflags::users(env, config, target, || toolchain.print_cfg(env, target));
@@ -218,54 +289,26 @@ impl Context<'_> {
     }
 }
 
-/// A target, as cargo names it.
-type TargetId = (String, TargetKind, String);
-
-/// Where the modules of targets are, and whether they were there already.
-type Modules = HashMap<TargetId, (PathBuf, bool)>;
-
-/// What cargo said of a build.
-struct Messages {
-    status: ExitStatus,
-    modules: Modules,
-    /// The `OUT_DIR` of build scripts that ended well.
-    scripts: Vec<PathBuf>,
+/// A module of which it is known that cargo would find it fresh.
+fn resting(module: &verdict::Module) -> (TargetId, (PathBuf, bool)) {
+    let verdict::Module { package_id, kind, target, wasm } = module.clone();
+    ((package_id, kind, target), (wasm, true))
 }
 
-impl Messages {
-    /// Reads until cargo is done.
-    fn read(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Self, Error> {
-        let (mut modules, mut scripts) = (Modules::new(), Vec::new());
-        let lines = child.stdout.take().into_iter().flat_map(|stdout| BufReader::new(stdout).lines());
-        for line in lines {
-            let line = line.map_err(Error::OutputUnreadable)?;
-            match serde_json::from_str(&line) {
-                Ok(Message::CompilerArtifact(artifact)) => modules.extend(module(artifact)),
-                Ok(Message::BuildScriptExecuted(script)) => scripts.push(script.out_dir.into()),
-                _ => {}
-            }
-            observe(Event::CargoMessage(&line));
-        }
-        let status = child.wait().map_err(Error::OutputUnreadable)?;
-        Ok(Self { status, modules, scripts })
-    }
+fn remembered(((package_id, kind, target), (wasm, _)): (&TargetId, &(PathBuf, bool))) -> verdict::Module {
+    let (package_id, target, wasm) = (package_id.clone(), target.clone(), wasm.clone());
+    verdict::Module { package_id, kind: *kind, target, wasm }
 }
 
 /// Why cargo's build failed, as far as cargo does not say it well.
 fn failure<G>(plan: &Plan<G>, messages: Messages) -> Error {
     let Settings { target, c_compiler, .. } = plan.settings;
     let folder = links::folder(plan.workspace.target_dir(), c_compiler);
-    match Failures::read(&folder, target, c_compiler, &messages.scripts) {
+    let ended: Vec<_> = messages.scripts.into_iter().map(|script| script.out_dir).collect();
+    match Failures::read(&folder, target, c_compiler, &ended) {
         Some(failures) => Error::CNotCompiled { failures },
         None => Error::CargoBuildFailed { status: messages.status },
     }
-}
-
-/// The module among what cargo has built. A bin's is the executable, a library's is among other files.
-fn module(artifact: Artifact) -> Option<(TargetId, (PathBuf, bool))> {
-    let kind = TargetKind::of(&artifact.target)?;
-    let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;
-    Some(((artifact.package_id.repr, kind, artifact.target.name), (wasm.into(), artifact.fresh)))
 }
 
 /// What cargo did with a plan.

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use wasm_oci::files::write;
 
-use crate::cargo::{env::CargoEnv, memory::FileState};
+use crate::cargo::{env::CargoEnv, file_state::FileState};
 
 /// A commit, and whether the files are as in it. Shown as its hash, with `-dirty` if they aren't.
 #[derive(Debug, Clone, PartialEq, Eq)]

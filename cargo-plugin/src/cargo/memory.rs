@@ -3,7 +3,7 @@
 //! It takes about as long as a `cargo build` that has nothing to do, which would be doubled. What it says depends on
 //!
 //! - the request: arguments, folder, variables;
-//! - files: manifests, cargo's configuration and cargo itself. All are looked at again (their time and size);
+//! - files: manifests, cargo's configuration and cargo itself. All are looked at again ([`FileState`]);
 //! - which manifests and source files there are. `cargo build` looks at that itself, and tells: it puts new members
 //!   into `Cargo.lock`, and names the bins and examples it builds.
 //!
@@ -15,18 +15,16 @@ use std::{
     hash::{DefaultHasher, Hash, Hasher},
     io,
     path::{Path, PathBuf},
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 
 use crate::cargo::{
-    cargo_config::CargoConfig, env::CargoEnv, project::Workspace, selection::Selection, toolchain::Toolchain,
+    cargo_config::CargoConfig, env::CargoEnv, file_state::FileState, project::Workspace,
+    selection::Selection, toolchain::Toolchain,
 };
-
-/// How far the times of files may lie behind the clock.
-const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 /// How many requests are remembered before all are forgotten.
 const LIMIT: usize = 64;
@@ -43,40 +41,20 @@ pub struct Memory {
     pub commit: Option<String>,
 }
 
-/// When a file was changed and how long it is, or that it isn't there.
-#[derive(Debug, PartialEq, Serialize, Deserialize)]
-pub struct FileState {
-    path: PathBuf,
-    found: Option<(SystemTime, u64)>,
-}
-
-impl FileState {
-    /// Its state now.
-    pub fn of(path: &Path) -> Self {
-        let found = fs::metadata(path).ok().and_then(|file| Some((file.modified().ok()?, file.len())));
-        Self { path: path.to_owned(), found }
-    }
-
-    /// Whether it still is in that state.
-    pub fn is_current(&self) -> bool {
-        Self::of(&self.path) == *self
-    }
-}
-
 impl Memory {
     /// What is remembered of this request, when no file has changed.
     pub fn recall(request: Request, target_dirs: &[PathBuf], config: &CargoConfig) -> Option<Self> {
         let paths = target_dirs.iter().map(|dir| file(dir, request));
         let text = paths.filter(|path| path.is_file()).find_map(|path| fs::read(path).ok())?;
         let memory: Self = serde_json::from_slice(&text).ok()?;
-        let is_known = |file: &Path| memory.files.iter().any(|known| known.path == file);
+        let is_known = |file: &Path| memory.files.iter().any(|known| known.path() == file);
         let is_current = memory.request == request && memory.files.iter().all(FileState::is_current);
         (is_current && config.files().all(is_known)).then_some(memory)
     }
 
     /// Whether the set of members is still the same, after a build.
     pub fn has_same_lock(&self) -> bool {
-        self.lock.found.is_some() && self.lock.is_current()
+        self.lock.exists() && self.lock.is_current()
     }
 
     /// What cargo said of the workspace in `root`, with the present state of the files that it depends on.
@@ -94,9 +72,8 @@ impl Memory {
     /// Writes it, unless a file has changed after `start`, or too shortly before:
     /// then cargo may have read what was in it earlier.
     pub fn keep(&self, target_dir: &Path, start: SystemTime) {
-        let is_old = |modified| start.duration_since(modified).is_ok_and(|age| age > CLOCK_TICK);
-        let mut states = self.files.iter().chain([&self.lock]).filter_map(|file| file.found);
-        if self.has_same_lock() && states.all(|(modified, _)| is_old(modified)) {
+        let mut states = self.files.iter().chain([&self.lock]);
+        if self.has_same_lock() && states.all(|file| file.is_settled(start)) {
             // In a folder that can't be written, it just takes longer the next time.
             self.write(target_dir).ok();
         }

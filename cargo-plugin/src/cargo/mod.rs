@@ -9,9 +9,12 @@ pub mod c;
 pub mod cargo_config;
 pub mod env;
 pub mod error;
+pub mod file_state;
 pub mod folders;
 pub mod git;
+pub mod inputs;
 pub mod memory;
+pub mod messages;
 pub mod profile;
 pub mod project;
 pub mod remap;
@@ -19,6 +22,7 @@ pub mod rustflags;
 pub mod selection;
 pub mod target;
 pub mod toolchain;
+pub mod verdict;
 
 #[cfg(test)]
 mod tests;

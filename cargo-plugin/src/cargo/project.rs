@@ -5,8 +5,9 @@ use std::{
     process::Stdio,
 };
 
-use cargo_metadata::{DependencyKind, Metadata, Package, Target};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, Package, Target};
 use fs_err as fs;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 use wasm_oci::settings::closest;
@@ -61,7 +62,7 @@ pub struct Project {
 }
 
 /// What kinds of target become a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TargetKind {
     /// A command, with `main`.
     Bin,
@@ -179,9 +180,18 @@ impl Workspace {
 
     /// The path dependencies of members, by name.
     pub(crate) fn path_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
-        let dependencies = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
-        let used = dependencies.filter(|dependency| dependency.kind != DependencyKind::Development);
-        used.filter_map(|dependency| {
+        self.dependencies(|dependency| dependency.kind != DependencyKind::Development)
+    }
+
+    /// The path dependencies of members, by name, those for tests included.
+    pub(crate) fn local_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
+        self.dependencies(|_| true)
+    }
+
+    fn dependencies(&self, is_meant: fn(&Dependency) -> bool) -> impl Iterator<Item = (&str, &Path)> {
+        let all = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
+        let meant = all.filter(move |dependency| is_meant(dependency));
+        meant.filter_map(|dependency| {
             Some((dependency.name.as_str(), dependency.path.as_ref()?.as_std_path()))
         })
     }

@@ -1,9 +1,6 @@
 //! Against the real cargo, in projects made on the spot.
 
-use std::{
-    ffi::OsString,
-    path::{Path, PathBuf},
-};
+use std::{ffi::OsString, path::PathBuf};
 
 use fs_err as fs;
 use tempfile::TempDir;
@@ -13,6 +10,7 @@ use crate::cargo::{
     c::choice::Choice,
     env::CargoEnv,
     error::Error,
+    file_state::CLOCK_TICK,
     project::{Project, Workspace},
     selection::Selection,
     target::WasiTarget,
@@ -22,6 +20,7 @@ mod building;
 mod flags;
 mod git;
 mod reproducible;
+mod resting;
 mod selecting;
 mod toolchain;
 
@@ -66,7 +65,8 @@ impl Sandbox {
 
     /// Builds in a folder of it, with no settings. Quick: without optimizing.
     fn build(&self, folder: &str, selection: Selection) -> Result<Built<()>, Error> {
-        self.build_with(folder, Selection { profile: Some("dev".into()), ..selection }, &mut |_| {})
+        let selection = Selection { profile: Some("dev".into()), quiet: true, ..selection };
+        self.build_with(folder, selection, &mut |_| {})
     }
 
     fn build_with(
@@ -82,23 +82,18 @@ impl Sandbox {
             c_compiler: Choice::default(),
         };
         let given = |_: &Workspace, projects: &[Project]| Ok((settings, vec![(); projects.len()]));
-        build::build(&self.env(folder), &Selection { quiet: true, ..selection }, given, observe)
+        build::build(&self.env(folder), &selection, true, given, observe)
     }
 
-    /// Makes the files look as if they had been there for long. Only then is anything remembered of them.
-    fn age(&self, folder: &Path) {
-        let then = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
-        for entry in fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
-            match entry.is_dir() {
-                true if entry.ends_with("target") => {}
-                true => self.age(&entry),
-                false => {
-                    let file = fs::File::options().append(true).open(&entry).expect("a file");
-                    file.set_modified(then).expect("writable");
-                }
-            }
-        }
+    /// Waits until a change of the files would show. Only then is anything remembered of them.
+    fn settle(&self) {
+        std::thread::sleep(2 * CLOCK_TICK);
     }
+}
+
+/// Without a word.
+fn quiet() -> Selection {
+    Selection { quiet: true, ..Selection::default() }
 }
 
 /// The smallest manifest.

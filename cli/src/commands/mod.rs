@@ -24,7 +24,9 @@ mod tags;
 mod test;
 mod validate;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use std::ffi::OsString;
+
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{Location, load_wasm};
@@ -49,7 +51,10 @@ pub struct Cli {
     command: Command,
 }
 
+// Only the arguments of the command that is meant are put together: all of them would take as long as a small module
+// runs.
 #[derive(Debug, Subcommand)]
+#[command(defer = true)]
 enum Command {
     Pack(pack::Pack),
     Push(Box<push::Push>),
@@ -76,6 +81,19 @@ enum Command {
 }
 
 impl Cli {
+    /// Understands the arguments, and ends the process where they make no sense or only ask for help.
+    #[must_use]
+    pub fn of(args: impl IntoIterator<Item = OsString>) -> Cli {
+        let args: Vec<OsString> = args.into_iter().collect();
+        Cli::try_parse_from(&args).unwrap_or_else(|_| {
+            // Help shows all commands, also those that parsing has not put together.
+            let mut command = Cli::command();
+            command.build();
+            let matches = command.get_matches_from(args);
+            Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+        })
+    }
+
     /// Does what was asked for, and returns the exit code.
     ///
     /// # Errors

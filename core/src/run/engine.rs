@@ -162,6 +162,11 @@ impl Engine {
 fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
+    // wasmtime finds its own way up the stack. Where it may be left out, tables for others would only have to be mapped
+    // and registered at each start, and those of a large module are large.
+    if !cfg!(windows) {
+        config.native_unwind_info(false);
+    }
     config
 }
 

@@ -1,6 +1,6 @@
 use fs_err as fs;
 
-use super::{Sandbox, built_names, manifest};
+use super::{Sandbox, built_names, manifest, quiet};
 use crate::cargo::{build::Event, error::Error, selection::Selection};
 
 fn app() -> Sandbox {
@@ -22,9 +22,9 @@ fn cdylib(name: &str) -> String {
 
 /// Builds twice, so that the next build goes by what is remembered.
 fn built_before(sandbox: &Sandbox) {
-    sandbox.age(&sandbox.root());
+    sandbox.settle();
     sandbox.build("", Selection::default()).expect("built");
-    sandbox.age(&sandbox.root());
+    sandbox.settle();
     sandbox.build("", Selection::default()).expect("built");
     assert!(is_remembered(sandbox));
 }
@@ -41,14 +41,14 @@ fn commands_and_libraries_become_modules() {
     sandbox.write("crates/reactor/src/lib.rs", "#[unsafe(no_mangle)] pub extern \"C\" fn f() {}");
     let mut lines = 0;
     let mut count = |event: Event<'_>| lines += usize::from(matches!(event, Event::CargoMessage(_)));
-    let built = sandbox.build_with("", Selection::default(), &mut count).expect("built");
+    let built = sandbox.build_with("", quiet(), &mut count).expect("built");
     assert_eq!(built_names(&built), ["app/app", "reactor/reactor"]);
     assert!(built.projects.iter().all(|it| !it.fresh));
     for module in &built.projects {
         assert!(fs::read(&module.wasm).expect("a file").starts_with(b"\0asm"));
     }
     assert_eq!(lines, 3, "two modules, and the end");
-    let again = sandbox.build_with("", Selection::default(), &mut |_| {}).expect("built");
+    let again = sandbox.build_with("", quiet(), &mut |_| {}).expect("built");
     assert!(again.projects.iter().all(|it| it.fresh));
 }
 
@@ -129,10 +129,10 @@ fn a_changed_manifest_is_noticed() {
 #[test]
 fn a_workspace_further_up_is_noticed() {
     let sandbox = Sandbox::new(&[("app/Cargo.toml", &manifest("app")), ("app/src/main.rs", "fn main() {}")]);
-    sandbox.age(&sandbox.root());
+    sandbox.settle();
     for _ in 0..2 {
         sandbox.build("app", Selection::default()).expect("built");
-        sandbox.age(&sandbox.root());
+        sandbox.settle();
     }
     sandbox.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"app\"]\n");
     let built = sandbox.build("app", Selection::default()).expect("built");

@@ -2,8 +2,8 @@ use std::path::Path;
 
 use fs_err as fs;
 
-use super::{Sandbox, manifest};
-use crate::cargo::{remap::leaked_paths, selection::Selection};
+use super::{Sandbox, manifest, quiet};
+use crate::cargo::remap::leaked_paths;
 
 /// A program with a member, a build script, a dependency in cargo's home and one beside the workspace: all can panic.
 fn project(folder: &str, home: &str) -> Sandbox {
@@ -57,8 +57,7 @@ fn code(module: &[u8]) -> Vec<&[u8]> {
 }
 
 fn built(sandbox: &Sandbox, folder: &str) -> Vec<u8> {
-    let built =
-        sandbox.build_with(&format!("{folder}/app"), Selection::default(), &mut |_| {}).expect("built");
+    let built = sandbox.build_with(&format!("{folder}/app"), quiet(), &mut |_| {}).expect("built");
     let module = fs::read(&built.projects[0].wasm).expect("a module");
     let root = sandbox.root();
     let folders: Vec<_> = built.folders.iter().map(|it| it.as_path()).chain([root.as_path()]).collect();
