@@ -56,6 +56,7 @@ impl MakeArgs {
             selection: self.cargo.selection(output),
             flags: self.module.settings().over(self.image.settings()).over(compiling).over(own),
             layout: None,
+            folder: None,
             enforce_budget: false,
             json: self.json(),
             no_cache: false,
