@@ -75,11 +75,7 @@ impl<'a> Functions<'a> {
                     bodies.push(body.range());
                     functions.read_body(&body)?;
                 }
-                // Hints for branches name functions
-                // (https://github.com/WebAssembly/tool-conventions/blob/main/CodeMetadata.md).
-                Payload::CustomSection(section) if section.name().starts_with("metadata.code.") => {
-                    return Ok(None);
-                }
+                Payload::CustomSection(section) if knows_functions(section.name()) => return Ok(None),
                 _ => {}
             }
         }
@@ -222,6 +218,12 @@ impl<'a> Functions<'a> {
     }
 }
 
+/// Whether a custom section says where functions are, or which one it means: DWARF and hints for branches
+/// ([code metadata](https://github.com/WebAssembly/tool-conventions/blob/main/CodeMetadata.md)).
+fn knows_functions(section: &str) -> bool {
+    section.starts_with(".debug_") || section.starts_with("metadata.code.")
+}
+
 /// A number as the binary format has it.
 fn number(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -346,7 +348,9 @@ mod tests {
 
     #[test]
     fn numbers_in_unknown_places_keep_everything_as_it_is() {
-        let hinted = wat::parse_str(r#"(module (@custom "metadata.code.branch_hint" "") (func))"#).unwrap();
-        assert!(Functions::read(&hinted).unwrap().is_none());
+        for section in ["metadata.code.branch_hint", ".debug_line"] {
+            let module = wat::parse_str(format!(r#"(module (@custom "{section}" "") (func))"#)).unwrap();
+            assert!(Functions::read(&module).unwrap().is_none());
+        }
     }
 }

@@ -155,7 +155,7 @@ mod tests {
     #[test]
     fn what_has_left_the_window_is_forgotten() {
         let large = |seed: usize| -> Vec<u8> {
-            (0..WINDOW).map(|at| (at * at * 31 / 7 + at * seed >> 3) as u8).collect()
+            (0..WINDOW).map(|at| ((at * at * 31 / 7 + at * seed) >> 3) as u8).collect()
         };
         let (one, other) = (large(5), large(77));
         let tail = &one[100..200];
