@@ -37,6 +37,9 @@ pub struct Request {
     pub flags: Settings,
     /// The layout to write instead of the one in the target directory.
     pub layout: Option<PathBuf>,
+    /// Where everything goes that is made, layouts as well, instead of a folder in the target directory: for what is only
+    /// looked at.
+    pub folder: Option<PathBuf>,
     /// Refuse programs over their size budget: what only runs here may be of any size.
     pub enforce_budget: bool,
     /// Print JSON, cargo's own messages included.
@@ -313,7 +316,7 @@ impl<'a> Program<'a> {
     ) -> Result<Program<'a>, Failure> {
         let name = &built.project.target;
         let settings = settings(built.given.clone(), &built.project, revision);
-        let folder = all.workspace.target_dir().join("wasm-oci");
+        let folder = request.folder.clone().unwrap_or_else(|| all.workspace.target_dir().join("wasm-oci"));
         let layout = match &request.layout {
             None => folder.join(name),
             Some(path) if all.projects.len() == 1 => path.clone(),

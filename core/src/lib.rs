@@ -23,6 +23,7 @@
 //! `optimize` (Binaryen), `registry`, `run` (wasmtime) and `serve` are on by default. They are what takes long to
 //! build: without them, modules are stripped, validated, assembled and stored.
 
+mod gzip;
 pub mod image;
 pub mod module;
 #[cfg(feature = "run")]

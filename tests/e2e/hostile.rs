@@ -102,6 +102,94 @@ fn functions_with_too_much() {
     assert_ends_with(3, "a million groups of locals", &with_function(&groups));
 }
 
+/// What Binaryen would take far more memory for than the module has bytes, or never end with: it stays as it is. And
+/// what is just below the limits is optimized, in bounded memory.
+#[test]
+fn what_is_too_much_to_optimize() {
+    // Each function is exported and calls itself, so that nothing of it may be left out.
+    let calls = |body: &[u8]| {
+        let code = [&[1][..], &leb(body.len()), body].concat();
+        let (types, export) = (section(1, b"\x01\x60\x01\x7f\x01\x7f"), section(7, b"\x01\x01f\0\0"));
+        [MODULE, &types, &section(3, b"\x01\0"), &export, &section(10, &code)].concat()
+    };
+    // local.get 0, call 0
+    let call = b"\x20\0\x10\0";
+    let functions = |count: usize| {
+        let code = [leb(count), b"\x02\0\x0b".repeat(count)].concat();
+        let types = [leb(count), vec![0; count]].concat();
+        [MODULE, &section(1, b"\x01\x60\0\0"), &section(3, &types), &section(10, &code)].concat()
+    };
+    let globals = |count: usize| {
+        [MODULE, &section(6, &[leb(count), b"\x7f\0\x41\0\x0b".repeat(count)].concat())].concat()
+    };
+    let nops = |count: usize| calls(&[&[0][..], &b"\x01".repeat(count), b"\x20\0\x0b"].concat());
+    // f(f(f(…)))
+    let operands = |count: usize| calls(&[&b"\0\x20\0"[..], &b"\x10\0".repeat(count), b"\x0b"].concat());
+    // A conditional jump out of each of many blocks in one another.
+    let blocks = |count: usize| {
+        let left = [&b"\x0b"[..], call, b"\x1a"].concat().repeat(count);
+        calls(&[&[0][..], &b"\x02\x40".repeat(count), call, b"\x0d\0", &left, b"\x20\0\x0b"].concat())
+    };
+    let conditions = |count: usize| {
+        let open = [call, &b"\x04\x40"[..]].concat().repeat(count);
+        calls(&[&[0][..], &open, call, b"\x1a", &b"\x0b".repeat(count), b"\x20\0\x0b"].concat())
+    };
+    // Variables that live across branches.
+    let alive = |variables: usize, branches: usize| {
+        let each = |code: &dyn Fn(&[u8]) -> Vec<u8>| {
+            (1..=variables).flat_map(|it| code(&leb(it))).collect::<Vec<u8>>()
+        };
+        let set = each(&|it| [call, &[0x21][..], it].concat());
+        let used = each(&|it| [&[0x20][..], it, b"\x10\0\x1a"].concat());
+        let jumps = [call, &b"\x0d\0"[..]].concat().repeat(branches);
+        let locals = [&[1][..], &leb(variables), &[0x7f]].concat();
+        calls(&[&locals[..], &set, b"\x02\x40", &jumps, b"\x0b", &used, b"\x20\0\x0b"].concat())
+    };
+    for (name, module) in [
+        ("a million functions", functions(1_000_000)),
+        ("a million globals", globals(1_000_000)),
+        ("seven million instructions", nops(7_000_000)),
+        ("a million operands", operands(1_000_000)),
+        ("many blocks", blocks(500_000)),
+        ("many conditions", conditions(500_000)),
+        ("many variables", alive(40_000, 10)),
+        ("many branches", alive(1_000, 500_000)),
+    ] {
+        assert_ends_with(0, name, &module);
+        assert_eq!(optimized(name, &module), None, "{name}");
+    }
+    for (name, module) in [
+        ("200,000 functions", functions(200_000)),
+        ("a million instructions", nops(999_000)),
+        ("3,000 operands", operands(2_900)),
+        ("3,000 blocks", blocks(2_900)),
+        ("3,000 conditions", conditions(2_900)),
+        ("8,000 variables", alive(7_900, 1_200)),
+        ("9,000 branches", alive(1_000, 9_000)),
+    ] {
+        assert_ends_with(0, name, &module);
+        assert!(optimized(name, &module).is_some(), "{name}");
+    }
+}
+
+/// What becomes of a module, or none where a warning says that it is too much for Binaryen, and it stays as it is.
+#[track_caller]
+fn optimized(name: &str, module: &[u8]) -> Option<Vec<u8>> {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name);
+    fs::write(file("in.wasm"), module).unwrap();
+    let mut command = Command::new(program("wasm-oci"));
+    let arguments = ["optimize", "in.wasm", "-O1", "-o", "out.wasm"];
+    let run = Run::of(command.args(arguments).current_dir(folder.path())).success();
+    let made = fs::read(file("out.wasm")).unwrap();
+    let skipped = run.stderr.contains("too much for Binaryen: ");
+    assert_eq!(skipped, run.stderr.contains("warning: "), "{name}: {}", run.stderr);
+    if skipped {
+        assert_eq!(made, module, "{name}");
+    }
+    (!skipped).then_some(made)
+}
+
 #[test]
 fn names_that_are_none() {
     let named =

@@ -2,11 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::harness::commands::{example, lasting, rustup_home};
+use crate::harness::tools::program;
 use crate::harness::{Registry, Run, cargo_wasm_oci, wasm_oci};
 
 const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
@@ -153,12 +155,15 @@ fn a_rebuild_is_identical_or_says_what_is_not() {
     assert_eq!(level.code, 8);
     assert!(level.stderr.contains("level 1, now by binaryen 116, level z"), "{}", level.stderr);
 
+    let names_of_pushed = fs::read(folder.path().join("target/wasm-oci/app.debug.wasm")).unwrap();
     fs::write(folder.path().join("src/main.rs"), MAIN.replace("{}", "<{}>")).unwrap();
     let changed = cargo(folder.path(), &["verify-rebuild", &place, "--message-format", "json"]);
     assert_eq!(changed.code, 8);
     assert!(changed.stderr.contains("in the module, the section `"), "{}", changed.stderr);
     assert!(changed.stdout.contains("\"identical\":false"), "{}", changed.stdout);
     assert_eq!(changed.stdout.matches("wasm-oci-rebuild").count(), 1);
+    // Traces of what was pushed are still read with its names.
+    assert_eq!(fs::read(folder.path().join("target/wasm-oci/app.debug.wasm")).unwrap(), names_of_pushed);
     let missing = cargo(folder.path(), &["verify-rebuild", "oci:no-such-layout"]);
     assert_eq!(missing.code, 1);
 }
@@ -168,11 +173,13 @@ fn a_rebuild_is_identical_or_says_what_is_not() {
 fn another_machine_makes_the_same_image() {
     let (one, other) = (package(MAIN), package(MAIN));
     let layout = cargo(one.path(), &["build"]).success().stdout.trim().to_owned();
-    let mut command = cargo_wasm_oci();
+    // Another user, in a name space where the files are his.
+    let mut command = Command::new(program("unshare"));
+    command.args(["--user", "--map-user=4242", "--map-group=4242"]).arg(cargo_wasm_oci().get_program());
     let home = other.path().join("home");
     fs::create_dir(&home).unwrap();
     command.args(["wasm-oci", "verify-rebuild", &layout]).current_dir(other.path());
-    command.env("CARGO_HOME", &home).env("RUSTUP_HOME", rustup_home());
+    command.env("HOME", &home).env("CARGO_HOME", &home).env("RUSTUP_HOME", rustup_home());
     command.envs([
         ("LC_ALL", "de_DE.UTF-8"),
         ("TZ", "Asia/Kathmandu"),

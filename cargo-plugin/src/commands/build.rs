@@ -66,6 +66,7 @@ pub(super) fn request(
         selection: cargo.selection(output),
         flags: module.settings().over(image.settings()).over(cargo.settings()).over(own),
         layout: None,
+        folder: None,
         enforce_budget: false,
         json: false,
         no_cache: false,

@@ -49,7 +49,7 @@ impl Check {
         let selection = self.cargo.selection(output);
         let no_cache = self.cache.no_cache;
         let request =
-            Request { selection, flags, layout: None, enforce_budget: false, json: false, no_cache };
+            Request { selection, flags, layout: None, folder: None, enforce_budget: false, json: false, no_cache };
         let made = make(&request, shell)?;
         let programs = made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
         for (program, shapes) in made.iter().zip(programs) {

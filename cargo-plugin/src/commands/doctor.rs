@@ -62,7 +62,7 @@ impl Doctor {
         selection.offline = true;
         let flags = self.flags();
         let request =
-            Request { selection, flags, layout: None, enforce_budget: false, json: false, no_cache: true };
+            Request { selection, flags, layout: None, folder: None, enforce_budget: false, json: false, no_cache: true };
         resolve(&request).unwrap_or_default()
     }
 }

@@ -46,8 +46,9 @@ impl VerifyRebuild {
         let folder = tempfile::tempdir()
             .map_err(|source| Error::Write { path: "a temporary folder".into(), source })?;
         let request = self.making.request(of_image, output);
-        // Beside what `build` writes: a layout that has the image must not get another in its place.
-        let request = Request { layout: Some(folder.path().join("layout")), no_cache: true, ..request };
+        // Beside what `build` writes: a layout that has the image must not get another in its place, and traces are read
+        // with the names of the build that they come from.
+        let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
         let made = make(&request, shell)?;
         let images = chosen(&made)?.load()?;
         let built = images.first().ok_or_else(|| Error::Usage("there is no image to compare".to_owned()))?;

@@ -1,11 +1,9 @@
 //! The layer that holds the module as a file.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Write;
-
-use flate2::{Compression, GzBuilder};
 
 use super::{Blob, Digest, Error, ImageSettings, MediaType};
+use crate::gzip::gzip;
 
 /// A compressed layer and what configurations call it.
 #[derive(Clone)]
@@ -15,19 +13,11 @@ pub(super) struct Layer {
     pub(super) diff_id: Digest,
 }
 
-/// Smallest; the time is a tenth of what optimizing takes. Level and library fix the bytes, so that both are
-/// part of what gives an image its digest.
-const LEVEL: Compression = Compression::best();
-
 /// The layer with the module and the files beside it. Entries are sorted, belong to root and have no time, so
 /// that the same content gives the same bytes.
 pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Error> {
     let tar = tar(module, settings)?;
-    // No name and no time in gzip's header; the system is "unknown" whatever the system.
-    let mut gzip = GzBuilder::new().operating_system(255).write(Vec::new(), LEVEL);
-    gzip.write_all(&tar).map_err(Error::Io)?;
-    let compressed = gzip.finish().map_err(Error::Io)?;
-    Ok(Layer { blob: Blob::new(MediaType::ImageLayerGzip, compressed), diff_id: Digest::of(&tar) })
+    Ok(Layer { blob: Blob::new(MediaType::ImageLayerGzip, gzip(&tar)), diff_id: Digest::of(&tar) })
 }
 
 fn tar(module: &[u8], settings: &ImageSettings) -> Result<Vec<u8>, Error> {

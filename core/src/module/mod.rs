@@ -5,15 +5,19 @@
 
 #[cfg(feature = "optimize")]
 mod binaryen;
+mod bounds;
 mod built;
 mod capabilities;
 mod difference;
 mod error;
 mod features;
 mod optimize;
+mod options;
+mod order;
 mod report;
 mod runtimes;
 mod sections;
+mod similar;
 mod size;
 mod validate;
 mod wasm_opt;
@@ -23,9 +27,8 @@ pub use capabilities::Capability;
 pub use difference::{Difference, DifferenceKind, first_difference};
 pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
-pub use optimize::{
-    DebugInfo, Level, OptimizeOptions, OptimizedModule, Optimizer, optimize, optimized_before,
-};
+pub use optimize::{OptimizedModule, optimize, optimized_before};
+pub use options::{DebugInfo, Level, OptimizeOptions, Optimizer};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize, visible};
 pub use runtimes::{Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version};
 pub use size::{

@@ -169,7 +169,7 @@ const DATA_COUNT: u8 = 12;
 /// The length of what every module and component starts with: magic number and version.
 pub(super) const HEADER: usize = 8;
 
-fn append(module: &mut Vec<u8>, id: u8, content: &[u8]) {
+pub(super) fn append(module: &mut Vec<u8>, id: u8, content: &[u8]) {
     let raw = RawSection { id, data: content };
     module.push(raw.id());
     wasm_encoder::Encode::encode(&raw, module);

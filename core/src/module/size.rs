@@ -4,17 +4,15 @@
 //! the end of the one before.
 
 mod names;
+mod read;
 mod symbol;
 mod tree;
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use serde::Serialize;
-use wasmparser::{BinaryReader, BinaryReaderError, Data, FromReader, FunctionBody, SectionLimited};
 
-use self::names::Names;
-use super::sections::{HEADER, SectionRange, holds_module, is_component, sections};
+use self::read::Twins;
 use super::validate::check_depth;
 use super::{ValidateError, ValidatedModule};
 
@@ -100,7 +98,7 @@ impl SizeReport {
     /// [`ValidateError::Malformed`] when one of them is not a module or component.
     pub fn read(file: &str, bytes: &[u8], named: &[u8]) -> Result<SizeReport, ValidateError> {
         check_depth(file, bytes)?;
-        Twins { file, bytes, named, offset: 0 }.read()
+        Twins::new(file, bytes, named).read()
     }
 
     /// Of all modules, every function.
@@ -169,122 +167,6 @@ impl ValidatedModule {
 
 /// So much of a module's name, in characters, stands before each of its sections.
 const MAX_LABEL: usize = 60;
-
-/// A module or component, and the one that has the names.
-struct Twins<'a> {
-    /// What messages call the file.
-    file: &'a str,
-    bytes: &'a [u8],
-    named: &'a [u8],
-    /// Where in the file it begins.
-    offset: usize,
-}
-
-impl<'a> Twins<'a> {
-    fn read(&self) -> Result<SizeReport, ValidateError> {
-        let parts = self.ok(sections(self.bytes))?;
-        let twins = self.ok(sections(self.named))?;
-        let names = Names::read(self.bytes, &parts, self.named, &twins);
-        let names = self.ok(names)?;
-        let mut report = SizeReport {
-            module_name: names.module.map(str::to_owned),
-            total: self.bytes.len() as u64,
-            has_names: names.has_functions(),
-            sections: vec![SizedSection::new(PREAMBLE, HEADER)],
-        };
-        let inner =
-            |bytes: &[u8], part: &SectionRange| holds_module(bytes, part).then(|| part.content.clone());
-        let mut inner_twins = twins.iter().filter_map(|part| inner(self.named, part));
-        let mut end = HEADER;
-        for part in &parts {
-            let mut section = SizedSection::new(&part.name, part.content.end - end);
-            end = part.content.end;
-            match inner(self.bytes, part) {
-                Some(content) => {
-                    let module = self.inside(content.clone(), inner_twins.next().unwrap_or(content))?;
-                    report.has_names |= module.has_names;
-                    section.module = Some(Box::new(module));
-                }
-                None if is_component(self.bytes) => {}
-                None if part.id == CODE => section.functions = self.functions(part, &names)?,
-                None if part.id == DATA => section.segments = self.segments(part, &names)?,
-                None => {}
-            }
-            report.sections.push(section);
-        }
-        Ok(report)
-    }
-
-    /// The sizes of a module inside.
-    fn inside(&self, content: Range<usize>, twin: Range<usize>) -> Result<SizeReport, ValidateError> {
-        let offset = self.offset + content.start;
-        let (bytes, named) = (&self.bytes[content], &self.named[twin]);
-        Twins { file: self.file, bytes, named, offset }.read()
-    }
-
-    fn functions(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedFunction>, ValidateError> {
-        let sizes = self.ok(item_sizes::<FunctionBody<'_>>(self.bytes, &part.content))?;
-        let indices = names.imported_functions..;
-        Ok(indices
-            .zip(sizes)
-            .map(|(index, size)| SizedFunction::new(index, names.function(index), size))
-            .collect())
-    }
-
-    fn segments(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedSegment>, ValidateError> {
-        let sizes = self.ok(item_sizes::<Data<'_>>(self.bytes, &part.content))?;
-        let segment = |(index, size)| SizedSegment {
-            index,
-            name: names.segment(index).map_or_else(|| format!("data[{index}]"), str::to_owned),
-            size,
-        };
-        Ok((0..).zip(sizes).map(segment).collect())
-    }
-
-    fn ok<T>(&self, result: Result<T, BinaryReaderError>) -> Result<T, ValidateError> {
-        result.map_err(|error| ValidateError::Malformed {
-            name: self.file.to_owned(),
-            reason: error.message().to_owned(),
-            offset: (self.offset + error.offset()) as u64,
-        })
-    }
-}
-
-const CODE: u8 = 10;
-const DATA: u8 = 11;
-
-/// The sizes of a section's items, each with all that stands before it.
-fn item_sizes<'a, T: FromReader<'a>>(
-    bytes: &'a [u8],
-    content: &Range<usize>,
-) -> Result<Vec<u64>, BinaryReaderError> {
-    let items = SectionLimited::<T>::new(BinaryReader::new(&bytes[content.clone()], content.start))?;
-    let starts = items.into_iter_with_offsets().map(|item| item.map(|(start, _)| start));
-    let starts: Vec<usize> = starts.collect::<Result<_, _>>()?;
-    let ends = starts.iter().skip(1).chain([&content.end]);
-    Ok(starts.iter().zip(ends).map(|(start, end)| (end - start) as u64).collect())
-}
-
-impl SizedSection {
-    fn new(name: &str, size: usize) -> SizedSection {
-        let (functions, segments, module) = (Vec::new(), Vec::new(), None);
-        SizedSection { name: name.to_owned(), size: size as u64, functions, segments, module }
-    }
-}
-
-impl SizedFunction {
-    fn new(index: u32, symbol: Option<&str>, size: u64) -> SizedFunction {
-        let Some(symbol) = symbol else {
-            let (name, crate_name) = (format!("func[{index}]"), UNNAMED.to_owned());
-            return SizedFunction { index, name, symbol: None, crate_name, size };
-        };
-        let name = symbol::readable(symbol);
-        let crate_name =
-            if name.is_rust { symbol::place(&name.text).crate_name } else { OTHER_LANGUAGES }.to_owned();
-        let symbol = (name.text != symbol).then(|| symbol.to_owned());
-        SizedFunction { index, name: name.text, symbol, crate_name, size }
-    }
-}
 
 #[cfg(test)]
 mod tests {

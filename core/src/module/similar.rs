@@ -1,0 +1,167 @@
+//! An order of functions that compresses well: those that are alike come close to each other.
+//!
+//! Deflate finds what was there before in the last 32 KiB alone
+//! ([RFC 1951, 2](https://www.rfc-editor.org/rfc/rfc1951#section-2)), which is some hundred functions. Instances of a
+//! generic function are alike, and compilers put them wherever their callers' crates are.
+
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// How far back a match may begin, in bytes.
+const WINDOW: usize = 32 << 10;
+/// The length in bytes of the pieces that functions have in common.
+const PIECE: usize = 8;
+/// Pieces in more functions than this are in any window, and say nothing.
+const COMMON: usize = 200;
+/// What a function costs beside its own bytes: a small one should not win by the little that it is.
+const OVERHEAD: u64 = 32;
+/// With more functions than this it takes too long: the time grows with the square.
+const MOST: usize = 30_000;
+
+/// The order in which each body is the one with the largest part of it in the window before; else as it is. None for
+/// too many.
+pub(super) fn by_similarity(bodies: &[&[u8]]) -> Option<Vec<usize>> {
+    if bodies.len() > MOST {
+        return None;
+    }
+    let pieces = Pieces::of(bodies);
+    let mut window = Window::new(bodies, &pieces);
+    let mut left: Vec<usize> = (0..bodies.len()).collect();
+    let mut order = Vec::with_capacity(bodies.len());
+    while !left.is_empty() {
+        let function = left.remove(window.closest(&left));
+        window.enter(function);
+        order.push(function);
+    }
+    Some(order)
+}
+
+/// The pieces that more than one function has, by number.
+struct Pieces {
+    /// Those of each function.
+    of: Vec<Vec<u32>>,
+    /// Where the functions that have a piece are in `holders`.
+    places: Vec<Range<usize>>,
+    holders: Vec<u32>,
+}
+
+impl Pieces {
+    fn of(bodies: &[&[u8]]) -> Pieces {
+        let mut found: Vec<(u32, u32)> = Vec::new();
+        for (function, body) in (0..).zip(bodies) {
+            found.extend(body.windows(PIECE).map(|piece| (hash(piece), function)));
+        }
+        found.sort_unstable();
+        found.dedup();
+        let mut pieces =
+            Pieces { of: vec![Vec::new(); bodies.len()], places: Vec::new(), holders: Vec::new() };
+        for held in found.chunk_by(|one, other| one.0 == other.0) {
+            if (2..=COMMON).contains(&held.len()) {
+                let (piece, start) = (pieces.places.len() as u32, pieces.holders.len());
+                for &(_, function) in held {
+                    pieces.of[function as usize].push(piece);
+                    pieces.holders.push(function);
+                }
+                pieces.places.push(start..pieces.holders.len());
+            }
+        }
+        pieces
+    }
+
+    fn holders(&self, piece: u32) -> &[u32] {
+        &self.holders[self.places[piece as usize].clone()]
+    }
+}
+
+/// Multiplicative hashing; that two pieces fall together now and then does no harm.
+fn hash(piece: &[u8]) -> u32 {
+    let number = piece.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
+}
+
+/// The functions that deflate still sees.
+struct Window<'a> {
+    bodies: &'a [&'a [u8]],
+    pieces: &'a Pieces,
+    functions: VecDeque<usize>,
+    /// Of all of them, in bytes.
+    size: usize,
+    /// How many of them have each piece.
+    seen: Vec<u32>,
+    /// How many pieces of each function, in the window or not, are in the window.
+    common: Vec<u32>,
+}
+
+impl<'a> Window<'a> {
+    fn new(bodies: &'a [&'a [u8]], pieces: &'a Pieces) -> Window<'a> {
+        let (seen, common) = (vec![0; pieces.places.len()], vec![0; bodies.len()]);
+        Window { bodies, pieces, functions: VecDeque::new(), size: 0, seen, common }
+    }
+
+    fn enter(&mut self, function: usize) {
+        for &piece in &self.pieces.of[function] {
+            self.seen[piece as usize] += 1;
+            if self.seen[piece as usize] == 1 {
+                self.pieces.holders(piece).iter().for_each(|&holder| self.common[holder as usize] += 1);
+            }
+        }
+        self.functions.push_back(function);
+        self.size += self.bodies[function].len();
+        while self.size > WINDOW {
+            let Some(oldest) = self.functions.pop_front() else { break };
+            self.leave(oldest);
+        }
+    }
+
+    fn leave(&mut self, function: usize) {
+        self.size -= self.bodies[function].len();
+        for &piece in &self.pieces.of[function] {
+            self.seen[piece as usize] -= 1;
+            if self.seen[piece as usize] == 0 {
+                self.pieces.holders(piece).iter().for_each(|&holder| self.common[holder as usize] -= 1);
+            }
+        }
+    }
+
+    /// Which of the functions `left` has the largest part of it here; the first, if none has any.
+    fn closest(&self, left: &[usize]) -> usize {
+        let (mut closest, mut most) = (0, (0, 1));
+        for (at, &function) in left.iter().enumerate() {
+            let common = u64::from(self.common[function]);
+            let size = self.bodies[function].len() as u64 + OVERHEAD;
+            // A comparison of fractions.
+            if common * most.1 > most.0 * size {
+                (closest, most) = (at, (common, size));
+            }
+        }
+        closest
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_alike_comes_together_and_else_all_stays() {
+        let (a, b) = (*b"0123456789abcdefghij", *b"ABCDEFGHIJKLMNOPQRST");
+        let (a2, b2) = ([&b"+"[..], &a].concat(), [&b[..], b"-"].concat());
+        let bodies: [&[u8]; 6] = [&a, &b, b"other", b"short", &a2, &b2];
+        assert_eq!(by_similarity(&bodies).unwrap(), [0, 4, 1, 5, 2, 3]);
+        assert_eq!(by_similarity(&[]).unwrap(), [0_usize; 0]);
+        assert_eq!(by_similarity(&vec![&b""[..]; MOST + 1]), None);
+    }
+
+    #[test]
+    fn what_has_left_the_window_is_forgotten() {
+        let large = |seed: usize| -> Vec<u8> {
+            (0..WINDOW).map(|at| ((at * at * 31 / 7 + at * seed) >> 3) as u8).collect()
+        };
+        let (one, other) = (large(5), large(77));
+        let tail = &one[100..200];
+        let bodies: [&[u8]; 3] = [&one, &other, tail];
+        let order = by_similarity(&bodies).unwrap();
+        assert_eq!(order.len(), 3);
+        assert_eq!(order[..2], [0, 2]);
+    }
+}
