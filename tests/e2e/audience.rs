@@ -83,7 +83,8 @@ fn a_broken_image_is_looked_at_as_far_as_it_goes() {
         json!({ "os": os, "architecture": architecture, "config": { "Entrypoint": ["/app.wasm"] },
             "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] } })
     };
-    let wasi = written.manifest(written.document(CONFIG, &config("wasi", "wasm")), &[layer.clone()]);
+    let wasi =
+        written.manifest(written.document(CONFIG, &config("wasi", "wasm")), std::slice::from_ref(&layer));
     let missing =
         json!({ "mediaType": wasi["mediaType"], "digest": format!("sha256:{}", "0".repeat(64)), "size": 2 });
     let index = written.index(&[(wasi, Some("wasi/wasm")), (missing, Some("linux/amd64"))]);

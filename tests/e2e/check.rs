@@ -1,6 +1,7 @@
 //! `check` against what containerd really does with images that others make.
 
 use std::fs;
+use std::slice;
 
 use serde_json::{Value, json};
 
@@ -129,7 +130,7 @@ fn add_written(images: &mut Images) {
         |document: &Value, layers: &[Value]| written.manifest(written.document(CONFIG, document), layers);
     let in_tar = |module: &[u8], os: &str, architecture: &str, command: &Value| {
         let layer = written.blob(TAR, &tar("app.wasm", module));
-        image(&config(os, architecture, command, &[&layer["digest"]]), &[layer.clone()])
+        image(&config(os, architecture, command, &[&layer["digest"]]), slice::from_ref(&layer))
     };
     let bare = |module: &[u8], os: &str, architecture: &str| {
         let layer = written.blob(WASM, module);
@@ -149,7 +150,8 @@ fn add_written(images: &mut Images) {
     });
     images.add("bare-in-diff-ids", |module, to| {
         let layer = written.blob(WASM, module);
-        written.push(image(&config("wasi", "wasm", &command, &[&layer["digest"]]), &[layer.clone()]), to);
+        let config = config("wasi", "wasm", &command, &[&layer["digest"]]);
+        written.push(image(&config, slice::from_ref(&layer)), to);
     });
     images.add("both-in-diff-ids", |module, to| {
         let (layer, bare) = (written.blob(TAR, &tar("app.wasm", module)), written.blob(WASM, module));
