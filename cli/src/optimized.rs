@@ -16,6 +16,10 @@ use wasm_oci_core::store::{remove_oldest, write_file};
 /// The size that all entries of a folder stay below, in bytes.
 const LIMIT: u64 = 256 << 20;
 
+/// Counts the changes of what is made of the same module with the same options in one version, so that what an earlier
+/// build of ours has kept is not taken for it.
+pub(crate) const EDITION: u32 = 2;
+
 /// A folder of modules that were optimized before, or none.
 #[derive(Debug, Clone, Default)]
 pub struct OptimizedCache {
@@ -35,8 +39,8 @@ impl OptimizedCache {
         OptimizedCache::default()
     }
 
-    /// What [`optimize`] makes of the module, or has made: `announce` is called before it does. A module is kept unless less was done than was asked for. That
-    /// it can't be costs only time.
+    /// What [`optimize`] makes of the module, or has made: `announce` is called before it does. A module is kept unless
+    /// less was done than was asked for. That it can't be costs only time.
     ///
     /// # Errors
     /// As [`optimize`].
@@ -68,7 +72,7 @@ impl OptimizedCache {
 
 fn entry(dir: &Path, module: &BuiltModule, options: &OptimizeOptions) -> PathBuf {
     let key = format!(
-        "{} {} {options} {} {}",
+        "{} {EDITION} {} {options} {} {}",
         env!("CARGO_PKG_VERSION"),
         Digest::of(module.bytes()),
         options.debug_info,

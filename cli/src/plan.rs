@@ -11,6 +11,7 @@ use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, 
 
 use crate::budget::Budget;
 use crate::error::Error;
+use crate::optimized::EDITION;
 use crate::settings::{Settings, SettingsError};
 
 /// What will be done to one module. `--dry-run` prints it.
@@ -104,8 +105,13 @@ impl Plan {
     pub fn fingerprint(&self, module: Digest) -> Digest {
         let mut digester = Digester::default();
         digester.update(
-            format!("{} {} {:?}", env!("CARGO_PKG_VERSION"), self.optimize, self.without_content())
-                .as_bytes(),
+            format!(
+                "{} {EDITION} {} {:?}",
+                env!("CARGO_PKG_VERSION"),
+                self.optimize,
+                self.without_content()
+            )
+            .as_bytes(),
         );
         for file in &self.image.include {
             digester.update(Digest::of(file.content()).to_string().as_bytes());
