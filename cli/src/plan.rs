@@ -105,13 +105,8 @@ impl Plan {
     pub fn fingerprint(&self, module: Digest) -> Digest {
         let mut digester = Digester::default();
         digester.update(
-            format!(
-                "{} {EDITION} {} {:?}",
-                env!("CARGO_PKG_VERSION"),
-                self.optimize,
-                self.without_content()
-            )
-            .as_bytes(),
+            format!("{} {EDITION} {} {:?}", env!("CARGO_PKG_VERSION"), self.optimize, self.without_content())
+                .as_bytes(),
         );
         for file in &self.image.include {
             digester.update(Digest::of(file.content()).to_string().as_bytes());

@@ -69,14 +69,11 @@ fn absolute_links(schema: &mut Schema) {
 
 /// TOML has no null: what is not said isn't there.
 fn only_what_toml_has(schema: &mut Schema) {
-    let is_nothing = |value: &Value| match value {
-        Value::Null => true,
-        Value::Array(list) => list.is_empty(),
-        Value::Object(table) => table.values().all(Value::is_null),
-        _ => false,
-    };
-    if schema.get("default").is_some_and(is_nothing) {
+    if let Some(default) = schema.get_mut("default").map(Value::take) {
         schema.remove("default");
+        if let Some(said) = without_nulls(default) {
+            schema.insert("default".to_owned(), said);
+        }
     }
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|name| name != "null");
@@ -93,6 +90,20 @@ fn only_what_toml_has(schema: &mut Schema) {
             schema.remove("anyOf");
             only.into_iter().for_each(|(key, value)| drop(schema.insert(key, value)));
         }
+    }
+}
+
+/// What a default says, if it says anything.
+fn without_nulls(value: Value) -> Option<Value> {
+    match value {
+        Value::Null => None,
+        Value::Array(list) => (!list.is_empty()).then_some(Value::Array(list)),
+        Value::Object(table) => {
+            let said = table.into_iter().filter_map(|(key, value)| Some((key, without_nulls(value)?)));
+            let said: serde_json::Map<String, Value> = said.collect();
+            (!said.is_empty()).then_some(Value::Object(said))
+        }
+        value => Some(value),
     }
 }
 

@@ -1,8 +1,8 @@
 //! Both commands, from end to end, against real components.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
-mod audience;
 mod action;
+mod audience;
 mod bad_input;
 mod book;
 mod book_commands;

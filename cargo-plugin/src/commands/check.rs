@@ -48,8 +48,15 @@ impl Check {
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
         let selection = self.cargo.selection(output);
         let no_cache = self.cache.no_cache;
-        let request =
-            Request { selection, flags, layout: None, folder: None, enforce_budget: false, json: false, no_cache };
+        let request = Request {
+            selection,
+            flags,
+            layout: None,
+            folder: None,
+            enforce_budget: false,
+            json: false,
+            no_cache,
+        };
         let made = make(&request, shell)?;
         let programs = made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
         for (program, shapes) in made.iter().zip(programs) {

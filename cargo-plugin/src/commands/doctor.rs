@@ -61,8 +61,15 @@ impl Doctor {
         // Nothing is fetched to look around.
         selection.offline = true;
         let flags = self.flags();
-        let request =
-            Request { selection, flags, layout: None, folder: None, enforce_budget: false, json: false, no_cache: true };
+        let request = Request {
+            selection,
+            flags,
+            layout: None,
+            folder: None,
+            enforce_budget: false,
+            json: false,
+            no_cache: true,
+        };
         resolve(&request).unwrap_or_default()
     }
 }

@@ -1,10 +1,10 @@
 //! The subcommands of `cargo wasm-oci`, a file each.
 
 mod build;
-mod compose;
 mod check;
-mod doctor;
 mod completions;
+mod compose;
+mod doctor;
 mod exec;
 mod k8s;
 mod publish;
