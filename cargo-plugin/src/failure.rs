@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use wasm_oci::exit_code::ExitCode;
 
 use crate::cargo::error::Error as CargoError;
+use crate::scaffold::error::Error as ScaffoldError;
 
 /// Why a command didn't do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +29,9 @@ pub enum Failure {
         /// What happened.
         source: std::io::Error,
     },
+    /// A new project, or one that is prepared.
+    #[error(transparent)]
+    Scaffold(#[from] ScaffoldError),
     /// The stages after it.
     #[error(transparent)]
     Stage(wasm_oci::error::Error),
@@ -50,7 +54,10 @@ impl Failure {
             Failure::Cargo(CargoError::NoSuchPackage { .. } | CargoError::NoSuchTarget { .. }) => {
                 ExitCode::Usage
             }
-            Failure::Cargo(_) | Failure::Watch { .. } | Failure::Start { .. } => ExitCode::Failure,
+            Failure::Scaffold(error) if error.is_usage() => ExitCode::Usage,
+            Failure::Cargo(_) | Failure::Scaffold(_) | Failure::Watch { .. } | Failure::Start { .. } => {
+                ExitCode::Failure
+            }
             Failure::Stage(error) => error.exit_code(),
         }
     }

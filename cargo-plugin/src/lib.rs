@@ -10,6 +10,7 @@ pub mod cargo;
 pub mod commands;
 pub mod detect;
 pub mod failure;
+pub mod scaffold;
 pub mod sources;
 pub mod stages;
 pub mod stamp;

@@ -21,7 +21,8 @@ const PAGES: &str = "https://github.com/wasm-oci/wasm-oci/blob/main/docs/";
 /// The schema of a `Cargo.toml`, as far as settings stand in it.
 #[must_use]
 pub fn cargo_toml() -> Value {
-    let mut settings = generated(SchemaSettings::draft07().with_transform(RecursiveTransform(absolute_links)));
+    let mut settings =
+        generated(SchemaSettings::draft07().with_transform(RecursiveTransform(absolute_links)));
     let mut definitions = settings["definitions"].take();
     if let Some(settings) = settings.as_object_mut() {
         settings.retain(|key, _| !["$schema", "definitions"].contains(&key.as_str()));
@@ -131,7 +132,8 @@ pub(crate) fn runtimes(_: &mut SchemaGenerator) -> Schema {
 pub(crate) fn levels(_: &mut SchemaGenerator) -> Schema {
     let names = Level::ALL.map(Level::name);
     let numbers = names.iter().filter_map(|name| name.parse::<u8>().ok()).map(Value::from);
-    let all: Vec<Value> = names.map(Value::from).into_iter().chain(numbers).chain([Value::Bool(false)]).collect();
+    let all: Vec<Value> =
+        names.map(Value::from).into_iter().chain(numbers).chain([Value::Bool(false)]).collect();
     json_schema!({ "enum": all })
 }
 

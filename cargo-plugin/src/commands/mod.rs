@@ -2,6 +2,8 @@
 
 mod build;
 mod exec;
+mod init;
+mod new;
 mod push;
 mod run;
 mod run_image;
@@ -69,6 +71,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
+    New(new::New),
+    Init(init::Init),
     Build(build::Build),
     Push(push::Push),
     Run(run::Run),
@@ -92,6 +96,8 @@ impl Cli {
     /// Why it could not.
     pub fn run(self, shell: &Shell) -> Result<u8, Failure> {
         match self.command {
+            Command::New(new) => new.run(shell).map(|()| 0),
+            Command::Init(init) => init.run(&self.output, shell).map(|()| 0),
             Command::Build(build) => build.run(&self.output, shell).map(|()| 0),
             Command::Push(push) => push.run(&self.output, shell).map(|()| 0),
             Command::Run(run) => run.run(&self.output, shell),
