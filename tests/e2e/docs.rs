@@ -130,7 +130,8 @@ fn the_schema_takes_what_we_take() {
         "bin.app.usr = \"1\"",
     ];
     let manifest = folder.path().join("Cargo.toml");
-    let write = |table: &str| fs::write(&manifest, format!("[package.metadata.wasm-oci]\n{table}\n")).unwrap();
+    let write =
+        |table: &str| fs::write(&manifest, format!("[package.metadata.wasm-oci]\n{table}\n")).unwrap();
     write(all);
     let _taken = check(&manifest).success();
     for slip in slips {
