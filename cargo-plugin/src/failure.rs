@@ -6,6 +6,7 @@ use wasm_oci::exit_code::ExitCode;
 
 use crate::cargo::error::Error as CargoError;
 use crate::references::ReferenceError;
+use crate::scaffold::error::Error as ScaffoldError;
 
 /// Why a command didn't do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,9 @@ pub enum Failure {
         /// What happened.
         source: std::io::Error,
     },
+    /// A new project, or one that is prepared.
+    #[error(transparent)]
+    Scaffold(#[from] ScaffoldError),
     /// The stages after it.
     #[error(transparent)]
     Stage(wasm_oci::error::Error),
@@ -54,7 +58,12 @@ impl Failure {
             Failure::Cargo(CargoError::NoSuchPackage { .. } | CargoError::NoSuchTarget { .. }) => {
                 ExitCode::Usage
             }
-            Failure::Cargo(_) | Failure::Reference(_) | Failure::Watch { .. } | Failure::Start { .. } => {
+            Failure::Scaffold(error) if error.is_usage() => ExitCode::Usage,
+            Failure::Cargo(_)
+            | Failure::Reference(_)
+            | Failure::Scaffold(_)
+            | Failure::Watch { .. }
+            | Failure::Start { .. } => {
                 ExitCode::Failure
             }
             Failure::Stage(error) => error.exit_code(),

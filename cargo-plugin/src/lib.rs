@@ -14,6 +14,7 @@ pub mod failure;
 pub mod inputs;
 pub mod programs;
 pub mod references;
+pub mod scaffold;
 pub mod sources;
 pub mod stages;
 pub mod stamp;

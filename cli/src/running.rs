@@ -129,6 +129,7 @@ fn run_prepared(
     let prepared = ManuallyDrop::new(prepared(&engine)?);
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
     let mut options = options(&args.given, prepared.command(given), prepared.env.clone())?;
+    options.export = prepared.export.clone();
     let _root = prepared.add_root(&mut options.dirs, false)?;
     run_program(&engine, &prepared.program, &options, shell)
 }
@@ -140,6 +141,8 @@ pub struct Prepared {
     /// The image's files beside the module.
     files: Vec<IncludedFile>,
     entrypoint: Vec<String>,
+    /// The function that the entrypoint names, as `/app.wasm#function`.
+    export: Option<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
 }
@@ -164,7 +167,14 @@ impl Prepared {
                 program
             }
         };
-        Ok(Prepared { program, files: Vec::new(), entrypoint: vec![name], args: Vec::new(), env: Vec::new() })
+        Ok(Prepared {
+            program,
+            files: Vec::new(),
+            entrypoint: vec![name],
+            export: None,
+            args: Vec::new(),
+            env: Vec::new(),
+        })
     }
 
     /// The same in every way, but with the module in a file: as an image with it would be.
@@ -173,11 +183,12 @@ impl Prepared {
     /// What reading or compiling it fails with.
     pub fn with_module(&self, engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::any_import())?;
-        let Prepared { program: _, files, entrypoint, args, env } = self;
+        let Prepared { program: _, files, entrypoint, export, args, env } = self;
         Ok(Prepared {
             program,
             files: files.clone(),
             entrypoint: entrypoint.clone(),
+            export: export.clone(),
             args: args.clone(),
             env: env.clone(),
         })
@@ -207,14 +218,21 @@ impl Prepared {
             true => vec![program.name().to_owned()],
             false => entrypoint.to_vec(),
         };
+        let export = entrypoint.first().and_then(|word| Some(word.split_once('#')?.1.to_owned()));
         let env = config.env.clone().into_iter().collect();
-        Ok(Prepared { program, files, entrypoint, args: args.to_vec(), env })
+        Ok(Prepared { program, files, entrypoint, export, args: args.to_vec(), env })
     }
 
     /// The program.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
+    }
+
+    /// The function that is called instead of the module's entry point, if the entrypoint names one.
+    #[must_use]
+    pub fn export(&self) -> Option<&str> {
+        self.export.as_deref()
     }
 
     /// The entrypoint, and the given arguments or else the image's.
@@ -279,6 +297,7 @@ pub fn options(
     env.extend(given.variables()?);
     Ok(RunOptions {
         args: command,
+        export: None,
         env,
         dirs: given.dirs.clone(),
         stdin: given.stdin.clone().map_or(Stdin::Inherit, Stdin::File),

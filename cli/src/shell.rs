@@ -117,6 +117,25 @@ impl Shell {
         self.line(format_args!("{style}hint{style:#}: {message}"));
     }
 
+    /// Whether there is somebody who sees questions, and can answer them.
+    #[must_use]
+    pub fn can_ask(&self) -> bool {
+        self.verbosity > Verbosity::Quiet && std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+    }
+
+    /// Asks, and returns the line that is the answer, or none when there is no more to read.
+    #[must_use]
+    pub fn ask(&self, question: impl std::fmt::Display) -> Option<String> {
+        let style = Style::new().bold();
+        let question = format!("{style}{question}{style:#}: ");
+        self.bars.suspend(|| drop(anstream::stderr().write_all(question.as_bytes())));
+        let mut answer = String::new();
+        match std::io::stdin().read_line(&mut answer) {
+            Ok(0) | Err(_) => None,
+            Ok(_) => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
+        }
+    }
+
     fn line(&self, line: std::fmt::Arguments<'_>) {
         // Nobody is left to tell when standard error is closed.
         // In one piece: standard error has no buffer, and others may write to it.

@@ -1,104 +1,124 @@
 //! Project templates, embedded, so that they work offline.
 //!
-//! None is here yet; this is the room for them, and their loader. A template lies in a folder of this package.
-//! Cargo leaves folders with a `Cargo.toml` out when it publishes a package, so that such files end in
-//! [`SUFFIX`] here, which is taken off when a project is made of them.
+//! Each is a folder of this package, which cargo-generate can read as well. There and here,
+//!
+//! - a file whose name ends with `.liquid` loses that ending. Cargo leaves folders with a `Cargo.toml` out when it
+//!   publishes a package, and git heeds a `.gitignore`: such files must have another name here;
+//! - `{{project-name}}` in it is the project's name, and so for `crate_name`, `description`, `registry` and `authors`.
+//!   What else stands between braces is what Liquid and Jinja have in common: `{% if %}`, `{% raw %}`, and the filter
+//!   `kebab_case`;
+//! - any other file is copied as it is, but for `cargo-generate.toml`, which says what cargo-generate asks.
 
-use std::io;
-use std::path::{Component, Path, PathBuf};
+mod render;
 
-use fs_err as fs;
+use std::path::PathBuf;
 
-/// The ending of files whose own names would mean something to cargo here.
-pub const SUFFIX: &str = ".tmpl";
+pub use render::RenderError;
+
+/// A file's path in its template, with `/`, and what is in it.
+type File = (&'static str, &'static [u8]);
+
+include!(concat!(env!("OUT_DIR"), "/files.rs"));
+
+/// What cargo-generate asks for a template.
+const QUESTIONS: &str = "cargo-generate.toml";
 
 /// A project to start from.
 #[derive(Debug, Clone, Copy)]
 pub struct Template {
     /// The name by which it is chosen.
     pub name: &'static str,
-    /// What it is good for, on one line.
+    /// What it is, on one line; a project's description unless it has its own.
     pub about: &'static str,
-    /// Its files: paths below the project's folder, and what is in them.
-    pub files: &'static [(&'static str, &'static [u8])],
+    /// Whether the project is a workspace of its own, and no member of another.
+    pub is_workspace: bool,
+    files: &'static [File],
+}
+
+/// All templates, in the order in which they are shown.
+const ALL: [Template; 7] = [
+    package("cli", "A command-line program: arguments, environment, exit codes", CLI),
+    package("filter", "A filter: standard input to standard output, line by line", FILTER),
+    package("http", "An HTTP service: a wasi:http component", HTTP),
+    package("function", "A function: JSON in, JSON out", FUNCTION),
+    package("image", "Image processing: makes small pictures of large ones", IMAGE),
+    Template {
+        is_workspace: true,
+        ..package("workspace", "A workspace: several programs, and a library that they share", WORKSPACE)
+    },
+    package("library", "A library: functions for a host to call", LIBRARY),
+];
+
+const fn package(name: &'static str, about: &'static str, files: &'static [File]) -> Template {
+    Template { name, about, is_workspace: false, files }
 }
 
 /// All templates, in the order in which they are shown.
 #[must_use]
 pub fn all() -> &'static [Template] {
-    &[]
+    &ALL
+}
+
+/// What a project is called and where it goes.
+///
+/// Name and registry stand in YAML, shell commands and paths, and are taken as they are: whoever makes the values
+/// checks them. Description and authors may be any text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Values {
+    /// The project's name: a package's name for cargo, and a part of an image's.
+    pub name: String,
+    /// What it is, in one sentence.
+    pub description: String,
+    /// Where its images go: a registry and the owner in it, as `ghcr.io/owner`.
+    pub registry: String,
+    /// Who writes it, as `Name <address>`; empty for nobody in particular.
+    pub authors: String,
+}
+
+/// A program of an existing package, as files for its deployment name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Program {
+    /// The package.
+    pub package: String,
+    /// The program, which is what its image is called.
+    pub name: String,
+    /// Whether it answers HTTP requests.
+    pub serves: bool,
+}
+
+/// A file of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rendered {
+    /// The path in the project's folder. It leads nowhere else.
+    pub path: PathBuf,
+    /// What is in it.
+    pub content: Vec<u8>,
 }
 
 impl Template {
-    /// Writes the files into `folder`, which is made and must not be there before.
+    /// The files of a project with these values.
     ///
     /// # Errors
-    /// When the folder is there already, or something can't be written.
-    pub fn write_to(&self, folder: &Path) -> io::Result<()> {
-        if let Some(parent) = folder.parent() {
-            fs::create_dir_all(parent)?;
-        }
-        fs::create_dir(folder)?;
-        for (path, content) in self.files {
-            let path = folder.join(target_path(path)?);
-            if let Some(parent) = path.parent() {
-                fs::create_dir_all(parent)?;
-            }
-            fs::write(path, content)?;
-        }
-        Ok(())
+    /// When the template has a mistake.
+    pub fn render(&self, values: &Values) -> Result<Vec<Rendered>, RenderError> {
+        let files = self.files.iter().filter(|(path, _)| *path != QUESTIONS);
+        files.map(|file| render::file(file, &render::context(values))).collect()
     }
 }
 
-/// A file's path in the project: without [`SUFFIX`], and inside of the project's folder.
-fn target_path(path: &str) -> io::Result<PathBuf> {
-    let path = Path::new(path.strip_suffix(SUFFIX).unwrap_or(path));
-    if path.components().all(|part| matches!(part, Component::Normal(_))) {
-        return Ok(path.to_owned());
-    }
-    let message = format!("`{}` leads out of the template's folder", path.display());
-    Err(io::Error::new(io::ErrorKind::InvalidInput, message))
+/// The files that an existing package or workspace gets, with what stands for its programs in `programs`: a workflow,
+/// a toolchain file, and those for its deployment.
+///
+/// # Errors
+/// When the templates have a mistake.
+pub fn render_init(values: &Values, programs: &[Program]) -> Result<Vec<Rendered>, RenderError> {
+    // A component needs the target of the template `http`.
+    let like = if programs.iter().any(|program| program.serves) { HTTP } else { CLI };
+    let shared =
+        like.iter().filter(|(path, _)| path.starts_with(".github/") || *path == "rust-toolchain.toml");
+    let context = render::context_of_programs(values, programs);
+    shared.chain(INIT).map(|file| render::file(file, &context)).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SMALL: Template = Template {
-        name: "small",
-        about: "For this test",
-        files: &[("Cargo.toml.tmpl", b"[package]"), ("src/main.rs", b"fn main() {}")],
-    };
-
-    #[test]
-    fn a_project_is_written_with_its_own_names() {
-        let folder = tempfile::tempdir().unwrap();
-        let project = folder.path().join("a/project");
-        SMALL.write_to(&project).unwrap();
-        assert_eq!(fs::read(project.join("Cargo.toml")).unwrap(), b"[package]");
-        assert_eq!(fs::read(project.join("src/main.rs")).unwrap(), b"fn main() {}");
-    }
-
-    #[test]
-    fn an_existing_folder_is_left_alone() {
-        let folder = tempfile::tempdir().unwrap();
-        let error = SMALL.write_to(folder.path()).unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
-        assert!(!folder.path().join("Cargo.toml").exists());
-    }
-
-    #[test]
-    fn a_template_stays_in_its_folder() {
-        for path in ["../x", "/x", "a/../../x"] {
-            assert!(target_path(path).is_err(), "{path}");
-        }
-    }
-
-    #[test]
-    fn names_are_unique() {
-        let mut names: Vec<&str> = all().iter().map(|template| template.name).collect();
-        names.sort_unstable();
-        names.dedup();
-        assert_eq!(names.len(), all().len());
-    }
-}
+mod tests;

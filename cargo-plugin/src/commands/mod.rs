@@ -8,6 +8,8 @@ mod doctor;
 mod exec;
 mod k8s;
 mod publish;
+mod init;
+mod new;
 mod push;
 mod resolve;
 mod run;
@@ -83,6 +85,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
+    New(new::New),
+    Init(init::Init),
     Build(build::Build),
     Push(push::Push),
     Run(run::Run),
@@ -113,6 +117,8 @@ impl Cli {
     /// Why it could not.
     pub fn run(self, shell: &Shell) -> Result<u8, Failure> {
         match self.command {
+            Command::New(new) => new.run(shell).map(|()| 0),
+            Command::Init(init) => init.run(&self.output, shell).map(|()| 0),
             Command::Build(build) => build.run(&self.output, shell).map(|()| 0),
             Command::Push(push) => push.run(&self.output, shell).map(|()| 0),
             Command::Run(run) => run.run(&self.output, shell),

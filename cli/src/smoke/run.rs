@@ -203,6 +203,7 @@ fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, 
     let stdin = case.stdin.as_ref().map(|content| content.bytes(&case.folder)).transpose()?;
     Ok(RunOptions {
         args: prepared.command(case.args.as_deref()),
+        export: prepared.export().map(str::to_owned),
         env: prepared.env().iter().cloned().chain(own).collect(),
         dirs: [root].into_iter().chain(case.dirs()?).collect(),
         stdin: Stdin::Bytes(stdin.unwrap_or_default()),

@@ -74,7 +74,11 @@ pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<O
 }
 
 async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
-    if !matches!(program.world(), World::Module | World::Component) {
+    let is_started = match (program.code(), &options.export) {
+        (Code::Module(_), Some(_)) => true,
+        _ => matches!(program.world(), World::Module | World::Component),
+    };
+    if !is_started {
         return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
     }
     let (stdout, stderr) = streams::pair(options.streams, &options.limits);
@@ -90,7 +94,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
                 .and_then(|()| exit_as_natively(&mut linker))
                 .map_err(|e| program.refused(&e))?;
             let linked = linker.instantiate_pre(module).map_err(|e| program.refused(&e))?;
-            in_time(&options.limits, run_module(store, linked)).await
+            in_time(&options.limits, run_module(store, linked, options.export.as_deref())).await
         }
         Code::Component(component) => {
             let mut linker = wasmtime::component::Linker::new(engine.wasmtime());
@@ -118,10 +122,19 @@ fn exit_as_natively(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     Ok(())
 }
 
-async fn run_module(mut store: Store<State>, linked: wasmtime::InstancePre<State>) -> wasmtime::Result<i32> {
+async fn run_module(
+    mut store: Store<State>,
+    linked: wasmtime::InstancePre<State>,
+    export: Option<&str>,
+) -> wasmtime::Result<i32> {
     let instance = linked.instantiate_async(&mut store).await?;
-    let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-    start.call_async(&mut store, ()).await?;
+    let function = instance.get_typed_func::<(), ()>(&mut store, export.unwrap_or("_start"))?;
+    // What WASI wants called first of a reactor, and a command doesn't have
+    // (https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md).
+    if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
+        initialize.call_async(&mut store, ()).await?;
+    }
+    function.call_async(&mut store, ()).await?;
     Ok(0)
 }
 

@@ -79,7 +79,7 @@ fn why(world: World) -> &'static str {
         World::Http => "it answers HTTP requests (wasi:http/proxy): start it with `serve`",
         World::Library => {
             "it exports neither `_start` nor `wasi:cli/run`, so that it is a library: build a program (a bin in \
-             Rust, with `main`)"
+             Rust, with `main`), or name a function of a module in its image's entrypoint, as `/NAME.wasm#FUNCTION`"
         }
         World::Module | World::Component => "it doesn't answer HTTP requests: start it with `run`",
     }

@@ -11,6 +11,9 @@ use super::Limits;
 pub struct RunOptions {
     /// The arguments, the program's name first.
     pub args: Vec<String>,
+    /// The function of a core module to call instead of its entry point; it takes and returns nothing. One of a library
+    /// is called after `_initialize`, if that is there.
+    pub export: Option<String>,
     /// The environment variables; a later one replaces an earlier one of the same name.
     pub env: Vec<(String, String)>,
     /// The folders.

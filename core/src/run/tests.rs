@@ -221,3 +221,26 @@ mod caching {
         assert!(Cache::open(&link, None).is_err());
     }
 }
+
+#[test]
+fn a_function_of_a_library_is_called_by_its_name() {
+    // It ends with what `_initialize` has put there.
+    let wat = r#"(module
+        (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+        (memory (export "memory") 1) (global $code (mut i32) (i32.const 1))
+        (func (export "_initialize") (global.set $code (i32.const 7)))
+        (func (export "run") (call $exit (global.get $code)))
+        (func (export "add") (param i32 i32) (result i32) local.get 0))"#;
+    let call = |export: &str| {
+        let options = RunOptions { export: Some(export.to_owned()), ..RunOptions::default() };
+        outcome(wat, options)
+    };
+    assert_eq!(call("run").unwrap().end, End::Exit(7));
+    for export in ["none", "add"] {
+        let error = call(export).unwrap_err().to_string();
+        assert!(error.contains(export), "{error}");
+    }
+    let command = r#"(module (func (export "_start") unreachable) (func (export "f")))"#;
+    let options = RunOptions { export: Some("f".to_owned()), ..RunOptions::default() };
+    assert_eq!(outcome(command, options).unwrap().end, End::Exit(0));
+}

@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::iter;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command};
+use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, Once, PoisonError, Weak};
 
@@ -31,6 +31,10 @@ pub(crate) enum Version {
     /// 1.7, from the cache.
     V1_7,
 }
+
+/// How `ctr` runs a Wasm image.
+const RUN: [&str; 8] =
+    ["run", "--rm", "--snapshotter", SNAPSHOTTER, "--runtime", RUNTIME, "--platform", WASM];
 
 /// A containerd with its own socket, root and state. One that the machine's user runs is not touched.
 pub(crate) struct Containerd {
@@ -70,11 +74,26 @@ impl Containerd {
     /// Runs a Wasm image that was pulled or imported. `args`, unless empty, replace the image's entrypoint, as `ctr`
     /// has it: the first is the module.
     pub(crate) fn run(&self, reference: &str, env: &[(&str, &str)], args: &[&str]) -> Run {
-        let options = ["run", "--rm", "--snapshotter", SNAPSHOTTER, "--runtime", RUNTIME, "--platform", WASM];
-        let env = env.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]);
-        let image = [reference.to_owned(), unique_id()];
-        let args = args.iter().map(|&arg| arg.to_owned());
-        self.ctr(options.map(str::to_owned).into_iter().chain(env).chain(image).chain(args))
+        let env = env_options(env);
+        let options: Vec<&str> = env.iter().map(String::as_str).collect();
+        self.run_with(reference, &options, args)
+    }
+
+    /// The same with any options of `ctr run`.
+    pub(crate) fn run_with(&self, reference: &str, options: &[&str], args: &[&str]) -> Run {
+        let id = unique_id();
+        let image = [reference, &id];
+        let words = RUN.iter().chain(options).chain(&image).chain(args);
+        self.ctr(words)
+    }
+
+    /// Starts a container on the network of the machine, which runs until the value is dropped.
+    pub(crate) fn start_container(&self, reference: &str, env: &[(&str, &str)]) -> Container<'_> {
+        let id = unique_id();
+        let mut command = self.ctr_command(RUN.iter().copied().chain(["--net-host"]).map(str::to_owned));
+        command.args(env_options(env)).args([reference, &id]).stdin(Stdio::null());
+        let ctr = command.spawn().expect("ctr can be started");
+        Container { containerd: self, id, ctr }
     }
 
     /// Pulls an image for WebAssembly and runs it, as far as it gets.
@@ -87,11 +106,15 @@ impl Containerd {
 
     /// Any command of `ctr`, the client that comes with containerd.
     pub(crate) fn ctr<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Run {
+        Run::of(&mut self.ctr_command(args))
+    }
+
+    fn ctr_command<A: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = A>) -> Command {
         // A container that does not end shall fail its own test, not hold up all of them.
         let mut command = tools::as_root("timeout");
         command.args(["--kill-after=5", "120"]).arg(self.version.program("ctr"));
         command.arg("--address").arg(self.socket()).args(args);
-        Run::of(&mut command)
+        command
     }
 
     /// A new directory that is removed with containerd's own at the latest.
@@ -120,6 +143,20 @@ impl Containerd {
         let answers = |_: &Daemon| (containerd.ctr(["version"]).code == 0).then_some(());
         containerd.daemon.wait_for("answer from containerd", answers);
         containerd
+    }
+}
+
+/// A container that runs.
+pub(crate) struct Container<'a> {
+    containerd: &'a Containerd,
+    id: String,
+    ctr: Child,
+}
+
+impl Drop for Container<'_> {
+    fn drop(&mut self) {
+        let _killed = self.containerd.ctr(["task", "kill", "--signal", "SIGKILL", &self.id]);
+        self.ctr.wait().ok();
     }
 }
 
@@ -166,6 +203,10 @@ default_runtime_name = "{HANDLER}"
 runtime_type = "{RUNTIME}"
 "#
     )
+}
+
+fn env_options(env: &[(&str, &str)]) -> Vec<String> {
+    env.iter().flat_map(|(name, value)| ["--env".to_owned(), format!("{name}={value}")]).collect()
 }
 
 fn unique_id() -> String {

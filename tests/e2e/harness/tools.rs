@@ -110,6 +110,14 @@ pub(crate) fn npm_checker(name: &str) -> Command {
     Command::new(cached(&cache().join("checkers/npm/node_modules/.bin").join(name), name))
 }
 
+/// A Liquid for Node, the module.
+#[track_caller]
+pub(crate) fn liquid() -> PathBuf {
+    let module = cache().join("liquid/node_modules/liquidjs/dist/liquid.node.js");
+    assert!(module.is_file(), "liquidjs is not at {}: run tests/setup", module.display());
+    module
+}
+
 /// `mdbook`.
 #[track_caller]
 pub(crate) fn mdbook() -> Command {

@@ -1,0 +1,79 @@
+//! `cargo wasm-oci init`: what a crate that exists lacks to become an image.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wasm_oci::args::OutputArgs;
+use wasm_oci::shell::Shell;
+use wasm_oci_templates::{Values, render_init};
+
+use super::new::{ValueArgs, default_registry};
+use crate::args::ManifestArgs;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::project::Workspace;
+use crate::cargo::selection::Selection;
+use crate::failure::Failure;
+use crate::scaffold::adopt::{Fate, add_files, extend_manifests, programs, registry};
+use crate::scaffold::error::Error;
+use crate::scaffold::values::{Key, gather};
+
+/// Prepare a crate or workspace that exists for images
+///
+/// Adds settings with a smoke test to fill in to Cargo.toml, a CI workflow, files for Kubernetes and Compose, and
+/// rust-toolchain.toml. What is there already stays as it is.
+#[derive(Debug, Args)]
+pub(super) struct Init {
+    /// Only these packages of the workspace
+    #[arg(short, long = "package", value_name = "SPEC")]
+    packages: Vec<String>,
+    #[command(flatten)]
+    values: ValueArgs,
+    #[command(flatten, next_help_heading = "Manifest")]
+    manifest: ManifestArgs,
+}
+
+impl Init {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+        let env = CargoEnv::from_process()?;
+        let Init { packages, values, manifest } = self;
+        let selection = Selection {
+            packages,
+            manifest_path: manifest.manifest_path,
+            locked: manifest.locked,
+            offline: manifest.offline,
+            frozen: manifest.frozen,
+            config: manifest.config,
+            unstable: manifest.unstable,
+            color: Some(output.color.name().to_owned()),
+            ..Selection::default()
+        };
+        let workspace = Workspace::load(&env, &selection)?;
+        let projects = workspace.projects(&selection)?;
+        let root = workspace.root();
+        let defaults = Values {
+            name: String::new(),
+            description: String::new(),
+            registry: registry(&projects).unwrap_or_else(|| default_registry(&env, root)),
+            authors: String::new(),
+        };
+        let asked = values.asked(shell);
+        let values = gather(defaults, &[Key::Registry], &values.given, asked)?;
+        let files = render_init(&values, &programs(&projects)).map_err(Error::from)?;
+        let mut done = extend_manifests(&projects, &values.registry)?;
+        done.extend(add_files(root, &files)?);
+        tell_of(&done, env.cwd(), shell);
+        shell.status("Next", "write a smoke test in Cargo.toml, then: cargo wasm-oci test");
+        Ok(())
+    }
+}
+
+fn tell_of(done: &[(PathBuf, Fate)], cwd: &Path, shell: &Shell) {
+    for (path, fate) in done {
+        let path = path.strip_prefix(cwd).unwrap_or(path).display();
+        match fate {
+            Fate::Created => shell.status("Created", path),
+            Fate::Extended => shell.status("Extended", path),
+            Fate::Kept => shell.status("Kept", format_args!("{path} as it is")),
+        }
+    }
+}

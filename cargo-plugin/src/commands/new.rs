@@ -1,0 +1,166 @@
+//! `cargo wasm-oci new`: a project to start from.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wasm_oci::error::Error as StageError;
+use wasm_oci::settings::closest;
+use wasm_oci::shell::Shell;
+use wasm_oci_templates::{Template, Values, all};
+
+use crate::cargo::env::CargoEnv;
+use crate::failure::Failure;
+use crate::scaffold::create::create;
+use crate::scaffold::error::Error;
+use crate::scaffold::membership::{Membership, join};
+use crate::scaffold::name;
+use crate::scaffold::values::{Given, Key, gather};
+use crate::scaffold::vcs::{self, Vcs};
+
+/// Where images go until their owner is known.
+pub(super) const DEFAULT_REGISTRY: &str = "ghcr.io/owner";
+
+/// Make a new project from a template
+///
+/// With smoke tests, a CI workflow, and files for Kubernetes and Compose. On a terminal, asks what is not given;
+/// elsewhere there has to be a template, and the rest is default. In a workspace, the project becomes a member.
+#[derive(Debug, Args)]
+pub(super) struct New {
+    /// The project's folder, which is made; its last part is the name
+    #[arg(value_name = "PATH", required_unless_present = "list")]
+    path: Option<PathBuf>,
+    /// What kind of project; `--list` shows all
+    #[arg(short, long, value_name = "TEMPLATE")]
+    template: Option<String>,
+    /// What the project is called, instead of the last part of PATH
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
+    #[command(flatten)]
+    values: ValueArgs,
+    /// Make a git repository, or none (default: git, unless the folder is in a repository)
+    #[arg(long, value_name = "VCS")]
+    vcs: Option<Vcs>,
+    /// Show the templates, and make nothing
+    #[arg(long)]
+    list: bool,
+}
+
+/// What `new` and `init` write into files.
+#[derive(Debug, Args)]
+pub(super) struct ValueArgs {
+    /// What to say of the project: `description`, `registry` (where images go, as ghcr.io/owner) or `authors`
+    #[arg(long = "value", value_name = "KEY=VALUE")]
+    pub(super) given: Vec<Given>,
+    /// Ask nothing
+    #[arg(long)]
+    pub(super) accept_defaults: bool,
+}
+
+impl ValueArgs {
+    /// Whom to ask.
+    pub(super) fn asked<'a>(&self, shell: &'a Shell) -> Option<&'a Shell> {
+        Some(shell).filter(|shell| !self.accept_defaults && shell.can_ask())
+    }
+}
+
+impl New {
+    pub(super) fn run(self, shell: &Shell) -> Result<(), Failure> {
+        let Some(path) = self.path.as_ref().filter(|_| !self.list) else {
+            return list(shell);
+        };
+        let env = CargoEnv::from_process()?;
+        let folder = env.cwd().join(path);
+        if folder.symlink_metadata().is_ok() {
+            return Err(Error::Exists { path: path.clone() }.into());
+        }
+        let name = self.name.clone().or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned()));
+        let name = name.ok_or_else(|| Error::Unnamed { path: path.clone() })?;
+        for warning in name::check(&name, &env)? {
+            shell.warn(warning);
+        }
+        let asked = self.values.asked(shell);
+        let template = self.template(asked)?;
+        let values = gather(defaults(name, template, &env, &folder), &Key::ALL, &self.values.given, asked)?;
+        let vcs = self.vcs.unwrap_or_else(|| Vcs::for_folder(&env, &folder));
+        let files = template.render(&values).map_err(Error::from)?;
+        create(&folder, &files, |temporary| vcs.init(&env, temporary))?;
+        shell.status("Created", format_args!("`{}` from the template {}", values.name, template.name));
+        tell_of(&join(&env, &folder, template.is_workspace), shell);
+        if vcs::is_in_repository(&env, &folder) && vcs == Vcs::None {
+            let workflow = Path::new(".github");
+            shell.hint(format_args!(
+                "GitHub looks for workflows in the repository's own `{0}`: move `{1}` there",
+                workflow.display(),
+                path.join(workflow).display()
+            ));
+        }
+        shell.status("Next", format_args!("cd {} && cargo wasm-oci test", path.display()));
+        Ok(shell.print(path.display())?)
+    }
+
+    fn template(&self, asked: Option<&Shell>) -> Result<&'static Template, Failure> {
+        match (&self.template, asked) {
+            (Some(name), _) => Ok(find(name)?),
+            (None, Some(shell)) => choose(shell),
+            (None, None) => Err(Error::NoTemplate.into()),
+        }
+    }
+}
+
+fn list(shell: &Shell) -> Result<(), Failure> {
+    for template in all() {
+        shell.print(format_args!("{:<10} {}", template.name, template.about))?;
+    }
+    Ok(())
+}
+
+fn find(name: &str) -> Result<&'static Template, Error> {
+    all().iter().find(|template| template.name == name).ok_or_else(|| Error::NoSuchTemplate {
+        name: name.to_owned(),
+        suggestion: closest(name, all().iter().map(|template| template.name)),
+    })
+}
+
+/// Asks for a template until one is named, or its number.
+fn choose(shell: &Shell) -> Result<&'static Template, Failure> {
+    for (index, template) in all().iter().enumerate() {
+        shell.log(format_args!("{:>3} {:<10} {}", index + 1, template.name, template.about));
+    }
+    loop {
+        let answer = shell.ask("Which template").ok_or(StageError::Interrupted)?;
+        let number = answer.trim().parse().ok().and_then(|number: usize| all().get(number.checked_sub(1)?));
+        match number.map_or_else(|| find(answer.trim()), Ok) {
+            Ok(template) => return Ok(template),
+            Err(error) => shell.error(error),
+        }
+    }
+}
+
+fn defaults(name: String, template: &Template, env: &CargoEnv, folder: &Path) -> Values {
+    Values {
+        name,
+        description: template.about.to_owned(),
+        registry: default_registry(env, folder),
+        authors: vcs::user(env, folder).unwrap_or_default(),
+    }
+}
+
+/// Where images go as far as git knows.
+pub(super) fn default_registry(env: &CargoEnv, folder: &Path) -> String {
+    vcs::registry(env, folder).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
+}
+
+fn tell_of(membership: &Membership, shell: &Shell) {
+    match membership {
+        Membership::Alone => {}
+        Membership::Member { root } => {
+            shell.status("Note", format_args!("it is a member of the workspace `{}`", root.display()));
+        }
+        Membership::Added { root } => {
+            shell.status("Added", format_args!("it to the members of the workspace `{}`", root.display()));
+        }
+        Membership::Trouble { reason } => {
+            shell.warn(format_args!("cargo may not build it because of the workspace around it: {reason}"));
+        }
+    }
+}

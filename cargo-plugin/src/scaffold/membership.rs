@@ -1,0 +1,177 @@
+//! A new project in a folder with a workspace above it.
+
+use std::path::{Path, PathBuf};
+
+use fs_err as fs;
+use serde::Deserialize;
+
+use crate::cargo::env::CargoEnv;
+use crate::cargo::error::Error as CargoError;
+use crate::cargo::project::ask_cargo;
+use crate::cargo::selection::Selection;
+use crate::scaffold::manifest::{add_member, change};
+
+/// How a project and the workspace above it go together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Membership {
+    /// There is none, or it is none of it.
+    Alone,
+    /// It is a member: one of its patterns takes it in.
+    Member {
+        /// The workspace's manifest.
+        root: PathBuf,
+    },
+    /// It has become a member.
+    Added {
+        /// The workspace's manifest, which says so now.
+        root: PathBuf,
+    },
+    /// cargo won't build one of them, until something is changed.
+    Trouble {
+        /// What cargo says, or what to do.
+        reason: String,
+    },
+}
+
+#[derive(Deserialize)]
+struct Metadata {
+    workspace_root: PathBuf,
+}
+
+/// Makes a project a member of the workspace above it, as `cargo new` does; or sees to it that a workspace is left alone.
+#[must_use]
+pub fn join(env: &CargoEnv, folder: &Path, is_workspace: bool) -> Membership {
+    if is_workspace {
+        return stay_out(env, folder);
+    }
+    match workspace_of(env, &folder.join("Cargo.toml")) {
+        Ok(root) if root == folder => Membership::Alone,
+        Ok(root) => Membership::Member { root: root.join("Cargo.toml") },
+        Err(message) => match claimed_by(&message) {
+            Some(root) => add(env, folder, &root).unwrap_or_else(|reason| Membership::Trouble { reason }),
+            None => Membership::Trouble { reason: message },
+        },
+    }
+}
+
+/// A workspace can't be in another: whether that one takes it for a member.
+fn stay_out(env: &CargoEnv, folder: &Path) -> Membership {
+    let above = folder.ancestors().skip(1).map(|it| it.join("Cargo.toml")).find(|it| it.is_file());
+    let Some(manifest) = above else { return Membership::Alone };
+    match workspace_of(env, &manifest) {
+        Err(message) if message.contains("multiple workspace roots") => {
+            let name = folder.strip_prefix(manifest.parent().unwrap_or(folder)).unwrap_or(folder);
+            Membership::Trouble {
+                reason: format!(
+                    "a workspace can't be a member of another: add `exclude = [\"{}\"]` to `[workspace]` in `{}`",
+                    name.display(),
+                    manifest.display()
+                ),
+            }
+        }
+        _ => Membership::Alone,
+    }
+}
+
+/// Adds a project to the members of a workspace, unless that makes it worse.
+fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String> {
+    let path = folder.strip_prefix(root.parent().unwrap_or(root)).map_err(|e| e.to_string())?;
+    let member = path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
+    let before = fs::read(root).map_err(|e| e.to_string())?;
+    change(root, |manifest| add_member(manifest, &member)).map_err(|e| e.to_string())?;
+    match workspace_of(env, &folder.join("Cargo.toml")) {
+        Ok(_) => Ok(Membership::Added { root: root.to_owned() }),
+        Err(message) => {
+            fs::write(root, before).map_err(|e| e.to_string())?;
+            Err(message)
+        }
+    }
+}
+
+/// The folder of the workspace that cargo takes a package for a part of; or else what it says.
+fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
+    let selection =
+        Selection { manifest_path: Some(manifest.to_owned()), offline: true, ..Selection::default() };
+    let text = ask_cargo(env, &selection).map_err(|error| match error {
+        CargoError::MetadataFailed { message } => message,
+        other => other.to_string(),
+    })?;
+    serde_json::from_str(&text).map(|it: Metadata| it.workspace_root).map_err(|e| e.to_string())
+}
+
+/// The workspace that a package says it belongs to, which doesn't know it.
+fn claimed_by(message: &str) -> Option<PathBuf> {
+    if !message.contains("believes it's in a workspace when it's not") {
+        return None;
+    }
+    message.lines().find_map(|line| line.strip_prefix("workspace:")).map(|path| path.trim().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// How a package in `crates/app` goes together with this workspace, and what has become of that.
+    fn joined(workspace: Option<&str>, own: &str) -> (Membership, String) {
+        let folder = tempfile::tempdir().unwrap();
+        // As cargo finds it.
+        let above = fs::canonicalize(folder.path()).unwrap();
+        let root = above.join("Cargo.toml");
+        // Nothing above the temporary folder counts.
+        write(&root, workspace.unwrap_or("[workspace]\nexclude = [\"crates\"]\n"));
+        let app = above.join("crates/app");
+        write(&app.join("src/main.rs"), "fn main() {}");
+        write(&app.join("Cargo.toml"), &format!("[package]\nname = \"app\"\nedition = \"2024\"\n{own}"));
+        let membership = join(&CargoEnv::from_process().unwrap(), &app, own.contains("[workspace]"));
+        let membership = match membership {
+            Membership::Member { root: found } | Membership::Added { root: found } if found != root => {
+                panic!("{} is not {}", found.display(), root.display())
+            }
+            other => other,
+        };
+        (membership, fs::read_to_string(root).unwrap())
+    }
+
+    #[test]
+    fn without_a_workspace_it_is_alone() {
+        assert_eq!(joined(None, "").0, Membership::Alone);
+    }
+
+    #[test]
+    fn a_pattern_takes_it_in() {
+        let workspace = "[workspace]\nmembers = [\"crates/*\"]\n";
+        let (membership, after) = joined(Some(workspace), "");
+        assert!(matches!(membership, Membership::Member { .. }), "{membership:?}");
+        assert_eq!(after, workspace);
+    }
+
+    #[test]
+    fn else_it_is_added() {
+        let (membership, after) = joined(Some("[workspace] # ours\n"), "");
+        assert!(matches!(membership, Membership::Added { .. }), "{membership:?}");
+        assert_eq!(after, "[workspace] # ours\nmembers = [\"crates/app\"]\n");
+    }
+
+    #[test]
+    fn a_broken_workspace_is_told_of() {
+        let (membership, after) = joined(Some("[workspace]\nmembers = [\"nothing\"]\n"), "");
+        assert!(
+            matches!(&membership, Membership::Trouble { reason } if reason.contains("nothing")),
+            "{membership:?}"
+        );
+        assert_eq!(after, "[workspace]\nmembers = [\"nothing\"]\n");
+    }
+
+    #[test]
+    fn a_workspace_stays_out() {
+        assert_eq!(joined(Some("[workspace]\n"), "[workspace]\n").0, Membership::Alone);
+        let (membership, _) = joined(Some("[workspace]\nmembers = [\"crates/*\"]\n"), "[workspace]\n");
+        let excluded = |reason: &str| reason.contains("exclude = [\"crates/app\"]");
+        assert!(matches!(&membership, Membership::Trouble { reason } if excluded(reason)), "{membership:?}");
+    }
+}

@@ -1,0 +1,134 @@
+//! git: a repository for a new project, and what it knows of the user.
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use clap::ValueEnum;
+
+use crate::cargo::env::CargoEnv;
+use crate::cargo::project::told;
+use crate::scaffold::error::Error;
+
+/// What a new project's versions are kept by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Vcs {
+    /// A git repository of its own.
+    Git,
+    /// Nothing, or the repository around it.
+    None,
+}
+
+impl Vcs {
+    /// As cargo chooses: git, unless the folder will be in a repository already that doesn't ignore it; or where there
+    /// is no git.
+    #[must_use]
+    pub fn for_folder(env: &CargoEnv, folder: &Path) -> Vcs {
+        match env.find("git").is_none() || is_in_repository(env, folder) {
+            true => Vcs::None,
+            false => Vcs::Git,
+        }
+    }
+
+    /// Makes a repository in a folder, or none.
+    ///
+    /// # Errors
+    /// [`Error::Vcs`] when git doesn't.
+    pub fn init(self, env: &CargoEnv, folder: &Path) -> Result<(), Error> {
+        if self == Vcs::None {
+            return Ok(());
+        }
+        let failed = |reason: String| Error::Vcs { reason };
+        let mut command = git(env, folder).ok_or_else(|| failed("it is not in PATH".to_owned()))?;
+        command.args(["init", "--quiet"]);
+        // What workflows call it, and git only by its user's wish.
+        if asked(env, folder, &["config", "--get", "init.defaultBranch"]).is_none() {
+            command.args(["--initial-branch", "main"]);
+        }
+        let output = command.output().map_err(|error| failed(error.to_string()))?;
+        if output.status.success() { Ok(()) } else { Err(failed(told(&output.stderr))) }
+    }
+}
+
+/// Whether a folder, which need not be there, is in a repository that doesn't ignore it.
+#[must_use]
+pub fn is_in_repository(env: &CargoEnv, folder: &Path) -> bool {
+    let above = nearest(folder);
+    let other = [".hg", ".jj", ".pijul"];
+    above.ancestors().any(|it| other.iter().any(|name| it.join(name).is_dir()))
+        || asked(env, above, &["rev-parse", "--is-inside-work-tree"]).as_deref() == Some("true")
+            && !is_ignored(env, above, folder)
+}
+
+/// Where the user's images go, as far as git knows: the owner of the repository on GitHub around a folder, else
+/// `github.user`.
+#[must_use]
+pub fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
+    let above = nearest(folder);
+    let origin = asked(env, above, &["config", "--get", "remote.origin.url"]);
+    let owner = origin
+        .as_deref()
+        .and_then(github_owner)
+        .or_else(|| asked(env, above, &["config", "--get", "github.user"]))?;
+    Some(format!("ghcr.io/{}", owner.to_lowercase()))
+}
+
+/// The user, as `Name <address>`.
+#[must_use]
+pub fn user(env: &CargoEnv, folder: &Path) -> Option<String> {
+    let above = nearest(folder);
+    let name = asked(env, above, &["config", "--get", "user.name"])?;
+    Some(match asked(env, above, &["config", "--get", "user.email"]) {
+        Some(address) => format!("{name} <{address}>"),
+        None => name,
+    })
+}
+
+/// The owner in the address of a repository on GitHub: `https://github.com/owner/name`, `git@github.com:owner/name`.
+fn github_owner(address: &str) -> Option<String> {
+    let (_, rest) = address.split_once("github.com")?;
+    let (owner, _) = rest.strip_prefix([':', '/'])?.split_once('/')?;
+    (!owner.is_empty()).then(|| owner.to_owned())
+}
+
+/// The nearest folder above one that is there, or itself.
+fn nearest(folder: &Path) -> &Path {
+    folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("."))
+}
+
+fn git(env: &CargoEnv, folder: &Path) -> Option<Command> {
+    let mut command = env.command(env.find("git")?);
+    command.current_dir(folder).stdin(Stdio::null());
+    Some(command)
+}
+
+/// What git answers, if it has something to say.
+fn asked(env: &CargoEnv, folder: &Path, args: &[&str]) -> Option<String> {
+    let Output { status, stdout, .. } = git(env, folder)?.args(args).output().ok()?;
+    let answer = String::from_utf8_lossy(&stdout).trim().to_owned();
+    (status.success() && !answer.is_empty()).then_some(answer)
+}
+
+fn is_ignored(env: &CargoEnv, above: &Path, folder: &Path) -> bool {
+    let check = git(env, above).map(|mut git| git.args(["check-ignore", "--quiet"]).arg(folder).status());
+    check.is_some_and(|status| status.is_ok_and(|status| status.success()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_on_github_has_an_owner() {
+        for address in [
+            "https://github.com/Me/x.git",
+            "git@github.com:Me/x.git",
+            "ssh://git@github.com/Me/x",
+            "git://github.com/Me/x",
+        ] {
+            assert_eq!(github_owner(address).as_deref(), Some("Me"), "{address}");
+        }
+        for address in ["https://gitlab.com/Me/x", "github.com", "../github.com/x"] {
+            assert_eq!(github_owner(address), None, "{address}");
+        }
+    }
+}
