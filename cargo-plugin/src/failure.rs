@@ -63,9 +63,7 @@ impl Failure {
             | Failure::Reference(_)
             | Failure::Scaffold(_)
             | Failure::Watch { .. }
-            | Failure::Start { .. } => {
-                ExitCode::Failure
-            }
+            | Failure::Start { .. } => ExitCode::Failure,
             Failure::Stage(error) => error.exit_code(),
         }
     }

@@ -48,6 +48,22 @@ pub struct Request {
     pub no_cache: bool,
 }
 
+impl Request {
+    /// A request for what is selected, with these flags, and nothing out of the ordinary.
+    #[must_use]
+    pub fn new(selection: Selection, flags: Settings) -> Request {
+        Request {
+            selection,
+            flags,
+            layout: None,
+            folder: None,
+            enforce_budget: false,
+            json: false,
+            no_cache: false,
+        }
+    }
+}
+
 /// A program whose images are in a layout.
 #[derive(Debug)]
 pub struct Made {

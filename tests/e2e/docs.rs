@@ -69,7 +69,11 @@ fn settings_row(key: &str, setting: &Value) -> String {
         Value::String(text) => code(text),
         other => code(&other.to_string()),
     };
-    let meaning = text("description").split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut meaning = text("description").split_whitespace().collect::<Vec<_>>().join(" ");
+    if let Some(values) = setting["items"]["enum"].as_array() {
+        let values: Vec<String> = values.iter().filter_map(Value::as_str).map(code).collect();
+        meaning += &format!(" A list of {}.", values.join(", "));
+    }
     format!("| `{key}` | {} | {meaning} | {default} |\n", flags.join(", "))
 }
 

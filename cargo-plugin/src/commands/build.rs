@@ -62,15 +62,8 @@ pub(super) fn request(
     own: Settings,
     output: &OutputArgs,
 ) -> Request {
-    Request {
-        selection: cargo.selection(output),
-        flags: module.settings().over(image.settings()).over(cargo.settings()).over(own),
-        layout: None,
-        folder: None,
-        enforce_budget: false,
-        json: false,
-        no_cache: false,
-    }
+    let flags = module.settings().over(image.settings()).over(cargo.settings()).over(own);
+    Request::new(cargo.selection(output), flags)
 }
 
 /// Prints the plans of a request.

@@ -46,17 +46,8 @@ impl Check {
         let formats: Vec<String> = self.format.iter().map(Format::to_string).collect();
         let own = Settings { format: Some(formats).filter(|it| !it.is_empty()), ..self.registry.settings() };
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
-        let selection = self.cargo.selection(output);
         let no_cache = self.cache.no_cache;
-        let request = Request {
-            selection,
-            flags,
-            layout: None,
-            folder: None,
-            enforce_budget: false,
-            json: false,
-            no_cache,
-        };
+        let request = Request { no_cache, ..Request::new(self.cargo.selection(output), flags) };
         let made = make(&request, shell)?;
         let programs = made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
         for (program, shapes) in made.iter().zip(programs) {

@@ -60,17 +60,7 @@ impl Doctor {
         let mut selection = self.cargo.selection(output);
         // Nothing is fetched to look around.
         selection.offline = true;
-        let flags = self.flags();
-        let request = Request {
-            selection,
-            flags,
-            layout: None,
-            folder: None,
-            enforce_budget: false,
-            json: false,
-            no_cache: true,
-        };
-        resolve(&request).unwrap_or_default()
+        resolve(&Request::new(selection, self.flags())).unwrap_or_default()
     }
 }
 

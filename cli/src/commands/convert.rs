@@ -17,7 +17,7 @@ use crate::source::load_image;
 
 /// Make an image of another format of an image, without building: the same module bytes, settings and files
 ///
-/// Of several formats, the first takes the tags, each other <tag>-<format>.
+/// Of several formats, the first takes the tags, each other TAG-FORMAT.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
     /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
