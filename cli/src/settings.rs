@@ -16,7 +16,7 @@ use crate::smoke::case::{Case, read_cases};
 
 /// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
 ///
-/// The comments of the fields are what users read of them: the [schema](crate::schema) and the table in
+/// The comments of the fields are what users read of them: the [`schema`] and the table in
 /// `docs/settings.md` are made of them, of `x-flag` and of `default`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]

@@ -8,7 +8,7 @@
 //! | manifests, and those that would count if they were there | the workspace's packages, and all folders above them |
 //! | configuration, likewise | `.cargo` in all folders above the current one, and cargo's home |
 //! | `Cargo.lock` | |
-//! | the toolchain | [`toolchain_files`] |
+//! | the toolchain | cargo, rustc, and the names in the folders of its libraries |
 //! | sources, `include_str!`, what build scripts of local packages read | [the `.d` file beside each module] |
 //! | what build scripts of other packages read | what they printed, which cargo keeps in `output` |
 //! | targets that cargo finds by itself | the names in the packages' folders |

@@ -4,7 +4,7 @@
 //! What has to be built is never worked out here: cargo does that, and this only tells whether it would say the same
 //! again. The argument, in full:
 //!
-//! 1. A build ends well. Then the state of all that cargo goes by is written down ([`inputs`]), as *unconfirmed*: the
+//! 1. A build ends well. Then the state of all that cargo goes by is written down ([`inputs`](crate::cargo::inputs)), as *unconfirmed*: the
 //!    build may have had warnings, which cargo shows again at every build, or files may have changed meanwhile.
 //! 2. At the next build all is still in that state. cargo is started, and listened to. It says that each unit is fresh,
 //!    and nothing besides. Afterwards the state is the same again, and all of it is older than the clock's tick, so that
@@ -19,7 +19,7 @@
 //!   files that were built; the names in each folder in which cargo looks for targets and members.
 //!
 //! A file's state is its times, length and number, and not only the time that programs can set ([`FileState`]). Where
-//! something is in play of which it is not certain what cargo goes by, there is no record ([`inputs::is_ordinary`]). That
+//! something is in play of which it is not certain what cargo goes by, there is no record ([`is_ordinary`](crate::cargo::inputs::is_ordinary)). That
 //! costs no more than the time that it took before.
 
 use std::{

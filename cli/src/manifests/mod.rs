@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 pub const SCHEME: &str = "wasm-oci://";
 
 /// The port on which the shims of [runwasi](https://github.com/containerd/runwasi/blob/main/docs/src/wasmtime.md) answer
-/// for a component, unless [`PROXY_ADDRESS`] says another one.
+/// for a component, unless the next variable says another one.
 pub const DEFAULT_PORT: u16 = 8080;
 
-/// The variable that says so.
+/// The variable that says which address.
 const PROXY_ADDRESS: &str = "WASMTIME_HTTP_PROXY_SOCKET_ADDR";
 
 /// A program, as something that others start.

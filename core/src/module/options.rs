@@ -91,7 +91,7 @@ impl FromStr for Level {
 /// What stays in a module for those who look for mistakes in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum DebugInfo {
-    /// Nothing. [`OptimizedModule::named`] still has the names.
+    /// Nothing. [`OptimizedModule::named`](super::optimize::OptimizedModule::named) still has the names.
     #[default]
     None,
     /// The names of functions, for readable traces
