@@ -127,7 +127,7 @@ fn what_hangs_or_is_broken_is_a_warning() {
 #[test]
 fn a_docker_client_without_an_engine_says_so() {
     let folder = tempfile::tempdir().unwrap();
-    let path = path_with(folder.path(), &[("docker", Ok(tools::program("docker")))]);
+    let path = path_with(folder.path(), &[("docker", Ok(tools::docker()))]);
     let mut doctor = wasm_oci();
     doctor.arg("doctor").env("PATH", &path).env("DOCKER_HOST", "unix:///nowhere.sock");
     let found = Found::of(&mut doctor);

@@ -36,6 +36,16 @@ pub(crate) fn newer_containerd(name: &str) -> PathBuf {
     cached(&cache().join("containerd-1.7/usr/bin").join(name), "containerd 1.7")
 }
 
+/// Docker's client, wherever it is: without an engine.
+#[track_caller]
+pub(crate) fn docker() -> PathBuf {
+    let path = search_path();
+    let installed = env::split_paths(&path).map(|directory| directory.join("docker"));
+    let unpacked = cache().join("docker/usr/bin/docker");
+    let found = installed.chain([unpacked]).find(|file| is_program(file));
+    found.unwrap_or_else(|| panic!("docker is not installed: run tests/setup"))
+}
+
 /// The folder with the crates of `tests/real-crates`, and their native programs in `native/bin`.
 #[track_caller]
 pub(crate) fn real_crates() -> PathBuf {
