@@ -7,11 +7,12 @@ mod installing;
 pub(crate) mod runner;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 
 use self::runner::Job;
+use crate::cargo::write;
 use crate::harness::commands::example;
 use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::{Registry, Run, wasm_oci};
@@ -19,14 +20,6 @@ use crate::harness::{Registry, Run, wasm_oci};
 /// The folder of the example that the action is used on.
 fn hello() -> String {
     example("hello").parent().unwrap().to_str().unwrap().to_owned()
-}
-
-fn write(folder: &Path, files: &[(&str, &str)]) {
-    for (path, content) in files {
-        let path = folder.join(path);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, content).unwrap();
-    }
 }
 
 const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";

@@ -21,7 +21,8 @@ fn images(run: &Run) -> Vec<Value> {
     messages.filter(|message| message["reason"] == "wasm-oci-image").collect()
 }
 
-fn write(folder: &Path, files: &[(&str, &str)]) {
+/// Writes files into a folder, by their paths in it.
+pub(crate) fn write(folder: &Path, files: &[(&str, &str)]) {
     for (path, content) in files {
         let path = folder.join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
