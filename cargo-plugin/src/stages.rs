@@ -388,13 +388,25 @@ impl<'a> Program<'a> {
             return Ok(None);
         }
         let Some(stamp) = Stamp::recall(&self.stamp) else { return Ok(None) };
-        let digest = match stamp.digest_of(&self.built.wasm).filter(|_| self.built.fresh) {
+        let wasm = &self.built.wasm;
+        let known = stamp.digest_of(wasm).filter(|_| self.built.fresh);
+        let digest = match known {
             Some(digest) => digest,
-            None => Digest::of(BuiltModule::read(&self.built.wasm)?.bytes()),
+            None => Digest::of(BuiltModule::read(wasm)?.bytes()),
         };
-        let counts = |stamp: &Stamp| stamp.counts(self.plan.fingerprint(digest), &self.layout);
         // What is too large is looked at once more, to say why.
-        Ok(Some(stamp).filter(|stamp| self.plan.budget.allows(&stamp.sizes) && counts(stamp)))
+        if !self.plan.budget.allows(&stamp.sizes)
+            || !stamp.counts(self.plan.fingerprint(digest), &self.layout)
+        {
+            return Ok(None);
+        }
+        if known.is_some() {
+            return Ok(Some(stamp));
+        }
+        // The same module in a new file, which needn't be read the next time.
+        let stamp = stamp.of_file(wasm);
+        stamp.keep(&self.stamp);
+        Ok(Some(stamp))
     }
 
     fn pack(&self, all: &Built<Settings>, shell: &Shell) -> Result<Stamp, Failure> {

@@ -65,6 +65,12 @@ impl Stamp {
         (state.exists() && FileState::of(path) == *state).then_some(*digest)
     }
 
+    /// The same record, with the module, which is the same, now at `path` as it is there.
+    #[must_use]
+    pub fn of_file(self, path: &Path) -> Stamp {
+        Stamp { module: ModuleFile { state: FileState::of(path), ..self.module }, ..self }
+    }
+
     /// Whether the record is of the same inputs, and all that it names is in `layout`.
     #[must_use]
     pub fn counts(&self, fingerprint: Digest, layout: &Path) -> bool {
