@@ -65,7 +65,7 @@ impl Plan {
         };
         // Now, and not after minutes of building.
         image.check(&formats)?;
-        let (tags, repository) = names(settings)?;
+        let (tags, repository) = names(name, settings)?;
         Ok(Plan {
             tags,
             repository,
@@ -179,8 +179,10 @@ pub(crate) fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Resul
 
 /// The tags, and the repository that was named beside them or among them: a tag may be written alone, as ko has
 /// it, or as a whole reference, as Docker has it.
-fn names(settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>), Error> {
-    let mut repository = parsed_one::<Reference>("repository", settings.repository.as_ref())?;
+fn names(name: &str, settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>), Error> {
+    // What is meant for all programs of a workspace, in the environment, is also there for a single module.
+    let repository = settings.repository.as_ref().map(|repository| repository.replace("{bin}", name));
+    let mut repository = parsed_one::<Reference>("repository", repository.as_ref())?;
     let mut tags: Vec<Tag> = repository.as_ref().and_then(Reference::tag).cloned().into_iter().collect();
     for text in settings.tags.iter().flatten() {
         let tag = match text.parse::<Tag>() {
@@ -303,6 +305,8 @@ mod tests {
         let plan = tags(&[], Some("ghcr.io/a/app:3")).unwrap();
         assert_eq!(plan.tags.iter().map(Tag::as_str).collect::<Vec<_>>(), ["3"]);
         assert!(tags(&["ghcr.io/a/app:2"], Some("ghcr.io/b/app")).is_err());
+        let plan = tags(&["1"], Some("ghcr.io/a/{bin}")).unwrap();
+        assert_eq!(plan.repository.unwrap().name(), "ghcr.io/a/app");
     }
 
     #[test]
