@@ -142,9 +142,11 @@ pub fn digest(command: &Command) -> Digest {
     digester.finish()
 }
 
-/// Whether all that cargo said, without colours, is that it is done.
+/// Whether all that cargo said, without colours, is that it is done. That it had to wait for another cargo says nothing of
+/// this build.
 pub fn is_nothing_but_finished(said: &str) -> bool {
-    let mut lines = said.lines();
+    let is_waiting = |line: &&str| line.trim_start().starts_with("Blocking waiting for file lock on ");
+    let mut lines = said.lines().skip_while(is_waiting);
     lines.next().is_none_or(|line| line.trim_start().starts_with("Finished `")) && lines.next().is_none()
 }
 
@@ -188,6 +190,9 @@ mod tests {
         let finished = "    Finished `release` profile [optimized] target(s) in 0.01s\n";
         assert!(is_nothing_but_finished(""));
         assert!(is_nothing_but_finished(finished));
+        let waiting = "    Blocking waiting for file lock on package cache\n";
+        assert!(is_nothing_but_finished(waiting));
+        assert!(is_nothing_but_finished(&format!("{waiting}{waiting}{finished}")));
         for said in [
             "warning: Finished `release`\n",
             "warning: app@0.1.0: Finished `x`\n",
@@ -195,6 +200,7 @@ mod tests {
             &format!("   Compiling app v0.1.0 (/w)\n{finished}"),
             &format!("{finished}warning: the following packages contain code that will be rejected\n"),
             "\n\n",
+            &format!("{waiting}   Compiling app v0.1.0 (/w)\n{finished}"),
         ] {
             assert!(!is_nothing_but_finished(said), "{said}");
         }
