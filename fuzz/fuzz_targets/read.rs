@@ -1,10 +1,18 @@
-//! Any bytes at all: what is valid for one reader is valid for all, and stays so without debug information.
+//! Any bytes at all: what is valid for one reader is valid for all, and stays so without debug information. Sizes add up.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wasm_oci_core::module::{BuiltModule, Level, OptimizeOptions, ValidateOptions, optimize, validate};
+use wasm_oci_core::module::{
+    BuiltModule, Level, OptimizeOptions, SizeReport, ValidateOptions, function_names, optimize, validate,
+};
 
 fuzz_target!(|bytes: &[u8]| {
+    // These two are also asked of files that nobody has validated.
+    let _names = function_names(bytes);
+    if let Ok(sizes) = SizeReport::read("fuzz.wasm", bytes, bytes) {
+        let parts = sizes.flat_sections().iter().map(|(_, size)| size).sum::<u64>();
+        assert_eq!((sizes.total, parts), (bytes.len() as u64, bytes.len() as u64));
+    }
     let Ok(module) = BuiltModule::new("fuzz.wasm", bytes.to_vec()) else { return };
     let options = OptimizeOptions { level: Level::O0, ..OptimizeOptions::default() };
     let stripped = optimize(module.clone(), &options);
