@@ -77,6 +77,8 @@ pub struct Made {
     pub layout: PathBuf,
     /// The module as cargo built it.
     pub wasm: PathBuf,
+    /// The module in the images with the names of its functions.
+    pub debug_file: PathBuf,
     /// The module's sizes.
     pub sizes: Sizes,
     /// The images, the main format first.
@@ -376,10 +378,10 @@ impl<'a> Program<'a> {
         for image in &images {
             shell.status(verb, format_args!("{} as {} {}", self.plan.image.name, image.format, image.digest));
         }
-        let Program { built, settings, plan, layout, .. } = self;
+        let Program { built, settings, plan, layout, debug_file, .. } = self;
         let wasm = built.wasm.clone();
         let project = built.project.clone();
-        Ok(Made { project, settings, plan, layout, wasm, sizes: stamp.sizes, images, fresh })
+        Ok(Made { project, settings, plan, layout, wasm, debug_file, sizes: stamp.sizes, images, fresh })
     }
 
     /// The record of an earlier build that had the same inputs.

@@ -254,7 +254,7 @@ pub struct GivenArgs {
     /// Read standard input from a file
     #[arg(long, value_name = "FILE")]
     pub stdin: Option<PathBuf>,
-    /// Let a component open connections, listen and look names up
+    /// Let a component open connections, listen, look names up and send HTTP requests
     #[arg(long)]
     pub net: bool,
     /// Do everything anew, and keep nothing of it
@@ -392,7 +392,7 @@ pub struct ServeArgs {
     /// Set an environment variable; without a value, pass on the one that is set here
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
-    /// Let the program open connections and look names up
+    /// Let the program open connections, look names up and send HTTP requests itself
     #[arg(long)]
     pub net: bool,
     #[command(flatten)]

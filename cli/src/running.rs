@@ -108,13 +108,26 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
 }
 
 /// Runs the module of an image as a container engine would: arguments replace the image's own, variables are
-/// added to them, and files beside the module are there. What the program does to those is gone afterwards.
+/// added to them, and files beside the module are there. What the program does to those is gone afterwards. `named` is a
+/// file with the same module and the names of its functions, for traps.
 ///
 /// # Errors
 /// What reading or starting it fails with.
-pub fn run_manifest(manifest: &Manifest, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
+pub fn run_manifest(
+    manifest: &Manifest,
+    named: Option<&Path>,
+    args: &RunArgs,
+    shell: &Shell,
+) -> Result<u8, Error> {
     let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
-    run_prepared(engine, |engine| Prepared::of_manifest(engine, manifest), args, shell)
+    let prepared = |engine: &Engine| {
+        let prepared = Prepared::of_manifest(engine, manifest)?;
+        Ok(match named {
+            Some(file) => prepared.named_by(file),
+            None => prepared,
+        })
+    };
+    run_prepared(engine, prepared, args, shell)
 }
 
 fn run_prepared(
@@ -221,6 +234,12 @@ impl Prepared {
         let export = entrypoint.first().and_then(|word| Some(word.split_once('#')?.1.to_owned()));
         let env = config.env.clone().into_iter().collect();
         Ok(Prepared { program, files, entrypoint, export, args: args.to_vec(), env })
+    }
+
+    /// The same, whose functions have names in the module in `file`: [`Program::named_by`].
+    #[must_use]
+    pub fn named_by(self, file: &Path) -> Prepared {
+        Prepared { program: self.program.named_by(file.to_owned()), ..self }
     }
 
     /// The program.
@@ -334,7 +353,7 @@ pub fn ending(end: &End) -> (u8, Option<String>) {
     match end {
         // What the operating system keeps of an exit code.
         End::Exit(code) => ((code & 0xff) as u8, None),
-        End::Trap(trace) => (ExitCode::Trap.code(), Some(trace.clone())),
+        End::Trap(trap) => (ExitCode::Trap.code(), Some(trap.to_string())),
         End::Limit(limit) => (limit_code(limit).code(), Some(limit.to_string())),
     }
 }

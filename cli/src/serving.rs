@@ -69,7 +69,7 @@ fn serve_program(
     shell: &Shell,
 ) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
-    let (drain, network) = (options.drain, options.network);
+    let drain = options.drain;
     let name = program.name().to_owned();
     let served = runtime.block_on(async {
         // From now on, so that a signal that comes early is not lost.
@@ -77,7 +77,7 @@ fn serve_program(
         let server = Server::bind(engine, program, options).await?;
         shell.status("Serving", &name);
         shell.print(format_args!("http://{}", server.local_addr()))?;
-        let log = Log { shell: shell.clone(), name, network, has_hinted: AtomicBool::new(false) };
+        let log = Log { shell: shell.clone(), name, has_hinted: AtomicBool::new(false) };
         let shutdown = async {
             first.next().await;
             shell.status("Stopping", format_args!("when all requests are answered, or after {drain:?}"));
@@ -145,7 +145,6 @@ impl Signals {
 struct Log {
     shell: Shell,
     name: String,
-    network: bool,
     has_hinted: AtomicBool,
 }
 
@@ -162,11 +161,8 @@ impl Log {
             }
         }
         if access.refused_request && !self.has_hinted.swap(true, Ordering::Relaxed) {
-            let even = if self.network { ", --net or not" } else { "" };
-            self.shell.hint(format_args!(
-                "`{}` wanted to send HTTP requests itself: `serve` refuses them{even}",
-                self.name
-            ));
+            self.shell
+                .hint(format_args!("`{}` wanted to send HTTP requests itself: --net lets it", self.name));
         }
     }
 }

@@ -265,6 +265,27 @@ fn run_gives_what_it_is_told_and_nothing_else() {
 }
 
 #[test]
+fn a_panic_shows_the_programs_own_functions_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let main = "
+        #[inline(never)]
+        fn third(list: &[String]) -> &str { &list[std::hint::black_box(3)] }
+        fn main() { println!(\"{}\", third(&std::env::args().collect::<Vec<_>>())) }";
+    write(folder.path(), &[("Cargo.toml", MANIFEST), ("src/main.rs", main)]);
+    let run = |args: &[&str]| {
+        Run::of(cargo_wasm_oci().args(["wasm-oci", "run", "--quiet"]).args(args).current_dir(folder.path()))
+    };
+    // The module in the image has no names.
+    let stopped = run(&[]);
+    assert_eq!(stopped.code, 134, "{stopped:?}");
+    let (_, trace) = stopped.stderr.split_once("`app.wasm` was stopped: ").expect(&stopped.stderr);
+    assert!(trace.starts_with("wasm `unreachable` instruction executed\n"), "{trace}");
+    assert!(trace.contains(": app::third (0x"), "{trace}");
+    assert!(!trace.contains("_start") && !trace.contains("function "), "{trace}");
+    assert_eq!(run(&["--no-cache"]).stderr, stopped.stderr);
+}
+
+#[test]
 fn a_component_is_given_what_a_module_is() {
     let run = |target: &str, args: &[&str], stdin: &str| {
         let mut command = cargo_wasm_oci();

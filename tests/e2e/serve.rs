@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
@@ -189,8 +189,8 @@ fn a_handler_sees_what_it_is_given_and_nothing_else() {
     fs::write(folder.path().join("file"), "content").unwrap();
     let served = Served::start(&[], &handlers());
     assert!(served.get("/given").starts_with("||"));
-    assert!(served.get("/send").contains("HttpRequestDenied"));
-    served.wait_for_log("wanted to send HTTP requests itself");
+    assert!(served.get("/send?127.0.0.1:1").contains("HttpRequestDenied"));
+    served.wait_for_log("wanted to send HTTP requests itself: --net lets it");
     let dir = format!("{}::/data:ro", folder.path().display());
     let mut command = wasm_oci();
     command.args(["serve", "--port", "0", "--dir", &dir, "--env", "NAME=n"]).arg(handlers());
@@ -200,6 +200,31 @@ fn a_handler_sees_what_it_is_given_and_nothing_else() {
     });
     assert_eq!(served.get("/given"), "n|one two|content 200");
     assert_eq!(served.get("/write"), "false 200");
+}
+
+#[test]
+fn with_the_network_programs_send_requests_themselves() {
+    let other = Served::start(&[], &http());
+    let authority = other.url().strip_prefix("http://").unwrap();
+    let served = Served::start(&["--net"], &handlers());
+    assert_eq!(served.get(&format!("/send?{authority}")), "Ok(\"Hello, handler!\\n\") 200");
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    assert!(served.get(&format!("/send?{free}")).contains("ConnectionRefused"));
+
+    let fetch = handlers().with_file_name("fetch.wasm");
+    let run = |options: &[&str]| {
+        let mut command = wasm_oci();
+        command.arg("run").args(options).arg(&fetch).args(["--", authority, "/?name=fetch"]);
+        Run::of(&mut command)
+    };
+    assert_eq!(run(&["--net"]).success().stdout, "Hello, fetch!\n");
+    let refused = run(&[]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
+    assert!(refused.stderr.contains("HttpRequestDenied"), "{refused:?}");
+    assert!(
+        refused.stderr.ends_with("hint: the program was not given the network: --net gives it\n"),
+        "{refused:?}"
+    );
 }
 
 #[test]

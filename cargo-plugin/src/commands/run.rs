@@ -34,7 +34,7 @@ impl Run {
         let program = chosen(&made)?;
         let images = program.load()?;
         let image = images.first().ok_or_else(|| Error::Usage("there is no image to run".to_owned()))?;
-        Ok(run_manifest(image.image.wasm_manifest()?, &self.run, shell)?)
+        Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)?)
     }
 }
 

@@ -27,6 +27,9 @@ pub(super) struct RunImage {
     layout: PathBuf,
     #[arg(long, value_name = "DIGEST")]
     digest: Digest,
+    /// A file with the module and the names of its functions
+    #[arg(long, value_name = "FILE")]
+    named: PathBuf,
     /// Serve it there instead
     #[arg(long, value_name = "IP:PORT")]
     serve: Option<SocketAddr>,
@@ -53,7 +56,7 @@ impl RunImage {
         let image = block_on(load(&layout, &Name::Digest(self.digest)))?;
         let manifest = image.wasm_manifest()?;
         match self.serve {
-            None => Ok(run_manifest(manifest, &self.run, shell)?),
+            None => Ok(run_manifest(manifest, Some(&self.named), &self.run, shell)?),
             Some(addr) => {
                 serve_manifest(manifest, &ServeArgs::with(addr, self.run.clone()), shell)?;
                 Ok(ExitCode::Success.code())

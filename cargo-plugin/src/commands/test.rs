@@ -77,7 +77,8 @@ pub(super) fn suites(
         // All formats hold the same module.
         let images = program.load()?;
         let main = images.first().ok_or_else(|| Error::Usage("there is no image to test".to_owned()))?;
-        let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?;
+        let prepared =
+            Prepared::of_manifest(engine, main.image.wasm_manifest()?)?.named_by(&program.debug_file);
         let reference = verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
         suites.push(Suite { reference, ..suite(&program.project, prepared, cases) });
     }

@@ -70,6 +70,8 @@ impl Action {
             program.layout.clone().into_os_string(),
             "--digest".into(),
             image.digest.to_string().into(),
+            "--named".into(),
+            program.debug_file.clone().into(),
         ];
         let mut args: Vec<OsString> = vec!["--color".into(), output.color.name().into()];
         args.extend(output.quiet.then(|| "--quiet".into()));

@@ -32,6 +32,6 @@ impl Run {
         }
         let connections = self.registry.connections(shell)?;
         let manifest = block_on(pulled(&self.source, &connections, self.run.given.no_cache))?;
-        run_manifest(&manifest, &self.run, shell)
+        run_manifest(&manifest, None, &self.run, shell)
     }
 }

@@ -33,7 +33,7 @@ pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize
 pub use runtimes::{Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version};
 pub use size::{
     OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection, SizedSegment,
-    UNNAMED,
+    UNNAMED, function_names, readable_name,
 };
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};
 pub use wasm_opt::WasmOpt;

@@ -16,7 +16,8 @@ use self::read::Twins;
 use super::validate::check_depth;
 use super::{ValidateError, ValidatedModule};
 
-pub use self::symbol::{OTHER_LANGUAGES, UNNAMED};
+pub use self::names::function_names;
+pub use self::symbol::{OTHER_LANGUAGES, UNNAMED, readable_name};
 pub use self::tree::{SizeNode, SizeNodeKind};
 
 /// What the first eight bytes, magic number and version, are called among the sections.

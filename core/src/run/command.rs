@@ -1,5 +1,7 @@
 //! Running a command to its end.
 
+use std::sync::atomic::Ordering;
+
 use tokio::runtime;
 use wasmtime::{Linker, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
@@ -7,12 +9,16 @@ use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2};
+use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::context::{Given, Limited, end, in_time, is_about_instances, store};
 use super::engine::Code;
 use super::hints::{self, Hint};
 use super::limits::Limiter;
+use super::outgoing::Outgoing;
 use super::streams::{self, Stream};
+use super::trap::Trapped;
 use super::{Engine, Error, Limit, Program, RunOptions, Stdin, World};
 
 /// How a program's run went.
@@ -33,8 +39,8 @@ pub struct Outcome {
 pub enum End {
     /// By itself, with this exit code: 0 when it returned from its entry point.
     Exit(i32),
-    /// By a trap: which one and where, in lines.
-    Trap(String),
+    /// By a trap.
+    Trap(Trapped),
     /// By a limit.
     Limit(Limit),
 }
@@ -42,12 +48,20 @@ pub enum End {
 /// What belongs to one run.
 struct State {
     wasi: WasiP1Ctx,
+    http: WasiHttpCtx,
+    outgoing: Outgoing,
     limiter: Limiter,
 }
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.ctx()
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: self.wasi.ctx().table, hooks: &mut self.outgoing }
     }
 }
 
@@ -82,8 +96,12 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
     }
     let (stdout, stderr) = streams::pair(options.streams, &options.limits);
+    let outgoing = Outgoing::new(options.network);
+    let refused = outgoing.refused();
     let state = State {
         wasi: context(options, stdout.clone(), stderr.clone())?,
+        http: WasiHttpCtx::new(),
+        outgoing,
         limiter: Limiter::new(options.limits),
     };
     let store = store(engine.wasmtime(), state, &options.limits)?;
@@ -98,16 +116,19 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         }
         Code::Component(component) => {
             let mut linker = wasmtime::component::Linker::new(engine.wasmtime());
-            p2::add_to_linker_async(&mut linker).map_err(|e| program.refused(&e))?;
+            p2::add_to_linker_async(&mut linker)
+                .and_then(|()| add_only_http_to_linker_async(&mut linker))
+                .map_err(|e| program.refused(&e))?;
             let linked = linker.instantiate_pre(component).map_err(|e| program.refused(&e))?;
             in_time(&options.limits, run_component(store, linked)).await
         }
     };
     let end = match result {
         Err(error) if !has_run(&error) => return Err(not_started(program, &error)),
-        result => end(result, &options.limits),
+        result => program.named(end(result, &options.limits)),
     };
-    let hints = hints::hints(&end, program.world(), &stderr.written(), options);
+    let refused = refused.load(Ordering::Relaxed);
+    let hints = hints::hints(&end, program.world(), &stderr.written(), refused, options);
     let captured = |stream: &Stream| match options.streams {
         super::Streams::Capture => stream.written(),
         super::Streams::Inherit => Vec::new(),

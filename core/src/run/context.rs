@@ -8,6 +8,7 @@ use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 use super::command::End;
 use super::limits::Limiter;
 use super::streams::Stream;
+use super::trap::Trapped;
 use super::{Dir, Error, Limit, Limits};
 
 /// What an instance sees of the host, beside its streams.
@@ -109,7 +110,7 @@ pub(super) fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
     if is_about_instances(&error) {
         return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
     }
-    End::Trap(format!("{error:?}"))
+    End::Trap(Trapped::new(&error))
 }
 
 /// wasmtime has no type for the limit of instances.

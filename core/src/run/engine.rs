@@ -1,6 +1,7 @@
 //! From a module to code that can be started.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -8,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
 
-use super::{Cache, Error, Identity, Limits};
+use super::{Cache, End, Error, Identity, Limits};
 use crate::image::Digest;
-use crate::module::{BuiltModule, Kind, ValidateOptions, validate};
+use crate::module::{BuiltModule, Kind, ValidateOptions, function_names, validate};
 
 /// How often a program with a time limit is asked whether its time is up.
 const TICK: Duration = Duration::from_millis(5);
@@ -50,6 +51,8 @@ pub struct Program {
     digest: Digest,
     world: World,
     code: Code,
+    /// A module with the same functions, and names for them.
+    named: Option<PathBuf>,
 }
 
 /// Compiled code.
@@ -114,7 +117,7 @@ impl Engine {
         let cache = self.cache.as_ref()?;
         let digest = cache.recall(identity)?;
         let (world, code) = cache.load(&self.engine, digest)?;
-        Some(Program { name: name.to_owned(), digest, world, code })
+        Some(Program { name: name.to_owned(), digest, world, code, named: None })
     }
 
     /// Notes that what has this identity is this program.
@@ -132,7 +135,7 @@ impl Engine {
         let digest = Digest::of(module.bytes());
         let name = module.name().to_owned();
         if let Some((world, code)) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
-            return Ok(Program { name, digest, world, code });
+            return Ok(Program { name, digest, world, code, named: None });
         }
         let module = validate(module.unoptimized(), options)?;
         let refused =
@@ -150,7 +153,7 @@ impl Engine {
         if let Some(cache) = &self.cache {
             cache.store(&self.engine, digest, world, &code);
         }
-        Ok(Program { name, digest, world, code })
+        Ok(Program { name, digest, world, code, named: None })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -198,6 +201,25 @@ impl Program {
     #[must_use]
     pub fn world(&self) -> World {
         self.world
+    }
+
+    /// The same program, whose functions have names in the module in `file`, which is read when it is stopped by a trap.
+    /// The module has to be the same but for its custom sections.
+    #[must_use]
+    pub fn named_by(self, file: PathBuf) -> Program {
+        Program { named: Some(file), ..self }
+    }
+
+    /// An end, with all names that are known.
+    pub(super) fn named(&self, mut end: End) -> End {
+        // Functions of a component are numbered in each module of it.
+        if let (End::Trap(trap), Code::Module(_), Some(file)) = (&mut end, &self.code, &self.named) {
+            // Without names it has numbers: no reason to hide the trap behind another error.
+            if let Ok(module) = std::fs::read(file) {
+                trap.name(&function_names(&module));
+            }
+        }
+        end
     }
 
     pub(super) fn code(&self) -> &Code {

@@ -17,7 +17,7 @@ pub enum Hint {
     ReadOnly,
     /// An environment variable.
     Variable,
-    /// Connections, for a component.
+    /// Connections or HTTP requests, for a component.
     Network,
     /// Threads or sockets, which preview 1 doesn't have.
     Unsupported,
@@ -62,7 +62,14 @@ impl fmt::Display for Hint {
     }
 }
 
-pub(super) fn hints(end: &End, world: World, stderr: &[u8], options: &RunOptions) -> Vec<Hint> {
+/// `refused_request`: it wanted to send an HTTP request.
+pub(super) fn hints(
+    end: &End,
+    world: World,
+    stderr: &[u8],
+    refused_request: bool,
+    options: &RunOptions,
+) -> Vec<Hint> {
     if matches!(end, End::Exit(0) | End::Limit(_)) {
         return Vec::new();
     }
@@ -95,7 +102,8 @@ pub(super) fn hints(end: &End, world: World, stderr: &[u8], options: &RunOptions
     }
     let denied = ["access-denied", "AccessDenied", "Permission denied", "PermissionDenied"];
     let may_connect = options.network || world != World::Component;
-    if !may_connect && denied.into_iter().any(says) && hints.is_empty() {
+    let is_denied = denied.into_iter().any(says) && hints.is_empty();
+    if refused_request || (!may_connect && is_denied) {
         hints.push(Hint::Network);
     }
     if has_number(58) || says("not supported on this platform") {

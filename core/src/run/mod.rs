@@ -19,9 +19,11 @@ mod error;
 mod hints;
 mod limits;
 mod options;
+mod outgoing;
 #[cfg(feature = "serve")]
 mod serve;
 mod streams;
+mod trap;
 
 pub use cache::{Cache, Identity};
 pub use command::{End, Outcome, run};
@@ -32,6 +34,7 @@ pub use limits::{Limit, Limits};
 pub use options::{Dir, RunOptions, Stdin, Streams};
 #[cfg(feature = "serve")]
 pub use serve::{Access, Failure, ServeOptions, Server};
+pub use trap::{Frame, Trapped};
 
 #[cfg(test)]
 mod tests;

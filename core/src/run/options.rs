@@ -22,7 +22,7 @@ pub struct RunOptions {
     pub stdin: Stdin,
     /// Where standard output and standard error go.
     pub streams: Streams,
-    /// Components may open connections, listen, and look names up.
+    /// Components may open connections, listen, look names up, and send HTTP requests.
     pub network: bool,
     /// What the program may use up.
     pub limits: Limits,

@@ -28,12 +28,14 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{self as http, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{self as http, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use super::command::End;
 use super::context::{Given, Limited, end, in_time, store};
 use super::engine::{AT_ONCE, Code};
 use super::limits::Limiter;
+use super::outgoing::Outgoing;
+use super::trap::Trapped;
 use super::{Dir, Engine, Error, Limit, Limits, Program, World, streams};
 
 /// How long to wait when a connection can't be accepted: that is for lack of something, such as file descriptors.
@@ -50,8 +52,7 @@ pub struct ServeOptions {
     pub env: Vec<(String, String)>,
     /// The folders, which all instances share.
     pub dirs: Vec<Dir>,
-    /// Instances may open connections and look names up. Requests through `wasi:http/outgoing-handler` are refused
-    /// even so: no client for them is built in.
+    /// Instances may open connections, look names up, and send HTTP requests themselves.
     pub network: bool,
     /// What each request may use up, all that is done for it. The engine has to be made for the same limits: time and
     /// fuel change the code. Without a limit of time, an instance that doesn't end
@@ -99,9 +100,9 @@ pub struct Access {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The program was stopped by a trap: which one and where, in lines.
+    /// The program was stopped by a trap.
     #[error("it was stopped: {0}")]
-    Trap(String),
+    Trap(Trapped),
     /// The program was stopped by a limit.
     #[error("it was stopped: {0}")]
     Limit(Limit),
@@ -157,7 +158,7 @@ struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    hooks: Hooks,
+    outgoing: Outgoing,
     limiter: Limiter,
 }
 
@@ -169,32 +170,13 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.hooks }
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.outgoing }
     }
 }
 
 impl Limited for State {
     fn limiter(&mut self) -> &mut Limiter {
         &mut self.limiter
-    }
-}
-
-/// What an instance does with HTTP beyond its answer.
-struct Hooks {
-    record: Arc<Record>,
-}
-
-type Sending<T> = Box<dyn Future<Output = Result<T, http::Error>> + Send>;
-
-impl WasiHttpHooks for Hooks {
-    fn send_request(
-        &mut self,
-        _: Request<WasiBody>,
-        _: Option<http::RequestOptions>,
-        _: Sending<()>,
-    ) -> Sending<(Response<WasiBody>, Sending<()>)> {
-        self.record.access().refused_request = true;
-        Box::new(async { Err(http::Error::HttpRequestDenied) })
     }
 }
 
@@ -350,11 +332,13 @@ impl App {
     ) -> Result<(), Failure> {
         let limits = self.options.limits;
         let started = |e: &dyn std::fmt::Display| Failure::Start(format!("it could not be started: {e:#}"));
+        let outgoing = Outgoing::new(self.options.network);
+        let refused = outgoing.refused();
         let state = State {
             table: ResourceTable::new(),
             wasi: self.context().map_err(|e| started(&e))?,
             http: WasiHttpCtx::new(),
-            hooks: Hooks { record: Arc::clone(record) },
+            outgoing,
             limiter: Limiter::new(limits),
         };
         let _room = self.room.acquire().await.map_err(|e| started(&e))?;
@@ -367,7 +351,9 @@ impl App {
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await?;
             Ok(0)
         };
-        let result = match end(in_time(&limits, work).await, &limits) {
+        let ended = in_time(&limits, work).await;
+        record.access().refused_request = refused.load(Ordering::Relaxed);
+        let result = match end(ended, &limits) {
             End::Exit(0) => Ok(()),
             End::Exit(code) => Err(Failure::Exit(code)),
             End::Trap(trace) => Err(Failure::Trap(trace)),
@@ -612,7 +598,8 @@ mod tests {
         let status = |failure: Failure| failure.answer().0.as_u16();
         assert_eq!(status(Failure::Limit(Limit::Timeout(Duration::from_secs(1)))), 504);
         assert_eq!(status(Failure::Limit(Limit::Memory(1))), 503);
-        assert_eq!(status(Failure::Trap("inside".to_owned())), 500);
-        assert!(!Failure::Trap("inside".to_owned()).answer().1.contains("inside"));
+        let trap = Failure::Trap(Trapped { reason: "inside".to_owned(), frames: Vec::new() });
+        assert!(!trap.answer().1.contains("inside"));
+        assert_eq!(status(trap), 500);
     }
 }

@@ -55,8 +55,12 @@ fn the_exit_code_is_the_programs() {
 #[test]
 fn a_trap_says_where() {
     let wat = r#"(module (func $deep unreachable) (func $start (export "_start") call $deep))"#;
-    let End::Trap(trace) = end(wat, Limits::default()) else { panic!("no trap") };
-    assert!(trace.contains("unreachable") && trace.contains("deep") && trace.contains("start"), "{trace}");
+    let End::Trap(trap) = end(wat, Limits::default()) else { panic!("no trap") };
+    let names: Vec<_> = trap.frames.iter().map(|frame| frame.name.as_deref()).collect();
+    assert_eq!(names, [Some("deep"), Some("start")]);
+    assert_eq!(trap.reason, "wasm `unreachable` instruction executed");
+    let shown = trap.to_string();
+    assert!(shown.starts_with("wasm `unreachable` instruction executed\n   0: deep (0x"), "{shown}");
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! What a server has to cope with: each path is a way to misbehave, or to show what the handler was given.
 
+mod send;
+
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use wasip2::clocks::monotonic_clock;
-use wasip2::http::outgoing_handler;
 use wasip2::http::types::{
-    ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingRequest, OutgoingResponse, ResponseOutparam,
+    ErrorCode, Fields, IncomingRequest, OutgoingBody, OutgoingResponse, ResponseOutparam,
 };
 
 struct Handlers;
@@ -54,8 +55,10 @@ impl wasip2::exports::http::incoming_handler::Guest for Handlers {
                 text(answer, &format!("{name}|{args}|{files}"));
             }
             "/write" => text(answer, &format!("{}", std::fs::write("/data/new", "x").is_ok())),
-            "/send" => send(answer),
-            _ => text(answer, "ok"),
+            path => match path.strip_prefix("/send?") {
+                Some(authority) => text(answer, &format!("{:?}", send::get(authority, "/?name=handler"))),
+                None => text(answer, "ok"),
+            },
         }
     }
 }
@@ -72,18 +75,6 @@ fn half(answer: ResponseOutparam) {
     body.write().unwrap().blocking_write_and_flush(b"the first half").unwrap();
     monotonic_clock::subscribe_duration(100_000_000).block();
     panic!("no second half");
-}
-
-/// Sends a request itself.
-fn send(answer: ResponseOutparam) {
-    let request = OutgoingRequest::new(Fields::new());
-    request.set_authority(Some("127.0.0.1:1")).unwrap();
-    request.set_path_with_query(Some("/")).unwrap();
-    let result = outgoing_handler::handle(request, None).and_then(|response| {
-        response.subscribe().block();
-        response.get().unwrap().unwrap().map(|_| ())
-    });
-    text(answer, &format!("{result:?}"));
 }
 
 fn begin(answer: ResponseOutparam) -> OutgoingBody {

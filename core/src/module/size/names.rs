@@ -7,7 +7,8 @@ use wasmparser::{
     ImportSectionReader, KnownCustom, Name, NameMap, TypeRef,
 };
 
-use crate::module::sections::{CUSTOM, SectionRange, is_component};
+use super::symbol::readable_name;
+use crate::module::sections::{CUSTOM, SectionRange, is_component, sections};
 
 const IMPORT: u8 = 2;
 const EXPORT: u8 = 7;
@@ -22,6 +23,16 @@ pub(super) struct Names<'a> {
     functions: BTreeMap<u32, &'a str>,
     exports: BTreeMap<u32, &'a str>,
     segments: BTreeMap<u32, &'a str>,
+}
+
+/// The names of the functions that a module defines, by index: from its name section or else its exports, as people
+/// write them. A component has none of its own, and what can't be read has none.
+#[must_use]
+pub fn function_names(module: &[u8]) -> BTreeMap<u32, String> {
+    let names = sections(module).and_then(|parts| Names::read(module, &parts, module, &parts));
+    let Names { functions, exports, .. } = names.unwrap_or_default();
+    let all = exports.into_iter().chain(functions);
+    all.map(|(index, name)| (index, readable_name(name))).collect()
 }
 
 impl<'a> Names<'a> {

@@ -29,6 +29,12 @@ pub(super) fn readable(symbol: &str) -> Readable {
     readable
 }
 
+/// A symbol as people write it: one of Rust or C++ demangled and without hashes, others as they are.
+#[must_use]
+pub fn readable_name(symbol: &str) -> String {
+    readable(symbol).text
+}
+
 fn demangled(symbol: &str) -> Readable {
     let mut text = Bounded::for_symbol(symbol);
     let again = mangled_again(symbol);

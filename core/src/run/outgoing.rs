@@ -1,0 +1,46 @@
+//! Requests that programs send themselves, through `wasi:http/outgoing-handler`.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hyper::{Request, Response};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
+
+/// Sends requests for a program that was given the network, and refuses those of any other.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    network: bool,
+    refused: Arc<AtomicBool>,
+}
+
+type Sending<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
+
+impl Outgoing {
+    pub(super) fn new(network: bool) -> Outgoing {
+        Outgoing { network, refused: Arc::default() }
+    }
+
+    /// Whether a request was refused: known as soon as it is.
+    pub(super) fn refused(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.refused)
+    }
+}
+
+impl WasiHttpHooks for Outgoing {
+    fn send_request(
+        &mut self,
+        request: Request<WasiBody>,
+        options: Option<RequestOptions>,
+        _: Sending<()>,
+    ) -> Sending<(Response<WasiBody>, Sending<()>)> {
+        if !self.network {
+            self.refused.store(true, Ordering::Relaxed);
+            return Box::new(async { Err(Error::HttpRequestDenied) });
+        }
+        Box::new(async move {
+            let (response, connection) = default_send_request(request, options).await?;
+            Ok((response.map(WasiBody::new), Box::new(connection) as Sending<()>))
+        })
+    }
+}

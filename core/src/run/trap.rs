@@ -1,0 +1,128 @@
+//! Where a program was when it was stopped by a trap.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use wasmtime::{FrameInfo, WasmBacktrace};
+
+use crate::module::readable_name;
+
+/// What Rust's own backtraces begin after and end before, too: above is how a panic ends a program, below how `main` is
+/// called (std::sys::backtrace).
+const RUST_FROM: &str = "__rust_end_short_backtrace";
+const RUST_TO: &str = "__rust_begin_short_backtrace";
+
+/// A trap: which one, and the calls that led to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trapped {
+    /// Which trap, in wasmtime's words.
+    pub reason: String,
+    /// The calls, innermost first: so many as wasmtime keeps.
+    pub frames: Vec<Frame>,
+}
+
+/// A call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Frame {
+    /// The function's index in its module.
+    pub index: u32,
+    /// Its name, for people.
+    pub name: Option<String>,
+    /// Where in the module it was, in bytes.
+    pub offset: Option<usize>,
+}
+
+impl Trapped {
+    pub(super) fn new(error: &wasmtime::Error) -> Trapped {
+        let reason = error.root_cause().to_string();
+        let backtrace = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+        Trapped {
+            reason: reason.strip_prefix("wasm trap: ").unwrap_or(&reason).to_owned(),
+            frames: backtrace.iter().map(Frame::of).collect(),
+        }
+    }
+
+    /// Gives functions without a name theirs.
+    pub(super) fn name(&mut self, names: &BTreeMap<u32, String>) {
+        for frame in &mut self.frames {
+            frame.name = frame.name.take().or_else(|| names.get(&frame.index).cloned());
+        }
+    }
+
+    /// The calls that say something of the program.
+    fn telling(&self) -> impl Iterator<Item = (usize, &Frame)> {
+        let from = self.frames.iter().rposition(|frame| frame.is(RUST_FROM)).map_or(0, |last| last + 1);
+        let all = self.frames.iter().enumerate().skip(from);
+        all.take_while(|(_, frame)| !frame.is(RUST_TO))
+    }
+}
+
+impl Frame {
+    fn of(frame: &FrameInfo) -> Frame {
+        Frame {
+            index: frame.func_index(),
+            name: frame.func_name().map(readable_name),
+            offset: frame.module_offset(),
+        }
+    }
+
+    fn is(&self, function: &str) -> bool {
+        self.name.as_ref().is_some_and(|name| name.contains(function))
+    }
+}
+
+impl fmt::Display for Trapped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.reason)?;
+        for (number, Frame { index, name, offset }) in self.telling() {
+            write!(f, "\n  {number:>2}: ")?;
+            match name {
+                Some(name) => f.write_str(name)?,
+                None => write!(f, "function {index}")?,
+            }
+            if let Some(offset) = offset {
+                write!(f, " ({offset:#x})")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trapped(names: &[Option<&str>]) -> Trapped {
+        let frame = |(index, name): (u32, &Option<&str>)| Frame {
+            index,
+            name: name.map(str::to_owned),
+            offset: Some(16 + index as usize),
+        };
+        Trapped { reason: "unreachable".to_owned(), frames: (0..).zip(names).map(frame).collect() }
+    }
+
+    #[test]
+    fn what_has_no_name_has_a_number() {
+        let mut trapped = trapped(&[None, Some("main"), None]);
+        trapped.name(&BTreeMap::from([(0, "a::b".to_owned()), (1, "other".to_owned())]));
+        assert_eq!(
+            trapped.to_string(),
+            "unreachable\n   0: a::b (0x10)\n   1: main (0x11)\n   2: function 2 (0x12)"
+        );
+    }
+
+    #[test]
+    fn how_a_panic_ends_and_main_begins_is_left_out() {
+        let names = [
+            "abort",
+            "std::sys::backtrace::__rust_end_short_backtrace",
+            "std::sys::backtrace::__rust_end_short_backtrace::<f>",
+            "core::panicking::panic",
+            "app::main",
+            "std::sys::backtrace::__rust_begin_short_backtrace::<fn(), ()>",
+            "_start",
+        ];
+        let text = trapped(&names.map(Some)).to_string();
+        assert_eq!(text, "unreachable\n   3: core::panicking::panic (0x13)\n   4: app::main (0x14)");
+    }
+}
