@@ -4,39 +4,38 @@
 //! and the body of the answer between the two. They share a [`Record`], and what is known of the request is reported
 //! when the last of them has.
 
+mod access;
+mod answer;
+
 use std::future::Future;
 use std::net::SocketAddr;
-use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use bytes::Bytes;
-use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, mpsc, oneshot, watch};
-use tokio::task::AbortHandle;
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 use wasmtime_wasi_http::p2::bindings::ProxyPre;
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
-use wasmtime_wasi_http::{self as http, WasiBody, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use self::access::Record;
+pub use self::access::{Access, Failure};
+use self::answer::{Head, answer};
 use super::command::End;
 use super::context::{Given, Limited, end, in_time, store};
 use super::engine::{AT_ONCE, Code};
 use super::limits::Limiter;
 use super::outgoing::Outgoing;
-use super::trap::Trapped;
-use super::{Dir, Engine, Error, Limit, Limits, Program, World, streams};
+use super::{Dir, Engine, Error, Limits, Program, World, streams};
 
 /// How long to wait when a connection can't be accepted: that is for lack of something, such as file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -73,67 +72,6 @@ impl Default for ServeOptions {
             network: false,
             limits: Limits::default(),
             drain: Duration::from_secs(10),
-        }
-    }
-}
-
-/// What became of a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Access {
-    /// Its method.
-    pub method: String,
-    /// Its path, without the query.
-    pub path: String,
-    /// The status of the answer; None when the client was gone before there was one.
-    pub status: Option<u16>,
-    /// How much of the answer's body was handed to the connection, in bytes.
-    pub bytes: u64,
-    /// From the end of the request's head to the end of the answer.
-    pub duration: Duration,
-    /// What went wrong.
-    pub failure: Option<Failure>,
-    /// Whether a request that it wanted to send itself was refused.
-    pub refused_request: bool,
-}
-
-/// Why a request was not answered as it should have been.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Failure {
-    /// The program was stopped by a trap.
-    #[error("it was stopped: {0}")]
-    Trap(Trapped),
-    /// The program was stopped by a limit.
-    #[error("it was stopped: {0}")]
-    Limit(Limit),
-    /// The program exited with this code.
-    #[error("it exited with {0}")]
-    Exit(i32),
-    /// The program ended without an answer.
-    #[error("it gave no answer")]
-    NoAnswer,
-    /// The program gave an error for an answer.
-    #[error("it answered with an error: {0}")]
-    Error(String),
-    /// An instance could not be set up.
-    #[error("{0}")]
-    Start(String),
-    /// The client didn't wait for the end of the answer.
-    #[error("the client was gone")]
-    Gone,
-}
-
-impl Failure {
-    /// The status of an answer that says so, and its body, which tells nothing of what is inside.
-    fn answer(&self) -> (StatusCode, &'static str) {
-        match self {
-            Failure::Limit(Limit::Timeout(_)) => {
-                (StatusCode::GATEWAY_TIMEOUT, "the request took longer than it may\n")
-            }
-            Failure::Limit(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "the request needed more than it may have\n")
-            }
-            _ => (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n"),
         }
     }
 }
@@ -367,216 +305,6 @@ impl App {
     }
 }
 
-/// The head of an answer, and the way to its body; or the error that the program gave instead.
-type Head = Result<Response<WasiBody>, wasmtime_wasi_http::p2::bindings::http::types::ErrorCode>;
-
-/// Answers one request.
-async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
-    let record = Record::new(life, &request);
-    let is_head = request.method() == Method::HEAD;
-    let has_host = request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
-    if !has_host {
-        return plain(StatusCode::BAD_REQUEST, "the request names no host\n", &record);
-    }
-    let (to_client, head) = oneshot::channel();
-    let instance = tokio::spawn({
-        let (life, record) = (life.clone(), Arc::clone(&record));
-        async move {
-            let app = Arc::clone(&life.app);
-            let work = async {
-                if let Err(failure) = app.handle(request, to_client, &record).await {
-                    record.fail(failure);
-                }
-            };
-            life.until_stopped(work).await;
-        }
-    });
-    let instance = Instance(Some(instance.abort_handle()));
-    match head.await {
-        Ok(Ok(response)) => {
-            let (parts, body) = response.into_parts();
-            record.access().status = Some(parts.status.as_u16());
-            let length = parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
-            let instance = instance.release();
-            if is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304) {
-                discard(body);
-                return Response::from_parts(parts, Answer::complete(Bytes::new(), &record));
-            }
-            let body = Answer { body, expected: length, at_end: false, instance, record };
-            Response::from_parts(parts, body)
-        }
-        Ok(Err(code)) => {
-            record.fail(Failure::Error(code.to_string()));
-            // It may have something to do after that.
-            drop(instance.release());
-            failed(&record)
-        }
-        Err(_) => {
-            // Why, is known before this end of the channel is dropped; else there is no reason but this.
-            record.fail(Failure::NoAnswer);
-            failed(&record)
-        }
-    }
-}
-
-/// The answer that there was a failure.
-fn failed(record: &Arc<Record>) -> Response<Answer> {
-    let (status, text) = record.access().failure.as_ref().unwrap_or(&Failure::NoAnswer).answer();
-    plain(status, text, record)
-}
-
-fn plain(status: StatusCode, text: &'static str, record: &Arc<Record>) -> Response<Answer> {
-    record.access().status = Some(status.as_u16());
-    let mut response = Response::new(Answer::complete(Bytes::from_static(text.as_bytes()), record));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
-}
-
-/// Takes a body that must not be sent from its instance, which can go on as if it had been.
-fn discard(mut body: WasiBody) {
-    tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
-}
-
-/// An instance that is stopped when nobody waits for its answer.
-struct Instance(Option<AbortHandle>);
-
-impl Instance {
-    /// Lets it work on, unless it is stopped by this.
-    fn release(mut self) -> Option<AbortHandle> {
-        self.0.take()
-    }
-}
-
-impl Drop for Instance {
-    fn drop(&mut self) {
-        if let Some(instance) = &self.0 {
-            instance.abort();
-        }
-    }
-}
-
-/// The body of an answer: counts what passes, is cut off where its instance fails, and stops the instance when the
-/// connection lets go of it.
-struct Answer {
-    body: WasiBody,
-    /// After so many bytes hyper asks for no more.
-    expected: Option<u64>,
-    at_end: bool,
-    instance: Option<AbortHandle>,
-    record: Arc<Record>,
-}
-
-impl Answer {
-    /// A body that no instance works on.
-    fn complete(bytes: Bytes, record: &Arc<Record>) -> Answer {
-        let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
-        // Whether the client takes it doesn't matter to anybody.
-        Answer { body, expected: Some(0), at_end: false, instance: None, record: Arc::clone(record) }
-    }
-}
-
-impl Body for Answer {
-    type Data = Bytes;
-    type Error = http::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, http::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(context);
-        match &polled {
-            Poll::Ready(Some(Ok(frame))) => {
-                if let Some(data) = frame.data_ref() {
-                    self.record.access().bytes += data.len() as u64;
-                }
-            }
-            // The instance's end of it is gone. If that is because it failed, this is not the end of the answer,
-            // and the client has to see that.
-            Poll::Ready(None) if self.instance.is_some() && self.record.has_failed() => {
-                self.at_end = true;
-                return Poll::Ready(Some(Err(http::Error::HttpResponseIncomplete)));
-            }
-            Poll::Ready(_) => self.at_end = true,
-            Poll::Pending => {}
-        }
-        polled
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
-impl Drop for Answer {
-    fn drop(&mut self) {
-        let mut access = self.record.access();
-        access.duration = self.record.start.elapsed();
-        let is_whole = self.at_end
-            || self.body.is_end_stream()
-            || self.expected.is_some_and(|expected| access.bytes >= expected);
-        if is_whole {
-            return;
-        }
-        access.failure.get_or_insert(Failure::Gone);
-        if let Some(instance) = &self.instance {
-            instance.abort();
-        }
-    }
-}
-
-/// What is known of a request so far. It is reported when nobody has anything to add.
-struct Record {
-    access: Mutex<Access>,
-    start: Instant,
-    life: Life,
-}
-
-impl Record {
-    fn new(life: &Life, request: &Request<Incoming>) -> Arc<Record> {
-        life.running.fetch_add(1, Ordering::Relaxed);
-        let access = Access {
-            method: request.method().to_string(),
-            path: request.uri().path().to_owned(),
-            status: None,
-            bytes: 0,
-            duration: Duration::ZERO,
-            failure: None,
-            refused_request: false,
-        };
-        Arc::new(Record { access: Mutex::new(access), start: Instant::now(), life: life.clone() })
-    }
-
-    fn access(&self) -> MutexGuard<'_, Access> {
-        self.access.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Notes what went wrong first: the rest follows from it.
-    fn fail(&self, failure: Failure) {
-        self.access().failure.get_or_insert(failure);
-    }
-
-    fn has_failed(&self) -> bool {
-        self.access().failure.is_some()
-    }
-}
-
-impl Drop for Record {
-    fn drop(&mut self) {
-        self.life.running.fetch_sub(1, Ordering::Relaxed);
-        let access = self.access.get_mut().unwrap_or_else(PoisonError::into_inner);
-        if access.status.is_none() {
-            access.failure.get_or_insert(Failure::Gone);
-            access.duration = self.start.elapsed();
-        }
-        (self.life.on_access)(access);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -591,15 +319,5 @@ mod tests {
             let bound = Server::bind(&engine, &program, ServeOptions::default()).await;
             assert!(matches!(bound, Err(Error::NotACommand { .. })));
         }
-    }
-
-    #[test]
-    fn the_client_is_told_what_kind_of_failure_it_was_and_no_more() {
-        let status = |failure: Failure| failure.answer().0.as_u16();
-        assert_eq!(status(Failure::Limit(Limit::Timeout(Duration::from_secs(1)))), 504);
-        assert_eq!(status(Failure::Limit(Limit::Memory(1))), 503);
-        let trap = Failure::Trap(Trapped { reason: "inside".to_owned(), frames: Vec::new() });
-        assert!(!trap.answer().1.contains("inside"));
-        assert_eq!(status(trap), 500);
     }
 }

@@ -1,0 +1,180 @@
+//! One request's answer: its head when the instance has it, and its body as it comes.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
+use wasmtime_wasi_http::{self as http, WasiBody};
+
+use super::Life;
+use super::access::{Failure, Record};
+
+/// The head of an answer, and the way to its body; or the error that the program gave instead.
+pub(super) type Head = Result<Response<WasiBody>, ErrorCode>;
+
+/// Answers one request.
+pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
+    let record = Record::new(life, &request);
+    let is_head = request.method() == Method::HEAD;
+    let has_host = request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
+    if !has_host {
+        return plain(StatusCode::BAD_REQUEST, "the request names no host\n", &record);
+    }
+    let (to_client, head) = oneshot::channel();
+    let instance = tokio::spawn({
+        let (life, record) = (life.clone(), Arc::clone(&record));
+        async move {
+            let app = Arc::clone(&life.app);
+            let work = async {
+                if let Err(failure) = app.handle(request, to_client, &record).await {
+                    record.fail(failure);
+                }
+            };
+            life.until_stopped(work).await;
+        }
+    });
+    let instance = Instance(Some(instance.abort_handle()));
+    match head.await {
+        Ok(Ok(response)) => {
+            let (parts, body) = response.into_parts();
+            record.access().status = Some(parts.status.as_u16());
+            let length = parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+            let instance = instance.release();
+            if is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304) {
+                discard(body);
+                return Response::from_parts(parts, Answer::complete(Bytes::new(), &record));
+            }
+            let body = Answer { body, expected: length, at_end: false, instance, record };
+            Response::from_parts(parts, body)
+        }
+        Ok(Err(code)) => {
+            record.fail(Failure::Error(code.to_string()));
+            // It may have something to do after that.
+            drop(instance.release());
+            failed(&record)
+        }
+        Err(_) => {
+            // Why, is known before this end of the channel is dropped; else there is no reason but this.
+            record.fail(Failure::NoAnswer);
+            failed(&record)
+        }
+    }
+}
+
+/// The answer that there was a failure.
+fn failed(record: &Arc<Record>) -> Response<Answer> {
+    let (status, text) = record.access().failure.as_ref().unwrap_or(&Failure::NoAnswer).answer();
+    plain(status, text, record)
+}
+
+fn plain(status: StatusCode, text: &'static str, record: &Arc<Record>) -> Response<Answer> {
+    record.access().status = Some(status.as_u16());
+    let mut response = Response::new(Answer::complete(Bytes::from_static(text.as_bytes()), record));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
+    response
+}
+
+/// Takes a body that must not be sent from its instance, which can go on as if it had been.
+fn discard(mut body: WasiBody) {
+    tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
+}
+
+/// An instance that is stopped when nobody waits for its answer.
+struct Instance(Option<AbortHandle>);
+
+impl Instance {
+    /// Lets it work on, unless it is stopped by this.
+    fn release(mut self) -> Option<AbortHandle> {
+        self.0.take()
+    }
+}
+
+impl Drop for Instance {
+    fn drop(&mut self) {
+        if let Some(instance) = &self.0 {
+            instance.abort();
+        }
+    }
+}
+
+/// The body of an answer: counts what passes, is cut off where its instance fails, and stops the instance when the
+/// connection lets go of it.
+pub(super) struct Answer {
+    body: WasiBody,
+    /// After so many bytes hyper asks for no more.
+    expected: Option<u64>,
+    at_end: bool,
+    instance: Option<AbortHandle>,
+    record: Arc<Record>,
+}
+
+impl Answer {
+    /// A body that no instance works on.
+    fn complete(bytes: Bytes, record: &Arc<Record>) -> Answer {
+        let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
+        // Whether the client takes it doesn't matter to anybody.
+        Answer { body, expected: Some(0), at_end: false, instance: None, record: Arc::clone(record) }
+    }
+}
+
+impl Body for Answer {
+    type Data = Bytes;
+    type Error = http::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, http::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(context);
+        match &polled {
+            Poll::Ready(Some(Ok(frame))) => {
+                if let Some(data) = frame.data_ref() {
+                    self.record.access().bytes += data.len() as u64;
+                }
+            }
+            // The instance's end of it is gone. If that is because it failed, this is not the end of the answer,
+            // and the client has to see that.
+            Poll::Ready(None) if self.instance.is_some() && self.record.has_failed() => {
+                self.at_end = true;
+                return Poll::Ready(Some(Err(http::Error::HttpResponseIncomplete)));
+            }
+            Poll::Ready(_) => self.at_end = true,
+            Poll::Pending => {}
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        let mut access = self.record.access();
+        access.duration = self.record.elapsed();
+        let is_whole = self.at_end
+            || self.body.is_end_stream()
+            || self.expected.is_some_and(|expected| access.bytes >= expected);
+        if is_whole {
+            return;
+        }
+        access.failure.get_or_insert(Failure::Gone);
+        if let Some(instance) = &self.instance {
+            instance.abort();
+        }
+    }
+}
