@@ -316,6 +316,8 @@ struct Program<'a> {
     settings: Settings,
     plan: Plan,
     layout: PathBuf,
+    /// Nobody else keeps anything in the layout.
+    owns_layout: bool,
     stamp: PathBuf,
     /// The module in the images with the names of its functions.
     debug_file: PathBuf,
@@ -350,6 +352,7 @@ impl<'a> Program<'a> {
             plan,
             settings,
             layout,
+            owns_layout: request.layout.is_none(),
             stamp,
             debug_file: folder.join(format!("{name}.debug.wasm")),
             cache: cache(request, &all.workspace),
@@ -423,6 +426,10 @@ impl<'a> Program<'a> {
         }
         let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
+        if self.owns_layout {
+            // What was built before. That it can't be removed costs only space.
+            Layout::open(&self.layout).map(|layout| block_on(layout.prune()).ok()).ok();
+        }
         self.write_debug_file(packed.module.named())?;
         packed.sizes.show(shell);
         let fingerprint = self.plan.fingerprint(digest);

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::file::temporary_in;
-use super::{Error, Name, Outcome, Progress, Silent, Sink, Source};
+use super::{Error, Name, Outcome, Progress, Silent, Sink, Source, load};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
@@ -18,10 +19,12 @@ pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 /// ([image-spec, image-layout.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md)).
 ///
 /// Several processes may write one layout: blobs are renamed into place complete, and the index is changed
-/// under a lock.
+/// under a lock. Blobs are removed only by [`Layout::prune`].
 #[derive(Debug, Clone)]
 pub struct Layout {
     path: PathBuf,
+    /// A lock on the folder of blobs, shared by all who have the layout open. None where folders can't be locked.
+    _in_use: Option<Arc<File>>,
 }
 
 impl Layout {
@@ -31,7 +34,7 @@ impl Layout {
     /// # Errors
     /// [`Error::NotAStore`] for such a directory, [`Error::Io`] when it can't be made.
     pub fn create(path: &Path) -> Result<Layout, Error> {
-        let layout = Layout { path: path.to_owned() };
+        let layout = Layout::at(path);
         if layout.marker().is_file() {
             return Layout::open(path);
         }
@@ -44,7 +47,7 @@ impl Layout {
         std::fs::create_dir_all(layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
         layout.replace(&layout.index_file(), br#"{"manifests":[],"schemaVersion":2}"#, Replace::Never)?;
         layout.replace(&layout.marker(), LAYOUT_FILE.as_bytes(), Replace::Never)?;
-        Ok(layout)
+        Ok(layout.in_use())
     }
 
     /// Opens the layout in a directory.
@@ -52,11 +55,11 @@ impl Layout {
     /// # Errors
     /// [`Error::NotAStore`] when there is none.
     pub fn open(path: &Path) -> Result<Layout, Error> {
-        let layout = Layout { path: path.to_owned() };
+        let layout = Layout::at(path);
         let reason = match std::fs::read_to_string(layout.marker()) {
             Err(error) => format!("its file `oci-layout` can't be read ({error})"),
             Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
-                Ok(json) if json["imageLayoutVersion"] == "1.0.0" => return Ok(layout),
+                Ok(json) if json["imageLayoutVersion"] == "1.0.0" => return Ok(layout.in_use()),
                 _ => "its file `oci-layout` doesn't say version 1.0.0".to_owned(),
             },
         };
@@ -113,6 +116,37 @@ impl Layout {
         Ok(found)
     }
 
+    /// Removes the blobs that no image of the index needs, and says how many bytes that were. While anybody else has the
+    /// layout open, or where there is no telling, that is none.
+    ///
+    /// # Errors
+    /// What reading an image or removing a blob fails with.
+    pub async fn prune(self) -> Result<u64, Error> {
+        let layout = Layout::at(&self.path);
+        // It is in use by ourselves.
+        drop(self);
+        let path = layout.blobs();
+        let Ok(folder) = File::open(&path) else { return Ok(0) };
+        if folder.try_lock().is_err() {
+            return Ok(0);
+        }
+        let mut needed = BTreeSet::new();
+        for (_, descriptor) in layout.images()? {
+            let image = load(&layout, &Name::Digest(descriptor.digest)).await?;
+            needed.extend(image.blobs().map(|blob| blob.descriptor().digest.hex()));
+        }
+        let mut freed = 0;
+        for entry in path.read_dir().map_err(Error::io("read", &path))? {
+            let entry = entry.map_err(Error::io("read", &path))?;
+            // Names are digests, and nothing else is in there.
+            if !needed.contains(&*entry.file_name().to_string_lossy()) {
+                freed += entry.metadata().map_err(Error::io("read", &entry.path()))?.len();
+                std::fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
+            }
+        }
+        Ok(freed)
+    }
+
     /// What is stored under a digest, in memory and unchecked; `None` if nothing is.
     ///
     /// # Errors
@@ -124,6 +158,16 @@ impl Layout {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
         }
+    }
+
+    fn at(path: &Path) -> Layout {
+        Layout { path: path.to_owned(), _in_use: None }
+    }
+
+    /// The same, which nobody prunes meanwhile.
+    fn in_use(self) -> Layout {
+        let folder = File::open(self.blobs()).ok().filter(|folder| folder.lock_shared().is_ok());
+        Layout { _in_use: folder.map(Arc::new), ..self }
     }
 
     fn marker(&self) -> PathBuf {

@@ -57,6 +57,24 @@ async fn a_tag_moves_and_others_stay() {
     assert!(layout.default_name().is_err());
 }
 
+#[tokio::test]
+async fn pruning_takes_what_no_image_needs_and_nothing_while_it_is_in_use() {
+    let folder = tempfile::tempdir().unwrap();
+    let (old, new) = (image(Format::Container), image(Format::Module));
+    drop(saved(folder.path(), &old, &["a", "b"]).await);
+    drop(saved(folder.path(), &new, &["b"]).await);
+    let open = || Layout::open(folder.path()).unwrap();
+    assert_eq!(open().prune().await.unwrap(), 0);
+    let other = saved(folder.path(), &new, &["a"]).await;
+    assert_eq!(open().prune().await.unwrap(), 0);
+    drop(other);
+    let shared: Vec<Digest> = new.blobs().map(|blob| blob.descriptor().digest).collect();
+    let of_old = old.blobs().map(Blob::descriptor).filter(|blob| !shared.contains(&blob.digest));
+    assert_eq!(open().prune().await.unwrap(), of_old.map(|blob| blob.size).sum::<u64>());
+    assert_eq!(load(&open(), &Name::Tag(tag("a"))).await.unwrap().digest(), new.digest());
+    assert!(!open().holds(old.digest()));
+}
+
 #[test]
 fn two_writers_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
