@@ -32,7 +32,7 @@ start() {
     said=$(mktemp "$WORK/said.XXXXXX")
     # The crate itself answers no requests.
     case "$* " in
-    *"wasm-oci serve "* | *"wasm-oci watch "*"--serve "*) [ "$PWD" != "$CRATE" ] || folder=$HTTP_CRATE ;;
+    *"wasm-oci serve "* | *"wasm-oci watch "*"--serve "*) [ ! . -ef "$CRATE" ] || folder=$HTTP_CRATE ;;
     esac
     for port in $PORTS; do answers "$port" || free+=("$port"); done
     (cd "$folder" && exec setsid "$@" 3>&-) >"$said" &
