@@ -427,8 +427,9 @@ impl<'a> Program<'a> {
         let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
         if self.owns_layout {
+            let prune = async { Layout::open(&self.layout)?.prune().await };
             // What was built before. That it can't be removed costs only space.
-            Layout::open(&self.layout).map(|layout| block_on(layout.prune()).ok()).ok();
+            block_on(prune).ok();
         }
         self.write_debug_file(packed.module.named())?;
         packed.sizes.show(shell);

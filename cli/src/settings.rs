@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::budget::BudgetSetting;
 use crate::schema;
-use crate::smoke::case::{Case, read_cases};
+use crate::smoke::case::Case;
+use crate::smoke::read::read_cases;
 
 /// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
 ///

@@ -12,7 +12,7 @@ use crate::exit_code::ExitCode;
 use crate::pipeline::block_on;
 use crate::running::{Prepared, pulled};
 use crate::shell::Shell;
-use crate::smoke::case::read_file;
+use crate::smoke::read::read_file;
 use crate::smoke::{Case, Suite, test, test_engine};
 
 /// Run smoke tests on a module: of a .wasm file, a layout, an archive or a registry

@@ -1,7 +1,7 @@
 //! Smoke tests: what a program in its image is to do, in settings or in a file, and whether it does it.
 //!
 //! ```text
-//! smoke = [ … ] ─case→ Case… ─┐
+//! smoke = [ … ] ─read→ Case… ─┐
 //! image ─Prepared─────────────┴─Suite─test_all→ Report ─▶ lines, JSON, JUnit XML
 //!                                      └ run: one test, in a temporary folder; expect: holds one against the other
 //! ```
@@ -9,6 +9,7 @@
 pub mod case;
 mod expect;
 mod http;
+pub mod read;
 mod report;
 mod run;
 

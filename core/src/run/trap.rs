@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 
 use wasmtime::{FrameInfo, WasmBacktrace};
 
@@ -49,11 +50,11 @@ impl Trapped {
         }
     }
 
-    /// The calls that say something of the program.
-    fn telling(&self) -> impl Iterator<Item = (usize, &Frame)> {
+    /// The numbers of the calls that say something of the program: of all, if there are no others.
+    fn telling(&self) -> Range<usize> {
         let from = self.frames.iter().rposition(|frame| frame.is(RUST_FROM)).map_or(0, |last| last + 1);
-        let all = self.frames.iter().enumerate().skip(from);
-        all.take_while(|(_, frame)| !frame.is(RUST_TO))
+        let to = self.frames.iter().position(|frame| frame.is(RUST_TO)).unwrap_or(self.frames.len());
+        if from < to { from..to } else { 0..self.frames.len() }
     }
 }
 
@@ -74,7 +75,8 @@ impl Frame {
 impl fmt::Display for Trapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
-        for (number, Frame { index, name, offset }) in self.telling() {
+        for number in self.telling() {
+            let Frame { index, name, offset } = &self.frames[number];
             write!(f, "\n  {number:>2}: ")?;
             match name {
                 Some(name) => f.write_str(name)?,
@@ -124,5 +126,8 @@ mod tests {
         ];
         let text = trapped(&names.map(Some)).to_string();
         assert_eq!(text, "unreachable\n   3: core::panicking::panic (0x13)\n   4: app::main (0x14)");
+        // Where nothing else is left, that is shown.
+        let text = trapped(&names.map(Some)[..3]).to_string();
+        assert!(text.starts_with("unreachable\n   0: abort"), "{text}");
     }
 }
