@@ -178,6 +178,10 @@ fn a_client_that_goes_takes_its_instance_with_it() {
     let run = Run::of(&mut served.curl("/loop", &["--max-time", "0.3"]));
     assert_eq!(run.code, 28, "{run:?}");
     served.wait_for_log("GET /loop - 0");
+    // What it missed is told all the same.
+    let run = Run::of(&mut served.curl("/send-and-loop", &["--max-time", "0.3"]));
+    assert_eq!(run.code, 28, "{run:?}");
+    served.wait_for_log("wanted to send HTTP requests itself: --net lets it");
     served.serving.signal("TERM");
     assert_eq!(served.serving.exit_code(), 0);
     assert!(!served.log().contains("cut off"), "{}", served.log());

@@ -1,5 +1,6 @@
 //! Running a command to its end.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use tokio::runtime;
@@ -96,12 +97,11 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
     }
     let (stdout, stderr) = streams::pair(options.streams, &options.limits);
-    let outgoing = Outgoing::new(options.network);
-    let refused = outgoing.refused();
+    let refused = Arc::default();
     let state = State {
         wasi: context(options, stdout.clone(), stderr.clone())?,
         http: WasiHttpCtx::new(),
-        outgoing,
+        outgoing: Outgoing::new(options.network, &refused),
         limiter: Limiter::new(options.limits),
     };
     let store = store(engine.wasmtime(), state, &options.limits)?;

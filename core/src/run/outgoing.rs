@@ -8,7 +8,7 @@ use hyper::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
 /// Sends requests for a program that was given the network, and refuses those of any other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Outgoing {
     network: bool,
     refused: Arc<AtomicBool>,
@@ -17,13 +17,9 @@ pub(super) struct Outgoing {
 type Sending<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
 impl Outgoing {
-    pub(super) fn new(network: bool) -> Outgoing {
-        Outgoing { network, refused: Arc::default() }
-    }
-
-    /// Whether a request was refused: known as soon as it is.
-    pub(super) fn refused(&self) -> Arc<AtomicBool> {
-        Arc::clone(&self.refused)
+    /// `refused` is set as soon as a request is refused.
+    pub(super) fn new(network: bool, refused: &Arc<AtomicBool>) -> Outgoing {
+        Outgoing { network, refused: Arc::clone(refused) }
     }
 }
 

@@ -55,6 +55,12 @@ impl wasip2::exports::http::incoming_handler::Guest for Handlers {
                 text(answer, &format!("{name}|{args}|{files}"));
             }
             "/write" => text(answer, &format!("{}", std::fs::write("/data/new", "x").is_ok())),
+            "/send-and-loop" => {
+                _ = send::get("127.0.0.1:1", "/");
+                loop {
+                    std::hint::black_box(());
+                }
+            }
             path => match path.strip_prefix("/send?") {
                 Some(authority) => text(answer, &format!("{:?}", send::get(authority, "/?name=handler"))),
                 None => text(answer, "ok"),

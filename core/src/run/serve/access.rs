@@ -1,6 +1,6 @@
 //! What became of requests.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,7 @@ impl Failure {
 /// What is known of a request so far. It is reported when nobody has anything to add.
 pub(super) struct Record {
     access: Mutex<Access>,
+    refused: Arc<AtomicBool>,
     start: Instant,
     life: Life,
 }
@@ -91,11 +92,21 @@ impl Record {
             failure: None,
             refused_request: false,
         };
-        Arc::new(Record { access: Mutex::new(access), start: Instant::now(), life: life.clone() })
+        Arc::new(Record {
+            access: Mutex::new(access),
+            refused: Arc::default(),
+            start: Instant::now(),
+            life: life.clone(),
+        })
     }
 
     pub(super) fn access(&self) -> MutexGuard<'_, Access> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a request that the program wanted to send was refused.
+    pub(super) fn refused(&self) -> &Arc<AtomicBool> {
+        &self.refused
     }
 
     /// The time since the head of the request was there.
@@ -117,6 +128,7 @@ impl Drop for Record {
     fn drop(&mut self) {
         self.life.running.fetch_sub(1, Ordering::Relaxed);
         let access = self.access.get_mut().unwrap_or_else(PoisonError::into_inner);
+        access.refused_request = self.refused.load(Ordering::Relaxed);
         if access.status.is_none() {
             access.failure.get_or_insert(Failure::Gone);
             access.duration = self.start.elapsed();

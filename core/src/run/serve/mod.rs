@@ -270,13 +270,11 @@ impl App {
     ) -> Result<(), Failure> {
         let limits = self.options.limits;
         let started = |e: &dyn std::fmt::Display| Failure::Start(format!("it could not be started: {e:#}"));
-        let outgoing = Outgoing::new(self.options.network);
-        let refused = outgoing.refused();
         let state = State {
             table: ResourceTable::new(),
             wasi: self.context().map_err(|e| started(&e))?,
             http: WasiHttpCtx::new(),
-            outgoing,
+            outgoing: Outgoing::new(self.options.network, record.refused()),
             limiter: Limiter::new(limits),
         };
         let _room = self.room.acquire().await.map_err(|e| started(&e))?;
@@ -289,9 +287,7 @@ impl App {
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await?;
             Ok(0)
         };
-        let ended = in_time(&limits, work).await;
-        record.access().refused_request = refused.load(Ordering::Relaxed);
-        let result = match end(ended, &limits) {
+        let result = match end(in_time(&limits, work).await, &limits) {
             End::Exit(0) => Ok(()),
             End::Exit(code) => Err(Failure::Exit(code)),
             End::Trap(trace) => Err(Failure::Trap(trace)),
