@@ -216,7 +216,7 @@ impl Program {
         if let (End::Trap(trap), Code::Module(_), Some(file)) = (&mut end, &self.code, &self.named) {
             // Without names it has numbers: no reason to hide the trap behind another error.
             if let Ok(module) = std::fs::read(file) {
-                trap.name(&function_names(&module));
+                trap.name(&function_names(&module, trap.frames.iter().map(|frame| frame.index)));
             }
         }
         end

@@ -25,14 +25,14 @@ pub(super) struct Names<'a> {
     segments: BTreeMap<u32, &'a str>,
 }
 
-/// The names of the functions that a module defines, by index: from its name section or else its exports, as people
-/// write them. A component has none of its own, and what can't be read has none.
+/// The names of those of a module's functions that have one, by index: from its name section or else its exports, as
+/// people write them. A component has none of its own, and what can't be read has none.
 #[must_use]
-pub fn function_names(module: &[u8]) -> BTreeMap<u32, String> {
+pub fn function_names(module: &[u8], functions: impl IntoIterator<Item = u32>) -> BTreeMap<u32, String> {
     let names = sections(module).and_then(|parts| Names::read(module, &parts, module, &parts));
-    let Names { functions, exports, .. } = names.unwrap_or_default();
-    let all = exports.into_iter().chain(functions);
-    all.map(|(index, name)| (index, readable_name(name))).collect()
+    let names = names.unwrap_or_default();
+    let name = |index| Some((index, readable_name(names.function(index)?)));
+    functions.into_iter().filter_map(name).collect()
 }
 
 impl<'a> Names<'a> {
