@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::file::temporary_in;
-use super::{Error, Name, Outcome, Progress, Silent, Sink, Source, load};
+use super::{Below, Error, Name, Outcome, Progress, Silent, Sink, Source, below, fetch_document};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
@@ -120,7 +120,7 @@ impl Layout {
     /// layout open, or where there is no telling, that is none.
     ///
     /// # Errors
-    /// What reading an image or removing a blob fails with.
+    /// What reading a manifest or removing a blob fails with.
     pub async fn prune(self) -> Result<u64, Error> {
         let layout = Layout::at(&self.path);
         // It is in use by ourselves.
@@ -132,8 +132,10 @@ impl Layout {
         }
         let mut needed = BTreeSet::new();
         for (_, descriptor) in layout.images()? {
-            let image = load(&layout, &Name::Digest(descriptor.digest)).await?;
-            needed.extend(image.blobs().map(|blob| blob.descriptor().digest.hex()));
+            let root = fetch_document(&layout, &descriptor).await?;
+            let Below { manifests, leaves } = below(&layout, &root).await?;
+            let documents = manifests.iter().chain([&root]).map(Blob::descriptor);
+            needed.extend(documents.chain(&leaves).map(|blob| blob.digest.hex()));
         }
         let mut freed = 0;
         for entry in path.read_dir().map_err(Error::io("read", &path))? {

@@ -203,14 +203,16 @@ pub async fn copy(
     transfer(source, fetch_document(source, root).await?, sink, tags, progress).await
 }
 
-/// What is below `root`: blobs, manifests, then itself, then the tags; each only after all before it.
-async fn transfer(
-    source: &impl Source,
-    root: Blob,
-    sink: &impl Sink,
-    tags: &[Tag],
-    progress: &dyn Progress,
-) -> Result<(), Error> {
+/// What an image consists of beside its root, each once.
+struct Below {
+    /// The manifests of an index.
+    manifests: Vec<Blob>,
+    /// Layers and configurations.
+    leaves: Vec<Descriptor>,
+}
+
+/// What is below `root`, of which layers are not read.
+async fn below(source: &impl Source, root: &Blob) -> Result<Below, Error> {
     let mut manifests = Vec::new();
     let is_index = root.descriptor().media_type.is_index();
     if is_index {
@@ -219,7 +221,7 @@ async fn transfer(
         }
     }
     let mut leaves = Vec::new();
-    for manifest in if is_index { &manifests } else { std::slice::from_ref(&root) } {
+    for manifest in if is_index { &manifests } else { std::slice::from_ref(root) } {
         let document = ManifestDocument::parse(&manifest.bytes()?)?;
         leaves.extend(document.layers);
         leaves.push(document.config);
@@ -227,6 +229,18 @@ async fn transfer(
     let mut seen = BTreeSet::new();
     leaves.retain(|leaf| seen.insert(leaf.digest));
     manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
+    Ok(Below { manifests, leaves })
+}
+
+/// What is below `root`: blobs, manifests, then itself, then the tags; each only after all before it.
+async fn transfer(
+    source: &impl Source,
+    root: Blob,
+    sink: &impl Sink,
+    tags: &[Tag],
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let Below { manifests, leaves } = below(source, &root).await?;
     let moves = leaves.iter().map(|leaf| move_blob(leaf, source.fetch(leaf), sink, progress));
     all_at_once(moves).await?;
     let document = |blob: &Blob| ready(Ok(blob.clone()));
