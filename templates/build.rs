@@ -15,11 +15,13 @@ fn main() {
         let root = folder.join(name);
         let mut paths = files(&root);
         paths.sort();
-        writeln!(code, "const {}: &[File] = &[", name.to_uppercase()).expect("a text can be written to");
+        writeln!(code, "const {}: &[File] = &[", name.to_uppercase())
+            .expect("a text can be written to");
         for path in paths {
             let inside: Vec<_> = path.strip_prefix(&root).expect("it lies there").iter().collect();
             let inside = inside.join("/".as_ref());
-            writeln!(code, "    ({inside:?}, include_bytes!({path:?})),").expect("a text can be written to");
+            writeln!(code, "    ({inside:?}, include_bytes!({path:?})),")
+                .expect("a text can be written to");
         }
         code += "];\n";
     }

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use wasm_oci::args::OutputArgs;
-use wasm_oci::settings::Settings;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::ui::output_args::OutputArgs;
 
 use crate::cargo::c::choice::Choice;
 use crate::cargo::selection::Selection;
@@ -14,19 +14,14 @@ use crate::cargo::target::WasiTarget;
 #[derive(Debug, Clone, Args)]
 pub struct CargoArgs {
     #[command(flatten, next_help_heading = "Package selection")]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub workspace: clap_cargo::Workspace,
     #[command(flatten, next_help_heading = "Target selection")]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub targets: TargetArgs,
     #[command(flatten, next_help_heading = "Feature selection")]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub features: clap_cargo::Features,
     #[command(flatten, next_help_heading = "Compilation")]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub compilation: CompilationArgs,
     #[command(flatten, next_help_heading = "Manifest")]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub manifest: ManifestArgs,
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wasm_oci::settings::Settings;
+use wasm_oci_app::config::settings::Settings;
 
 use crate::cargo::git::Revision;
 use crate::cargo::project::Project;

@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use wasm_oci::doctor::tool::{Said, answer};
-use wasm_oci::doctor::{Finding, Probe};
+use wasm_oci_app::inspect::doctor::tool::{Said, answer};
+use wasm_oci_app::inspect::doctor::{Finding, Probe};
 
 use crate::cargo::c::choice::Choice;
 use crate::cargo::c::toolchain::Toolchain as CToolchain;
@@ -41,7 +41,8 @@ fn rust(env: &CargoEnv, needed: WasiTarget) -> Vec<Finding> {
     let version = say(env, toolchain.rustc.clone(), &["--version"]);
     let mut findings = vec![compiler(&version.map(|said| said.stdout).unwrap_or_default())];
     findings.extend(
-        WasiTarget::ALL.map(|target| standard_library(&toolchain, target, target == needed, has_rustup)),
+        WasiTarget::ALL
+            .map(|target| standard_library(&toolchain, target, target == needed, has_rustup)),
     );
     findings.push(match has_rustup {
         true => Finding::ok("rustup", "installs a target that is missing"),
@@ -59,10 +60,12 @@ fn compiler(line: &str) -> Finding {
     let version = line.split_whitespace().nth(1).unwrap_or_default();
     let found = line.trim();
     match (number(version), number(TESTED)) {
-        (Some(version), _) if version < OLDEST => {
-            Finding::missing("rust", found, "it doesn't know the target wasm32-wasip1: `rustup update`")
-                .needed()
-        }
+        (Some(version), _) if version < OLDEST => Finding::missing(
+            "rust",
+            found,
+            "it doesn't know the target wasm32-wasip1: `rustup update`",
+        )
+        .needed(),
         (Some(version), Some(tested)) if version < tested => Finding::warning(
             "rust",
             found,
@@ -77,7 +80,12 @@ fn number(version: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?, numbers.next()?))
 }
 
-fn standard_library(toolchain: &Toolchain, target: WasiTarget, is_needed: bool, has_rustup: bool) -> Finding {
+fn standard_library(
+    toolchain: &Toolchain,
+    target: WasiTarget,
+    is_needed: bool,
+    has_rustup: bool,
+) -> Finding {
     let about = format!("target {target}");
     if toolchain.has_target(target) {
         return Finding::ok(&about, "installed");
@@ -87,14 +95,18 @@ fn standard_library(toolchain: &Toolchain, target: WasiTarget, is_needed: bool, 
         (true, true) => {
             Finding::warning(&about, "not installed", format!("the first build does so: {command}"))
         }
-        (true, false) => Finding::warning(&about, "not installed", format!("only for components: {command}")),
+        (true, false) => {
+            Finding::warning(&about, "not installed", format!("only for components: {command}"))
+        }
         (false, true) => Finding::missing(
             &about,
             format!("not in {}", toolchain.sysroot.display()),
             "install it as your distribution has it, or Rust through rustup",
         )
         .needed(),
-        (false, false) => Finding::missing(&about, "not installed", "only for what is built for it"),
+        (false, false) => {
+            Finding::missing(&about, "not installed", "only for what is built for it")
+        }
     }
 }
 
@@ -108,12 +120,17 @@ fn cargo(env: &CargoEnv) -> Finding {
 fn c_compiler(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Finding {
     let advice = "only for crates with C inside: `pip install ziglang`, or wasi-sdk";
     match CToolchain::find(env, target, choice, env.cwd()) {
-        Some(found) if found.has_libc() => {
-            Finding::ok("C compiler", format!("{} ({})", found.kind.name(), found.program.display()))
-        }
+        Some(found) if found.has_libc() => Finding::ok(
+            "C compiler",
+            format!("{} ({})", found.kind.name(), found.program.display()),
+        ),
         Some(found) => Finding::warning(
             "C compiler",
-            format!("{} ({}), without a C library for WASI", found.kind.name(), found.program.display()),
+            format!(
+                "{} ({}), without a C library for WASI",
+                found.kind.name(),
+                found.program.display()
+            ),
             advice,
         ),
         None => Finding::missing("C compiler", "none for WebAssembly", advice),
@@ -126,7 +143,7 @@ fn say(env: &CargoEnv, program: PathBuf, args: &[&str]) -> Option<Said> {
 
 #[cfg(test)]
 mod tests {
-    use wasm_oci::doctor::State;
+    use wasm_oci_app::inspect::doctor::State;
 
     use super::*;
 

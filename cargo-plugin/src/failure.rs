@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wasm_oci::exit_code::ExitCode;
+use wasm_oci_app::exit_code::ExitCode;
 
 use crate::cargo::error::Error as CargoError;
 use crate::references::ReferenceError;
@@ -38,10 +38,10 @@ pub enum Failure {
     Scaffold(#[from] ScaffoldError),
     /// The stages after it.
     #[error(transparent)]
-    Stage(wasm_oci::error::Error),
+    Stage(wasm_oci_app::error::Error),
 }
 
-impl<E: Into<wasm_oci::error::Error>> From<E> for Failure {
+impl<E: Into<wasm_oci_app::error::Error>> From<E> for Failure {
     fn from(error: E) -> Failure {
         Failure::Stage(error.into())
     }
@@ -52,9 +52,9 @@ impl Failure {
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Failure::Cargo(CargoError::CargoBuildFailed { .. } | CargoError::CNotCompiled { .. }) => {
-                ExitCode::Build
-            }
+            Failure::Cargo(
+                CargoError::CargoBuildFailed { .. } | CargoError::CNotCompiled { .. },
+            ) => ExitCode::Build,
             Failure::Cargo(CargoError::NoSuchPackage { .. } | CargoError::NoSuchTarget { .. }) => {
                 ExitCode::Usage
             }

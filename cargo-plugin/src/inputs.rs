@@ -4,8 +4,8 @@ use std::fs::{DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use wasm_oci::error::Error;
-use wasm_oci::yaml::{self, LARGEST, Stream};
+use wasm_oci_app::deploy::yaml::{self, LARGEST, Stream};
+use wasm_oci_app::error::Error;
 
 /// The endings of files that count in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -20,7 +20,9 @@ pub fn read_all(paths: &[PathBuf], recursive: bool) -> Result<Vec<Stream>, Error
     for path in paths {
         if path == Path::new("-") {
             if streams.iter().any(|stream: &Stream| stream.name == STDIN) {
-                return Err(Error::Usage("standard input can be read once: give `-f -` once".to_owned()));
+                return Err(Error::Usage(
+                    "standard input can be read once: give `-f -` once".to_owned(),
+                ));
             }
             streams.push(read(STDIN, io::stdin().lock())?);
         } else if path.is_dir() {
@@ -47,7 +49,8 @@ const STDIN: &str = "standard input";
 
 fn read_file(path: &Path) -> Result<Stream, Error> {
     let name = path.display().to_string();
-    let file = File::open(path).map_err(|source| yaml::Error::Read { name: name.clone(), source })?;
+    let file =
+        File::open(path).map_err(|source| yaml::Error::Read { name: name.clone(), source })?;
     read(&name, file)
 }
 
@@ -116,12 +119,16 @@ mod tests {
         let stream = |text: &str| Stream::read("a", text.as_bytes().to_vec()).unwrap();
         let all = |texts: &[&str]| {
             let streams: Vec<Stream> = texts.iter().map(|text| stream(text)).collect();
-            let pairs: Vec<_> = streams.iter().map(|stream| (stream, stream.text.clone())).collect();
+            let pairs: Vec<_> =
+                streams.iter().map(|stream| (stream, stream.text.clone())).collect();
             joined(&pairs)
         };
         assert_eq!(all(&["a: 1"]), "a: 1");
         assert_eq!(all(&["a: 1", "b: 2\n"]), "a: 1\n---\nb: 2\n");
-        assert_eq!(all(&["a: 1\n", "# c\n---\nb: 2\n", "\u{feff}c: 3"]), "a: 1\n# c\n---\nb: 2\n---\nc: 3");
+        assert_eq!(
+            all(&["a: 1\n", "# c\n---\nb: 2\n", "\u{feff}c: 3"]),
+            "a: 1\n# c\n---\nb: 2\n---\nc: 3"
+        );
         let directives = all(&["a: 1\n", "%YAML 1.2\n---\nb: 2\n"]);
         assert_eq!(directives, "a: 1\n...\n%YAML 1.2\n---\nb: 2\n");
         assert_eq!(stream(&directives).documents().len(), 2);

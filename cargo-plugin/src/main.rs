@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use cargo_wasm_oci::cargo::c::driver::Invocation;
 use cargo_wasm_oci::commands::Cargo;
-use wasm_oci::shell::{Color, Shell, Verbosity};
+use wasm_oci_app::ui::shell::{Color, Shell, Verbosity};
 
 fn main() -> ExitCode {
     if let Some(compiler) = Invocation::of(std::env::args_os()) {

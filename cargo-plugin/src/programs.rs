@@ -40,7 +40,11 @@ impl Programs {
     ///
     /// # Errors
     /// What is wrong with the settings of one.
-    pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Failure> {
+    pub fn requests(
+        &self,
+        request: &Request,
+        wanted: &[&Project],
+    ) -> Result<Vec<Request>, Failure> {
         let mut groups = Vec::new();
         for &project in wanted {
             let key = build_key(request, &self.workspace, project)?;
@@ -67,9 +71,11 @@ fn of(request: &Request, group: &[&Project]) -> Request {
     packages.sort();
     packages.dedup();
     let is_lib = |project: &&&Project| project.kind == TargetKind::Cdylib;
-    let bins = group.iter().filter(|project| !is_lib(project)).map(|project| project.target.clone());
+    let bins =
+        group.iter().filter(|project| !is_lib(project)).map(|project| project.target.clone());
     let lib = group.iter().any(|project| is_lib(&project));
-    let selection = Selection { packages, bins: bins.collect(), ..named(&request.selection, false, lib) };
+    let selection =
+        Selection { packages, bins: bins.collect(), ..named(&request.selection, false, lib) };
     Request { selection, ..request.clone() }
 }
 

@@ -1,8 +1,8 @@
 //! `wasm-oci://PACKAGE[/BIN]`: programs of a workspace, as manifests name them before there is an image.
 
-use wasm_oci::manifests::SCHEME;
-use wasm_oci::settings::closest;
-use wasm_oci::yaml::{NodeId, Stream};
+use wasm_oci_app::config::settings::closest;
+use wasm_oci_app::deploy::manifests::SCHEME;
+use wasm_oci_app::deploy::yaml::{NodeId, Stream};
 
 use crate::cargo::project::Project;
 
@@ -63,18 +63,26 @@ pub fn program<'a>(
 
 fn meant<'a>(all: &'a [Project], text: &str) -> Result<&'a Project, String> {
     let name = text.strip_prefix(SCHEME).unwrap_or(text);
-    let (package, bin) = name.split_once('/').map_or((name, None), |(package, bin)| (package, Some(bin)));
+    let (package, bin) =
+        name.split_once('/').map_or((name, None), |(package, bin)| (package, Some(bin)));
     let is_name = |name: &str| {
-        !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+        !name.is_empty()
+            && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
     };
     if !is_name(package) || !bin.is_none_or(is_name) {
         let hint = if name.contains([':', '@']) { "; its tag is that of the settings" } else { "" };
-        return Err(format!("names no program: write {SCHEME}PACKAGE or {SCHEME}PACKAGE/BIN{hint}"));
+        return Err(format!(
+            "names no program: write {SCHEME}PACKAGE or {SCHEME}PACKAGE/BIN{hint}"
+        ));
     }
-    let of_package: Vec<&Project> = all.iter().filter(|project| project.package == package).collect();
+    let of_package: Vec<&Project> =
+        all.iter().filter(|project| project.package == package).collect();
     if of_package.is_empty() {
         let packages = || all.iter().map(|project| project.package.as_str());
-        return Err(format!("names no package of this workspace with a program{}", hint(package, packages)));
+        return Err(format!(
+            "names no package of this workspace with a program{}",
+            hint(package, packages)
+        ));
     }
     let Some(bin) = bin else {
         return alone(&of_package).ok_or_else(|| {
@@ -106,7 +114,9 @@ fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
         [only] => Some(only),
         several => {
             let default = several.iter().find(|project| project.is_default_run);
-            default.or_else(|| several.iter().find(|project| project.target == project.package)).copied()
+            default
+                .or_else(|| several.iter().find(|project| project.target == project.package))
+                .copied()
         }
     }
 }
@@ -114,7 +124,8 @@ fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
 /// The reference that means a program, as short as can be.
 #[must_use]
 pub fn name(all: &[Project], project: &Project) -> String {
-    let of_package: Vec<&Project> = all.iter().filter(|other| other.package == project.package).collect();
+    let of_package: Vec<&Project> =
+        all.iter().filter(|other| other.package == project.package).collect();
     match alone(&of_package) {
         Some(alone) if alone == project => format!("{SCHEME}{}", project.package),
         _ => full_name(project),

@@ -25,7 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const FOLDERS: [&str; 3] = ["src", "examples", ".cargo"];
 
 /// Files beside a `Cargo.toml` that decide what is built.
-const FILES: [&str; 5] = ["Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain", "rust-toolchain.toml"];
+const FILES: [&str; 5] =
+    ["Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain", "rust-toolchain.toml"];
 
 /// Which files count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -76,12 +77,17 @@ impl Sources {
         if self.files.contains(path) {
             return true;
         }
-        let is_in = |folders: &BTreeSet<PathBuf>| folders.iter().any(|folder| path.starts_with(folder));
-        if is_temporary(&name) || is_in(&self.built) || path.components().any(|it| it.as_os_str() == ".git") {
+        let is_in =
+            |folders: &BTreeSet<PathBuf>| folders.iter().any(|folder| path.starts_with(folder));
+        if is_temporary(&name)
+            || is_in(&self.built)
+            || path.components().any(|it| it.as_os_str() == ".git")
+        {
             return false;
         }
         let is_beside_manifest = || {
-            let counts = FILES.contains(&&*name) || FOLDERS.contains(&&*name) || name.ends_with(".rs");
+            let counts =
+                FILES.contains(&&*name) || FOLDERS.contains(&&*name) || name.ends_with(".rs");
             counts && path.parent().is_some_and(|folder| self.packages.contains(folder))
         };
         is_in(&self.trees) || is_beside_manifest()
@@ -92,7 +98,8 @@ impl Sources {
     fn watched(&self) -> BTreeMap<PathBuf, RecursiveMode> {
         let parents = self.files.iter().filter_map(|file| file.parent());
         let single = self.packages.iter().map(PathBuf::as_path).chain(parents);
-        let single = single.filter(|folder| !self.trees.iter().any(|tree| folder.starts_with(tree)));
+        let single =
+            single.filter(|folder| !self.trees.iter().any(|tree| folder.starts_with(tree)));
         let single = single.map(|folder| (folder.to_owned(), RecursiveMode::NonRecursive));
         let trees = self.trees.iter().map(|tree| (tree.clone(), RecursiveMode::Recursive));
         single.chain(trees).filter(|(path, _)| path.is_dir()).collect()
@@ -188,7 +195,9 @@ impl Watcher {
         let mut changed = BTreeSet::new();
         let mut start = None;
         let mut end = Instant::now() + timeout;
-        while let Ok(event) = self.events.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        while let Ok(event) =
+            self.events.recv_timeout(end.saturating_duration_since(Instant::now()))
+        {
             let paths = self.counted(event);
             if !paths.is_empty() {
                 let now = Instant::now();
@@ -230,9 +239,13 @@ mod tests {
             files: set(&["/data/.hidden"]),
             built: set(&["/w/src/target"]),
         };
-        for path in
-            ["/w/src/a/b.rs", "/w/src/data.txt", "/w/Cargo.toml", "/w/.cargo/config.toml", "/data/.hidden"]
-        {
+        for path in [
+            "/w/src/a/b.rs",
+            "/w/src/data.txt",
+            "/w/Cargo.toml",
+            "/w/.cargo/config.toml",
+            "/data/.hidden",
+        ] {
             assert!(sources.counts(Path::new(path)), "{path}");
         }
         let others = [

@@ -2,16 +2,20 @@
 
 use std::path::{Path, PathBuf};
 
-use wasm_oci::budget::Budget;
-use wasm_oci::env_vars;
-use wasm_oci::error::Error;
-use wasm_oci::files::write;
-use wasm_oci::messages::{ImageMessage, Places};
-use wasm_oci::optimized::OptimizedCache;
-use wasm_oci::pipeline::{Sizes, TaggedImage, block_on, pack, to_layout, validated};
-use wasm_oci::plan::Plan;
-use wasm_oci::settings::{Settings, SettingsError};
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::budget::Budget;
+use wasm_oci_app::config::env_vars;
+use wasm_oci_app::config::plan::Plan;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::error::SettingsError;
+use wasm_oci_app::files::write;
+use wasm_oci_app::pipeline::budget;
+use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
+use wasm_oci_app::pipeline::optimize_cache::OptimizedCache;
+use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
+use wasm_oci_app::pipeline::stages::{pack, to_layout, validated};
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Digest, Format, Tag};
 use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
@@ -111,7 +115,8 @@ pub fn make(request: &Request, shell: &Shell) -> Result<Vec<Made>, Failure> {
     let mut revision = None;
     // git answers while cargo builds.
     let built = build_all(&env, request, shell, &mut || {
-        revision.get_or_insert_with(|| PendingRevision::start(&env, &project_folder(&env, selection)));
+        revision
+            .get_or_insert_with(|| PendingRevision::start(&env, &project_folder(&env, selection)));
     })?;
     let revision = revision.flatten().and_then(|pending| {
         pending.finish(Some(&built.workspace.target_dir().join("wasm-oci/.commit.json")))
@@ -218,7 +223,9 @@ fn build_all(
             small: agreed("small", &all, |settings| settings.small)?.unwrap_or(false),
             install_target: agreed("install-target", &all, |settings| settings.install_target)?
                 .unwrap_or(true),
-            c_compiler: parsed_choice(agreed("c-compiler", &all, |settings| settings.c_compiler.clone())?)?,
+            c_compiler: parsed_choice(agreed("c-compiler", &all, |settings| {
+                settings.c_compiler.clone()
+            })?)?,
         };
         Ok::<_, Failure>((of_build, all))
     };
@@ -254,12 +261,16 @@ fn target_name(settings: &Settings) -> String {
 
 fn parsed_target(name: Option<String>) -> Result<WasiTarget, Failure> {
     let parsed = name.map(|name| name.parse()).transpose();
-    Ok(parsed.map_err(|reason| SettingsError::Meaning { key: "target", reason })?.unwrap_or_default())
+    Ok(parsed
+        .map_err(|reason| SettingsError::Meaning { key: "target", reason })?
+        .unwrap_or_default())
 }
 
 fn parsed_choice(name: Option<String>) -> Result<Choice, Failure> {
     let parsed = name.map(|name| name.parse()).transpose();
-    Ok(parsed.map_err(|reason| SettingsError::Meaning { key: "c-compiler", reason })?.unwrap_or_default())
+    Ok(parsed
+        .map_err(|reason| SettingsError::Meaning { key: "c-compiler", reason })?
+        .unwrap_or_default())
 }
 
 /// What programs have to agree on to be built in one go.
@@ -291,15 +302,21 @@ fn agreed<T: PartialEq>(
 }
 
 /// What the user says of a program, wherever.
-fn given_settings(request: &Request, workspace: &Workspace, project: &Project) -> Result<Settings, Failure> {
+fn given_settings(
+    request: &Request,
+    workspace: &Workspace,
+    project: &Project,
+) -> Result<Settings, Failure> {
     let of_table = |metadata: Option<&serde_json::Value>, table: &str, manifest: &Path| {
         let folder = manifest.parent().unwrap_or(Path::new("."));
         let table = format!("[{table}] of {}", manifest.display());
         let read = |metadata| Settings::from_metadata(metadata, &project.target, &table, folder);
         metadata.map(read).transpose().map(Option::unwrap_or_default)
     };
-    let package = of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
-    let of_all = of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
+    let package =
+        of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
+    let of_all =
+        of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
     Ok(request.flags.clone().over(env_vars::settings()).over(package).over(of_all))
 }
 
@@ -336,7 +353,8 @@ impl<'a> Program<'a> {
     ) -> Result<Program<'a>, Failure> {
         let name = &built.project.target;
         let settings = settings(built.given.clone(), &built.project, revision);
-        let folder = request.folder.clone().unwrap_or_else(|| all.workspace.target_dir().join("wasm-oci"));
+        let folder =
+            request.folder.clone().unwrap_or_else(|| all.workspace.target_dir().join("wasm-oci"));
         let layout = match &request.layout {
             None => folder.join(name),
             Some(path) if all.projects.len() == 1 => path.clone(),
@@ -379,12 +397,25 @@ impl<'a> Program<'a> {
             .collect();
         let verb = if fresh { "Fresh" } else { "Packed" };
         for image in &images {
-            shell.status(verb, format_args!("{} as {} {}", self.plan.image.name, image.format, image.digest));
+            shell.status(
+                verb,
+                format_args!("{} as {} {}", self.plan.image.name, image.format, image.digest),
+            );
         }
         let Program { built, settings, plan, layout, debug_file, .. } = self;
         let wasm = built.wasm.clone();
         let project = built.project.clone();
-        Ok(Made { project, settings, plan, layout, wasm, debug_file, sizes: stamp.sizes, images, fresh })
+        Ok(Made {
+            project,
+            settings,
+            plan,
+            layout,
+            wasm,
+            debug_file,
+            sizes: stamp.sizes,
+            images,
+            fresh,
+        })
     }
 
     /// The record of an earlier build that had the same inputs.
@@ -400,7 +431,7 @@ impl<'a> Program<'a> {
             None => Digest::of(BuiltModule::read(wasm)?.bytes()),
         };
         // What is too large is looked at once more, to say why.
-        if !self.plan.budget.allows(&stamp.sizes)
+        if !budget::allows(&self.plan.budget, &stamp.sizes)
             || !stamp.counts(self.plan.fingerprint(digest), &self.layout)
         {
             return Ok(None);

@@ -6,8 +6,8 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use wasm_oci::files::write;
-use wasm_oci::pipeline::{Packed, Sizes, TaggedImage};
+use wasm_oci_app::files::write;
+use wasm_oci_app::pipeline::packed::{Packed, Sizes, TaggedImage};
 use wasm_oci_core::image::{Descriptor, Digest, Format, Tag};
 use wasm_oci_core::store::Layout;
 
@@ -45,7 +45,13 @@ pub struct StampedImage {
 impl Stamp {
     /// The record of what was just made of `module`, which is at `path`.
     #[must_use]
-    pub fn new(path: &Path, module: Digest, fingerprint: Digest, layout: &Path, packed: &Packed) -> Stamp {
+    pub fn new(
+        path: &Path,
+        module: Digest,
+        fingerprint: Digest,
+        layout: &Path,
+        packed: &Packed,
+    ) -> Stamp {
         let images = packed.images.iter().map(StampedImage::of).collect();
         let module = ModuleFile { state: FileState::of(path), digest: module };
         Stamp { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
@@ -93,7 +99,8 @@ impl Stamp {
 
 impl StampedImage {
     fn of(TaggedImage { format, image, tags }: &TaggedImage) -> StampedImage {
-        let blob = |blob: &wasm_oci_core::image::Blob| (blob.descriptor().digest, blob.descriptor().size);
+        let blob =
+            |blob: &wasm_oci_core::image::Blob| (blob.descriptor().digest, blob.descriptor().size);
         StampedImage {
             format: format.to_string(),
             digest: image.digest(),
@@ -122,7 +129,9 @@ impl StampedImage {
 
     fn is_in(&self, layout: &Layout, there: &[(Option<Tag>, Descriptor)]) -> bool {
         let is_tagged = |tag: &Tag| {
-            there.iter().any(|(other, image)| other.as_ref() == Some(tag) && image.digest == self.digest)
+            there
+                .iter()
+                .any(|(other, image)| other.as_ref() == Some(tag) && image.digest == self.digest)
         };
         self.tags().iter().all(is_tagged)
             && self.blobs.iter().all(|(digest, size)| layout.contains(*digest, *size))

@@ -11,7 +11,8 @@ const LEVEL: i32 = 10;
 /// The bytes as a file of gzip ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)). No name and no time is in its header, and
 /// the system is "unknown" whatever the system.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut compressor = Compressor::new(CompressionLvl::new(LEVEL).unwrap_or(CompressionLvl::best()));
+    let mut compressor =
+        Compressor::new(CompressionLvl::new(LEVEL).unwrap_or(CompressionLvl::best()));
     let mut compressed = vec![0; compressor.gzip_compress_bound(bytes.len())];
     match compressor.gzip_compress(bytes, &mut compressed) {
         Ok(size) => compressed.truncate(size),

@@ -23,6 +23,8 @@
 //! `optimize` (Binaryen), `registry`, `run` (wasmtime) and `serve` are on by default. They are what takes long to
 //! build: without them, modules are stripped, validated, assembled and stored.
 
+#![warn(missing_docs)]
+
 mod gzip;
 pub mod image;
 pub mod module;

@@ -44,7 +44,11 @@ const ALL: [Template; 7] = [
     package("image", "Image processing: makes small pictures of large ones", IMAGE),
     Template {
         is_workspace: true,
-        ..package("workspace", "A workspace: several programs, and a library that they share", WORKSPACE)
+        ..package(
+            "workspace",
+            "A workspace: several programs, and a library that they share",
+            WORKSPACE,
+        )
     },
     package("library", "A library: functions for a host to call", LIBRARY),
 ];
@@ -114,8 +118,9 @@ impl Template {
 pub fn render_init(values: &Values, programs: &[Program]) -> Result<Vec<Rendered>, RenderError> {
     // A component needs the target of the template `http`.
     let like = if programs.iter().any(|program| program.serves) { HTTP } else { CLI };
-    let shared =
-        like.iter().filter(|(path, _)| path.starts_with(".github/") || *path == "rust-toolchain.toml");
+    let shared = like
+        .iter()
+        .filter(|(path, _)| path.starts_with(".github/") || *path == "rust-toolchain.toml");
     let context = render::context_of_programs(values, programs);
     shared.chain(INIT).map(|file| render::file(file, &context)).collect()
 }

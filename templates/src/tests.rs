@@ -54,14 +54,26 @@ fn every_template_has_what_a_project_needs() {
         }
         assert!(files.iter().all(|file| file.path != Path::new(QUESTIONS)), "{}", template.name);
         let manifests = files.iter().filter(|file| file.path.ends_with("Cargo.toml")).map(text);
-        assert!(manifests.clone().any(|it| it.contains("metadata.wasm-oci.smoke]]")), "{}", template.name);
+        assert!(
+            manifests.clone().any(|it| it.contains("metadata.wasm-oci.smoke]]")),
+            "{}",
+            template.name
+        );
         assert!(manifests.clone().any(|it| it.contains("repository = \"ghcr.io/me/{bin}\"")));
         for file in &files {
             let Ok(text) = str::from_utf8(&file.content) else { continue };
             let rest = text.replace("${{", "");
             let path = file.path.display();
-            assert!(!rest.contains("{{") && !rest.contains("{%"), "{} {path}: {text}", template.name);
-            assert!(text.ends_with('\n') && !text.ends_with("\n\n"), "{} {path} ends badly", template.name);
+            assert!(
+                !rest.contains("{{") && !rest.contains("{%"),
+                "{} {path}: {text}",
+                template.name
+            );
+            assert!(
+                text.ends_with('\n') && !text.ends_with("\n\n"),
+                "{} {path} ends badly",
+                template.name
+            );
         }
     }
 }
@@ -73,7 +85,8 @@ fn names_are_where_they_belong() {
     let kubernetes = file(&files, "deploy/kubernetes.yaml");
     assert!(kubernetes.contains("  name: my-app\n"), "{kubernetes}");
     assert!(kubernetes.contains("image: wasm-oci://my_app\n"), "{kubernetes}");
-    let library = all().iter().find(|it| it.name == "library").unwrap().render(&values("my-app")).unwrap();
+    let library =
+        all().iter().find(|it| it.name == "library").unwrap().render(&values("my-app")).unwrap();
     assert!(file(&library, "Cargo.toml").contains("entrypoint = [\"/my_app.wasm#run\"]"));
 }
 
@@ -81,15 +94,21 @@ fn names_are_where_they_belong() {
 fn nobody_in_particular_is_not_written_down() {
     for template in all() {
         let files = template.render(&Values { authors: String::new(), ..values("a") }).unwrap();
-        assert!(packages(&files).iter().all(|package| !package.contains_key("authors")), "{}", template.name);
+        assert!(
+            packages(&files).iter().all(|package| !package.contains_key("authors")),
+            "{}",
+            template.name
+        );
     }
 }
 
 /// Whatever is in a text stays that text.
 #[test]
 fn hostile_texts_stay_data() {
-    let hostile = "a \"b\" 'c' \\d\n[e]\r\nf = 1\t# g\u{7f} {{ project_name }} {% raw %} ${{ h }} \u{1f980}";
-    let values = Values { description: hostile.to_owned(), authors: hostile.to_owned(), ..values("a") };
+    let hostile =
+        "a \"b\" 'c' \\d\n[e]\r\nf = 1\t# g\u{7f} {{ project_name }} {% raw %} ${{ h }} \u{1f980}";
+    let values =
+        Values { description: hostile.to_owned(), authors: hostile.to_owned(), ..values("a") };
     for template in all() {
         let files = template.render(&values).unwrap();
         for package in packages(&files) {
@@ -100,8 +119,9 @@ fn hostile_texts_stay_data() {
                 assert_eq!(authors, &[Toml::from(hostile)], "{}", template.name);
             }
         }
-        let elsewhere =
-            |file: &&Rendered| !file.path.ends_with("Cargo.toml") && file.path != Path::new("README.md");
+        let elsewhere = |file: &&Rendered| {
+            !file.path.ends_with("Cargo.toml") && file.path != Path::new("README.md")
+        };
         for file in files.iter().filter(elsewhere) {
             let found = String::from_utf8_lossy(&file.content).contains("[e]");
             assert!(!found, "{} {}", template.name, file.path.display());
@@ -137,11 +157,21 @@ fn cargo_generate_asks_for_the_same() {
             .map(|(path, _)| Toml::from(*path))
             .collect();
         let excluded = questions["template"].as_table_mut().unwrap().remove("exclude");
-        assert_eq!(excluded.unwrap_or(Toml::Array(Vec::new())), Toml::Array(others), "{}", template.name);
+        assert_eq!(
+            excluded.unwrap_or(Toml::Array(Vec::new())),
+            Toml::Array(others),
+            "{}",
+            template.name
+        );
         let description = &mut questions["placeholders"]["description"]["default"];
         assert_eq!(description.as_str(), Some(template.about));
         *description = all()[0].about.into();
-        assert_eq!(questions, original.parse().unwrap(), "{} asks for something else", template.name);
+        assert_eq!(
+            questions,
+            original.parse().unwrap(),
+            "{} asks for something else",
+            template.name
+        );
     }
 }
 
@@ -151,7 +181,9 @@ fn cargo_generate_asks_for_the_same() {
 fn copies_are_copies() {
     let shared = [".gitignore.liquid", ".github/workflows/ci.yml.liquid", "rust-toolchain.toml"];
     for template in all() {
-        for path in shared.iter().filter(|path| !(template.name == "http" && path.starts_with("rust"))) {
+        for path in
+            shared.iter().filter(|path| !(template.name == "http" && path.starts_with("rust")))
+        {
             let original = fs::read_to_string(folder().join("cli").join(path)).unwrap();
             let copy = folder().join(template.name).join(path);
             if env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
@@ -166,8 +198,10 @@ fn copies_are_copies() {
 #[test]
 fn the_package_has_all_files() {
     let mut cargo = Command::new(env::var_os("CARGO").unwrap());
-    let listed =
-        cargo.args(["package", "--list", "--allow-dirty", "--offline"]).current_dir(folder()).output();
+    let listed = cargo
+        .args(["package", "--list", "--allow-dirty", "--offline"])
+        .current_dir(folder())
+        .output();
     let listed = String::from_utf8(listed.unwrap().stdout).unwrap();
     let listed: BTreeSet<&str> = listed.lines().collect();
     for template in all() {
@@ -181,18 +215,27 @@ fn the_package_has_all_files() {
 
 #[test]
 fn an_existing_package_gets_what_its_programs_need() {
-    let program = |name: &str, serves| Program { package: "tools".to_owned(), name: name.to_owned(), serves };
-    let files = render_init(&values("tools"), &[program("a_b", false), program("c", true)]).unwrap();
+    let program =
+        |name: &str, serves| Program { package: "tools".to_owned(), name: name.to_owned(), serves };
+    let files =
+        render_init(&values("tools"), &[program("a_b", false), program("c", true)]).unwrap();
     let paths: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
     assert_eq!(
         paths,
-        [".github/workflows/ci.yml", "rust-toolchain.toml", "deploy/compose.yaml", "deploy/kubernetes.yaml"]
+        [
+            ".github/workflows/ci.yml",
+            "rust-toolchain.toml",
+            "deploy/compose.yaml",
+            "deploy/kubernetes.yaml"
+        ]
     );
     let kubernetes = file(&files, "deploy/kubernetes.yaml");
     assert!(kubernetes.contains("image: wasm-oci://tools/a_b\n"), "{kubernetes}");
     assert!(kubernetes.contains("kind: Job\nmetadata:\n  name: a-b\n"), "{kubernetes}");
     assert!(kubernetes.contains("kind: Deployment\nmetadata:\n  name: c\n"), "{kubernetes}");
-    assert!(file(&files, "deploy/compose.yaml").contains("  a_b:\n    image: ghcr.io/me/a_b:latest\n"));
+    assert!(
+        file(&files, "deploy/compose.yaml").contains("  a_b:\n    image: ghcr.io/me/a_b:latest\n")
+    );
     assert!(file(&files, "rust-toolchain.toml").contains("wasm32-wasip2"));
     let alone = render_init(&values("tools"), &[program("c", false)]).unwrap();
     assert!(file(&alone, "deploy/kubernetes.yaml").contains("image: wasm-oci://tools\n"));

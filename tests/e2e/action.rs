@@ -22,7 +22,8 @@ fn hello() -> String {
     example("hello").parent().unwrap().to_str().unwrap().to_owned()
 }
 
-const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
+const MANIFEST: &str =
+    "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
 const MAIN: &str = "fn main() { println!(\"hello\") }\n";
 
 /// A job whose workspace holds a crate of its own.
@@ -73,7 +74,8 @@ fn a_crate_is_built_tested_pushed_and_reported() {
     let mut pull = wasm_oci();
     pull.args(["pull", done.output("image"), "--oci-layout-path"]).arg(&pulled).args(auth);
     let _there = Run::with_stdin(&mut pull, PASSWORD).success();
-    let inspected = Run::of(wasm_oci().args(["inspect", "--json"]).arg(format!("oci:{}", pulled.display())));
+    let inspected =
+        Run::of(wasm_oci().args(["inspect", "--json"]).arg(format!("oci:{}", pulled.display())));
     let inspected: Value = serde_json::from_str(&inspected.success().stdout).unwrap();
     assert_eq!(inspected["digest"], digest);
     let manifest = &inspected["manifests"][0];
@@ -83,7 +85,10 @@ fn a_crate_is_built_tested_pushed_and_reported() {
 
     // The attestation is about it.
     let attest = done.given("Attest");
-    assert_eq!((&attest["subject-name"], &attest["subject-digest"]), (&repository, &digest.to_owned()));
+    assert_eq!(
+        (&attest["subject-name"], &attest["subject-digest"]),
+        (&repository, &digest.to_owned())
+    );
 
     // Nobody is logged in any more, and the password was seen nowhere.
     let config = fs::read_to_string(job.folder("home").join(".docker/config.json")).unwrap();
@@ -92,7 +97,11 @@ fn a_crate_is_built_tested_pushed_and_reported() {
 
     assert!(done.summary.contains("| hello | "), "{}", done.summary);
     assert!(done.summary.contains(&format!("`{repository}@{digest}`")), "{}", done.summary);
-    assert!(!done.summary.contains("<details>"), "there is nothing to compare with: {}", done.summary);
+    assert!(
+        !done.summary.contains("<details>"),
+        "there is nothing to compare with: {}",
+        done.summary
+    );
 }
 
 #[test]
@@ -101,13 +110,15 @@ fn sizes_are_compared_with_the_image_before() {
     let job = job_with(MANIFEST, MAIN);
     let image = format!("{}/app", registry.host());
     let first = job.run(&[("image", &image), ("tags", "1.9"), ("test", "false")]).success();
-    let longer =
-        format!("{MAIN}\n#[no_mangle] pub extern \"C\" fn more(n: f64) -> f64 {{ n.sin() + n.tan() }}\n");
+    let longer = format!(
+        "{MAIN}\n#[no_mangle] pub extern \"C\" fn more(n: f64) -> f64 {{ n.sin() + n.tan() }}\n"
+    );
     write(&job.folder("workspace"), &[("src/main.rs", &longer)]);
 
     // The newest version, when the tag is a new one; by number, and not by letters.
     let _older =
-        Run::of(wasm_oci().args(["copy", &format!("{image}:1.9"), &format!("{image}:1.10")])).success();
+        Run::of(wasm_oci().args(["copy", &format!("{image}:1.9"), &format!("{image}:1.10")]))
+            .success();
     let second = job.run(&[("image", &image), ("tags", "2.0"), ("test", "false")]).success();
     assert!(second.summary.contains("What has changed in app since"), "{}", second.summary);
     assert!(second.summary.contains("app:1.10"), "{}", second.summary);
@@ -116,11 +127,16 @@ fn sizes_are_compared_with_the_image_before() {
 
     // The same tag, which has moved by the time the summary is written.
     let third = job.run(&[("image", &image), ("tags", "1.9"), ("test", "false")]).success();
-    assert!(third.summary.contains("app:1.9") && third.summary.contains("| code | "), "{}", third.summary);
+    assert!(
+        third.summary.contains("app:1.9") && third.summary.contains("| code | "),
+        "{}",
+        third.summary
+    );
 
     // What was asked for; a pull request has no image of its own.
     let reference = format!("{}/{{bin}}@{}", registry.host(), first.output("digest"));
-    let unpushed = job.run(&[("image", &image), ("push", "false"), ("compare", &reference)]).success();
+    let unpushed =
+        job.run(&[("image", &image), ("push", "false"), ("compare", &reference)]).success();
     assert!(unpushed.summary.contains(first.output("digest")), "{}", unpushed.summary);
     assert!(unpushed.output("image").starts_with("oci:"), "{}", unpushed.output("image"));
     assert_eq!(unpushed.output("tags"), "latest");
@@ -144,17 +160,25 @@ fn several_programs_at_once() {
     let done = job.run(&inputs).success();
     let images: Vec<&str> = done.output("images").lines().collect();
     assert_eq!(images.len(), 2, "{images:?}");
-    assert!(images[0].contains("/app/app@sha256:") && images[1].contains("/app/other@sha256:"), "{images:?}");
+    assert!(
+        images[0].contains("/app/app@sha256:") && images[1].contains("/app/other@sha256:"),
+        "{images:?}"
+    );
     assert_eq!(images[0], done.output("image"));
     let metadata: Value = serde_json::from_str(done.output("metadata")).unwrap();
     assert_eq!(metadata.as_array().unwrap().len(), 4);
-    assert!(done.summary.contains("| app | ") && done.summary.contains("| other | "), "{}", done.summary);
+    assert!(
+        done.summary.contains("| app | ") && done.summary.contains("| other | "),
+        "{}",
+        done.summary
+    );
 
     // One attestation is about one image; the others would seem attested, too.
     let attested = job.run(&[("image", &image), ("attest", "true"), ("tags", "attested")]);
     assert_eq!(attested.failed, Some(("Push".to_owned(), 1)), "{}", attested.log);
     assert!(attested.log.contains("an attestation is about one image"), "{}", attested.log);
-    let tags = Run::of(wasm_oci().args(["tags", &format!("{}/app/app", registry.host())])).success();
+    let tags =
+        Run::of(wasm_oci().args(["tags", &format!("{}/app/app", registry.host())])).success();
     assert!(!tags.stdout.contains("attested"), "{}", tags.stdout);
     let one = job.run(&[("image", &image), ("attest", "true"), ("bin", "other")]).success();
     assert!(one.given("Attest")["subject-name"].ends_with("/app/other"));
@@ -177,13 +201,15 @@ fn a_file_from_any_language() {
     // As docker/metadata-action has it.
     let tag = format!("{}/c/tool:1", registry.host());
     let common = [("working-directory", "out"), ("wasm", "tool.wasm")];
-    let done = job.run(&[&common[..], &[("tags", &tag), ("test", "cases.toml")]].concat()).success();
+    let done =
+        job.run(&[&common[..], &[("tags", &tag), ("test", "cases.toml")]].concat()).success();
     assert_eq!(done.output("tags"), tag);
     assert_eq!(digest_of(&tag), done.output("digest"));
     assert!(done.log.contains("ends with 3"), "{}", done.log);
     assert!(done.used.is_empty(), "cargo builds nothing: {:?}", done.used.keys());
 
-    let wrong = job.run(&[&common[..], &[("image", &image), ("test", "wrong.toml"), ("tags", "2")]].concat());
+    let wrong = job
+        .run(&[&common[..], &[("image", &image), ("test", "wrong.toml"), ("tags", "2")]].concat());
     assert_eq!(wrong.failed, Some(("Test".to_owned(), 7)), "{}", wrong.log);
     let untested = job.run(&[&common[..], &[("image", &image), ("tags", "3")]].concat()).success();
     assert!(untested.summary.contains("What has changed in tool since"), "{}", untested.summary);
@@ -219,7 +245,10 @@ fn a_cache_is_named_by_what_is_built() {
         (given["key"].clone(), given["restore-keys"].clone(), given["path"].clone())
     };
     let (first, prefix, paths) = key(&[]);
-    assert!(first.starts_with(&prefix) && prefix.starts_with("wasm-oci-build-Linux-"), "{first} {prefix}");
+    assert!(
+        first.starts_with(&prefix) && prefix.starts_with("wasm-oci-build-Linux-"),
+        "{first} {prefix}"
+    );
     let paths: Vec<PathBuf> = paths.lines().map(PathBuf::from).collect();
     assert!(paths.contains(&job.folder("target")), "{paths:?}");
     assert!(paths.iter().all(|path| path.is_absolute()), "{paths:?}");
@@ -245,7 +274,11 @@ fn slips_in_inputs_are_named_before_anything_is_done() {
     ] {
         let done = job.run(&[(name, value)]);
         assert_eq!(done.failed, Some(("Read the inputs".to_owned(), 1)), "{name}: {}", done.log);
-        assert!(done.log.contains(&format!("::error title=wasm-oci::{says}")), "{name}: {}", done.log);
+        assert!(
+            done.log.contains(&format!("::error title=wasm-oci::{says}")),
+            "{name}: {}",
+            done.log
+        );
     }
     let empty = Job::new();
     let done = empty.run(&[]);

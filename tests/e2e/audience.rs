@@ -30,34 +30,40 @@ fn people_get_a_line_for_each_consumer_and_what_to_change() {
     let _packed = run(folder.path(), &["pack", "app.wasm", "--format", "container"]).success();
     let text = run(folder.path(), &["check", "oci:app.oci"]).success().stdout;
     assert!(text.contains("\ncontainerd-1.7  ok       `ctr run --runtime"), "{text}");
-    let fails =
-        "\ncri-2.3         fails    \"parent snapshot\" (it doesn't unpack a tar layer for wasi/wasm)\n";
+    let fails = "\ncri-2.3         fails    \"parent snapshot\" (it doesn't unpack a tar layer for wasi/wasm)\n";
     assert!(text.contains(fails), "{text}");
-    let change =
-        "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci oci:app.oci --format universal\n";
+    let change = "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci oci:app.oci --format universal\n";
     assert!(text.contains(change), "{text}");
     assert!(text.contains("\nruns on:    wasmtime, wasmedge"), "{text}");
     // What it says to do is right.
-    let _converted =
-        run(folder.path(), &["convert", "oci:app.oci", "oci:app.oci:two", "--for", "docker,cri-2.3"])
-            .success();
-    let _taken = run(folder.path(), &["check", "oci:app.oci:two", "--for", "docker,cri-2.3"]).success();
+    let _converted = run(
+        folder.path(),
+        &["convert", "oci:app.oci", "oci:app.oci:two", "--for", "docker,cri-2.3"],
+    )
+    .success();
+    let _taken =
+        run(folder.path(), &["check", "oci:app.oci:two", "--for", "docker,cri-2.3"]).success();
 }
 
 #[test]
 fn who_is_named_has_to_take_it() {
     let (folder, _) = folder_with(COMMAND);
     let _packed = run(folder.path(), &["pack", "app.wasm", "--format", "artifact"]).success();
-    let _taken = run(folder.path(), &["check", "oci:app.oci", "--for", "wkg,cri-1.7,node"]).success();
+    let _taken =
+        run(folder.path(), &["check", "oci:app.oci", "--for", "wkg,cri-1.7,node"]).success();
     let refused = run(folder.path(), &["check", "oci:app.oci", "--for", "docker"]);
     assert_eq!(refused.code, 9, "{refused:?}");
     let rows = refused.stdout.lines().filter(|line| line.starts_with("docker-")).count();
     assert_eq!(rows, 3, "{refused:?}");
-    let error = "`oci:app.oci` doesn't run on docker-26, docker-28 and docker-classic: \"No such image\"";
+    let error =
+        "`oci:app.oci` doesn't run on docker-26, docker-28 and docker-classic: \"No such image\"";
     assert!(refused.stderr.starts_with(&format!("error: {error}")), "{refused:?}");
     assert!(refused.stderr.trim_end().ends_with("the format universal does"), "{refused:?}");
     let unknown = run(folder.path(), &["check", "oci:app.oci", "--for", "moby"]);
-    assert!(unknown.code == 2 && unknown.stderr.contains("choose of containerd, kubernetes"), "{unknown:?}");
+    assert!(
+        unknown.code == 2 && unknown.stderr.contains("choose of containerd, kubernetes"),
+        "{unknown:?}"
+    );
 }
 
 #[test]
@@ -66,7 +72,10 @@ fn of_a_module_check_says_which_formats_there_are() {
     let text = run(folder.path(), &["check", "app.wasm"]).success().stdout;
     assert!(text.contains("\nwkg             ok       as artifact\n"), "{text}");
     let text = run(folder.path(), &["check", "app.wasm", "--for", "wkg,docker"]).success().stdout;
-    assert!(text.contains("for docker: wasm-oci push app.wasm REFERENCE --format universal\n"), "{text}");
+    assert!(
+        text.contains("for docker: wasm-oci push app.wasm REFERENCE --format universal\n"),
+        "{text}"
+    );
     let (folder, _) = folder_with("(component)");
     let refused = run(folder.path(), &["check", "app.wasm", "--for", "podman", "--json"]);
     let found: Value = serde_json::from_str(&refused.stdout).unwrap();
@@ -83,20 +92,29 @@ fn a_broken_image_is_looked_at_as_far_as_it_goes() {
         json!({ "os": os, "architecture": architecture, "config": { "Entrypoint": ["/app.wasm"] },
             "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] } })
     };
-    let wasi =
-        written.manifest(written.document(CONFIG, &config("wasi", "wasm")), std::slice::from_ref(&layer));
-    let missing =
-        json!({ "mediaType": wasi["mediaType"], "digest": format!("sha256:{}", "0".repeat(64)), "size": 2 });
+    let wasi = written
+        .manifest(written.document(CONFIG, &config("wasi", "wasm")), std::slice::from_ref(&layer));
+    let missing = json!({ "mediaType": wasi["mediaType"], "digest": format!("sha256:{}", "0".repeat(64)), "size": 2 });
     let index = written.index(&[(wasi, Some("wasi/wasm")), (missing, Some("linux/amd64"))]);
     let name = written.name(index, "app");
     let check = Run::of(wasm_oci().args(["check", &name, "--json"])).success();
     let found: Value = serde_json::from_str(&check.stdout).unwrap();
     let takes = |consumer: &str| {
         let all = found["consumers"].as_array().unwrap();
-        all.iter().find(|it| it["consumer"] == consumer).unwrap()["takes"].as_str().unwrap().to_owned()
+        all.iter().find(|it| it["consumer"] == consumer).unwrap()["takes"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
-    assert_eq!((takes("containerd-1.7").as_str(), takes("cri-1.7").as_str()), ("yes", "no"), "{found}");
-    assert!(found["notes"][0].as_str().unwrap().starts_with("linux/amd64 can't be read"), "{found}");
+    assert_eq!(
+        (takes("containerd-1.7").as_str(), takes("cri-1.7").as_str()),
+        ("yes", "no"),
+        "{found}"
+    );
+    assert!(
+        found["notes"][0].as_str().unwrap().starts_with("linux/amd64 can't be read"),
+        "{found}"
+    );
 }
 
 #[test]
@@ -108,7 +126,9 @@ fn notes_are_about_what_keeps_nobody_from_starting_it() {
     let manifest = written.manifest(written.document(CONFIG, &config), &[layer]);
     let check = Run::of(wasm_oci().args(["check", &written.name(manifest, "app")])).success();
     assert!(
-        check.stdout.contains("note:       wasi/wasm: its configuration doesn't name the module's digest"),
+        check
+            .stdout
+            .contains("note:       wasi/wasm: its configuration doesn't name the module's digest"),
         "{check:?}"
     );
 }
@@ -121,7 +141,8 @@ fn code_that_was_compiled_ahead_is_refused() {
     let config = json!({ "os": "wasi", "architecture": "wasm", "config": { "Entrypoint": ["/app.wasm"] },
         "rootfs": { "type": "layers", "diff_ids": [layer["digest"]] } });
     let manifest = written.manifest(written.document(CONFIG, &config), &[layer]);
-    let check = Run::of(wasm_oci().args(["check", &written.name(manifest, "app"), "--for", "containerd"]));
+    let check =
+        Run::of(wasm_oci().args(["check", &written.name(manifest, "app"), "--for", "containerd"]));
     assert_eq!(check.code, 9, "{check:?}");
     assert!(
         check.stdout.contains("(no WebAssembly module") || check.stdout.contains("compiled ahead"),
@@ -153,7 +174,8 @@ fn a_crate_says_whom_it_is_for() {
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("src/main.rs"), "fn main() {}").unwrap();
     let manifest = |settings: &str| {
-        let head = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
+        let head =
+            "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
         let text = format!("{head}[package.metadata.wasm-oci]\n{settings}\n");
         fs::write(folder.path().join("Cargo.toml"), text).unwrap();
     };

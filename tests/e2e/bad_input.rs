@@ -34,7 +34,8 @@ impl Folder {
 
     /// A crate with this main.rs.
     fn package(&self, main: &str) -> &Folder {
-        let manifest = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
+        let manifest =
+            "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
         self.write("Cargo.toml", manifest).write("src/main.rs", main)
     }
 
@@ -73,7 +74,10 @@ const COMMAND: &str = r#"(module (memory (export "memory") 1) (func (export "_st
 #[test]
 fn what_is_not_wasm() {
     let folder = Folder::new();
-    folder.write("text.wasm", "(module)").write("elf.wasm", b"\x7fELF\x02\x01\x01\0").write("empty.wasm", "");
+    folder
+        .write("text.wasm", "(module)")
+        .write("elf.wasm", b"\x7fELF\x02\x01\x01\0")
+        .write("empty.wasm", "");
     for command in ["pack", "validate", "inspect", "size", "run"] {
         assert_refused(
             &folder.wasm_oci(&[command, "text.wasm"]),
@@ -86,7 +90,11 @@ fn what_is_not_wasm() {
             &["`elf.wasm`", "native", "wasm32-wasip1"],
         );
         assert_refused(&folder.wasm_oci(&[command, "empty.wasm"]), 3, &["`empty.wasm`", "empty"]);
-        assert_refused(&folder.wasm_oci(&[command, "none.wasm"]), 1, &["can't read", "`none.wasm`"]);
+        assert_refused(
+            &folder.wasm_oci(&[command, "none.wasm"]),
+            1,
+            &["can't read", "`none.wasm`"],
+        );
     }
     assert_eq!(folder.names(), ["elf.wasm", "empty.wasm", "text.wasm"]);
 }
@@ -110,7 +118,10 @@ fn a_module_that_is_cut_short() {
 #[test]
 fn an_import_that_no_runtime_has() {
     let folder = Folder::new();
-    folder.module("foo.wasm", r#"(module (import "env" "foo" (func)) (func (export "_start") call 0))"#);
+    folder.module(
+        "foo.wasm",
+        r#"(module (import "env" "foo" (func)) (func (export "_start") call 0))"#,
+    );
     let run = folder.wasm_oci(&["pack", "foo.wasm"]);
     assert_refused(&run, 3, &["`foo.wasm`", "`env.foo`", "link the C library"]);
     assert_eq!(folder.names(), ["foo.wasm"]);
@@ -169,7 +180,9 @@ fn a_registry_that_wants_a_password() {
     let registry = Registry::start_private();
     let to = format!("{}/app:1", registry.host());
     let mut push = wasm_oci();
-    push.args(["push", "app.wasm", &to]).current_dir(folder.0.path()).env("DOCKER_CONFIG", folder.0.path());
+    push.args(["push", "app.wasm", &to])
+        .current_dir(folder.0.path())
+        .env("DOCKER_CONFIG", folder.0.path());
     assert_refused(&Run::of(&mut push), 5, &[registry.host(), "docker login"]);
 }
 
@@ -177,7 +190,8 @@ fn a_registry_that_wants_a_password() {
 fn an_image_that_is_not_there() {
     let folder = Folder::new();
     let registry = Registry::start();
-    let missing = folder.wasm_oci(&["pull", &format!("{}/app:1", registry.host()), "--module", "app.wasm"]);
+    let missing =
+        folder.wasm_oci(&["pull", &format!("{}/app:1", registry.host()), "--module", "app.wasm"]);
     assert_refused(&missing, 4, &["app", "`1`"]);
     folder.module("app.wasm", COMMAND);
     let _packed = folder.wasm_oci(&["pack", "app.wasm", "--tag", "a"]).success();
@@ -219,7 +233,8 @@ fn settings_with_a_slip() {
     folder.package("fn main() {}");
     let manifest = fs::read_to_string(folder.path("Cargo.toml")).unwrap();
     let with = |settings: &str| {
-        folder.write("Cargo.toml", format!("{manifest}\n[package.metadata.wasm-oci]\n{settings}\n"));
+        folder
+            .write("Cargo.toml", format!("{manifest}\n[package.metadata.wasm-oci]\n{settings}\n"));
         folder.cargo(&["build"])
     };
     assert_refused(&with("lables = {}"), 1, &["`lables`", "did you mean `labels`?", "Cargo.toml"]);
@@ -253,7 +268,10 @@ fn a_target_that_may_not_be_installed() {
     folder.write("toolchain/bin/rustc", script);
     let _executable = Run::of(Command::new("chmod").arg("+x").arg(&rustc)).success();
     let mut build = cargo_wasm_oci();
-    build.args(["wasm-oci", "build", "--offline"]).current_dir(folder.0.path()).env("RUSTC", &rustc);
+    build
+        .args(["wasm-oci", "build", "--offline"])
+        .current_dir(folder.0.path())
+        .env("RUSTC", &rustc);
     assert_refused(
         &Run::of(&mut build),
         1,
@@ -268,7 +286,8 @@ impl SmallDisk {
     fn mounted(at: &Path, options: &str) -> SmallDisk {
         fs::create_dir_all(at).unwrap();
         let mut mount = tools::as_root("mount");
-        let _mounted = Run::of(mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at)).success();
+        let _mounted =
+            Run::of(mount.args(["-t", "tmpfs", "-o", options, "tmpfs"]).arg(at)).success();
         SmallDisk(at.to_owned())
     }
 }
@@ -297,7 +316,8 @@ fn a_full_disk() {
         ),
     );
     folder.module("small.wasm", COMMAND);
-    let _small = folder.wasm_oci(&["pack", "small.wasm", "--oci-layout-path", "disk/layout"]).success();
+    let _small =
+        folder.wasm_oci(&["pack", "small.wasm", "--oci-layout-path", "disk/layout"]).success();
     let before = folder.wasm_oci(&["inspect", "oci:disk/layout"]).success().stdout;
 
     let run = folder.wasm_oci(&["pack", "large.wasm", "--oci-layout-path", "disk/layout"]);
@@ -314,12 +334,15 @@ fn a_full_disk() {
     let run = folder.wasm_oci(&["pull", &reference, "--oci-layout-path", "disk/layout"]);
     assert_refused(&run, 1, &["disk/layout", "No space left on device", "free some space"]);
     let mut pull = wasm_oci();
-    pull.args(["pull", &reference, "--oci-layout-path", "elsewhere"]).env("TMPDIR", folder.path("disk"));
+    pull.args(["pull", &reference, "--oci-layout-path", "elsewhere"])
+        .env("TMPDIR", folder.path("disk"));
     let run = Run::of(pull.current_dir(folder.path("")));
     assert_refused(&run, 1, &["disk", "No space left on device"]);
     assert_eq!(folder.wasm_oci(&["inspect", "oci:disk/layout"]).success().stdout, before);
-    let left: Vec<_> =
-        fs::read_dir(folder.path("disk")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> = fs::read_dir(folder.path("disk"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .collect();
     assert_eq!(left, ["layout"]);
 }
 
@@ -334,6 +357,7 @@ fn a_read_only_folder() {
     let run = folder.cargo(&["build"]);
     assert_eq!(run.code, 101, "{run:?}");
     assert!(run.stderr.contains("Read-only file system"), "{run:?}");
-    let run = folder.cargo(&["build", "--target-dir", "elsewhere", "--oci-layout-path", "target/layout"]);
+    let run =
+        folder.cargo(&["build", "--target-dir", "elsewhere", "--oci-layout-path", "target/layout"]);
     assert_refused(&run, 1, &["target/layout", "Read-only file system", "make it writable"]);
 }

@@ -19,7 +19,8 @@ fn it_builds_without_a_warning_and_its_links_lead_somewhere() {
     assert!(!said.contains("WARN") && !said.contains("ERROR"), "{said}");
     let pages = pages(folder.path());
     assert!(pages.len() > 20, "{:?}", pages.keys());
-    let wrong: Vec<String> = pages.iter().flat_map(|(path, page)| dead_links(path, page, &pages)).collect();
+    let wrong: Vec<String> =
+        pages.iter().flat_map(|(path, page)| dead_links(path, page, &pages)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
@@ -29,7 +30,10 @@ fn every_page_is_in_the_book() {
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
         let is_page = name.ends_with(".md") && name != "SUMMARY.md";
-        assert!(!is_page || summary.contains(&format!("({name})")), "docs/{name} is not in SUMMARY.md");
+        assert!(
+            !is_page || summary.contains(&format!("({name})")),
+            "docs/{name} is not in SUMMARY.md"
+        );
     }
 }
 
@@ -44,7 +48,7 @@ fn the_readmes_links_lead_somewhere() {
 
 #[test]
 fn what_we_are_said_to_say_is_what_we_say() {
-    let source: String = ["core/src", "cli/src", "cargo-plugin/src"]
+    let source: String = ["core/src", "app/src", "cli/src", "cargo-plugin/src"]
         .into_iter()
         .flat_map(|folder| files(&root().join(folder)))
         .map(|file| fs::read_to_string(file).unwrap())
@@ -55,15 +59,19 @@ fn what_we_are_said_to_say_is_what_we_say() {
     let quoted = Regex::new("`([^`]+)`").unwrap();
     let (mut is_ours, mut count) = (false, 0);
     for line in page.lines() {
-        let Some(cell) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else { continue };
+        let Some(cell) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else {
+            continue;
+        };
         if cell.starts_with("what ") {
             is_ours = cell.starts_with("what we say");
             continue;
         }
         for (_, [text]) in quoted.captures_iter(cell).filter(|_| is_ours).map(|it| it.extract()) {
             count += 1;
-            for part in
-                text.split('…').map(|part| part.trim_matches([' ', ','])).filter(|part| !part.is_empty())
+            for part in text
+                .split('…')
+                .map(|part| part.trim_matches([' ', ',']))
+                .filter(|part| !part.is_empty())
             {
                 assert!(
                     source.contains(part),

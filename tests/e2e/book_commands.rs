@@ -22,13 +22,19 @@ use session::Session;
 /// Commands of `sh` blocks that are not run, and why. They stand here as they stand on the pages.
 const NOT_RUN: &[(&str, &str)] = &[
     ("tests/run", "it is what runs this test"),
-    ("cargo install --locked --path cargo-plugin", "it builds Binaryen and wasmtime once more: 15 minutes"),
+    (
+        "cargo install --locked --path cargo-plugin",
+        "it builds Binaryen and wasmtime once more: 15 minutes",
+    ),
     ("cargo install --locked --path cli", "the same"),
     (
         "cargo run --locked -p cargo-wasm-oci -- wasm-oci run --manifest-path examples/hello/Cargo.toml -- --name Ferris",
         "`cargo run` would wait for the tests to end, or build with other features: tests of examples/hello do the same",
     ),
-    ("cargo run -p wasm-oci-tests --example probe", "it looks for runtimes on the machine, for minutes"),
+    (
+        "cargo run -p wasm-oci-tests --example probe",
+        "it looks for runtimes on the machine, for minutes",
+    ),
     ("cargo install cargo-fuzz", "it installs for the user"),
     (
         "RUSTC_BOOTSTRAP=1 cargo fuzz run read fuzz/corpus/read fuzz/seeds -- -max_total_time=3600 -timeout=20 \
@@ -47,17 +53,24 @@ fn reason_not_to_run(command: &str) -> Option<&'static str> {
 fn every_command_can_be_run() {
     let session = Session::new();
     let pages = pages();
-    let failures: Vec<String> =
-        pages.iter().filter(|page| page.has_commands()).flat_map(|page| session.run(page)).collect();
+    let failures: Vec<String> = pages
+        .iter()
+        .filter(|page| page.has_commands())
+        .flat_map(|page| session.run(page))
+        .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n\n"));
 }
 
 #[test]
 fn what_is_not_run_is_on_a_page_and_leads_somewhere() {
     let pages = pages();
-    let commands: Vec<String> = pages.iter().flat_map(Page::commands).map(|(_, command)| command).collect();
+    let commands: Vec<String> =
+        pages.iter().flat_map(Page::commands).map(|(_, command)| command).collect();
     for (command, _) in NOT_RUN {
-        assert!(commands.iter().any(|it| it == command), "`{command}` is on no page: it goes from NOT_RUN");
+        assert!(
+            commands.iter().any(|it| it == command),
+            "`{command}` is on no page: it goes from NOT_RUN"
+        );
         let words = shlex::split(command).unwrap();
         for (index, word) in words.iter().enumerate() {
             let names_a_folder = index > 0 && words[index - 1].ends_with("-path");
@@ -111,7 +124,12 @@ fn all_blocks_say_what_they_are() {
     for page in pages() {
         for block in page.blocks() {
             let language = block.language;
-            assert!(known.contains(&language), "{}:{}: a block of `{language}`", page.path, block.line);
+            assert!(
+                known.contains(&language),
+                "{}:{}: a block of `{language}`",
+                page.path,
+                block.line
+            );
         }
     }
 }
@@ -122,7 +140,8 @@ fn files_of_examples_are_shown_as_they_are() {
     for page in pages() {
         let parts: Vec<_> =
             page.shown_files().into_iter().map(|file| (file.clone(), file_block(&file))).collect();
-        let parts: Vec<_> = parts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+        let parts: Vec<_> =
+            parts.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
         crate::docs::assert_parts_generated(&page.path, &parts);
     }
 }
@@ -158,7 +177,9 @@ fn misunderstood(line: &str, whole: bool) -> Option<String> {
         | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => !whole,
         // A flag whose value was left out.
         ErrorKind::InvalidValue => {
-            !whole && error.get(ContextKind::InvalidValue) == Some(&ContextValue::String(String::new()))
+            !whole
+                && error.get(ContextKind::InvalidValue)
+                    == Some(&ContextValue::String(String::new()))
         }
         _ => false,
     };

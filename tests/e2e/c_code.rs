@@ -19,7 +19,8 @@ fn write_app(folder: &Path, build_script: &str) {
     let files = [
         (
             "Cargo.toml",
-            package("app", "1.2.3") + "[workspace]\n[dependencies]\nnative = { path = \"native\" }\n",
+            package("app", "1.2.3")
+                + "[workspace]\n[dependencies]\nnative = { path = \"native\" }\n",
         ),
         ("src/main.rs", "fn main() { println!(\"{}\", native::place()) }".to_owned()),
         ("native/Cargo.toml", package("native", "0.4.2")),
@@ -103,9 +104,16 @@ impl Tools {
     fn build(&self, folder: &Path, more: Option<PathBuf>) -> Command {
         let mut command = cargo_wasm_oci();
         command.args(["wasm-oci", "build", "--no-optimize"]).current_dir(folder);
-        for name in
-            ["CC", "CXX", "AR", "CFLAGS", "WASI_SDK_PATH", "WASI_SDK_DIR", "WASI_SYSROOT", "PYTHONPATH"]
-        {
+        for name in [
+            "CC",
+            "CXX",
+            "AR",
+            "CFLAGS",
+            "WASI_SDK_PATH",
+            "WASI_SDK_DIR",
+            "WASI_SYSROOT",
+            "PYTHONPATH",
+        ] {
             command.env_remove(name);
         }
         command.env("PATH", self.path(more));
@@ -154,7 +162,8 @@ fn without_a_compiler_it_is_said_whose_c_needs_one() {
         run.stderr.lines().last().unwrap().to_owned()
     };
     let message = failed("auto");
-    let whose = "error: the C code of native v0.4.2 could not be compiled for wasm32-wasip1: there is no";
+    let whose =
+        "error: the C code of native v0.4.2 could not be compiled for wasm32-wasip1: there is no";
     assert!(message.starts_with(whose) && message.contains("pip install ziglang"), "{message}");
     let message = failed("wasi-sdk");
     assert!(message.starts_with(whose) && message.contains("wasi-sdk here"), "{message}");

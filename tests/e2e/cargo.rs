@@ -30,7 +30,8 @@ pub(crate) fn write(folder: &Path, files: &[(&str, &str)]) {
     }
 }
 
-const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
+const MANIFEST: &str =
+    "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
 const MAIN: &str = "fn main() { println!(\"{:?}\", std::env::args().collect::<Vec<_>>()) }";
 
 #[test]
@@ -66,12 +67,19 @@ fn a_build_without_a_change_does_nothing() {
     fs::remove_file(largest.path()).unwrap();
     let third = Run::of(&mut build(folder.path(), &json)).success();
     // But the module needn't be optimized again.
-    assert!(third.stderr.contains("Packed app") && !third.stderr.contains("Optimizing"), "{}", third.stderr);
+    assert!(
+        third.stderr.contains("Packed app") && !third.stderr.contains("Optimizing"),
+        "{}",
+        third.stderr
+    );
     assert_eq!(images(&third)[0]["digest"], made["digest"]);
 
     // Another setting is another image, in the place of the first.
     let labelled = Run::of(&mut build(folder.path(), &["--label", "a=b"])).success();
-    assert_eq!(labelled.stdout, format!("oci:{}:latest\n", layout.canonicalize().unwrap().display()));
+    assert_eq!(
+        labelled.stdout,
+        format!("oci:{}:latest\n", layout.canonicalize().unwrap().display())
+    );
     assert_eq!(blobs().count(), number);
     let back = Run::of(&mut build(folder.path(), &json)).success();
     assert_eq!(images(&back)[0]["digest"], made["digest"]);
@@ -80,8 +88,9 @@ fn a_build_without_a_change_does_nothing() {
 #[test]
 fn every_bin_of_a_workspace_in_one_call() {
     let folder = tempfile::tempdir().unwrap();
-    let member =
-        |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
+    let member = |name: &str| {
+        format!("[package]\nname = \"{name}\"\nversion = \"0.1.0\"\nedition = \"2021\"\n")
+    };
     let metadata = "[workspace]\nmembers = [\"a\", \"b\"]\nresolver = \"2\"\n[workspace.metadata.wasm-oci]\n\
                     format = \"container\"\nlabels = { team = \"x\" }\n";
     let own = "[package.metadata.wasm-oci]\nformat = [\"module\", \"artifact\"]\ntags = \"v1\"\n\
@@ -151,7 +160,8 @@ fn what_the_manifest_and_git_say_is_in_the_image() {
         git.args(["-c", "user.name=A", "-c", "user.email=a@example.com"])
             .args(args)
             .current_dir(folder.path());
-        git.env("GIT_COMMITTER_DATE", "2026-01-31T12:00:00Z").env("GIT_AUTHOR_DATE", "2026-01-31T12:00:00Z");
+        git.env("GIT_COMMITTER_DATE", "2026-01-31T12:00:00Z")
+            .env("GIT_AUTHOR_DATE", "2026-01-31T12:00:00Z");
         Run::of(&mut git).success().stdout
     };
     git(&["init", "--quiet"]);
@@ -229,8 +239,15 @@ fn the_picture_filter_writes_what_it_writes_natively() {
     fs::copy(sample, folder.path().join("in.png")).unwrap();
     let filters = ["grayscale", "blur:2", "edges", "-i", "in.png", "-o"];
     let mut native = cargo();
-    native.args(["run", "--quiet", "--release", "--locked", "--manifest-path"]).arg(example("image-filter"));
-    native.arg("--target-dir").arg(lasting("image-filter")).arg("--").args(filters).arg("native.png");
+    native
+        .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(example("image-filter"));
+    native
+        .arg("--target-dir")
+        .arg(lasting("image-filter"))
+        .arg("--")
+        .args(filters)
+        .arg("native.png");
     let _native = Run::of(native.current_dir(folder.path())).success();
 
     let wasm = |own: &[&str], args: &[&str]| {
@@ -254,11 +271,14 @@ fn the_picture_filter_writes_what_it_writes_natively() {
 fn run_gives_what_it_is_told_and_nothing_else() {
     let run = |args: &[&str], stdin: &str| {
         let mut command = cargo_wasm_oci();
-        command.args(["wasm-oci", "run", "--quiet", "--locked", "--manifest-path"]).arg(example("hello"));
+        command
+            .args(["wasm-oci", "run", "--quiet", "--locked", "--manifest-path"])
+            .arg(example("hello"));
         command.arg("--target-dir").arg(lasting("hello-run")).args(args).env("SECRET", "x");
         Run::with_stdin(&mut command, stdin)
     };
-    let seen = run(&["--env", "GIVEN=1", "--", "--env", "GIVEN", "--env", "SECRET", "--exit", "7"], "");
+    let seen =
+        run(&["--env", "GIVEN=1", "--", "--env", "GIVEN", "--env", "SECRET", "--exit", "7"], "");
     assert_eq!(seen.code, 7, "{seen:?}");
     assert!(seen.stdout.contains("GIVEN=1") && !seen.stdout.contains("SECRET=x"), "{seen:?}");
     assert!(run(&["--env", "SECRET", "--", "--env", "SECRET"], "").stdout.contains("SECRET=x"));
@@ -275,7 +295,12 @@ fn a_panic_shows_the_programs_own_functions_by_name() {
         fn main() { println!(\"{}\", third(&std::env::args().collect::<Vec<_>>())) }";
     write(folder.path(), &[("Cargo.toml", MANIFEST), ("src/main.rs", main)]);
     let run = |args: &[&str]| {
-        Run::of(cargo_wasm_oci().args(["wasm-oci", "run", "--quiet"]).args(args).current_dir(folder.path()))
+        Run::of(
+            cargo_wasm_oci()
+                .args(["wasm-oci", "run", "--quiet"])
+                .args(args)
+                .current_dir(folder.path()),
+        )
     };
     // The module in the image has no names.
     let stopped = run(&[]);
@@ -291,7 +316,15 @@ fn a_panic_shows_the_programs_own_functions_by_name() {
 fn a_component_is_given_what_a_module_is() {
     let run = |target: &str, args: &[&str], stdin: &str| {
         let mut command = cargo_wasm_oci();
-        command.args(["wasm-oci", "run", "--quiet", "--locked", "--target", target, "--manifest-path"]);
+        command.args([
+            "wasm-oci",
+            "run",
+            "--quiet",
+            "--locked",
+            "--target",
+            target,
+            "--manifest-path",
+        ]);
         command.arg(example("hello")).arg("--target-dir").arg(lasting("hello-run")).args(args);
         Run::with_stdin(&mut command, stdin)
     };
@@ -349,7 +382,11 @@ fn the_target_is_a_setting_that_programs_agree_on() {
     );
     let both = Run::of(&mut build(folder.path(), &[]));
     assert_eq!(both.code, 1);
-    assert!(both.stderr.contains("`target`") && both.stderr.contains("disagree"), "{}", both.stderr);
+    assert!(
+        both.stderr.contains("`target`") && both.stderr.contains("disagree"),
+        "{}",
+        both.stderr
+    );
     let is_component = |args: &[&str]| {
         let mut run = cargo_wasm_oci();
         run.args(["wasm-oci", "run", "--quiet"]).args(args).current_dir(folder.path());
@@ -370,7 +407,8 @@ fn the_target_is_a_setting_that_programs_agree_on() {
 fn the_users_own_flags_and_profile_count() {
     let folder = tempfile::tempdir().unwrap();
     let main = "fn main() { println!(\"{} {}\", cfg!(mine), cfg!(debug_assertions)) }";
-    let profile = "[profile.release]\ndebug-assertions = true\n[lints.rust]\nunexpected_cfgs = \"allow\"\n";
+    let profile =
+        "[profile.release]\ndebug-assertions = true\n[lints.rust]\nunexpected_cfgs = \"allow\"\n";
     write(
         folder.path(),
         &[
@@ -381,7 +419,9 @@ fn the_users_own_flags_and_profile_count() {
     );
     let output = |variables: &[(&str, &str)]| {
         let mut run = cargo_wasm_oci();
-        run.args(["wasm-oci", "run", "--quiet"]).current_dir(folder.path()).envs(variables.iter().copied());
+        run.args(["wasm-oci", "run", "--quiet"])
+            .current_dir(folder.path())
+            .envs(variables.iter().copied());
         Run::of(&mut run).success().stdout
     };
     assert_eq!(output(&[]), "true true\n");
@@ -394,7 +434,8 @@ fn the_users_own_flags_and_profile_count() {
 fn a_dry_run_prints_the_plan_and_does_nothing() {
     let folder = tempfile::tempdir().unwrap();
     write(folder.path(), &[("Cargo.toml", MANIFEST), ("src/main.rs", MAIN)]);
-    let run = Run::of(&mut build(folder.path(), &["--dry-run", "--format", "module", "-t", "1"])).success();
+    let run = Run::of(&mut build(folder.path(), &["--dry-run", "--format", "module", "-t", "1"]))
+        .success();
     let plan: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(plan["name"], "app");
     assert_eq!(plan["formats"][0], "module");

@@ -53,7 +53,9 @@ impl Images {
             let image = self.reference(name);
             let ctr = |command: &[&str]| containerd.pull_and_run(&image, &[], command);
             assert_is_right(name, &image, &format!("containerd-{number}"), ctr);
-            let pod = |command: &[&str]| containerd.run_pod(Pod { image: &image, command, ..Pod::default() });
+            let pod = |command: &[&str]| {
+                containerd.run_pod(Pod { image: &image, command, ..Pod::default() })
+            };
             assert_is_right(name, &image, &format!("cri-{number}"), pod);
         }
     }
@@ -109,7 +111,8 @@ fn images() -> Images {
     images.add("skopeo-of-universal", |module, to| {
         let archive = folder.path().join("app.tar");
         let _packed =
-            Run::of(wasm_oci().arg("pack").arg(file(module)).arg("--tarball").arg(&archive)).success();
+            Run::of(wasm_oci().arg("pack").arg(file(module)).arg("--tarball").arg(&archive))
+                .success();
         // Without --all, it takes the one manifest for wasi/wasm out of the index.
         let from = format!("oci-archive:{}", archive.display());
         let _copied = umoci::copy(&from, &format!("docker://{to}"), &[]).success();
@@ -126,8 +129,9 @@ fn add_written(images: &mut Images) {
         let rootfs = json!({ "type": "layers", "diff_ids": diff_ids });
         json!({ "os": os, "architecture": architecture, "config": config, "rootfs": rootfs })
     };
-    let image =
-        |document: &Value, layers: &[Value]| written.manifest(written.document(CONFIG, document), layers);
+    let image = |document: &Value, layers: &[Value]| {
+        written.manifest(written.document(CONFIG, document), layers)
+    };
     let in_tar = |module: &[u8], os: &str, architecture: &str, command: &Value| {
         let layer = written.blob(TAR, &tar("app.wasm", module));
         image(&config(os, architecture, command, &[&layer["digest"]]), slice::from_ref(&layer))
@@ -154,7 +158,8 @@ fn add_written(images: &mut Images) {
         written.push(image(&config, slice::from_ref(&layer)), to);
     });
     images.add("both-in-diff-ids", |module, to| {
-        let (layer, bare) = (written.blob(TAR, &tar("app.wasm", module)), written.blob(WASM, module));
+        let (layer, bare) =
+            (written.blob(TAR, &tar("app.wasm", module)), written.blob(WASM, module));
         let config = config("wasi", "wasm", &command, &[&layer["digest"], &bare["digest"]]);
         written.push(image(&config, &[layer.clone(), bare.clone()]), to);
     });
@@ -162,7 +167,9 @@ fn add_written(images: &mut Images) {
         let layer = written.blob(TAR, &tar("app.wasm", module));
         written.push(image(&config("wasi", "wasm", &command, &[]), &[layer]), to);
     });
-    images.add("os-wasip1", |module, to| written.push(in_tar(module, "wasip1", "wasm", &command), to));
+    images.add("os-wasip1", |module, to| {
+        written.push(in_tar(module, "wasip1", "wasm", &command), to)
+    });
     images.add("command-elsewhere", |module, to| {
         written.push(in_tar(module, "wasi", "wasm", &json!({ "Entrypoint": ["/other.wasm"] })), to);
     });
@@ -175,10 +182,14 @@ fn add_written(images: &mut Images) {
         written.push(written.index(&[(entry, Some("wasi/wasm"))]), to);
     });
     images.add("index-of-bare-layers", |module, to| {
-        let entries = [("wasi", "wasm"), ("linux", "amd64"), ("linux", "arm64")]
-            .map(|(os, architecture)| (bare(module, os, architecture), format!("{os}/{architecture}")));
-        let named: Vec<_> =
-            entries.iter().map(|(entry, platform)| (entry.clone(), Some(platform.as_str()))).collect();
+        let entries =
+            [("wasi", "wasm"), ("linux", "amd64"), ("linux", "arm64")].map(|(os, architecture)| {
+                (bare(module, os, architecture), format!("{os}/{architecture}"))
+            });
+        let named: Vec<_> = entries
+            .iter()
+            .map(|(entry, platform)| (entry.clone(), Some(platform.as_str())))
+            .collect();
         written.push(written.index(&named), to);
     });
     images.add("index-for-another-system", |module, to| {
@@ -195,12 +206,14 @@ fn add_written(images: &mut Images) {
     });
     images.add("layer-of-another-type", |module, to| {
         let layer = written.blob("application/vnd.wasm.content.layer.v1+wasm", module);
-        let command = json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
+        let command =
+            json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
         written.push(image(&config("wasi", "wasm", &command, &[]), &[layer]), to);
     });
     images.add("bare-under-a-config-of-another-type", |module, to| {
         let layer = written.blob(WASM, module);
-        let command = json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
+        let command =
+            json!({ "Entrypoint": ["/app.wasm"], "Labels": { "module": layer["digest"] } });
         let config = config("wasi", "wasm", &command, &[]);
         let config = written.document("application/vnd.wasm.config.v1+json", &config);
         written.push(written.manifest(config, &[layer]), to);

@@ -18,7 +18,8 @@ fn script(folder: &Path, name: &str, shell: &str) -> PathBuf {
         }
     };
     let run = Run::of(command.args(["completions", shell])).success();
-    let path = folder.join(if shell == "zsh" { format!("_{name}") } else { format!("{name}.{shell}") });
+    let path =
+        folder.join(if shell == "zsh" { format!("_{name}") } else { format!("{name}.{shell}") });
     fs::write(&path, run.stdout).unwrap();
     path
 }
@@ -49,11 +50,17 @@ fn bash_completes_commands_flags_and_values() {
     assert_eq!(in_bash(&own, &["wasm-oci", "registry", "ser"]), ["serve"]);
 
     let plugin = format!("source {}", script(folder.path(), "cargo-wasm-oci", "bash").display());
-    for start in [&["cargo-wasm-oci"][..], &["cargo", "wasm-oci"], &["cargo", "+nightly", "wasm-oci"]] {
+    for start in
+        [&["cargo-wasm-oci"][..], &["cargo", "wasm-oci"], &["cargo", "+nightly", "wasm-oci"]]
+    {
         let complete = |words: &[&str]| in_bash(&plugin, &[start, words].concat());
         assert_eq!(complete(&["verify"]), ["verify-rebuild"], "{start:?}");
         assert_eq!(complete(&["push", "--no-t"]), ["--no-test"], "{start:?}");
-        assert_eq!(complete(&["build", "--target", "wasm32-wasip2"]), ["wasm32-wasip2"], "{start:?}");
+        assert_eq!(
+            complete(&["build", "--target", "wasm32-wasip2"]),
+            ["wasm32-wasip2"],
+            "{start:?}"
+        );
     }
 }
 
@@ -62,13 +69,15 @@ fn bash_completes_commands_flags_and_values() {
 fn bash_completes_everything_else_of_cargo_as_before() {
     let folder = tempfile::tempdir().unwrap();
     let plugin = format!("source {}", script(folder.path(), "cargo-wasm-oci", "bash").display());
-    let cargos = "_cargo() { COMPREPLY=(\"cargos $1 $2 $3\"); }; complete -o nosort -F _cargo cargo";
+    let cargos =
+        "_cargo() { COMPREPLY=(\"cargos $1 $2 $3\"); }; complete -o nosort -F _cargo cargo";
     let before = format!("{cargos}\n{plugin}\n{plugin}");
     assert_eq!(in_bash(&before, &["cargo", "bui"]), ["cargos cargo bui cargo"]);
     assert_eq!(in_bash(&before, &["cargo", "build", "wasm-oci"]), ["cargos cargo wasm-oci build"]);
     assert_eq!(in_bash(&before, &["cargo", "wasm-oci", "verify"]), ["verify-rebuild"]);
     let options =
-        Run::of(Command::new("bash").args(["-c", &format!("{before}\ncomplete -p cargo")])).success();
+        Run::of(Command::new("bash").args(["-c", &format!("{before}\ncomplete -p cargo")]))
+            .success();
     assert_eq!(options.stdout, "complete -o nosort -F _cargo_wasm_oci_after_cargo cargo\n");
     let loaded = format!("_completion_loader() {{ {cargos}; return 124; }}\n{plugin}");
     assert_eq!(in_bash(&loaded, &["cargo", "bui"]), ["cargos cargo bui cargo"]);
@@ -105,7 +114,8 @@ fn zsh_completes_both_ways() {
     let sysroot = Run::of(Command::new("rustc").args(["--print", "sysroot"])).success().stdout;
     let zsh = tools::program("zsh");
     for name in ["_wasm-oci", "_cargo-wasm-oci"] {
-        let _parsed = Run::of(Command::new(&zsh).arg("--no-exec").arg(folder.path().join(name))).success();
+        let _parsed =
+            Run::of(Command::new(&zsh).arg("--no-exec").arg(folder.path().join(name))).success();
     }
     // A zsh at a terminal, with a Tab pressed: only so does its completion run. What it is completed to is printed.
     let complete = |line: &str| {
@@ -139,18 +149,25 @@ fn fish_completes_both_ways() {
     let complete = |line: &str| {
         let mut fish = Command::new(tools::program("fish"));
         // Fish only knows commands that there are.
-        let path =
-            format!("{}:{}", program("wasm-oci").parent().unwrap().display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            program("wasm-oci").parent().unwrap().display(),
+            std::env::var("PATH").unwrap()
+        );
         // Another home is another configuration: none.
         fish.env("PATH", path)
             .env("HOME", folder.path())
             .env("RUSTUP_HOME", rustup_home())
             .env("TERM", "dumb");
-        let source = format!("source {}; source {}; complete -C $argv[1]", own.display(), plugin.display());
+        let source =
+            format!("source {}; source {}; complete -C $argv[1]", own.display(), plugin.display());
         let run = Run::of(fish.args(["-c", &source, line])).success();
         assert_eq!(run.stderr, "");
         // The description follows after a tab.
-        run.stdout.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect::<Vec<_>>()
+        run.stdout
+            .lines()
+            .map(|line| line.split('\t').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
     };
     assert_eq!(complete("wasm-oci insp"), ["inspect"]);
     assert_eq!(complete("cargo-wasm-oci verify"), ["verify-rebuild"]);
@@ -181,12 +198,19 @@ fn manual_pages_can_be_read() {
     let _written = Run::of(wasm_oci().args(["man", "--out-dir"]).arg(&out)).success();
     let run = Run::of(cargo_wasm_oci().args(["wasm-oci", "man", "--out-dir"]).arg(&out)).success();
     assert!(run.stderr.contains("Wrote "), "{run:?}");
-    let pages: Vec<PathBuf> = fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
-    let names: Vec<&str> = pages.iter().map(|page| page.file_name().unwrap().to_str().unwrap()).collect();
-    for name in ["wasm-oci.1", "wasm-oci-registry-serve.1", "cargo-wasm-oci.1", "cargo-wasm-oci-push.1"] {
+    let pages: Vec<PathBuf> =
+        fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let names: Vec<&str> =
+        pages.iter().map(|page| page.file_name().unwrap().to_str().unwrap()).collect();
+    for name in
+        ["wasm-oci.1", "wasm-oci-registry-serve.1", "cargo-wasm-oci.1", "cargo-wasm-oci-push.1"]
+    {
         assert!(names.contains(&name), "{names:?}");
     }
-    assert!(!names.iter().any(|name| name.contains("help") || name.contains("run-image")), "{names:?}");
+    assert!(
+        !names.iter().any(|name| name.contains("help") || name.contains("run-image")),
+        "{names:?}"
+    );
     for page in &pages {
         let mut check = Command::new(tools::program("mandoc"));
         check.args(["-T", "lint", "-W", "warning,stop"]).arg(page);
@@ -200,7 +224,8 @@ fn manual_pages_can_be_read() {
     let printed = Run::of(cargo_wasm_oci().args(["wasm-oci", "man", "push"])).success().stdout;
     assert_eq!(printed, fs::read_to_string(out.join("cargo-wasm-oci-push.1")).unwrap());
     let mut read = Command::new(tools::program("mandoc"));
-    let text = Run::of(read.args(["-T", "ascii"]).arg(out.join("cargo-wasm-oci-push.1"))).success().stdout;
+    let text =
+        Run::of(read.args(["-T", "ascii"]).arg(out.join("cargo-wasm-oci-push.1"))).success().stdout;
     // Bold letters are struck twice.
     let plain = regex::Regex::new(".\u{8}").unwrap().replace_all(&text, "");
     assert!(plain.contains("cargo wasm-oci push ["), "{plain}");

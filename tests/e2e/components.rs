@@ -30,7 +30,8 @@ fn containerd_1_7_runs_an_image() {
 fn containerd_imports_an_archive() {
     let (directory, layout) = layout();
     let archive = directory.path().join("archive.tar");
-    let _copied = umoci::copy(&layout, &format!("oci-archive:{}:app", archive.display()), &[]).success();
+    let _copied =
+        umoci::copy(&layout, &format!("oci-archive:{}:app", archive.display()), &[]).success();
     let containerd = Containerd::shared(Version::Debian);
     let _imported = containerd.import(&archive, "example.com/imported").success();
     assert_echoed(
@@ -56,8 +57,13 @@ fn a_private_registry_wants_a_password() {
     let to = format!("docker://{}/app:1", registry.host());
     let refused = umoci::copy(&layout, &to, &[]);
     assert!(refused.code != 0 && refused.stderr.contains("authentication required"), "{refused:?}");
-    let _pushed = umoci::copy(&layout, &to, &["--dest-creds", &format!("{USER}:{PASSWORD}")]).success();
-    assert!(registry.log().contains("\"PUT /v2/app/manifests/1 HTTP/1.1\" 201"), "{}", registry.log());
+    let _pushed =
+        umoci::copy(&layout, &to, &["--dest-creds", &format!("{USER}:{PASSWORD}")]).success();
+    assert!(
+        registry.log().contains("\"PUT /v2/app/manifests/1 HTTP/1.1\" 201"),
+        "{}",
+        registry.log()
+    );
 }
 
 fn runs_an_image(version: Version) {

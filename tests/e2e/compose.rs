@@ -30,13 +30,21 @@ fn compose(manifest: &Path, args: &[&str], stdin: &str) -> Run {
 #[test]
 fn what_is_printed_is_valid() {
     let hello =
-        compose(&example("hello"), &["--arg=--env", "--arg=$HOME", "--image-env", "A=yes"], "").success();
+        compose(&example("hello"), &["--arg=--env", "--arg=$HOME", "--image-env", "A=yes"], "")
+            .success();
     let expected = "services:\n  hello:\n    image: wasm-oci://hello\n    platform: wasi/wasm\n    runtime: \
                     io.containerd.wasmtime.v1\n    command:\n    - \"--env\"\n    - \"$$HOME\"\n    environment:\n      \
                     A: \"yes\"\n";
     assert_eq!(hello.stdout.split_once('\n').unwrap().1, expected);
-    let args =
-        ["--port", "9000", "--image", "ghcr.io/me/{bin}:1", "--no-platform", "--container-runtime", "wasm"];
+    let args = [
+        "--port",
+        "9000",
+        "--image",
+        "ghcr.io/me/{bin}:1",
+        "--no-platform",
+        "--container-runtime",
+        "wasm",
+    ];
     let http = compose(&example("http"), &args, "").success();
     let expected = "services:\n  http:\n    image: ghcr.io/me/http:1\n    runtime: wasm\n    environment:\n      \
                     WASMTIME_HTTP_PROXY_SOCKET_ADDR: \"0.0.0.0:9000\"\n    ports:\n    - \"9000:9000\"\n";
@@ -59,7 +67,8 @@ fn a_file_is_completed_and_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("compose.yaml");
     fs::write(&path, file).unwrap();
-    let run = compose(&example("hello"), &[&args[..], &[path.to_str().unwrap()]].concat(), "").success();
+    let run =
+        compose(&example("hello"), &[&args[..], &[path.to_str().unwrap()]].concat(), "").success();
     let start = run.stdout.find(registry.host()).unwrap();
     let image = &run.stdout[start..start + run.stdout[start..].find('\'').unwrap()];
     let _there = Run::of(wasm_oci().args(["inspect", image])).success();
@@ -75,7 +84,8 @@ fn a_file_is_completed_and_stays_as_it_is() {
     assert_valid(&run.stdout);
     // What is printed can be completed.
     let printed = compose(&example("hello"), &[], "").success().stdout;
-    let completed = compose(&example("hello"), &[&args[..], &["-"]].concat(), &printed).success().stdout;
+    let completed =
+        compose(&example("hello"), &[&args[..], &["-"]].concat(), &printed).success().stdout;
     assert_eq!(completed, printed.replace("wasm-oci://hello", image));
 }
 

@@ -20,7 +20,9 @@ impl Pushed {
         let registry = Registry::start();
         let to = format!("{}/demo/{{bin}}:1.0", registry.host());
         let mut push = cargo_wasm_oci();
-        push.args(["wasm-oci", "push", "--locked", "--manifest-path"]).arg(example("hello")).arg(to);
+        push.args(["wasm-oci", "push", "--locked", "--manifest-path"])
+            .arg(example("hello"))
+            .arg(to);
         push.args(["--format", "universal,container,module,combined,artifact"]);
         push.arg("--target-dir").arg(lasting("hello"));
         // One after another: they share a target directory.
@@ -28,7 +30,12 @@ impl Pushed {
         let _one = LOCK.lock().unwrap();
         let run = Run::of(&mut push).success();
         let name = format!("{}/demo/hello@sha256:", registry.host());
-        assert_eq!(run.stdout.lines().filter(|line| line.starts_with(&name)).count(), 5, "{}", run.stdout);
+        assert_eq!(
+            run.stdout.lines().filter(|line| line.starts_with(&name)).count(),
+            5,
+            "{}",
+            run.stdout
+        );
         Pushed { registry }
     }
 
@@ -63,11 +70,18 @@ fn assert_ran(run: &Run, what: &str) {
 /// The table: what each consumer makes of each format.
 pub(crate) fn consumers_table() -> String {
     let formats = Format::ALL.map(Format::name).join(" | ");
-    let mut table =
-        format!("| consumer | `--for` | {formats} |\n|---|---|{}\n", "---|".repeat(Format::ALL.len()));
+    let mut table = format!(
+        "| consumer | `--for` | {formats} |\n|---|---|{}\n",
+        "---|".repeat(Format::ALL.len())
+    );
     for consumer in Consumer::all() {
-        let cells = Format::ALL.map(|format| cell(&consumer.judge(&Shape::of_format(format, Kind::Command))));
-        table.push_str(&format!("| {} | `{consumer}` | {} |\n", consumer.title(), cells.join(" | ")));
+        let cells = Format::ALL
+            .map(|format| cell(&consumer.judge(&Shape::of_format(format, Kind::Command))));
+        table.push_str(&format!(
+            "| {} | `{consumer}` | {} |\n",
+            consumer.title(),
+            cells.join(" | ")
+        ));
     }
     table
 }
@@ -84,7 +98,8 @@ fn cell(verdict: &ImageVerdict) -> String {
 
 /// What else each stumbles over.
 pub(crate) fn hurdles_table() -> String {
-    let mut table = "| consumer | when | what happens | known from |\n|---|---|---|---|\n".to_owned();
+    let mut table =
+        "| consumer | when | what happens | known from |\n|---|---|---|---|\n".to_owned();
     for consumer in Consumer::all() {
         for hurdle in consumer.hurdles() {
             let what = match (hurdle.fails, hurdle.words) {
@@ -108,7 +123,8 @@ pub(crate) fn hurdles_table() -> String {
 #[track_caller]
 pub(crate) fn verdict(reference: &str, consumer: &str) -> Value {
     let check = Run::of(wasm_oci().args(["check", reference, "--json", "--for", consumer]));
-    let checked: Value = serde_json::from_str(&check.stdout).unwrap_or_else(|_| panic!("{check:?}"));
+    let checked: Value =
+        serde_json::from_str(&check.stdout).unwrap_or_else(|_| panic!("{check:?}"));
     let verdict = checked["consumers"][0].clone();
     assert_eq!(check.code, if verdict["takes"] == "no" { 9 } else { 0 }, "{check:?}");
     verdict
@@ -142,7 +158,8 @@ fn through_cri(version: Version, consumer: &str) {
     let containerd = Containerd::shared(version);
     for format in Format::ALL.map(Format::name) {
         let image = pushed.reference(format);
-        let run = containerd.run_pod(Pod { image: &image, args: &ARGS, env: &ENV, ..Pod::default() });
+        let run =
+            containerd.run_pod(Pod { image: &image, args: &ARGS, env: &ENV, ..Pod::default() });
         match verdict(&image, consumer) {
             verdict if verdict["takes"] == "no" => assert_failed(&run, &verdict, format),
             _ => assert_ran(&run, format),

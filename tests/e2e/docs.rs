@@ -5,9 +5,9 @@ use std::path::Path;
 
 use clap::CommandFactory;
 use serde_json::Value;
-use wasm_oci::exit_code::ExitCode;
-use wasm_oci::schema;
-use wasm_oci::smoke::case::{Answer, Case, Content, Expected, Http};
+use wasm_oci_app::config::schema;
+use wasm_oci_app::config::smoke::case::{Answer, Case, Content, Expected, Http};
+use wasm_oci_app::exit_code::ExitCode;
 
 use crate::consumers::{consumers_table, hurdles_table};
 use crate::harness::commands::{example, root};
@@ -47,7 +47,10 @@ pub(crate) fn assert_parts_generated(page: &str, parts: &[(&str, String)]) {
 fn the_table_of_exit_codes_is_that_of_the_code() {
     let row = |(code, meaning): &(ExitCode, &str)| format!("| {} | {meaning} |\n", code.code());
     let rows: String = ExitCode::ALL.iter().map(row).collect();
-    assert_parts_generated("docs/exit-codes.md", &[("codes", format!("| code | why |\n|---|---|\n{rows}"))]);
+    assert_parts_generated(
+        "docs/exit-codes.md",
+        &[("codes", format!("| code | why |\n|---|---|\n{rows}"))],
+    );
 }
 
 #[test]
@@ -62,10 +65,13 @@ fn the_table_of_settings_is_that_of_the_code() {
 fn settings_row(key: &str, setting: &Value) -> String {
     let code = |text: &str| format!("`{text}`");
     let text = |name: &str| setting[name].as_str().unwrap_or_default().to_owned();
-    let flags = text("x-flag").split(", ").filter(|flag| !flag.is_empty()).map(code).collect::<Vec<_>>();
+    let flags =
+        text("x-flag").split(", ").filter(|flag| !flag.is_empty()).map(code).collect::<Vec<_>>();
     let default = match &setting["default"] {
         Value::Null => String::new(),
-        Value::Array(list) => list.iter().filter_map(Value::as_str).map(code).collect::<Vec<_>>().join(", "),
+        Value::Array(list) => {
+            list.iter().filter_map(Value::as_str).map(code).collect::<Vec<_>>().join(", ")
+        }
         Value::String(text) => code(text),
         other => code(&other.to_string()),
     };
@@ -82,7 +88,8 @@ fn settings_row(key: &str, setting: &Value) -> String {
 fn the_flags_of_settings_are_there() {
     let mut command = cargo_wasm_oci::commands::Cargo::command();
     command.build();
-    let push = command.find_subcommand("wasm-oci").and_then(|it| it.find_subcommand("push")).unwrap();
+    let push =
+        command.find_subcommand("wasm-oci").and_then(|it| it.find_subcommand("push")).unwrap();
     let known = |name: &str| {
         push.get_arguments().any(|arg| {
             arg.get_long().is_some_and(|long| name == format!("--{long}"))
@@ -136,8 +143,9 @@ fn the_schema_takes_what_we_take() {
         "bin.app.usr = \"1\"",
     ];
     let manifest = folder.path().join("Cargo.toml");
-    let write =
-        |table: &str| fs::write(&manifest, format!("[package.metadata.wasm-oci]\n{table}\n")).unwrap();
+    let write = |table: &str| {
+        fs::write(&manifest, format!("[package.metadata.wasm-oci]\n{table}\n")).unwrap()
+    };
     write(all);
     let _taken = check(&manifest).success();
     for slip in slips {
@@ -162,7 +170,8 @@ fn the_pages_of_commands_are_those_of_the_code() {
 #[test]
 fn every_key_of_a_smoke_test_is_documented() {
     let testing = read("docs/testing.md");
-    let keys = |value: serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    let keys =
+        |value: serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     let tables = [
         serde_json::to_value(Case::default()),
         serde_json::to_value(Content { from: Some("a".into()), ..Content::default() }),
@@ -179,23 +188,31 @@ fn every_key_of_a_smoke_test_is_documented() {
             format!(".{key} = "),
             format!("\n{key}."),
         ];
-        assert!(known.iter().any(|text| testing.contains(text)), "docs/testing.md doesn't explain `{key}`");
+        assert!(
+            known.iter().any(|text| testing.contains(text)),
+            "docs/testing.md doesn't explain `{key}`"
+        );
     }
 }
 
 #[test]
 fn every_environment_variable_is_documented() {
-    let source = read("cli/src/env_vars.rs");
+    let source = read("app/src/config/env_vars.rs");
     let settings = read("docs/settings.md");
-    let names = source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
+    let names =
+        source.lines().filter_map(|line| line.strip_prefix("pub const ")?.split(':').next());
     for name in names {
-        assert!(settings.contains(&format!("`{name}`")), "docs/settings.md doesn't explain `{name}`");
+        assert!(
+            settings.contains(&format!("`{name}`")),
+            "docs/settings.md doesn't explain `{name}`"
+        );
     }
 }
 
 #[test]
 fn the_tables_of_runtimes_are_those_of_the_code() {
-    let tables = [("support", support_table()), ("options", options_table()), ("sources", sources_table())];
+    let tables =
+        [("support", support_table()), ("options", options_table()), ("sources", sources_table())];
     assert_parts_generated("docs/runtimes.md", &tables);
 }
 

@@ -68,7 +68,9 @@ fn this_machine_can_build() {
     doctor.env("PATH", tools::search_path());
     let found = Found::of(&mut doctor);
     assert_eq!(found.code, 0, "{:?}", found.findings);
-    for about in ["rust", "cargo", "target wasm32-wasip1", "target wasm32-wasip2", "containerd", "node"] {
+    for about in
+        ["rust", "cargo", "target wasm32-wasip1", "target wasm32-wasip2", "containerd", "node"]
+    {
         assert_eq!(found.state(about), "ok", "{}", found.about(about));
     }
     // Debian's containerd, and its crun without WebAssembly inside.
@@ -78,7 +80,12 @@ fn this_machine_can_build() {
         "{containerd}"
     );
     assert_ne!(found.state("crun"), "missing");
-    assert!(found.findings.iter().all(|finding| finding["state"] == "ok" || finding["advice"].is_string()));
+    assert!(
+        found
+            .findings
+            .iter()
+            .all(|finding| finding["state"] == "ok" || finding["advice"].is_string())
+    );
 }
 
 #[test]
@@ -118,7 +125,10 @@ fn what_hangs_or_is_broken_is_a_warning() {
     ];
     let path = path_with(folder.path(), &programs);
     let found = Found::of(wasm_oci().arg("doctor").env("PATH", &path));
-    assert_eq!((found.code, found.state("docker"), found.state("kubectl")), (0, "warning", "warning"));
+    assert_eq!(
+        (found.code, found.state("docker"), found.state("kubectl")),
+        (0, "warning", "warning")
+    );
     assert_eq!(found.about("docker")["found"], "permission denied");
     assert_eq!(found.state("node"), "warning");
     assert_eq!(found.about("crun")["found"], "crun with wasmedge");
@@ -174,7 +184,8 @@ fn the_registry_of_a_crate_is_the_one_of_its_setting() {
     fs::create_dir(folder.path().join("src")).unwrap();
     fs::write(folder.path().join("src/main.rs"), "fn main() {}").unwrap();
     let _locked =
-        Run::of(cargo().args(["generate-lockfile", "--offline"]).current_dir(folder.path())).success();
+        Run::of(cargo().args(["generate-lockfile", "--offline"]).current_dir(folder.path()))
+            .success();
     let found = Found::of(&mut of_cargo(folder.path()));
     let registry = found.about("registry 127.0.0.1:1");
     assert_eq!((found.code, &registry["state"]), (0, &"warning".into()));
@@ -187,7 +198,8 @@ fn people_get_a_line_each() {
     let path = path_with(folder.path(), &[]);
     let run = Run::of(Command::new(program("wasm-oci")).arg("doctor").env("PATH", path)).success();
     assert!(
-        run.stdout.contains("docker      missing  not on PATH: only for running images with Docker"),
+        run.stdout
+            .contains("docker      missing  not on PATH: only for running images with Docker"),
         "{run:?}"
     );
     assert_eq!(run.stdout.lines().count(), 7, "{run:?}");

@@ -28,7 +28,8 @@ impl Folder {
         let registry = Registry::start();
         let reference = format!("{}/me/{program}:1.0", registry.host());
         let mut push = cargo_wasm_oci();
-        push.args(["wasm-oci", "push", "--locked", &reference, "--manifest-path"]).arg(example(program));
+        push.args(["wasm-oci", "push", "--locked", &reference, "--manifest-path"])
+            .arg(example(program));
         let _pushed = Run::of(push.arg("--target-dir").arg(lasting(program))).success();
         let mut pull = wasm_oci();
         let module = folder.path(format!("{program}.wasm"));
@@ -56,8 +57,10 @@ fn node_gives_a_program_what_it_is_told_to() {
     let run = node(&["--env", "GIVEN=a=b", "--env", "INHERITED", "hello.wasm", "--"], "").success();
     assert_eq!(run.stdout, "Hello, world!\n");
     let shown = ["GIVEN", "INHERITED", "OTHER"].map(|name| ["--env", name]).concat();
-    let args =
-        [&["--env", "GIVEN=a=b", "--env", "INHERITED", "hello.wasm", "--", "--name", "Node"], &shown[..]];
+    let args = [
+        &["--env", "GIVEN=a=b", "--env", "INHERITED", "hello.wasm", "--", "--name", "Node"],
+        &shown[..],
+    ];
     let run = node(&args.concat(), "").success();
     assert_eq!(run.stdout, "Hello, Node!\nGIVEN=a=b\nINHERITED=from here\nOTHER is not set\n");
 
@@ -69,7 +72,8 @@ fn node_gives_a_program_what_it_is_told_to() {
     fs::copy(example("image-filter").with_file_name("sample.png"), folder.path("in.png")).unwrap();
     let mut node = Command::new(tools::program("node"));
     node.args(["--no-warnings", "run.mjs", "--dir", ".::/pictures", "image-filter.wasm", "--"]);
-    node.args(["-i", "/pictures/in.png", "-o", "/pictures/out.png", "invert"]).current_dir(folder.0.path());
+    node.args(["-i", "/pictures/in.png", "-o", "/pictures/out.png", "invert"])
+        .current_dir(folder.0.path());
     let _ran = Run::of(&mut node).success();
     assert!(fs::read(folder.path("out.png")).unwrap() == natively(&["invert"]));
 }
@@ -81,7 +85,9 @@ fn a_browser_shows_what_the_program_makes_of_a_picture() {
     fs::write(folder.path("native.png"), natively(&["blur:1", "edges", "invert"])).unwrap();
     fs::write(folder.path("no picture.png"), "no picture").unwrap();
     let mut python = Command::new(tools::program("python3"));
-    python.args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]).current_dir(folder.0.path());
+    python
+        .args(["-u", "-m", "http.server", "0", "--bind", "127.0.0.1"])
+        .current_dir(folder.0.path());
     let server = Server::start(&mut python, "(http://");
     let sample = example("image-filter").with_file_name("sample.png");
     let screenshots = lasting("screenshots");
@@ -160,18 +166,25 @@ fn workers_answer_requests_by_the_program() {
         let server = Server::start(&mut command, before);
         let request = |args: &[&str]| {
             let mut curl = Command::new(tools::program("curl"));
-            curl.args(["--silent", "--show-error", "--write-out", "\n%{http_code} %{content_type}"])
-                .args(args);
+            curl.args([
+                "--silent",
+                "--show-error",
+                "--write-out",
+                "\n%{http_code} %{content_type}",
+            ])
+            .args(args);
             Run::of(curl.arg(server.address())).success().stdout
         };
-        let answer =
-            "{\"lines\":2,\"words\":4,\"characters\":15,\"most_frequent\":\"one\"}\n200 application/json";
+        let answer = "{\"lines\":2,\"words\":4,\"characters\":15,\"most_frequent\":\"one\"}\n200 application/json";
         // Nothing is left of one request for the next.
         for _ in 0..3 {
-            assert_eq!(request(&["--data", "{\"text\": \"one two\\nänd One\"}"]), answer, "{command:?}");
+            assert_eq!(
+                request(&["--data", "{\"text\": \"one two\\nänd One\"}"]),
+                answer,
+                "{command:?}"
+            );
         }
-        let answer =
-            "{\"error\":\"unknown field `txt`, expected `text` at line 1 column 7\"}\n400 application/json";
+        let answer = "{\"error\":\"unknown field `txt`, expected `text` at line 1 column 7\"}\n400 application/json";
         assert_eq!(request(&["--data", "{\"txt\": 1}"]), answer, "{command:?}");
         let answer = request(&[]);
         assert!(answer.ends_with("\n405 application/json"), "{command:?}: {answer}");
@@ -182,7 +195,9 @@ fn workers_answer_requests_by_the_program() {
 fn natively(filters: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let mut native = cargo();
-    native.args(["run", "--quiet", "--release", "--locked", "--manifest-path"]).arg(example("image-filter"));
+    native
+        .args(["run", "--quiet", "--release", "--locked", "--manifest-path"])
+        .arg(example("image-filter"));
     native.arg("--target-dir").arg(lasting("image-filter")).args(["--", "-i"]);
     native.arg(example("image-filter").with_file_name("sample.png")).args(filters).arg("-o");
     let _ran = Run::of(native.arg(folder.path().join("native.png"))).success();
@@ -205,9 +220,15 @@ impl Server {
         // deno says it on standard error.
         let shell = ["exec 2>&1; exec \"$0\" \"$@\"".as_ref(), command.get_program()];
         let mut merged = Command::new("sh");
-        merged.arg("-c").args(shell).args(command.get_args()).current_dir(command.get_current_dir().unwrap());
-        merged.envs(command.get_envs().map(|(name, value)| (name, value.unwrap_or(OsStr::new("")))));
-        let mut child = merged.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
+        merged
+            .arg("-c")
+            .args(shell)
+            .args(command.get_args())
+            .current_dir(command.get_current_dir().unwrap());
+        merged
+            .envs(command.get_envs().map(|(name, value)| (name, value.unwrap_or(OsStr::new("")))));
+        let mut child =
+            merged.stdin(Stdio::null()).stdout(Stdio::piped()).process_group(0).spawn().unwrap();
         let mut output = BufReader::new(child.stdout.take().unwrap());
         let mut said = String::new();
         while output.read_line(&mut said).unwrap() > 0 {

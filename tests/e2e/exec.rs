@@ -38,11 +38,18 @@ fn a_real_crates_own_tests_pass() {
     native.args(args).current_dir(&crate_folder).env("CARGO_TARGET_DIR", lasting("unicode-width"));
     let native = Run::of(&mut native).success();
     assert!(count(&wasm, " passed") >= 30, "{}", wasm.stdout);
-    assert_eq!(count(&wasm, " passed"), count(&native, " passed"), "{}\n{}", native.stdout, wasm.stdout);
+    assert_eq!(
+        count(&wasm, " passed"),
+        count(&native, " passed"),
+        "{}\n{}",
+        native.stdout,
+        wasm.stdout
+    );
     assert_eq!(count(&wasm, " failed") + count(&wasm, " ignored"), 0, "{}", wasm.stdout);
 }
 
-const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
+const MANIFEST: &str =
+    "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
 
 const TESTS: &str = r#"
 use std::{env, fs};
@@ -96,7 +103,10 @@ fn package() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     let files = [
         ("app/Cargo.toml", MANIFEST),
-        ("app/src/main.rs", "fn main() { println!(\"{:?}\", std::env::args().skip(1).collect::<Vec<_>>()) }"),
+        (
+            "app/src/main.rs",
+            "fn main() { println!(\"{:?}\", std::env::args().skip(1).collect::<Vec<_>>()) }",
+        ),
         ("app/tests/it.rs", TESTS),
         ("app/data/fixture.txt", "here"),
         ("app/.cargo/config.toml", "[build]\ntarget-dir = \"../built\"\n"),
@@ -176,7 +186,8 @@ fn a_test_program_speaks_with_nextest() {
     let built = Run::of(&mut cargo).success();
     let messages = built.stdout.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut tests = messages.filter(|message| message["target"]["name"] == "it");
-    let program = tests.find_map(|message| Some(message["executable"].as_str()?.to_owned())).unwrap();
+    let program =
+        tests.find_map(|message| Some(message["executable"].as_str()?.to_owned())).unwrap();
 
     // Both as cargo's command and as a program of its own.
     let exec = |first: &[&str], args: &[&str]| {
@@ -185,8 +196,12 @@ fn a_test_program_speaks_with_nextest() {
         Run::of(command.current_dir(&folder))
     };
     let list = exec(&[], &["--list", "--format", "terse"]).success();
-    let tests = "by_absolute_path by_relative_path endless panics returns_an_error variables writes";
-    assert_eq!(list.stdout, tests.split(' ').map(|name| format!("{name}: test\n")).collect::<String>());
+    let tests =
+        "by_absolute_path by_relative_path endless panics returns_an_error variables writes";
+    assert_eq!(
+        list.stdout,
+        tests.split(' ').map(|name| format!("{name}: test\n")).collect::<String>()
+    );
     let ignored = exec(&["wasm-oci"], &["--list", "--format", "terse", "--ignored"]).success();
     assert_eq!(ignored.stdout, "endless: test\npanics: test\nreturns_an_error: test\n");
     let one = exec(&["wasm-oci"], &["--exact", "by_relative_path", "--nocapture"]).success();

@@ -25,14 +25,21 @@ fn modules_are_what_their_texts_say() {
         if std::env::var_os("TRYCMD").is_some_and(|mode| mode == "overwrite") {
             fs::write(&module, &expected).unwrap();
         }
-        assert!(fs::read(&module).unwrap() == expected, "{} is not {}", module.display(), text.display());
+        assert!(
+            fs::read(&module).unwrap() == expected,
+            "{} is not {}",
+            module.display(),
+            text.display()
+        );
     }
 }
 
 /// The texts in the folders of the command lines, and the modules that are made of them.
 fn modules() -> Vec<(PathBuf, PathBuf)> {
-    let entries = |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let entries =
+        |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let folders = entries(root().join("tests/e2e/golden")).filter(|path| path.is_dir());
-    let texts = folders.flat_map(entries).filter(|path| path.extension().is_some_and(|it| it == "wat"));
+    let texts =
+        folders.flat_map(entries).filter(|path| path.extension().is_some_and(|it| it == "wat"));
     texts.map(|text| (text.clone(), text.with_extension("wasm"))).collect()
 }

@@ -31,7 +31,11 @@ fn assert_ends_with(code: i32, name: &str, module: &[u8]) {
         assert!(start.elapsed() < TIME, "{name}: {arguments}: {:?}", start.elapsed());
         if code == 3 {
             assert_eq!(run.stdout, "", "{name}: {arguments}");
-            let errors = run.stderr.lines().filter(|line| line.starts_with("error: `hostile.wasm` ")).count();
+            let errors = run
+                .stderr
+                .lines()
+                .filter(|line| line.starts_with("error: `hostile.wasm` "))
+                .count();
             assert_eq!(errors, 1, "{name}: {arguments}: {}", run.stderr);
         }
     }
@@ -72,13 +76,21 @@ fn counts_and_sizes_that_are_not_there() {
         let counted = section(id, &[&LARGEST[..], &[0; 64]].concat());
         assert_ends_with(3, &format!("count of section {id}"), &[MODULE, &counted].concat());
         if id < 13 && ![1, 4, 9].contains(&id) {
-            assert_ends_with(3, &format!("count of component section {id}"), &[COMPONENT, &counted].concat());
+            assert_ends_with(
+                3,
+                &format!("count of component section {id}"),
+                &[COMPONENT, &counted].concat(),
+            );
         }
     }
     for id in 0..=13 {
         let sized = [&[id][..], &LARGEST, &[0; 64]].concat();
         assert_ends_with(3, &format!("size of section {id}"), &[MODULE, &sized].concat());
-        assert_ends_with(3, &format!("size of component section {id}"), &[COMPONENT, &sized].concat());
+        assert_ends_with(
+            3,
+            &format!("size of component section {id}"),
+            &[COMPONENT, &sized].concat(),
+        );
     }
 }
 
@@ -92,7 +104,8 @@ fn numbers_that_are_longer_than_they_need_to_be() {
 
 #[test]
 fn functions_with_too_much() {
-    let blocks = |count: usize| [&[0][..], &b"\x02\x40".repeat(count), &b"\x0b".repeat(count + 1)].concat();
+    let blocks =
+        |count: usize| [&[0][..], &b"\x02\x40".repeat(count), &b"\x0b".repeat(count + 1)].concat();
     assert_ends_with(0, "a thousand blocks", &with_function(&blocks(1000)));
     assert_ends_with(3, "blocks without an end", &with_function(&b"\x02\x40".repeat(3_000_000)));
     let locals = |count: &[u8]| [&[1][..], count, b"\x7f\x0b"].concat();
@@ -109,7 +122,8 @@ fn what_is_too_much_to_optimize() {
     // Each function is exported and calls itself, so that nothing of it may be left out.
     let calls = |body: &[u8]| {
         let code = [&[1][..], &leb(body.len()), body].concat();
-        let (types, export) = (section(1, b"\x01\x60\x01\x7f\x01\x7f"), section(7, b"\x01\x01f\0\0"));
+        let (types, export) =
+            (section(1, b"\x01\x60\x01\x7f\x01\x7f"), section(7, b"\x01\x01f\0\0"));
         [MODULE, &types, &section(3, b"\x01\0"), &export, &section(10, &code)].concat()
     };
     // local.get 0, call 0
@@ -124,11 +138,14 @@ fn what_is_too_much_to_optimize() {
     };
     let nops = |count: usize| calls(&[&[0][..], &b"\x01".repeat(count), b"\x20\0\x0b"].concat());
     // f(f(f(…)))
-    let operands = |count: usize| calls(&[&b"\0\x20\0"[..], &b"\x10\0".repeat(count), b"\x0b"].concat());
+    let operands =
+        |count: usize| calls(&[&b"\0\x20\0"[..], &b"\x10\0".repeat(count), b"\x0b"].concat());
     // A conditional jump out of each of many blocks in one another.
     let blocks = |count: usize| {
         let left = [&b"\x0b"[..], call, b"\x1a"].concat().repeat(count);
-        calls(&[&[0][..], &b"\x02\x40".repeat(count), call, b"\x0d\0", &left, b"\x20\0\x0b"].concat())
+        calls(
+            &[&[0][..], &b"\x02\x40".repeat(count), call, b"\x0d\0", &left, b"\x20\0\x0b"].concat(),
+        )
     };
     let conditions = |count: usize| {
         let open = [call, &b"\x04\x40"[..]].concat().repeat(count);
@@ -192,8 +209,9 @@ fn optimized(name: &str, module: &[u8]) -> Option<Vec<u8>> {
 
 #[test]
 fn names_that_are_none() {
-    let named =
-        |names: &[u8]| [with_function(b"\0\x0b"), section(0, &[b"\x04name", names].concat())].concat();
+    let named = |names: &[u8]| {
+        [with_function(b"\0\x0b"), section(0, &[b"\x04name", names].concat())].concat()
+    };
     // What is in a custom section makes no module invalid.
     assert_ends_with(0, "a huge subsection", &named(&[b"\x01", &LARGEST[..], b"\0\0"].concat()));
     assert_ends_with(0, "a huge count", &named(&[b"\x01\x06", &LARGEST[..], b"\0"].concat()));
@@ -209,10 +227,16 @@ fn names_that_a_terminal_would_obey() {
     let text = r#"(module (import "env" "\1b[2J\0aerror: x" (func)) (func (export "\1b]0;x\07")) (@custom "\1b[1m" "x"))"#;
     fs::write(folder.path().join("hostile.wasm"), wat::parse_str(text).unwrap()).unwrap();
     let run = |command: &str| {
-        Run::of(Command::new(program("wasm-oci")).args([command, "hostile.wasm"]).current_dir(folder.path()))
+        Run::of(
+            Command::new(program("wasm-oci"))
+                .args([command, "hostile.wasm"])
+                .current_dir(folder.path()),
+        )
     };
     let inspect = run("inspect").success().stdout;
-    for shown in [r"env.\u{1b}[2J\nerror: x (function)", r"\u{1b}]0;x\u{7} (function)", r"\u{1b}[1m  "] {
+    for shown in
+        [r"env.\u{1b}[2J\nerror: x (function)", r"\u{1b}]0;x\u{7} (function)", r"\u{1b}[1m  "]
+    {
         assert!(inspect.contains(shown), "no {shown} in {inspect}");
     }
     assert!(!inspect.contains('\x1b'), "{inspect:?}");

@@ -6,7 +6,9 @@ use std::process::Command;
 use std::sync::{Mutex, PoisonError};
 
 use crate::harness::commands::{lasting, root};
-use crate::harness::{Containerd, Pod, Postgres, Registry, Run, Serving, Version, cargo_wasm_oci, tools};
+use crate::harness::{
+    Containerd, Pod, Postgres, Registry, Run, Serving, Version, cargo_wasm_oci, tools,
+};
 use crate::{compose, kubernetes};
 
 fn folder() -> PathBuf {
@@ -85,7 +87,9 @@ fn its_files_are_valid_and_their_images_run_in_a_pod_beside_the_database() {
     let manifests = resolve(&["resolve", "-f", "kubernetes"]);
     assert_eq!(
         manifests.lines().count(),
-        read("kubernetes/database.yaml").lines().count() + read("kubernetes/wasm.yaml").lines().count() + 1
+        read("kubernetes/database.yaml").lines().count()
+            + read("kubernetes/wasm.yaml").lines().count()
+            + 1
     );
     kubernetes::assert_valid(&manifests);
     let pod = resolve(&["resolve", "-f", "pod.yaml", "--runtime-class", "wasmtime"]);
@@ -94,7 +98,10 @@ fn its_files_are_valid_and_their_images_run_in_a_pod_beside_the_database() {
     let file = resolve(&["compose", "-f", "compose.yaml"]);
     compose::assert_valid(&file);
     assert_eq!(file.matches("platform: wasi/wasm").count(), 2, "{file}");
-    assert!(!manifests.contains("wasm-oci://") && !pod.contains("image: wasm-oci://"), "{manifests}{pod}");
+    assert!(
+        !manifests.contains("wasm-oci://") && !pod.contains("image: wasm-oci://"),
+        "{manifests}{pod}"
+    );
 
     let name = format!("image: {}/hybrid/report@", registry.host());
     let line = manifests.lines().find(|line| line.contains(&name)).unwrap();
@@ -106,6 +113,9 @@ fn its_files_are_valid_and_their_images_run_in_a_pod_beside_the_database() {
         let pod = Pod { image, env: &env, restricted: true, ..Pod::default() };
         let run = Containerd::shared(version).run_pod(pod);
         assert_eq!(run.code, 0, "{run:?}");
-        assert!(run.stdout.starts_with("PostgreSQL ") && run.stdout.ends_with("\n0 visits\n"), "{run:?}");
+        assert!(
+            run.stdout.starts_with("PostgreSQL ") && run.stdout.ends_with("\n0 visits\n"),
+            "{run:?}"
+        );
     }
 }

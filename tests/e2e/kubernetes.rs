@@ -19,7 +19,11 @@ fn validated(manifests: &str, version: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.yaml"), manifests).unwrap();
     let mut check = tools::python_checker("kubernetes-validate");
-    Run::of(check.args(["--strict", "--kubernetes-version", version, "a.yaml"]).current_dir(folder.path()))
+    Run::of(
+        check
+            .args(["--strict", "--kubernetes-version", version, "a.yaml"])
+            .current_dir(folder.path()),
+    )
 }
 
 #[track_caller]
@@ -54,12 +58,16 @@ struct Workspace {
 impl Workspace {
     fn new() -> Workspace {
         let folder = tempfile::tempdir().unwrap();
-        let package =
-            |name: &str| format!("[package]\nname = \"{name}\"\nversion = \"1.2.3+4\"\nedition = \"2021\"\n");
+        let package = |name: &str| {
+            format!("[package]\nname = \"{name}\"\nversion = \"1.2.3+4\"\nedition = \"2021\"\n")
+        };
         let smoke = "[[package.metadata.wasm-oci.smoke]]\nname = \"speaks\"\nstdout = \"one\\n\"\n";
         let main = |word: &str| format!("fn main() {{ println!(\"{word}\") }}\n");
         for (path, text) in [
-            ("Cargo.toml", "[workspace]\nmembers = [\"one\", \"two\"]\nresolver = \"2\"\n".to_owned()),
+            (
+                "Cargo.toml",
+                "[workspace]\nmembers = [\"one\", \"two\"]\nresolver = \"2\"\n".to_owned(),
+            ),
             ("one/Cargo.toml", package("one") + smoke),
             ("one/src/main.rs", main("one")),
             ("two/Cargo.toml", package("two")),
@@ -109,15 +117,29 @@ fn what_is_printed_is_valid() {
     let job = k8s(&hello, &[]).success().stdout;
     assert!(job.contains("kind: Job\n") && job.contains("image: wasm-oci://hello\n"), "{job}");
     assert!(job.contains("handler: wasmtime\n"), "{job}");
-    let service = k8s(&http, &["--namespace", "shop", "--replicas", "3", "--port", "9000"]).success().stdout;
-    assert!(service.contains("kind: Deployment\n") && service.contains("kind: Service\n"), "{service}");
-    assert!(service.contains("replicas: 3\n") && service.contains("containerPort: 9000\n"), "{service}");
-    let cron =
-        k8s(&hello, &["--schedule", "*/5 * * * *", "--handler", "spin", "--runtime-class", "wasm-spin"]);
+    let service =
+        k8s(&http, &["--namespace", "shop", "--replicas", "3", "--port", "9000"]).success().stdout;
+    assert!(
+        service.contains("kind: Deployment\n") && service.contains("kind: Service\n"),
+        "{service}"
+    );
+    assert!(
+        service.contains("replicas: 3\n") && service.contains("containerPort: 9000\n"),
+        "{service}"
+    );
+    let cron = k8s(
+        &hello,
+        &["--schedule", "*/5 * * * *", "--handler", "spin", "--runtime-class", "wasm-spin"],
+    );
     let cron = cron.success().stdout;
-    assert!(cron.contains("kind: CronJob\n") && cron.contains("runtimeClassName: wasm-spin\n"), "{cron}");
-    let chosen =
-        k8s(&hello, &["--kind", "deployment", "--no-runtime-class", "--image", "ghcr.io/me/{bin}:{version}"]);
+    assert!(
+        cron.contains("kind: CronJob\n") && cron.contains("runtimeClassName: wasm-spin\n"),
+        "{cron}"
+    );
+    let chosen = k8s(
+        &hello,
+        &["--kind", "deployment", "--no-runtime-class", "--image", "ghcr.io/me/{bin}:{version}"],
+    );
     let chosen = chosen.success().stdout;
     assert!(
         chosen.contains("image: ghcr.io/me/hello:0.1.0\n") && !chosen.contains("RuntimeClass\n"),
@@ -217,7 +239,11 @@ fn the_file_stays_but_for_the_references() {
     let file = workspace.write("deploy.yaml", &text);
     let run = workspace.resolve(&["-f", &file], "").success();
     assert_eq!(run.stdout, with(&one, &red));
-    assert!(run.stderr.contains("deploy.yaml:17:14: a reference among other text stays"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("deploy.yaml:17:14: a reference among other text stays"),
+        "{}",
+        run.stderr
+    );
     // Nine references, two programs: each is built, tested and pushed once.
     assert_eq!(run.stderr.matches(" Pushing ").count(), 2, "{}", run.stderr);
     for image in [one, red] {
@@ -236,7 +262,10 @@ fn folders_files_and_standard_input_are_one_text() {
     let one = workspace.image("wasm-oci://one");
     let flat = workspace.resolve(&["-f", "deploy"], "").success().stdout;
     assert_eq!(flat, format!("---\na: 1\n---\nb: {one} # b\n---\n{{\"c\": \"{one}\"}}"));
-    let deep = workspace.resolve(&["-R", "-f", "-", "-f", "deploy"], "z: wasm-oci://one\n").success().stdout;
+    let deep = workspace
+        .resolve(&["-R", "-f", "-", "-f", "deploy"], "z: wasm-oci://one\n")
+        .success()
+        .stdout;
     assert_eq!(deep, format!("z: {one}\n{flat}\n---\nd: 4\n"));
     // Nothing to do is no error, but perhaps not what was meant.
     let none = workspace.resolve(&["-f", "deploy/a.yaml"], "").success();
@@ -250,11 +279,13 @@ fn pods_get_their_runtime_class() {
     let pod = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: a\nspec:\n  # both\n  containers:\n  - name: a\n    image: \
                wasm-oci://one\n  - name: db\n    image: postgres:17\n";
     let native = pod.replace("wasm-oci://one", "postgres:17");
-    let run =
-        workspace.resolve(&["-f", "-", "--runtime-class", "wasm"], &format!("{pod}---\n{native}")).success();
+    let run = workspace
+        .resolve(&["-f", "-", "--runtime-class", "wasm"], &format!("{pod}---\n{native}"))
+        .success();
     let one = workspace.image("wasm-oci://one");
-    let expected =
-        pod.replace("wasm-oci://one", &one).replace("  # both", "  runtimeClassName: wasm\n  # both");
+    let expected = pod
+        .replace("wasm-oci://one", &one)
+        .replace("  # both", "  runtimeClassName: wasm\n  # both");
     assert_eq!(run.stdout, format!("{expected}---\n{native}"));
     assert_valid(&run.stdout);
     // As JSON, and as what `k8s` prints, which has one.
@@ -326,8 +357,9 @@ fn what_is_wrong_is_said_with_its_place_and_nothing_is_printed() {
     assert_eq!((run.code, run.stdout.as_str()), (7, ""), "{run:?}");
     let catalog = workspace.registry.log();
     assert!(!catalog.contains("PUT"), "{catalog}");
-    let _pushed =
-        workspace.resolve(&["-f", "-", "--no-test"], "[wasm-oci://one, wasm-oci://two/red]").success();
+    let _pushed = workspace
+        .resolve(&["-f", "-", "--no-test"], "[wasm-oci://one, wasm-oci://two/red]")
+        .success();
 }
 
 /// The example `hello`, from a project to a pod: printed, resolved, pulled and run.
@@ -370,7 +402,10 @@ fn an_image_has_manifests_too() {
     let tagged = format!("{}/hello:latest", registry.host());
     let run = Run::of(wasm_oci().args(["k8s", &tagged, "--schedule", "@hourly"])).success();
     assert!(run.stdout.contains(&format!("image: {image}\n")), "{run:?}");
-    assert!(run.stdout.contains("name: hello\n") && run.stdout.contains("kind: CronJob\n"), "{run:?}");
+    assert!(
+        run.stdout.contains("name: hello\n") && run.stdout.contains("kind: CronJob\n"),
+        "{run:?}"
+    );
     assert_valid(&run.stdout);
     let folder = tempfile::tempdir().unwrap();
     let layout = format!("oci:{}:a", folder.path().join("layout").display());

@@ -19,16 +19,21 @@ fn does_what_all_do(language: &str, compile: impl Fn(&Path) -> Vec<Command>) {
     for mut command in compile(folder.path()) {
         let _compiled = Run::of(command.current_dir(folder.path())).success();
     }
-    let oci =
-        |args: &[&str], stdin: &str| Run::with_stdin(wasm_oci().args(args).current_dir(folder.path()), stdin);
+    let oci = |args: &[&str], stdin: &str| {
+        Run::with_stdin(wasm_oci().args(args).current_dir(folder.path()), stdin)
+    };
     let registry = Registry::start();
     let image = format!("{}/me/greet:1.0", registry.host());
     let _packed = oci(&["pack", "greet.wasm", "--oci-layout-path", "greet"], "").success();
     let pushed = oci(&["push", "greet.wasm", &image], "").success();
     assert!(pushed.stdout.contains("/me/greet@sha256:"), "{}", pushed.stdout);
     for place in ["oci:greet", &image] {
-        let run = oci(&["run", place, "--env", "GREETING=Salut", "--", "one", "zw ei"], "text\n").success();
-        assert_eq!(run.stdout, "Salut, one!\nSalut, zw ei!\n5 bytes of standard input\n", "{place}");
+        let run = oci(&["run", place, "--env", "GREETING=Salut", "--", "one", "zw ei"], "text\n")
+            .success();
+        assert_eq!(
+            run.stdout, "Salut, one!\nSalut, zw ei!\n5 bytes of standard input\n",
+            "{place}"
+        );
         let run = oci(&["run", place], "");
         assert_eq!(
             (run.stdout.as_str(), run.stderr.trim_end(), run.code),
@@ -41,7 +46,9 @@ fn does_what_all_do(language: &str, compile: impl Fn(&Path) -> Vec<Command>) {
 /// zig, whose own cache is kept from one run to the next.
 fn zig(args: &[&str]) -> Command {
     let mut zig = Command::new(tools::zig_directory().join("zig"));
-    zig.args(args).env("ZIG_GLOBAL_CACHE_DIR", lasting("zig")).env("ZIG_LOCAL_CACHE_DIR", lasting("zig"));
+    zig.args(args)
+        .env("ZIG_GLOBAL_CACHE_DIR", lasting("zig"))
+        .env("ZIG_LOCAL_CACHE_DIR", lasting("zig"));
     zig
 }
 
@@ -63,10 +70,14 @@ fn zig_itself() {
 fn go() {
     does_what_all_do("go", |folder| {
         let mut go = Command::new(tools::go());
-        go.args(["build", "-o", "greet.wasm", "greet.go"]).env("GOOS", "wasip1").env("GOARCH", "wasm");
+        go.args(["build", "-o", "greet.wasm", "greet.go"])
+            .env("GOOS", "wasip1")
+            .env("GOARCH", "wasm");
         // Nothing of it is the user's own.
         vec![{
-            go.env("GOCACHE", lasting("go")).env("GOPATH", folder.join("path")).env("GOTOOLCHAIN", "local");
+            go.env("GOCACHE", lasting("go"))
+                .env("GOPATH", folder.join("path"))
+                .env("GOTOOLCHAIN", "local");
             go
         }]
     });
@@ -78,7 +89,11 @@ fn assemblyscript() {
         let mut install = tools::npm();
         install.arg("ci");
         let mut compile = Command::new(folder.join("node_modules/.bin/asc"));
-        compile.args(["greet.ts", "--config", "node_modules/@assemblyscript/wasi-shim/asconfig.json"]);
+        compile.args([
+            "greet.ts",
+            "--config",
+            "node_modules/@assemblyscript/wasi-shim/asconfig.json",
+        ]);
         compile.args(["--optimize", "--outFile", "greet.wasm"]);
         vec![install, compile]
     });

@@ -21,7 +21,15 @@ impl Packed {
         let module = wat::parse_str(include_str!("echo.wat")).unwrap();
         fs::write(folder.path().join("app.wasm"), module).unwrap();
         let mut pack = wasm_oci();
-        pack.args(["pack", "app.wasm", "--json", "--format", format, "--oci-layout-path", "layout"]);
+        pack.args([
+            "pack",
+            "app.wasm",
+            "--json",
+            "--format",
+            format,
+            "--oci-layout-path",
+            "layout",
+        ]);
         pack.args(["--tarball", "app.tar", "--tag", "1.0"]);
         if !matches!(format, "module" | "artifact") {
             pack.args(["--include", "/etc/app.toml=app.wasm"]);
@@ -100,9 +108,13 @@ fn umoci_unpacks_the_module_and_the_files() {
     let image = format!("{}:1.0", packed.path("layout").display());
     let mut unpack = Command::new(tools::program("umoci"));
     let _unpacked =
-        Run::of(unpack.args(["raw", "unpack", "--rootless", "--image", &image]).arg(&root)).success();
+        Run::of(unpack.args(["raw", "unpack", "--rootless", "--image", &image]).arg(&root))
+            .success();
     assert!(fs::read(root.join("app.wasm")).unwrap().starts_with(b"\0asm"));
-    assert_eq!(fs::read(root.join("etc/app.toml")).unwrap(), fs::read(packed.path("app.wasm")).unwrap());
+    assert_eq!(
+        fs::read(root.join("etc/app.toml")).unwrap(),
+        fs::read(packed.path("app.wasm")).unwrap()
+    );
 }
 
 #[test]

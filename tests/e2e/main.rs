@@ -20,6 +20,7 @@ mod exec;
 mod golden;
 mod harness;
 mod hostile;
+mod house;
 mod hybrid;
 mod kubernetes;
 mod languages;

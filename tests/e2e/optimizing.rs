@@ -11,7 +11,8 @@ use crate::harness::commands::{example, lasting, rustup_home};
 use crate::harness::tools::program;
 use crate::harness::{Registry, Run, cargo_wasm_oci, wasm_oci};
 
-const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
+const MANIFEST: &str =
+    "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
 const MAIN: &str = "fn main() { println!(\"{}\", std::env::args().count()) }";
 
 /// A crate of its own with this `main.rs`.
@@ -31,7 +32,8 @@ fn cargo(folder: &Path, args: &[&str]) -> Run {
 fn sections(module: &Path) -> Vec<String> {
     let run = Run::of(wasm_oci().args(["inspect", "--json"]).arg(module)).success();
     let report: Value = serde_json::from_str(&run.stdout).unwrap();
-    let sections = report.pointer("/module/sections").or(report.get("sections")).unwrap().as_array().unwrap();
+    let sections =
+        report.pointer("/module/sections").or(report.get("sections")).unwrap().as_array().unwrap();
     sections.iter().map(|section| section["name"].as_str().unwrap().to_owned()).collect()
 }
 
@@ -39,7 +41,9 @@ fn sections(module: &Path) -> Vec<String> {
 fn raw_module(name: &str) -> PathBuf {
     let target = lasting(&format!("raw-{name}"));
     let mut command = cargo_wasm_oci();
-    command.args(["wasm-oci", "build", "--locked", "--no-optimize", "--manifest-path"]).arg(example(name));
+    command
+        .args(["wasm-oci", "build", "--locked", "--no-optimize", "--manifest-path"])
+        .arg(example(name));
     let _ = Run::of(command.arg("--target-dir").arg(&target)).success();
     target.join(format!("wasm32-wasip1/release/{name}.wasm"))
 }
@@ -48,12 +52,16 @@ fn raw_module(name: &str) -> PathBuf {
 fn names_stay_when_asked_for_or_lie_beside_the_module() {
     let raw = raw_module("hello");
     let folder = tempfile::tempdir().unwrap();
-    let (bare, debug, named) =
-        (folder.path().join("bare.wasm"), folder.path().join("debug.wasm"), folder.path().join("named.wasm"));
+    let (bare, debug, named) = (
+        folder.path().join("bare.wasm"),
+        folder.path().join("debug.wasm"),
+        folder.path().join("named.wasm"),
+    );
     let mut command = wasm_oci();
     command.arg("optimize").arg(&raw).arg("-o").arg(&bare).arg("--debug-file").arg(&debug);
     let _ = Run::of(&mut command).success();
-    let _ = Run::of(wasm_oci().args(["optimize", "--debug-info"]).arg(&raw).arg("-o").arg(&named)).success();
+    let _ = Run::of(wasm_oci().args(["optimize", "--debug-info"]).arg(&raw).arg("-o").arg(&named))
+        .success();
     assert!(!sections(&bare).contains(&"name".to_owned()));
     assert!(sections(&named).contains(&"name".to_owned()));
     assert_eq!(fs::read(&named).unwrap(), fs::read(&debug).unwrap());
@@ -68,8 +76,11 @@ fn names_stay_when_asked_for_or_lie_beside_the_module() {
 #[test]
 fn dwarf_stays_when_asked_for_and_is_no_longer_true_after_the_optimizer_inside() {
     let package = package(MAIN);
-    fs::write(package.path().join("Cargo.toml"), format!("{MANIFEST}[profile.release]\ndebug = true\n"))
-        .unwrap();
+    fs::write(
+        package.path().join("Cargo.toml"),
+        format!("{MANIFEST}[profile.release]\ndebug = true\n"),
+    )
+    .unwrap();
     let _ = cargo(package.path(), &["build", "--no-optimize"]).success();
     let raw = package.path().join("target/wasm32-wasip1/release/app.wasm");
     let out = package.path().join("out.wasm");
@@ -86,7 +97,8 @@ fn dwarf_stays_when_asked_for_and_is_no_longer_true_after_the_optimizer_inside()
     let _ = optimize(&["--debug-info"]);
     assert!(!sections(&out).contains(&".debug_line".to_owned()));
 
-    let unknown = Run::of(wasm_oci().args(["optimize", "--debug-info=all"]).arg(&raw).arg("-o").arg(&out));
+    let unknown =
+        Run::of(wasm_oci().args(["optimize", "--debug-info=all"]).arg(&raw).arg("-o").arg(&out));
     assert_eq!(unknown.code, 2);
     assert!(unknown.stderr.contains("none, names or dwarf"), "{}", unknown.stderr);
 }
@@ -94,12 +106,22 @@ fn dwarf_stays_when_asked_for_and_is_no_longer_true_after_the_optimizer_inside()
 #[test]
 fn a_wasm_opt_of_the_users_does_the_work_and_is_recorded() {
     let folder = package(MAIN);
-    let run = cargo(folder.path(), &["build", "--wasm-opt", "-Oz", "--format", "container"]).success();
+    let run =
+        cargo(folder.path(), &["build", "--wasm-opt", "-Oz", "--format", "container"]).success();
     let version = Run::of(std::process::Command::new("wasm-opt").arg("--version")).success().stdout;
     let version = version.split_whitespace().nth(2).unwrap().to_owned();
-    assert!(run.stderr.contains(&format!("Optimizing app (binaryen {version}, level z)")), "{}", run.stderr);
-    let inspected = Run::of(wasm_oci().args(["inspect", "--json"]).arg(run.stdout.trim())).success();
-    assert!(inspected.stdout.contains(&format!("binaryen {version}, level z")), "{}", inspected.stdout);
+    assert!(
+        run.stderr.contains(&format!("Optimizing app (binaryen {version}, level z)")),
+        "{}",
+        run.stderr
+    );
+    let inspected =
+        Run::of(wasm_oci().args(["inspect", "--json"]).arg(run.stdout.trim())).success();
+    assert!(
+        inspected.stdout.contains(&format!("binaryen {version}, level z")),
+        "{}",
+        inspected.stdout
+    );
     let run = cargo(folder.path(), &["run", "--wasm-opt", "--", "a", "b"]).success();
     assert_eq!(run.stdout, "3\n");
     // The one inside makes another image.
@@ -125,7 +147,8 @@ fn a_wasm_opt_that_is_none_is_an_error() {
 #[test]
 fn nothing_is_optimized_twice_unless_asked_for() {
     let folder = package(MAIN);
-    let optimizes = |args: &[&str]| cargo(folder.path(), args).success().stderr.contains("Optimizing");
+    let optimizes =
+        |args: &[&str]| cargo(folder.path(), args).success().stderr.contains("Optimizing");
     assert!(optimizes(&["build"]));
     assert!(!optimizes(&["build", "--label", "a=b"]));
     assert!(optimizes(&["build", "-Oz"]));
@@ -150,7 +173,11 @@ fn a_rebuild_is_identical_or_says_what_is_not() {
     let labelled = cargo(folder.path(), &["verify-rebuild", &place, "--label", "team=x"]);
     assert_eq!(labelled.code, 8);
     assert!(labelled.stderr.contains("the module is the same"), "{}", labelled.stderr);
-    assert!(labelled.stderr.contains("the label team is `x`, and was not set"), "{}", labelled.stderr);
+    assert!(
+        labelled.stderr.contains("the label team is `x`, and was not set"),
+        "{}",
+        labelled.stderr
+    );
     let level = cargo(folder.path(), &["verify-rebuild", &place, "-Oz"]);
     assert_eq!(level.code, 8);
     assert!(level.stderr.contains("level 1, now by binaryen 116, level z"), "{}", level.stderr);
@@ -163,7 +190,10 @@ fn a_rebuild_is_identical_or_says_what_is_not() {
     assert!(changed.stdout.contains("\"identical\":false"), "{}", changed.stdout);
     assert_eq!(changed.stdout.matches("wasm-oci-rebuild").count(), 1);
     // Traces of what was pushed are still read with its names.
-    assert_eq!(fs::read(folder.path().join("target/wasm-oci/app.debug.wasm")).unwrap(), names_of_pushed);
+    assert_eq!(
+        fs::read(folder.path().join("target/wasm-oci/app.debug.wasm")).unwrap(),
+        names_of_pushed
+    );
     let missing = cargo(folder.path(), &["verify-rebuild", "oci:no-such-layout"]);
     assert_eq!(missing.code, 1);
 }
@@ -175,7 +205,9 @@ fn another_machine_makes_the_same_image() {
     let layout = cargo(one.path(), &["build"]).success().stdout.trim().to_owned();
     // Another user, in a name space where the files are his.
     let mut command = Command::new(program("unshare"));
-    command.args(["--user", "--map-user=4242", "--map-group=4242"]).arg(cargo_wasm_oci().get_program());
+    command
+        .args(["--user", "--map-user=4242", "--map-group=4242"])
+        .arg(cargo_wasm_oci().get_program());
     let home = other.path().join("home");
     fs::create_dir(&home).unwrap();
     command.args(["wasm-oci", "verify-rebuild", &layout]).current_dir(other.path());
@@ -203,18 +235,30 @@ fn a_change_of_behaviour_is_found_and_shown() {
         )
     };
     for (name, text) in [("before", "one"), ("same", "one"), ("other", "two")] {
-        fs::write(folder.path().join(format!("{name}.wasm")), wat::parse_str(wat(text)).unwrap()).unwrap();
+        fs::write(folder.path().join(format!("{name}.wasm")), wat::parse_str(wat(text)).unwrap())
+            .unwrap();
     }
     fs::write(folder.path().join("cases.toml"), "[[smoke]]\nname = \"says\"\n").unwrap();
     let test = |module: &str| {
         let mut command = wasm_oci();
-        command.args(["test", module, "--cases", "cases.toml", "--verify-behaviour", "before.wasm"]);
+        command.args([
+            "test",
+            module,
+            "--cases",
+            "cases.toml",
+            "--verify-behaviour",
+            "before.wasm",
+        ]);
         Run::of(command.current_dir(folder.path()))
     };
     let _ = test("same.wasm").success();
     let other = test("other.wasm");
     assert_eq!(other.code, 7);
-    assert!(other.stderr.contains("stdout is not that of the module as it was built"), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("stdout is not that of the module as it was built"),
+        "{}",
+        other.stderr
+    );
     assert!(other.stderr.contains("-one") && other.stderr.contains("+two"), "{}", other.stderr);
 }
 
@@ -222,9 +266,20 @@ fn a_change_of_behaviour_is_found_and_shown() {
 fn the_examples_do_the_same_before_and_after_optimizing() {
     for name in ["hello", "image-filter", "http"] {
         let mut command = cargo_wasm_oci();
-        command.args(["wasm-oci", "test", "--locked", "--verify-behaviour", "-Oz", "--manifest-path"]);
+        command.args([
+            "wasm-oci",
+            "test",
+            "--locked",
+            "--verify-behaviour",
+            "-Oz",
+            "--manifest-path",
+        ]);
         command.arg(example(name)).arg("--target-dir").arg(lasting(&format!("smoke-{name}")));
         let run = Run::of(&mut command).success();
-        assert!(run.stderr.contains(" 0 failed") || !run.stderr.contains("failed"), "{}", run.stderr);
+        assert!(
+            run.stderr.contains(" 0 failed") || !run.stderr.contains("failed"),
+            "{}",
+            run.stderr
+        );
     }
 }

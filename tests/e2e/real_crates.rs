@@ -46,15 +46,20 @@ fn smoke_tests_pass_before_and_after_optimizing() {
         let temp = tempfile::tempdir().unwrap();
         let file = temp.path().join("cases.toml");
         let native = fetched.join("native/bin").join(&package.bin);
-        let tests: Vec<_> = package.cases.iter().map(|case| case.smoke_test(&native, temp.path())).collect();
+        let tests: Vec<_> =
+            package.cases.iter().map(|case| case.smoke_test(&native, temp.path())).collect();
         let table = toml::Table::from_iter([("smoke".to_owned(), toml::Value::Array(tests))]);
         fs::write(&file, table.to_string()).unwrap();
         let layout = |level: &str| temp.path().join(level);
         for level in ["--no-optimize", "-O1", "-Oz"] {
             build(&package, &fetched, &layout(level), &[level]);
             let mut test = harness::wasm_oci();
-            test.arg("test").arg(format!("oci:{}", layout(level).display())).arg("--cases").arg(&file);
-            test.arg("--verify-behaviour").arg(format!("oci:{}", layout("--no-optimize").display()));
+            test.arg("test")
+                .arg(format!("oci:{}", layout(level).display()))
+                .arg("--cases")
+                .arg(&file);
+            test.arg("--verify-behaviour")
+                .arg(format!("oci:{}", layout("--no-optimize").display()));
             let run = harness::Run::of(&mut test).success();
             let passed = format!("{0} tests run: {0} passed", package.cases.len());
             assert!(run.stderr.contains(&passed), "{}: {}", package.name, run.stderr);
@@ -180,8 +185,9 @@ impl Case {
     fn smoke_test(&self, native: &Path, folder: &Path) -> toml::Value {
         let outcome = run_native(native, self);
         let folder = folder.join(&self.name);
-        let from =
-            |path: &Path| toml::Table::from_iter([("from".to_owned(), path.display().to_string().into())]);
+        let from = |path: &Path| {
+            toml::Table::from_iter([("from".to_owned(), path.display().to_string().into())])
+        };
         let kept = |path: &Path, bytes: &[u8]| {
             let path = folder.join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -197,7 +203,8 @@ impl Case {
             table.insert("stdin".to_owned(), from(&data("inputs").join(stdin)).into());
         }
         if let Some(dir) = &self.dir {
-            let files = toml::Table::from_iter([("/".to_owned(), from(&data("inputs").join(dir)).into())]);
+            let files =
+                toml::Table::from_iter([("/".to_owned(), from(&data("inputs").join(dir)).into())]);
             table.insert("files".to_owned(), files.into());
             let after = outcome.files.iter().map(|(path, bytes)| {
                 (path.display().to_string(), kept(&Path::new("after").join(path), bytes).into())

@@ -10,7 +10,8 @@ pub(crate) fn commands_page(command: &Command) -> String {
     let mut page = format!("# {name}\n\n{}\n", about(command));
     let mut commands = Vec::new();
     collect(command, &mut commands);
-    let (everywhere, own): (Vec<&Arg>, Vec<&Arg>) = arguments(command).partition(|arg| arg.is_global_set());
+    let (everywhere, own): (Vec<&Arg>, Vec<&Arg>) =
+        arguments(command).partition(|arg| arg.is_global_set());
     let _ = write!(page, "\nEverywhere:\n\n{}", table(everywhere));
     if !own.is_empty() {
         let _ = write!(page, "\nBy itself:\n\n{}", table(own));
@@ -23,7 +24,9 @@ pub(crate) fn commands_page(command: &Command) -> String {
 
 /// The subcommands that can be run, those of a command before the next one.
 fn collect<'a>(command: &'a Command, into: &mut Vec<&'a Command>) {
-    for subcommand in command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help") {
+    for subcommand in
+        command.get_subcommands().filter(|it| !it.is_hide_set() && it.get_name() != "help")
+    {
         match subcommand.has_subcommands() {
             true => collect(subcommand, into),
             false => into.push(subcommand),
@@ -34,7 +37,8 @@ fn collect<'a>(command: &'a Command, into: &mut Vec<&'a Command>) {
 fn section(command: &Command) -> String {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage: ");
-    let mut text = format!("\n## {}\n\n{}\n\n```text\n{usage}\n```\n", full_name(command), about(command));
+    let mut text =
+        format!("\n## {}\n\n{}\n\n```text\n{usage}\n```\n", full_name(command), about(command));
     let own: Vec<&Arg> = arguments(command).filter(|arg| !arg.is_global_set()).collect();
     let mut headings: Vec<Option<&str>> = own.iter().map(|arg| heading(arg)).collect();
     headings.dedup();
@@ -44,7 +48,8 @@ fn section(command: &Command) -> String {
             continue;
         }
         seen.push(heading_);
-        let of_heading: Vec<&Arg> = own.iter().copied().filter(|arg| heading(arg) == heading_).collect();
+        let of_heading: Vec<&Arg> =
+            own.iter().copied().filter(|arg| heading(arg) == heading_).collect();
         if let Some(heading) = heading_ {
             let _ = write!(text, "\n{heading}:\n");
         }
@@ -58,11 +63,16 @@ fn full_name(command: &Command) -> String {
 }
 
 fn about(command: &Command) -> String {
-    command.get_long_about().or_else(|| command.get_about()).map(ToString::to_string).unwrap_or_default()
+    command
+        .get_long_about()
+        .or_else(|| command.get_about())
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 fn arguments(command: &Command) -> impl Iterator<Item = &Arg> {
-    let shown = |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
+    let shown =
+        |arg: &&Arg| !arg.is_hide_set() && !["help", "version"].contains(&arg.get_id().as_str());
     command.get_arguments().filter(shown)
 }
 
@@ -91,15 +101,19 @@ fn spelling(arg: &Arg) -> String {
 }
 
 fn meaning(arg: &Arg) -> String {
-    let help = arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
+    let help =
+        arg.get_long_help().or_else(|| arg.get_help()).map(ToString::to_string).unwrap_or_default();
     let mut text = help.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|");
     let values = arg.get_possible_values();
     let names: Vec<String> = values.iter().map(|value| format!("`{}`", value.get_name())).collect();
     if !names.is_empty() && arg.get_action().takes_values() && !arg.is_hide_possible_values_set() {
         let _ = write!(text, " ({})", names.join(", "));
     }
-    let defaults: Vec<String> =
-        arg.get_default_values().iter().map(|value| format!("`{}`", value.to_string_lossy())).collect();
+    let defaults: Vec<String> = arg
+        .get_default_values()
+        .iter()
+        .map(|value| format!("`{}`", value.to_string_lossy()))
+        .collect();
     if !defaults.is_empty() && arg.get_action().takes_values() && !arg.is_hide_default_value_set() {
         let _ = write!(text, " [default: {}]", defaults.join(", "));
     }

@@ -15,12 +15,13 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use wasm_oci_core::image::{
-    Blob, Descriptor, Digest, Error as ImageError, Format, Image, ImageSettings, MediaType, Tag, assemble,
+    Blob, Descriptor, Digest, Error as ImageError, Format, Image, ImageSettings, MediaType, Tag,
+    assemble,
 };
 use wasm_oci_core::module::{BuiltModule, ValidateOptions, validate};
 use wasm_oci_core::store::{
-    Credentials, Error, Name, Outcome, Progress, Registry, RegistryError, RegistryOptions, Secret, Silent,
-    Sink, Source, load, load_wasm, save,
+    Credentials, Error, Name, Outcome, Progress, Registry, RegistryError, RegistryOptions, Secret,
+    Silent, Sink, Source, load, load_wasm, save,
 };
 
 use crate::harness;
@@ -62,8 +63,9 @@ fn what_is_there_is_only_asked_for() {
     let (last, others) = outcomes.split_last().unwrap();
     assert_eq!(others, vec![Outcome::Existed; image.blobs().count() - 1]);
     assert_eq!(*last, Outcome::Moved);
-    let log =
-        wait_for(|| Some(server.log()[sent..].to_owned()).filter(|log| log.contains("manifests/second")));
+    let log = wait_for(|| {
+        Some(server.log()[sent..].to_owned()).filter(|log| log.contains("manifests/second"))
+    });
     assert!(!log.contains("\"POST ") && !log.contains("\"PATCH "), "{log}");
     assert_eq!(log.matches("\"PUT ").count(), 1, "{log}");
 
@@ -102,7 +104,9 @@ fn what_is_missing_is_not_found() {
     let absent = Descriptor::of(MediaType::Wasm, b"absent");
     for name in [Name::Tag(tag("absent")), Name::Digest(absent.digest)] {
         let error = wait(load(&repository, &name)).unwrap_err();
-        let Error::Registry(RegistryError::Missing { place, name: found }) = error else { panic!("{error}") };
+        let Error::Registry(RegistryError::Missing { place, name: found }) = error else {
+            panic!("{error}")
+        };
         assert_eq!((place, found), (format!("{}/app", server.host()), name.to_string()));
     }
     let error = wait(repository.fetch(&absent)).unwrap_err();
@@ -126,7 +130,10 @@ fn what_was_damaged_in_the_registry_is_refused() {
     damage(&server, image.digest());
     for name in [Name::Tag(tag("1")), Name::Digest(image.digest())] {
         let error = wait(repository.resolve(&name)).unwrap_err();
-        assert!(matches!(error, Error::Registry(RegistryError::Rejected { status: 500, .. })), "{error}");
+        assert!(
+            matches!(error, Error::Registry(RegistryError::Rejected { status: 500, .. })),
+            "{error}"
+        );
     }
 }
 
@@ -138,17 +145,25 @@ fn a_private_registry_wants_the_right_password() {
         let options = RegistryOptions { credentials, ..RegistryOptions::default() };
         let repository = repository_with(server.host(), "app", options);
         let saved = wait(save(image, &repository, &[tag("1")], &Silent));
-        saved.and_then(|()| wait(load(&repository, &Name::Tag(tag("1")))).map(|loaded| loaded.digest()))
+        saved.and_then(|()| {
+            wait(load(&repository, &Name::Tag(tag("1")))).map(|loaded| loaded.digest())
+        })
     };
-    let basic =
-        |password: &str| Credentials::Basic { username: USER.to_owned(), password: Secret::new(password) };
+    let basic = |password: &str| Credentials::Basic {
+        username: USER.to_owned(),
+        password: Secret::new(password),
+    };
     for credentials in [Credentials::Anonymous, basic("wrong password")] {
         let error = with(credentials).unwrap_err();
         let text = error.to_string();
         let Error::Registry(error) = error else { panic!("{error}") };
-        assert!(matches!(error, RegistryError::Unauthorized { .. }) && error.is_authentication(), "{text}");
         assert!(
-            text.contains(&format!("docker login {}", server.host())) && !text.contains("wrong password")
+            matches!(error, RegistryError::Unauthorized { .. }) && error.is_authentication(),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!("docker login {}", server.host()))
+                && !text.contains("wrong password")
         );
     }
     assert_eq!(with(basic(PASSWORD)).unwrap(), image.digest());
@@ -166,7 +181,8 @@ fn a_registry_that_is_not_there_is_unreachable() {
 }
 
 fn images() -> Vec<Image> {
-    let bytes = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap();
+    let bytes = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
+        .unwrap();
     let module = BuiltModule::new("app", bytes).unwrap().unoptimized();
     let module = validate(module, &ValidateOptions::default()).unwrap();
     assemble(&module, &ImageSettings::new("app"), &FORMATS).unwrap()
@@ -191,8 +207,12 @@ fn tag(text: &str) -> Tag {
 /// Changes one byte of a blob in the registry's storage.
 fn damage(server: &harness::Registry, digest: Digest) {
     let hex = digest.hex();
-    let path: PathBuf =
-        server.storage().join("docker/registry/v2/blobs/sha256").join(&hex[..2]).join(&hex).join("data");
+    let path: PathBuf = server
+        .storage()
+        .join("docker/registry/v2/blobs/sha256")
+        .join(&hex[..2])
+        .join(&hex)
+        .join("data");
     let mut bytes = std::fs::read(&path).unwrap();
     let last = bytes.iter().rposition(|byte| byte.is_ascii_digit()).unwrap_or(bytes.len() - 1);
     bytes[last] ^= 1;

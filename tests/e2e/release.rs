@@ -15,8 +15,11 @@ use crate::harness::commands::{cargo, program, root};
 use crate::harness::{Run, tools};
 
 /// A target of this machine.
-const TARGET: &str =
-    if cfg!(target_arch = "aarch64") { "aarch64-unknown-linux-gnu" } else { "x86_64-unknown-linux-gnu" };
+const TARGET: &str = if cfg!(target_arch = "aarch64") {
+    "aarch64-unknown-linux-gnu"
+} else {
+    "x86_64-unknown-linux-gnu"
+};
 
 /// The version of all packages.
 pub(crate) fn version() -> &'static str {
@@ -53,7 +56,8 @@ fn stripped(folder: &Path) -> PathBuf {
     fs::create_dir(&programs).unwrap();
     for name in ["cargo-wasm-oci", "wasm-oci"] {
         let mut strip = Command::new(tools::program("strip"));
-        let _stripped = Run::of(strip.arg("-o").arg(programs.join(name)).arg(program(name))).success();
+        let _stripped =
+            Run::of(strip.arg("-o").arg(programs.join(name)).arg(program(name))).success();
     }
     programs
 }
@@ -96,14 +100,20 @@ fn archives_have_what_a_machine_needs() {
             let original = fs::read(root().join(page)).unwrap();
             assert_eq!(entries[&format!("{base}/{page}")], (0o644, 1_700_000_000, original));
         }
-        for shell in
-            [format!("{name}.bash"), format!("{name}.fish"), format!("_{name}"), format!("_{name}.ps1")]
-        {
+        for shell in [
+            format!("{name}.bash"),
+            format!("{name}.fish"),
+            format!("_{name}"),
+            format!("_{name}.ps1"),
+        ] {
             let (_, _, script) = &entries[&format!("{base}/completions/{shell}")];
             assert!(String::from_utf8_lossy(script).contains(name), "{shell}");
         }
         for page in ["", "-push", "-size", "-man"] {
-            assert!(entries.contains_key(&format!("{base}/man/man1/{name}{page}.1")), "{page}: {paths:?}");
+            assert!(
+                entries.contains_key(&format!("{base}/man/man1/{name}{page}.1")),
+                "{page}: {paths:?}"
+            );
         }
     }
 }
@@ -135,15 +145,17 @@ fn the_same_programs_make_the_same_archives() {
         }
     }
     let zip = folder.path().join(format!("one/wasm-oci-x86_64-pc-windows-msvc-v{}.zip", version()));
-    let listed = Run::of(Command::new("python3").args(["-m", "zipfile", "--list"]).arg(zip)).success();
+    let listed =
+        Run::of(Command::new("python3").args(["-m", "zipfile", "--list"]).arg(zip)).success();
     let inside = format!("wasm-oci-x86_64-pc-windows-msvc-v{}/wasm-oci.exe", version());
     assert!(listed.stdout.contains(&inside), "{}", listed.stdout);
 
     let _written = Run::of(script("checksums").arg(folder.path().join("one"))).success();
     let sums = folder.path().join("one/SHA256SUMS");
     let mut check = Command::new("sha256sum");
-    let checked =
-        Run::of(check.args(["--check", "--strict"]).arg(sums).current_dir(folder.path().join("one")));
+    let checked = Run::of(
+        check.args(["--check", "--strict"]).arg(sums).current_dir(folder.path().join("one")),
+    );
     assert_eq!(checked.success().stdout.lines().count(), 4);
     let none = Run::of(script("checksums").arg(&programs));
     assert_ne!(none.code, 0, "{none:?}");
@@ -159,7 +171,10 @@ fn a_release_has_notes_only_for_its_own_tag() {
     let changelog = fs::read_to_string(root().join("CHANGELOG.md")).unwrap();
     match changelog.lines().any(|line| line.starts_with(&format!("## {}", version()))) {
         true => assert!(own.code == 0 && !own.stdout.contains("\n## "), "{own:?}"),
-        false => assert!(own.code == 1 && own.stderr.contains("CHANGELOG.md has nothing about"), "{own:?}"),
+        false => assert!(
+            own.code == 1 && own.stderr.contains("CHANGELOG.md has nothing about"),
+            "{own:?}"
+        ),
     }
 }
 
@@ -168,8 +183,9 @@ fn a_release_has_notes_only_for_its_own_tag() {
 fn the_targets_are_the_same_everywhere() {
     let read = |path: &str| fs::read_to_string(root().join(path)).unwrap();
     let target = Regex::new(r"\b(?:x86_64|aarch64)-[a-z]+-[a-z]+(?:-[a-z]+)?\b").unwrap();
-    let targets =
-        |text: &str| target.find_iter(text).map(|it| it.as_str().to_owned()).collect::<BTreeSet<_>>();
+    let targets = |text: &str| {
+        target.find_iter(text).map(|it| it.as_str().to_owned()).collect::<BTreeSet<_>>()
+    };
     let workflow = targets(&read(".github/workflows/release.yml"));
     assert_eq!(workflow.len(), 7, "{workflow:?}");
     assert_eq!(targets(&read("action/install")), workflow);
@@ -184,13 +200,21 @@ fn every_package_can_be_published() {
     let names = "wasm-oci-core wasm-oci-templates wasm-oci cargo-wasm-oci";
     assert!(publish.contains(&format!("packages=({names})")));
     let mut package = cargo();
-    package.args(["package", "--locked", "--offline", "--no-verify", "--allow-dirty", "--target-dir"]);
+    package.args([
+        "package",
+        "--locked",
+        "--offline",
+        "--no-verify",
+        "--allow-dirty",
+        "--target-dir",
+    ]);
     package
         .arg(folder.path())
         .args(names.split(' ').flat_map(|name| ["--package", name]))
         .current_dir(root());
     let run = Run::of(&mut package).success();
-    let warnings: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("warning")).collect();
+    let warnings: Vec<&str> =
+        run.stderr.lines().filter(|line| line.starts_with("warning")).collect();
     assert!(warnings.is_empty(), "{warnings:?}");
     for name in names.split(' ') {
         let archive = folder.path().join(format!("package/{name}-{}.crate", version()));

@@ -12,7 +12,8 @@ use tempfile::TempDir;
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Run, cargo_wasm_oci, wasm_oci};
 
-const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
+const MANIFEST: &str =
+    "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
 const MAIN: &str = "fn main() { println!(\"one\") }\n";
 
 fn app() -> TempDir {
@@ -67,7 +68,11 @@ fn the_image_is_the_one_that_cargo_would_make() {
     let _resting = rest(folder.path(), "build", &[]);
     for _ in 0..2 {
         let labelled = command(folder.path(), "build", &["--label", "a=b"]);
-        assert!(!started_cargo(&labelled) && labelled.stderr.contains("Packed app"), "{}", labelled.stderr);
+        assert!(
+            !started_cargo(&labelled) && labelled.stderr.contains("Packed app"),
+            "{}",
+            labelled.stderr
+        );
         fs::remove_dir_all(folder.path().join("target/wasm-oci/app")).unwrap();
     }
 
@@ -93,8 +98,11 @@ fn warnings_are_told_each_time() {
     }
     // cargo has something to say of the manifest.
     fs::write(folder.path().join("src/main.rs"), MAIN).unwrap();
-    fs::write(folder.path().join("Cargo.toml"), MANIFEST.replace("edition", "unknown-key = 1\nedition"))
-        .unwrap();
+    fs::write(
+        folder.path().join("Cargo.toml"),
+        MANIFEST.replace("edition", "unknown-key = 1\nedition"),
+    )
+    .unwrap();
     for _ in 0..4 {
         let run = command(folder.path(), "build", &[]);
         assert!(run.stderr.contains("unknown-key"), "{}", run.stderr);
@@ -118,7 +126,10 @@ fn the_commit_is_asked_for_each_time() {
     let revision = |run: &Run| {
         let run = Run::of(wasm_oci().args(["inspect", "--json", run.stdout.trim()])).success();
         let found: Value = serde_json::from_str(&run.stdout).unwrap();
-        found["manifests"][0]["labels"]["org.opencontainers.image.revision"].as_str().unwrap().to_owned()
+        found["manifests"][0]["labels"]["org.opencontainers.image.revision"]
+            .as_str()
+            .unwrap()
+            .to_owned()
     };
     let one = rest(folder.path(), "build", &[]);
     assert_eq!(revision(&one), git(&["rev-parse", "HEAD"]));
@@ -138,7 +149,9 @@ fn the_commit_is_asked_for_each_time() {
 fn a_program_with_dependencies_rests_too() {
     let build = || {
         let mut command = cargo_wasm_oci();
-        command.args(["wasm-oci", "build", "--locked", "--manifest-path"]).arg(example("image-filter"));
+        command
+            .args(["wasm-oci", "build", "--locked", "--manifest-path"])
+            .arg(example("image-filter"));
         Run::of(command.arg("--target-dir").arg(lasting("image-filter"))).success()
     };
     let rests = (0..10).any(|_| {

@@ -15,8 +15,9 @@ use crate::harness::{Node, Run, cargo_wasm_oci, wasm_oci};
 pub(crate) fn support_table() -> String {
     let names: Vec<String> = Runtime::all().map(|runtime| runtime.name().to_owned()).collect();
     let mut table = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
-    let newest: Vec<String> =
-        Runtime::all().map(|runtime| format!("{}–{}", runtime.oldest(), runtime.newest())).collect();
+    let newest: Vec<String> = Runtime::all()
+        .map(|runtime| format!("{}–{}", runtime.oldest(), runtime.newest()))
+        .collect();
     table.push_str(&format!("| *versions looked at* | {} |\n", newest.join(" | ")));
     for need in NEEDS {
         let cells: Vec<String> = Runtime::all().map(|runtime| cell(runtime, need)).collect();
@@ -41,7 +42,8 @@ pub(crate) fn options_table() -> String {
     for runtime in Runtime::all() {
         for need in NEEDS {
             if let Some(with) = runtime.support(need).and_then(|support| support.with) {
-                let with = if with.starts_with('-') { format!("`{with}`") } else { with.to_owned() };
+                let with =
+                    if with.starts_with('-') { format!("`{with}`") } else { with.to_owned() };
                 table.push_str(&format!("| {runtime} | `{need}` | {with} |\n"));
             }
         }
@@ -55,7 +57,8 @@ pub(crate) fn sources_table() -> String {
     for runtime in Runtime::all() {
         let measured: Vec<String> = runtime.measured().iter().map(Version::to_string).collect();
         let measured = if measured.is_empty() { "–".to_owned() } else { measured.join(", ") };
-        let sources: Vec<String> = runtime.sources().iter().map(|source| format!("<{source}>")).collect();
+        let sources: Vec<String> =
+            runtime.sources().iter().map(|source| format!("<{source}>")).collect();
         table.push_str(&format!("| {runtime} | {measured} | {} |\n", sources.join(", ")));
     }
     table
@@ -64,7 +67,8 @@ pub(crate) fn sources_table() -> String {
 /// The modules of `tests/probes`, by the need that each has, in a folder of their own.
 fn probes() -> (TempDir, Vec<(String, PathBuf)>) {
     let folder = tempfile::tempdir().unwrap();
-    let texts = fs::read_dir(root().join("tests/probes")).unwrap().map(|entry| entry.unwrap().path());
+    let texts =
+        fs::read_dir(root().join("tests/probes")).unwrap().map(|entry| entry.unwrap().path());
     let mut probes: Vec<(String, PathBuf)> = texts
         .map(|text| {
             let need = text.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -92,8 +96,12 @@ fn every_probe_needs_what_its_name_says() {
     let (_folder, probes) = probes();
     for (need, module) in &probes {
         let report = report(module);
-        let features: Vec<&str> =
-            report["features"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect();
+        let features: Vec<&str> = report["features"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|name| name.as_str().unwrap())
+            .collect();
         match need.as_str() {
             "wasm-1.0" => assert!(features.is_empty(), "{features:?}"),
             need => assert!(features.contains(&need), "{need}: {features:?}"),
@@ -121,7 +129,10 @@ fn node_takes_what_the_table_says() {
         // Old lines get some of what newer ones have, so that a module may be taken sooner than the table says.
         let right = takes || from.is_none_or(|from| from > version);
         assert!(right, "node {version} doesn't take {need}");
-        assert!(!takes || from.is_some(), "node {version} takes {need}, which the table doesn't know");
+        assert!(
+            !takes || from.is_some(),
+            "node {version} takes {need}, which the table doesn't know"
+        );
     }
 }
 
@@ -149,7 +160,8 @@ fn functions_that_use_it_are_named() {
     let threads = Run::of(wasm_oci().arg("validate").arg(path("threads"))).success().stdout;
     assert!(threads.contains("wasmedge: threads (--enable-threads)"), "{threads}");
     assert!(threads.contains("threads: the memory section, `add` and `_start`"), "{threads}");
-    let component = Run::of(wasm_oci().arg("validate").arg(path("component-model"))).success().stdout;
+    let component =
+        Run::of(wasm_oci().arg("validate").arg(path("component-model"))).success().stdout;
     assert!(component.starts_with("runs on:    wasmtime\n"), "{component}");
     assert!(component.contains("node, chrome, firefox, safari: component-model"), "{component}");
 }
@@ -161,15 +173,25 @@ fn a_build_for_a_runtime_that_lacks_something_fails() {
     let refused = |args: &[&str], module: &Path| {
         let run = Run::of(wasm_oci().args(args).arg(module).current_dir(folder.path()));
         assert_eq!((run.code, run.stdout.as_str()), (3, ""), "{run:?}");
-        assert_eq!(run.stderr.lines().filter(|line| line.starts_with("error: ")).count(), 1, "{run:?}");
+        assert_eq!(
+            run.stderr.lines().filter(|line| line.starts_with("error: ")).count(),
+            1,
+            "{run:?}"
+        );
         run.stderr
     };
     for command in ["pack", "validate"] {
-        let error =
-            refused(&[command, "--runtime", "wasmtime", "--runtime", "node@20"], path("relaxed-simd"));
-        for word in
-            ["`node@20`", "`relaxed-simd`", "(21 does)", "`multiply_add`", "-Ctarget-feature=+relaxed-simd"]
-        {
+        let error = refused(
+            &[command, "--runtime", "wasmtime", "--runtime", "node@20"],
+            path("relaxed-simd"),
+        );
+        for word in [
+            "`node@20`",
+            "`relaxed-simd`",
+            "(21 does)",
+            "`multiply_add`",
+            "-Ctarget-feature=+relaxed-simd",
+        ] {
             assert!(error.contains(word), "no {word:?} in {error:?}");
         }
         let error = refused(&[command, "--runtime", "wasmedge"], path("threads"));
@@ -180,7 +202,9 @@ fn a_build_for_a_runtime_that_lacks_something_fails() {
     assert!(!folder.path().join("threads.oci").exists());
     let pack = |runtime: &str| {
         let mut pack = wasm_oci();
-        pack.args(["pack", "--runtime", runtime]).arg(path("relaxed-simd")).current_dir(folder.path());
+        pack.args(["pack", "--runtime", runtime])
+            .arg(path("relaxed-simd"))
+            .current_dir(folder.path());
         Run::of(&mut pack)
     };
     let _packed = pack("node@22").success();
@@ -197,7 +221,8 @@ fn a_crate_says_which_runtimes_it_is_meant_for() {
         fs::write(path, text).unwrap();
     };
     let manifest = |runtimes: &str| {
-        let head = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
+        let head =
+            "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
         write("Cargo.toml", &format!("{head}[package.metadata.wasm-oci]\nruntimes = {runtimes}\n"));
     };
     write(

@@ -16,7 +16,10 @@ struct Place(TempDir);
 impl Place {
     fn new() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
-        place.write("gitconfig", "[user]\nname = Jane\nemail = jane@example.com\n[github]\nuser = JaneDoe\n");
+        place.write(
+            "gitconfig",
+            "[user]\nname = Jane\nemail = jane@example.com\n[github]\nuser = JaneDoe\n",
+        );
         place
     }
 
@@ -51,7 +54,8 @@ impl Place {
 
     /// What lies in a folder here.
     fn names(&self, folder: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let entries =
+            fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         let mut names: Vec<String> = entries.map(|name| name.into_string().unwrap()).collect();
         names.sort();
         names
@@ -67,7 +71,10 @@ fn defaults_are_those_that_git_knows() {
     let package = &place.manifest("a/my-app/Cargo.toml")["package"];
     assert_eq!(package["name"].as_str(), Some("my-app"));
     assert_eq!(package["authors"][0].as_str(), Some("Jane <jane@example.com>"));
-    assert_eq!(package["metadata"]["wasm-oci"]["repository"].as_str(), Some("ghcr.io/janedoe/{bin}"));
+    assert_eq!(
+        package["metadata"]["wasm-oci"]["repository"].as_str(),
+        Some("ghcr.io/janedoe/{bin}")
+    );
     assert!(place.read("a/my-app/.git/HEAD").ends_with("/main\n"));
     assert_eq!(place.names("a"), ["my-app"]);
 }
@@ -110,13 +117,16 @@ fn hostile_values_stay_data() {
     let hostile = "\"]\n[package.metadata.x]\ny = '{{registry}} {% raw %} ${{ z }} \\u{0}";
     let description = format!("description={hostile}");
     let authors = format!("authors={hostile}");
-    let run = place.run(&["new", "app", "-t", "workspace", "--value", &description, "--value", &authors]);
+    let run =
+        place.run(&["new", "app", "-t", "workspace", "--value", &description, "--value", &authors]);
     let _made = run.success();
     let package = &place.manifest("app/Cargo.toml")["workspace"]["package"];
     assert_eq!(package["description"].as_str(), Some(hostile));
     assert_eq!(package["authors"][0].as_str(), Some(hostile));
     let mut metadata = cargo();
-    metadata.args(["metadata", "--no-deps", "--format-version", "1"]).current_dir(place.path("app"));
+    metadata
+        .args(["metadata", "--no-deps", "--format-version", "1"])
+        .current_dir(place.path("app"));
     let metadata: Value = serde_json::from_str(&Run::of(&mut metadata).success().stdout).unwrap();
     assert_eq!(metadata["packages"][0]["description"], hostile);
 }
@@ -124,7 +134,10 @@ fn hostile_values_stay_data() {
 #[test]
 fn in_a_workspace_it_becomes_a_member() {
     let place = Place::new();
-    place.write("Cargo.toml", "# Ours\n[workspace]\nmembers = [\"libs/*\"] # all\nresolver = \"3\"\n");
+    place.write(
+        "Cargo.toml",
+        "# Ours\n[workspace]\nmembers = [\"libs/*\"] # all\nresolver = \"3\"\n",
+    );
     place.write("libs/known/Cargo.toml", "[package]\nname = \"known\"\nedition = \"2024\"\n");
     place.write("libs/known/src/lib.rs", "");
     let added = place.run(&["new", "app", "-t", "cli", "--vcs", "none"]).success();
@@ -174,8 +187,7 @@ fn a_terminal_is_asked() {
     assert!(said.contains("Created") && !said.contains("Who writes it"), "{said}");
 }
 
-const CRATE: &str =
-    "# A crate\n[package]\nname    = \"old\" # so\nedition = \"2024\"\n\n[dependencies]\n\n[workspace]\n";
+const CRATE: &str = "# A crate\n[package]\nname    = \"old\" # so\nedition = \"2024\"\n\n[dependencies]\n\n[workspace]\n";
 
 #[test]
 fn a_crate_gets_what_it_lacks() {
@@ -216,7 +228,11 @@ fn a_crate_gets_what_it_lacks() {
     // Once more changes nothing.
     let before = place.read("Cargo.toml");
     let again = place.run(&["init"]).success();
-    assert!(!again.stderr.contains("Created") && !again.stderr.contains("Extended"), "{}", again.stderr);
+    assert!(
+        !again.stderr.contains("Created") && !again.stderr.contains("Extended"),
+        "{}",
+        again.stderr
+    );
     assert_eq!(place.read("Cargo.toml"), before);
 }
 
@@ -250,7 +266,11 @@ fn a_library_is_told_what_it_needs() {
     place.write("src/lib.rs", "");
     let run = place.run(&["init"]);
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.stderr.contains("`src/main.rs`") && run.stderr.contains("cdylib"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("`src/main.rs`") && run.stderr.contains("cdylib"),
+        "{}",
+        run.stderr
+    );
     assert_eq!(place.names(""), ["Cargo.toml", "gitconfig", "src"]);
     assert_eq!(place.read("Cargo.toml"), CRATE);
 }
@@ -269,16 +289,17 @@ fn liquid_makes_the_same_files() {
     place.write("render.mjs", include_str!("harness/liquid.mjs"));
     for template in ["cli", "filter", "http", "function", "image", "workspace", "library"] {
         let path = format!("{template}/my-app");
-        let values = ["--value", "registry=ghcr.io/me", "--value", "description=Does this", "--vcs", "none"];
+        let values =
+            ["--value", "registry=ghcr.io/me", "--value", "description=Does this", "--vcs", "none"];
         let _made = place.run(&[&["new", &path, "-t", template], &values[..]].concat()).success();
         let sources = files(&root().join("templates").join(template));
         let texts = sources.iter().filter(|(path, _)| path != "cargo-generate.toml");
-        let texts: Vec<(&str, &str)> =
-            texts.filter_map(|(path, bytes)| Some((path.as_str(), str::from_utf8(bytes).ok()?))).collect();
+        let texts: Vec<(&str, &str)> = texts
+            .filter_map(|(path, bytes)| Some((path.as_str(), str::from_utf8(bytes).ok()?)))
+            .collect();
         let mut node = Command::new(tools::program("node"));
         node.arg(place.path("render.mjs")).arg(tools::liquid());
-        let input =
-            json!({"context": context, "texts": texts.iter().map(|(_, text)| text).collect::<Vec<_>>()});
+        let input = json!({"context": context, "texts": texts.iter().map(|(_, text)| text).collect::<Vec<_>>()});
         let rendered = Run::with_stdin(&mut node, &input.to_string()).success().stdout;
         let rendered: Vec<String> = serde_json::from_str(&rendered).unwrap();
         assert_eq!(rendered.len(), texts.len());
@@ -296,7 +317,9 @@ fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
         if path.is_dir() {
-            found.extend(files(&path).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)));
+            found.extend(
+                files(&path).into_iter().map(|(below, bytes)| (format!("{name}/{below}"), bytes)),
+            );
         } else {
             found.push((name, fs::read(path).unwrap()));
         }

@@ -53,7 +53,12 @@ impl Served {
         let directory = tempfile::tempdir().unwrap();
         let log = File::create(directory.path().join("log")).unwrap();
         let served = Self { serving: Serving::start(command.stderr(log)), directory };
-        assert!(served.url().starts_with("http://127.0.0.1:"), "{}: {}", served.url(), served.log());
+        assert!(
+            served.url().starts_with("http://127.0.0.1:"),
+            "{}: {}",
+            served.url(),
+            served.log()
+        );
         served
     }
 
@@ -134,13 +139,17 @@ fn a_failure_is_the_requests_own() {
     }
     // More of them than there are threads: the others are served meanwhile.
     let loops: Vec<Child> = (0..8)
-        .map(|_| served.curl("/loop", &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        .map(|_| {
+            served.curl("/loop", &[]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+        })
         .collect();
     assert_eq!(served.get("/"), "ok 200");
     for mut child in loops {
         child.wait().unwrap();
     }
-    for line in ["GET /loop 504", "GET /memory 503", "GET /trap 500", "GET /nothing 500", "GET /error 500"] {
+    for line in
+        ["GET /loop 504", "GET /memory 503", "GET /trap 500", "GET /nothing 500", "GET /error 500"]
+    {
         served.wait_for_log(line);
     }
     let log = served.log();
@@ -300,7 +309,11 @@ fn what_cannot_be_served_is_said() {
     let port = served.url().rsplit(':').next().unwrap();
     let taken = Run::of(wasm_oci().args(["serve", "--port", port]).arg(http()));
     assert_eq!(taken.code, 1);
-    assert!(taken.stderr.contains(&format!("can't listen on 127.0.0.1:{port}")), "{}", taken.stderr);
+    assert!(
+        taken.stderr.contains(&format!("can't listen on 127.0.0.1:{port}")),
+        "{}",
+        taken.stderr
+    );
     assert!(taken.stderr.contains("another program listens there"), "{}", taken.stderr);
     let command = root().join("tests/e2e/golden/modules.in/small.wasm");
     let command = Run::of(wasm_oci().args(["serve", "--port", "0"]).arg(command));
@@ -317,7 +330,15 @@ fn an_image_is_served_with_its_environment_and_files() {
     let layout = folder.path().join("layout");
     fs::write(folder.path().join("file"), "from the image").unwrap();
     let mut pack = wasm_oci();
-    pack.args(["pack", "--image-env", "NAME=image", "--arg", "first", "--include", "/data/file=file"]);
+    pack.args([
+        "pack",
+        "--image-env",
+        "NAME=image",
+        "--arg",
+        "first",
+        "--include",
+        "/data/file=file",
+    ]);
     pack.arg("--oci-layout-path").arg(&layout).arg(handlers()).current_dir(folder.path());
     let location = Run::of(&mut pack).success().stdout;
     let served = Served::start(&[], Path::new(location.trim()));
@@ -328,7 +349,9 @@ fn an_image_is_served_with_its_environment_and_files() {
 #[test]
 fn cargo_builds_a_crate_and_serves_it() {
     let mut command = cargo_wasm_oci();
-    command.args(["wasm-oci", "serve", "--locked", "--port", "0", "--manifest-path"]).arg(example("http"));
+    command
+        .args(["wasm-oci", "serve", "--locked", "--port", "0", "--manifest-path"])
+        .arg(example("http"));
     command.arg("--target-dir").arg(lasting("http-serve")).args(["--env", "NAME=cargo"]);
     let served = Served::of(command);
     assert_eq!(served.get("/"), "Hello, cargo!\n 200");

@@ -50,7 +50,8 @@ impl Folder {
 
     fn names(&self) -> Vec<String> {
         let entries = fs::read_dir(self.0.path()).unwrap();
-        let mut names: Vec<_> = entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> =
+            entries.map(|it| it.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();
         names
     }
@@ -67,7 +68,9 @@ fn assert_refused(run: &Run, code: i32, words: &[&str]) {
 }
 
 fn sum(items: &Value) -> u64 {
-    items.as_array().map_or(0, |items| items.iter().map(|item| item["size"].as_u64().unwrap()).sum())
+    items
+        .as_array()
+        .map_or(0, |items| items.iter().map(|item| item["size"].as_u64().unwrap()).sum())
 }
 
 /// All that must add up, does.
@@ -140,27 +143,41 @@ fn a_table_has_the_largest_and_the_rest() {
     let text = folder.wasm_oci(&["size", "app.wasm", "--limit", "1"]).success().stdout;
     let total = fs::metadata(folder.path("app.wasm")).unwrap().len();
     assert!(text.starts_with(&format!("{total:>7} B  100.0%  app.wasm\n")), "{text}");
-    for row in ["code by crates: 68 B", "globset\n", "(2 more)\n", "(4 more)\n", "  globset::GlobSet::new\n"]
-    {
+    for row in [
+        "code by crates: 68 B",
+        "globset\n",
+        "(2 more)\n",
+        "(4 more)\n",
+        "  globset::GlobSet::new\n",
+    ] {
         assert!(text.contains(row), "no {row:?} in:\n{text}");
     }
     let bare = folder.module("bare.wasm", "(module (func (export \"f\")) (func nop))");
     let text = bare.wasm_oci(&["size", "bare.wasm"]).success().stdout;
-    assert!(text.contains("no names") && text.contains("  f\n") && text.contains("  func[1]\n"), "{text}");
+    assert!(
+        text.contains("no names") && text.contains("  f\n") && text.contains("  func[1]\n"),
+        "{text}"
+    );
 }
 
 #[test]
 fn a_difference_has_both_directions() {
     let folder = Folder::new();
-    let changed =
-        MODULE.replace("glob5parse", "glob5other").replace("(export \"_start\") nop", "(export \"_start\")");
+    let changed = MODULE
+        .replace("glob5parse", "glob5other")
+        .replace("(export \"_start\") nop", "(export \"_start\")");
     folder.module("old.wasm", MODULE).module("new.wasm", &changed);
-    let _packed = folder.wasm_oci(&["pack", "old.wasm", "-O", "off", "--tarball", "old.tar"]).success();
+    let _packed =
+        folder.wasm_oci(&["pack", "old.wasm", "-O", "off", "--tarball", "old.tar"]).success();
     let _packed = folder.wasm_oci(&["pack", "old.wasm", "-O", "off"]).success();
     let diff = folder.json(&["size", "new.wasm", "--diff", "old.wasm", "--json"]);
     assert_eq!(diff["total"]["change"], -1);
-    let functions: Vec<_> =
-        diff["functions"].as_array().unwrap().iter().map(|it| (&it["name"], &it["change"])).collect();
+    let functions: Vec<_> = diff["functions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| (&it["name"], &it["change"]))
+        .collect();
     let expected = [("globset::glob::other", 13), ("globset::glob::parse", -13), ("_start", -1)]
         .map(|(name, change)| (Value::from(name), Value::from(change)));
     assert_eq!(functions, expected.iter().map(|(name, change)| (name, change)).collect::<Vec<_>>());
@@ -174,7 +191,10 @@ fn a_difference_has_both_directions() {
 
     let _optimized = folder.wasm_oci(&["optimize", "old.wasm", "-O0", "-o", "bare.wasm"]).success();
     let run = folder.wasm_oci(&["size", "new.wasm", "--diff", "bare.wasm"]).success();
-    assert!(run.stderr.contains("`bare.wasm` has no names") && !run.stdout.contains("globset"), "{run:?}");
+    assert!(
+        run.stderr.contains("`bare.wasm` has no names") && !run.stdout.contains("globset"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -241,7 +261,9 @@ fn a_treemap_is_zoomed_by_mouse_and_keys() {
         const found = await page.value('[...document.querySelectorAll(".found")].map((it) => it.title)');
         return { states, found };"#;
     let seen = Browser::run(folder.path("size.html"), script);
-    let [whole, code, globset] = seen["states"].as_array().unwrap().as_slice() else { panic!("{seen}") };
+    let [whole, code, globset] = seen["states"].as_array().unwrap().as_slice() else {
+        panic!("{seen}")
+    };
     let total = report["total"].as_u64().unwrap();
     assert_eq!(
         (&whole["size"], total),
@@ -258,7 +280,8 @@ fn a_treemap_is_zoomed_by_mouse_and_keys() {
     assert!(code["children"].as_array().unwrap().len() > sums.len() / 2, "{code}");
     assert_eq!(globset["size"], sums["globset"]);
     assert_eq!(globset["path"], serde_json::json!(["app.wasm", "code", "globset"]));
-    let children: Vec<&Value> = globset["children"].as_array().unwrap().iter().map(|it| &it[0]).collect();
+    let children: Vec<&Value> =
+        globset["children"].as_array().unwrap().iter().map(|it| &it[0]).collect();
     assert_eq!(children, ["GlobSet", "glob"]);
     assert!(globset["labels"].as_array().unwrap().contains(&"new".into()), "{globset}");
     // A name is a text, whatever is in it.
@@ -278,7 +301,17 @@ fn what_is_over_its_budget_is_neither_packed_nor_pushed() {
     let words = ["`app`", "over its size budget", "100 B", "its largest crate is `globset`"];
     for args in [
         vec!["pack", "app.wasm", "-O", "off", "--size-budget", "100B"],
-        vec!["push", "app.wasm", &reference, "-O", "off", "--size-budget", "100B", "--label", "a=b"],
+        vec![
+            "push",
+            "app.wasm",
+            &reference,
+            "-O",
+            "off",
+            "--size-budget",
+            "100B",
+            "--label",
+            "a=b",
+        ],
         vec!["push", &reference, &reference, "--size-budget", "100B"],
     ] {
         assert_refused(&folder.wasm_oci(&args), 6, &words);
@@ -288,7 +321,11 @@ fn what_is_over_its_budget_is_neither_packed_nor_pushed() {
     assert_eq!(folder.names(), ["app.wasm"]);
     assert_eq!(folder.json(&["inspect", &reference, "--json"])["digest"], digest);
     let nonsense = folder.wasm_oci(&["pack", "app.wasm", "--size-budget", "much"]);
-    assert_eq!((nonsense.code, nonsense.stderr.contains("write it as 600kB")), (2, true), "{nonsense:?}");
+    assert_eq!(
+        (nonsense.code, nonsense.stderr.contains("write it as 600kB")),
+        (2, true),
+        "{nonsense:?}"
+    );
 }
 
 #[test]
@@ -313,7 +350,11 @@ fn a_crate_that_grows_over_its_budget_is_told_by_what() {
     let fresh = folder.cargo(&["build"]).success();
     assert!(fresh.stderr.contains("Fresh app"), "{}", fresh.stderr);
     manifest("{ image = \"1 kB\" }");
-    assert_refused(&folder.cargo(&["build"]), 6, &["compressed", "1.00 kB", "its largest crate is"]);
+    assert_refused(
+        &folder.cargo(&["build"]),
+        6,
+        &["compressed", "1.00 kB", "its largest crate is"],
+    );
     assert!(folder.cargo(&["run"]).success().stdout.contains("hello"));
 
     manifest("\"40 kB\"");
@@ -321,7 +362,11 @@ fn a_crate_that_grows_over_its_budget_is_told_by_what() {
         "fn main() {\n    let all: std::collections::BTreeMap<String, f64> = std::env::args().map(|it| (it.clone(), it.parse().unwrap_or(0.5))).collect();\n    println!(\"{all:?}\")\n}",
     );
     let grown = folder.cargo(&["build"]);
-    assert_refused(&grown, 6, &["its module has", "since it was within", "has grown most", "function `"]);
+    assert_refused(
+        &grown,
+        6,
+        &["its module has", "since it was within", "has grown most", "function `"],
+    );
     assert_eq!(index(), before);
 
     fs::write(folder.path("target/wasm-oci/.sizes/app.json"), "{").unwrap();
@@ -332,7 +377,8 @@ fn a_crate_that_grows_over_its_budget_is_told_by_what() {
     fs::write(folder.path("src/bin/other.rs"), "fn main() {}").unwrap();
     let both = folder.cargo(&["size", "--json", "-O", "0"]).success().stdout;
     let reports = both.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let names: Vec<_> = reports.inspect(assert_whole).map(|report| report["name"].clone()).collect();
+    let names: Vec<_> =
+        reports.inspect(assert_whole).map(|report| report["name"].clone()).collect();
     assert_eq!(names, ["app", "other"]);
     let html = ["size", "-O", "0", "--html", "size.html"];
     assert_refused(&folder.cargo(&html), 2, &["--bin"]);

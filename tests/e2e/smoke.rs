@@ -10,7 +10,8 @@ use tempfile::TempDir;
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Registry, Run, cargo_wasm_oci, wasm_oci};
 
-const MANIFEST: &str = "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
+const MANIFEST: &str =
+    "[package]\nname = \"app\"\nversion = \"1.0.0\"\nedition = \"2021\"\n[workspace]\n";
 const MAIN: &str = "fn main() { println!(\"one\\ntwo\\nthree\") }";
 const RIGHT: &str =
     "[[package.metadata.wasm-oci.smoke]]\nname = \"counts\"\nstdout = \"one\\ntwo\\nthree\\n\"\n";
@@ -47,7 +48,10 @@ impl Module {
 
     fn test(&self, args: &[&str]) -> Run {
         let mut command = wasm_oci();
-        command.args(["test", "app.wasm", "--cases", "cases.toml"]).args(args).current_dir(self.0.path());
+        command
+            .args(["test", "app.wasm", "--cases", "cases.toml"])
+            .args(args)
+            .current_dir(self.0.path());
         Run::of(&mut command)
     }
 }
@@ -68,10 +72,16 @@ fn those_of_both_examples_pass_before_and_after_optimizing() {
     for (name, count) in [("hello", 6), ("image-filter", 3)] {
         for optimize in ["-O0", "-O1", "-Oz", "--no-optimize"] {
             let mut command = cargo_wasm_oci();
-            command.args(["wasm-oci", "test", "--locked", optimize, "--manifest-path"]).arg(example(name));
+            command
+                .args(["wasm-oci", "test", "--locked", optimize, "--manifest-path"])
+                .arg(example(name));
             command.arg("--target-dir").arg(lasting(&format!("smoke-{name}")));
             let run = Run::of(&mut command).success();
-            assert!(run.stderr.contains(&format!("{count} tests run: {count} passed")), "{}", run.stderr);
+            assert!(
+                run.stderr.contains(&format!("{count} tests run: {count} passed")),
+                "{}",
+                run.stderr
+            );
             assert_eq!(run.stdout, "");
         }
     }
@@ -120,7 +130,8 @@ fn a_push_waits_for_the_smoke_tests() {
 
     let refused = cargo(folder.path(), &["push", &destination]);
     assert_eq!((refused.code, refused.stdout.as_str()), (7, ""), "{refused:?}");
-    let told = "1 of 1 smoke tests failed, so that nothing was pushed: `--no-test` pushes all the same";
+    let told =
+        "1 of 1 smoke tests failed, so that nothing was pushed: `--no-test` pushes all the same";
     assert!(refused.stderr.contains(told), "{}", refused.stderr);
     assert!(!pushed() && !server.log().contains("PUT"), "{}", server.log());
     // There is nothing to be had from the registry yet.
@@ -133,11 +144,16 @@ fn a_push_waits_for_the_smoke_tests() {
     assert_eq!(back.code, 7, "{back:?}");
     assert!(back.stderr.contains("+two") && !back.stderr.contains("Compiling"), "{}", back.stderr);
 
-    let repository = format!("[package.metadata.wasm-oci]\nrepository = \"{destination}\"\n{RIGHT}");
+    let repository =
+        format!("[package.metadata.wasm-oci]\nrepository = \"{destination}\"\n{RIGHT}");
     fs::write(folder.path().join("Cargo.toml"), format!("{MANIFEST}{repository}")).unwrap();
     let right = cargo(folder.path(), &["push"]).success();
     assert!(right.stderr.contains("1 test run: 1 passed"), "{}", right.stderr);
-    assert!(right.stdout.starts_with(&format!("{}/app@sha256:", server.host())), "{}", right.stdout);
+    assert!(
+        right.stdout.starts_with(&format!("{}/app@sha256:", server.host())),
+        "{}",
+        right.stdout
+    );
     let back = cargo(folder.path(), &["test", "--remote"]).success();
     assert!(back.stderr.contains(&format!("Pulling {destination}")), "{}", back.stderr);
     assert!(back.stderr.contains("1 test run: 1 passed"), "{}", back.stderr);
@@ -194,7 +210,8 @@ fn a_report_for_machines_says_the_same() {
     let run = module.test(&["--json", "--junit", "report.xml", "--test-threads", "3"]);
     assert_eq!(run.code, 7, "{run:?}");
 
-    let lines: Vec<Value> = run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<Value> =
+        run.stdout.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let [passed, failed, broken, summary] = lines.try_into().unwrap();
     assert_eq!(passed["reason"], "wasm-oci-test");
     assert_eq!((&passed["program"], &passed["name"]), (&"app".into(), &"copies".into()));
@@ -227,7 +244,10 @@ fn a_report_for_machines_says_the_same() {
     };
     assert_eq!(message.unwrap().as_str(), "stdout is not what was expected");
     assert!(description.unwrap().as_str().contains("+some\\u{1b}[31m <text> & ]]>"));
-    assert!(matches!(broken.status, TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. }));
+    assert!(matches!(
+        broken.status,
+        TestCaseStatus::NonSuccess { kind: NonSuccessKind::Error, .. }
+    ));
 }
 
 #[test]
@@ -236,15 +256,19 @@ fn limits_stop_a_program_and_only_it() {
     let module = Module::new(endless, "[[smoke]]\nname = \"ends\"\ntimeout = \"50ms\"\n");
     let run = module.test(&[]);
     assert_eq!(run.code, 7, "{run:?}");
-    assert!(run.stderr.contains("the program was stopped: it ran longer than 0.05 s"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("the program was stopped: it ran longer than 0.05 s"),
+        "{}",
+        run.stderr
+    );
     // What `run` would end with can be expected.
-    let module = Module::new(endless, "[[smoke]]\nname = \"ends\"\ntimeout = \"50ms\"\nexit-code = 124\n");
+    let module =
+        Module::new(endless, "[[smoke]]\nname = \"ends\"\ntimeout = \"50ms\"\nexit-code = 124\n");
     let _ = module.test(&[]).success();
 
     let greedy = r#"(module (memory (export "memory") 1)
         (func (export "_start") (drop (memory.grow (i32.const 100)))))"#;
-    let cases =
-        "[[smoke]]\nname = \"small\"\nmemory = \"1MiB\"\n[[smoke]]\nname = \"large\"\nmemory = \"10MiB\"\n";
+    let cases = "[[smoke]]\nname = \"small\"\nmemory = \"1MiB\"\n[[smoke]]\nname = \"large\"\nmemory = \"10MiB\"\n";
     let run = Module::new(greedy, cases).test(&[]);
     assert_eq!(run.code, 7, "{run:?}");
     assert!(run.stderr.contains("it wanted more than 1048576 bytes of memory"), "{}", run.stderr);
@@ -252,7 +276,10 @@ fn limits_stop_a_program_and_only_it() {
 
     let trap = r#"(module (func (export "_start") unreachable))"#;
     let run = Module::new(trap, "[[smoke]]\nname = \"trap\"\n").test(&[]);
-    assert!(run.code == 7 && run.stderr.contains("wasm `unreachable` instruction executed"), "{run:?}");
+    assert!(
+        run.code == 7 && run.stderr.contains("wasm `unreachable` instruction executed"),
+        "{run:?}"
+    );
 }
 
 #[test]
@@ -272,7 +299,11 @@ fn what_a_program_leaves_is_looked_at_and_the_users_folders_stay() {
         stderr = { contains = "cannot write /data/out.png" }
     "#;
     fs::write(folder.path().join("cases.toml"), cases).unwrap();
-    fs::copy(example("image-filter").with_file_name("sample.png"), folder.path().join("sample.png")).unwrap();
+    fs::copy(
+        example("image-filter").with_file_name("sample.png"),
+        folder.path().join("sample.png"),
+    )
+    .unwrap();
     let mut build = cargo_wasm_oci();
     build.args(["wasm-oci", "build", "--locked", "--manifest-path"]).arg(example("image-filter"));
     build.arg("--target-dir").arg(lasting("smoke-image-filter")).arg("--oci-layout-path");
@@ -309,7 +340,11 @@ fn a_program_that_serves_is_tested_by_requests() {
                 .arg("--target-dir")
                 .arg(&target),
             Some(cases) => command
-                .args(["test", &format!("oci:{}", target.join("wasm-oci/http").display()), "--cases"])
+                .args([
+                    "test",
+                    &format!("oci:{}", target.join("wasm-oci/http").display()),
+                    "--cases",
+                ])
                 .arg(cases),
         };
         Run::of(&mut command)
@@ -319,8 +354,11 @@ fn a_program_that_serves_is_tested_by_requests() {
 
     let folder = tempfile::tempdir().unwrap();
     let cases = folder.path().join("cases.toml");
-    fs::write(&cases, "[[smoke]]\nname = \"wrong\"\nhttp.answer = { status = 201, body = \"Hello!\" }\n")
-        .unwrap();
+    fs::write(
+        &cases,
+        "[[smoke]]\nname = \"wrong\"\nhttp.answer = { status = 201, body = \"Hello!\" }\n",
+    )
+    .unwrap();
     let run = test(Some(&cases));
     assert_eq!(run.code, 7, "{run:?}");
     for told in ["FAIL [", "the status is 200, not 201", "-Hello!", "+Hello, world!"] {
@@ -340,7 +378,11 @@ fn a_test_that_can_not_be_run_does_not_pass() {
     );
     let run = Module::new(COPY, "[[smoke]]\nname = \"answers\"\nhttp = {}\n").test(&[]);
     assert_eq!(run.code, 7, "{run:?}");
-    assert!(run.stderr.contains("ERROR [") && run.stderr.contains("doesn't answer HTTP"), "{}", run.stderr);
+    assert!(
+        run.stderr.contains("ERROR [") && run.stderr.contains("doesn't answer HTTP"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]
@@ -369,6 +411,9 @@ fn some_of_the_tests_and_none() {
     let slip = package(&RIGHT.replace("stdout", "stdot"));
     let run = cargo(slip.path(), &["test"]);
     assert_eq!(run.code, 1, "{run:?}");
-    assert!(run.stderr.contains("did you mean `stdout`?") && run.stderr.contains("`counts`"), "{run:?}");
+    assert!(
+        run.stderr.contains("did you mean `stdout`?") && run.stderr.contains("`counts`"),
+        "{run:?}"
+    );
     assert!(!run.stderr.contains("Compiling"), "{}", run.stderr);
 }

@@ -59,7 +59,11 @@ impl Project {
         let linted = self.run(cargo(), "clippy --workspace --all-targets -- -D warnings");
         assert!(!linted.stderr.contains("warning"), "{}", linted.stderr);
         let tested = self.run(cargo(), "test --workspace");
-        assert!(!tested.stdout.contains("running 0 tests\n\ntest result") || images > 1, "{}", tested.stdout);
+        assert!(
+            !tested.stdout.contains("running 0 tests\n\ntest result") || images > 1,
+            "{}",
+            tested.stdout
+        );
         let built = self.wasm_oci("build");
         assert_eq!(built.stdout.lines().count(), images, "{built:?}");
         assert!(!built.stderr.contains("warning"), "{}", built.stderr);
@@ -95,7 +99,9 @@ fn cli() {
     project.up_to_the_registry(1);
     let containerd = Containerd::shared(Version::V1_7);
     let image = project.pulled("my-cli", &containerd);
-    let run = containerd.run(&image, &[("GREETING", "Moin")], &["/my-cli.wasm", "Ferris", "Corro"]).success();
+    let run = containerd
+        .run(&image, &[("GREETING", "Moin")], &["/my-cli.wasm", "Ferris", "Corro"])
+        .success();
     assert_eq!(run.stdout, "Moin, Ferris!\nMoin, Corro!\n");
     let slip = containerd.run(&image, &[], &["/my-cli.wasm", "--nonsense"]);
     assert_eq!((slip.code, slip.stdout.as_str()), (2, ""), "{slip:?}");
@@ -133,7 +139,8 @@ fn image() {
     let image = project.pulled("my-image", &containerd);
     let pictures = containerd.temporary_directory();
     fs::copy(project.path().join("sample.png"), pictures.path().join("in.png")).unwrap();
-    let mount = format!("type=bind,src={},dst=/pictures,options=rbind:rw", pictures.path().display());
+    let mount =
+        format!("type=bind,src={},dst=/pictures,options=rbind:rw", pictures.path().display());
     let words = ["/my-image.wasm", "--size", "24", "/pictures/in.png", "/pictures/out.png"];
     let run = containerd.run_with(&image, &["--mount", &mount], &words).success();
     assert!(run.stderr.contains("96x64 -> 24x16"), "{run:?}");
@@ -206,7 +213,10 @@ fn http() {
     }
     assert_eq!(curl(&[], "/").stdout, "Hello, Ferris!\n");
     assert_eq!(curl(&["--data", "some text"], "/shout").stdout, "SOME TEXT");
-    assert_eq!(curl(&["--write-out", "%{http_code}"], "/elsewhere").stdout, "There is nothing here.\n404");
+    assert_eq!(
+        curl(&["--write-out", "%{http_code}"], "/elsewhere").stdout,
+        "There is nothing here.\n404"
+    );
 }
 
 /// Runs a program on a file, as its files for deployment do.
@@ -231,11 +241,16 @@ fn their_files_are_taken() {
     }
     let mut init = cargo_wasm_oci();
     let crate_folder = folder.path().join("existing");
-    write(&crate_folder, "Cargo.toml", "[package]\nname = \"ex_isting\"\nedition = \"2024\"\n[workspace]\n");
+    write(
+        &crate_folder,
+        "Cargo.toml",
+        "[package]\nname = \"ex_isting\"\nedition = \"2024\"\n[workspace]\n",
+    );
     write(&crate_folder, "src/main.rs", "fn main() {}");
     write(&crate_folder, "src/bin/other.rs", "fn main() {}");
     let _prepared = Run::of(init.args(["wasm-oci", "init"]).current_dir(&crate_folder)).success();
-    let folders: Vec<PathBuf> = ALL.iter().map(|it| folder.path().join(it)).chain([crate_folder]).collect();
+    let folders: Vec<PathBuf> =
+        ALL.iter().map(|it| folder.path().join(it)).chain([crate_folder]).collect();
     let all = |path: &str| folders.iter().map(|it| it.join(path)).collect::<Vec<_>>();
     check_workflows(&all(".github/workflows/ci.yml"));
     let mut compose = tools::python_checker("check-jsonschema");
@@ -254,7 +269,8 @@ fn actions_are_those_of_our_own_workflow() {
     let uses = |path: &str| -> BTreeSet<String> {
         let workflow =
             fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
-        let actions = workflow.lines().filter_map(|line| line.split_once("uses: ").map(|(_, action)| action));
+        let actions =
+            workflow.lines().filter_map(|line| line.split_once("uses: ").map(|(_, action)| action));
         actions.filter(|action| action.starts_with("actions/")).map(str::to_owned).collect()
     };
     let (theirs, ours) =
@@ -271,7 +287,8 @@ fn write(folder: &Path, path: &str, text: &str) {
 fn check_workflows(workflows: &[PathBuf]) {
     let mut schema = tools::python_checker("check-jsonschema");
     let _taken =
-        Run::of(schema.args(["--builtin-schema", "vendor.github-workflows"]).args(workflows)).success();
+        Run::of(schema.args(["--builtin-schema", "vendor.github-workflows"]).args(workflows))
+            .success();
     let mut security = tools::python_checker("zizmor");
     let _taken = Run::of(security.args(["--offline", "--no-progress"]).args(workflows)).success();
     for workflow in workflows {

@@ -28,7 +28,8 @@ struct Watch {
 impl Watch {
     fn start(main: &str, args: &[&str]) -> Watch {
         let folder = tempfile::tempdir().unwrap();
-        let manifest = "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
+        let manifest =
+            "[package]\nname = \"app\"\nversion = \"1.2.3\"\nedition = \"2021\"\n[workspace]\n";
         fs::write(folder.path().join("Cargo.toml"), manifest).unwrap();
         fs::create_dir(folder.path().join("src")).unwrap();
         fs::write(folder.path().join("src/main.rs"), main).unwrap();
@@ -38,9 +39,14 @@ impl Watch {
     fn start_in(folder: TempDir, args: &[&str]) -> Watch {
         let mut command = cargo_wasm_oci();
         command.args(["wasm-oci", "watch"]).args(args).current_dir(folder.path());
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let (stdout, stderr) = (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (stdout, stderr) =
+            (lines(child.stdout.take().unwrap()), lines(child.stderr.take().unwrap()));
         Watch { folder, child, stdout, stderr, said: Vec::new() }
     }
 
@@ -68,7 +74,13 @@ impl Watch {
     fn assert_output(&mut self, expected: &str) {
         let line = self.stdout.recv_timeout(PATIENCE).ok();
         let said: Vec<String> = self.stderr.try_iter().collect();
-        assert_eq!(line.as_deref(), Some(expected), "{}\n{}", self.said.join("\n"), said.join("\n"));
+        assert_eq!(
+            line.as_deref(),
+            Some(expected),
+            "{}\n{}",
+            self.said.join("\n"),
+            said.join("\n")
+        );
         self.said.extend(said);
     }
 
@@ -101,7 +113,10 @@ impl Drop for Watch {
 fn lines(stream: impl Read + Send + 'static) -> Receiver<String> {
     let (sender, lines) = channel();
     thread::spawn(move || {
-        BufReader::new(stream).lines().map_while(Result::ok).try_for_each(|line| sender.send(line).ok())
+        BufReader::new(stream)
+            .lines()
+            .map_while(Result::ok)
+            .try_for_each(|line| sender.send(line).ok())
     });
     lines
 }
@@ -184,8 +199,16 @@ const ENDLESS: &str = "fn main() {
 fn a_program_that_runs_is_stopped_at_a_change_and_at_the_end() {
     for signal in ["-INT", "-KILL"] {
         let more = tempfile::tempdir().unwrap();
-        let args =
-            ["--watch", more.path().to_str().unwrap(), "--profile", "dev", "--timeout", "10m", "--", "--x"];
+        let args = [
+            "--watch",
+            more.path().to_str().unwrap(),
+            "--profile",
+            "dev",
+            "--timeout",
+            "10m",
+            "--",
+            "--x",
+        ];
         let mut watch = Watch::start(ENDLESS, &args);
         watch.assert_output("started ARGS [\"--x\"]");
         fs::write(more.path().join("input.txt"), "").unwrap();

@@ -1,8 +1,8 @@
 //! Changes in YAML, in place: texts of all shapes, made at random together with what has to become of them.
 
 use fastrand::Rng;
-use wasm_oci::yaml::edit::Edits;
-use wasm_oci::yaml::{LARGEST, Stream};
+use wasm_oci_app::deploy::yaml::edit::Edits;
+use wasm_oci_app::deploy::yaml::{LARGEST, Stream};
 
 const REFERENCE: &str = "wasm-oci://app";
 const IMAGE: &str = "registry.example:5000/a/app@sha256:0123456789abcdef";
@@ -21,8 +21,14 @@ impl Text {
     fn new(seed: u64) -> Text {
         let mut rng = Rng::with_seed(seed);
         let line_break = if rng.bool() { "\n" } else { "\r\n" };
-        let mut text =
-            Text { rng, before: String::new(), after: String::new(), line_break, anchors: 0, changes: 0 };
+        let mut text = Text {
+            rng,
+            before: String::new(),
+            after: String::new(),
+            line_break,
+            anchors: 0,
+            changes: 0,
+        };
         if text.rng.u8(..8) == 0 {
             text.push("\u{feff}");
         }
@@ -61,7 +67,8 @@ impl Text {
     fn mapping(&mut self, indentation: usize, depth: usize) {
         for key in 0..self.rng.usize(1..5) {
             if self.rng.u8(..4) == 0 {
-                let line = format!("{}# wasm-oci://app: é{}", " ".repeat(indentation), self.line_break);
+                let line =
+                    format!("{}# wasm-oci://app: é{}", " ".repeat(indentation), self.line_break);
                 self.push(&line);
             }
             self.push(&" ".repeat(indentation));
@@ -112,8 +119,14 @@ impl Text {
     }
 
     fn scalar(&mut self) {
-        let others =
-            ["x", "'it''s wasm-oci://app, é'", "\"a \\\" # b\"", "see wasm-oci://app", "wasm-oci:/app", "~"];
+        let others = [
+            "x",
+            "'it''s wasm-oci://app, é'",
+            "\"a \\\" # b\"",
+            "see wasm-oci://app",
+            "wasm-oci:/app",
+            "~",
+        ];
         match self.rng.usize(..9) {
             0 => self.reference(),
             1 => self.quoted("'"),
@@ -168,12 +181,14 @@ impl Text {
 }
 
 fn replaced(text: &str) -> String {
-    let stream =
-        Stream::read("made", text.as_bytes().to_vec()).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+    let stream = Stream::read("made", text.as_bytes().to_vec())
+        .unwrap_or_else(|error| panic!("{error}:\n{text}"));
     let mut edits = Edits::of(&stream);
     for node in stream.nodes().filter(|&node| stream.meant(node) == node) {
         if stream.scalar(node).is_some_and(|text| text.trim_end_matches('\n') == REFERENCE) {
-            edits.replace(node, REFERENCE, IMAGE).unwrap_or_else(|error| panic!("{error}:\n{text}"));
+            edits
+                .replace(node, REFERENCE, IMAGE)
+                .unwrap_or_else(|error| panic!("{error}:\n{text}"));
         }
     }
     edits.apply().unwrap_or_else(|error| panic!("{error}:\n{text}"))

@@ -29,13 +29,16 @@ fn main() {
     let options: Vec<String> = arguments.collect();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let probes = probes(folder.path());
-    for (runtime, run) in RUNTIMES.iter().filter(|(name, _)| only.as_deref().is_none_or(|it| it == *name)) {
+    for (runtime, run) in
+        RUNTIMES.iter().filter(|(name, _)| only.as_deref().is_none_or(|it| it == *name))
+    {
         let Some(version) = version(runtime) else { continue };
         println!("{runtime}, {version}");
         for (name, module) in &probes {
             let mut command = Command::new(runtime);
             command.args(&options).args(*run).arg(module);
-            let status = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+            let status =
+                command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
             let works = status.is_ok_and(|status| status.success());
             println!("  {} {name}", if works { "✓" } else { "–" });
         }
@@ -50,8 +53,8 @@ fn version(runtime: &str) -> Option<String> {
 
 /// The modules by their names, written into a folder.
 fn probes(folder: &Path) -> Vec<(String, PathBuf)> {
-    let texts =
-        std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes")).expect("tests/probes");
+    let texts = std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("probes"))
+        .expect("tests/probes");
     let mut probes: Vec<(String, PathBuf)> = texts
         .map(|text| {
             let text = text.expect("tests/probes can be read").path();

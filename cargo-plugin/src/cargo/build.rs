@@ -131,7 +131,9 @@ impl Context<'_> {
         };
         let Some(memory) = recall() else { return Ok(None) };
         let plan = self.plan(&memory.metadata, settings)?;
-        let Some(toolchain) = Toolchain::glance(env, config, plan.settings.target) else { return Ok(None) };
+        let Some(toolchain) = Toolchain::glance(env, config, plan.settings.target) else {
+            return Ok(None);
+        };
         let outcome = self.run(plan, &toolchain, memory.commit.as_deref(), observe)?;
         match memory.has_same_lock() && outcome.is_as_planned() {
             true => Ok(Some(outcome.built()?)),
@@ -157,8 +159,13 @@ impl Context<'_> {
         if outcome.is_as_planned() {
             let workspace = &outcome.plan.workspace;
             let files = memory::inputs(env, config, workspace, &toolchain);
-            let memory =
-                Memory::new(Request::new(env, selection), metadata, commit, &files, workspace.root());
+            let memory = Memory::new(
+                Request::new(env, selection),
+                metadata,
+                commit,
+                &files,
+                workspace.root(),
+            );
             memory.keep(workspace.target_dir(), start);
         }
         Ok(outcome.built()?)
@@ -175,10 +182,21 @@ impl Context<'_> {
         Ok(Plan { workspace, projects, settings, given })
     }
 
-    fn prepare(self, settings: Settings, observe: &mut dyn FnMut(Event<'_>)) -> Result<Toolchain, Error> {
+    fn prepare(
+        self,
+        settings: Settings,
+        observe: &mut dyn FnMut(Event<'_>),
+    ) -> Result<Toolchain, Error> {
         let Settings { target, install_target, .. } = settings;
         let mut status = |command: &str| observe(Event::InstallingTarget { target, command });
-        toolchain::prepare(self.env, self.config, self.selection, target, install_target, &mut status)
+        toolchain::prepare(
+            self.env,
+            self.config,
+            self.selection,
+            target,
+            install_target,
+            &mut status,
+        )
     }
 
     fn run<G>(
@@ -226,7 +244,9 @@ impl Context<'_> {
         let start = SystemTime::now();
         let messages = match &known {
             None => self.start(plan, command, observe)?,
-            Some(_) => self.start(plan, self.command_to_be_heard(plan, place.toolchain, folders), observe)?,
+            Some(_) => {
+                self.start(plan, self.command_to_be_heard(plan, place.toolchain, folders), observe)?
+            }
         };
         let modules = messages.modules.iter().map(remembered).collect();
         let built = messages.modules.values().map(|(wasm, _)| wasm.as_path());
@@ -242,10 +262,16 @@ impl Context<'_> {
     }
 
     /// The same command, of which is heard what it says to the user, too.
-    fn command_to_be_heard<G>(self, plan: &Plan<G>, toolchain: &Toolchain, folders: &[Remap]) -> Command {
+    fn command_to_be_heard<G>(
+        self,
+        plan: &Plan<G>,
+        toolchain: &Toolchain,
+        folders: &[Remap],
+    ) -> Command {
         // Whoever shows it takes the colours out where none are wanted.
         let selection = Selection { color: Some("always".to_owned()), ..self.selection.clone() };
-        let mut command = Context { selection: &selection, ..self }.command(plan, toolchain, folders);
+        let mut command =
+            Context { selection: &selection, ..self }.command(plan, toolchain, folders);
         command.stderr(Stdio::piped());
         command
     }
@@ -257,8 +283,8 @@ impl Context<'_> {
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Messages, Error> {
         let child = command.spawn();
-        let child =
-            child.map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
+        let child = child
+            .map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
         observe(Event::Building);
         let messages = Messages::read(child, observe)?;
         match messages.status.success() {
@@ -273,7 +299,13 @@ impl Context<'_> {
         let target = plan.settings.target;
         let users = rustflags::users(env, config, target, || toolchain.print_cfg(env, target));
         let mut command = env.command(env.cargo());
-        command.args(["build", "--target", target.name(), "--message-format", "json-render-diagnostics"]);
+        command.args([
+            "build",
+            "--target",
+            target.name(),
+            "--message-format",
+            "json-render-diagnostics",
+        ]);
         command.args(selection.build_args());
         if !selection.names_targets() {
             command.args(default_target_args(&plan.projects));
@@ -295,7 +327,9 @@ fn resting(module: &verdict::Module) -> (TargetId, (PathBuf, bool)) {
     ((package_id, kind, target), (wasm, true))
 }
 
-fn remembered(((package_id, kind, target), (wasm, _)): (&TargetId, &(PathBuf, bool))) -> verdict::Module {
+fn remembered(
+    ((package_id, kind, target), (wasm, _)): (&TargetId, &(PathBuf, bool)),
+) -> verdict::Module {
     let (package_id, target, wasm) = (package_id.clone(), target.clone(), wasm.clone());
     verdict::Module { package_id, kind: *kind, target, wasm }
 }
@@ -323,7 +357,8 @@ impl<G> Outcome<G> {
     /// Whether cargo has built all commands that were planned, and no other. Libraries it also builds where they are
     /// needed by something else.
     fn is_as_planned(&self) -> bool {
-        let is_planned = |id: &TargetId| self.plan.projects.iter().any(|project| id_of(project) == *id);
+        let is_planned =
+            |id: &TargetId| self.plan.projects.iter().any(|project| id_of(project) == *id);
         let mut commands = self.modules.keys().filter(|(_, kind, _)| *kind != TargetKind::Cdylib);
         commands.all(is_planned) && self.missing().is_none()
     }
@@ -351,7 +386,8 @@ impl<G> Outcome<G> {
             let (wasm, fresh) = self.modules.remove(&id_of(&project))?;
             Some(BuiltProject { project, given, wasm, fresh })
         };
-        let projects = self.plan.projects.into_iter().zip(self.plan.given).filter_map(built).collect();
+        let projects =
+            self.plan.projects.into_iter().zip(self.plan.given).filter_map(built).collect();
         let folders = folders::telling(&self.folders);
         Ok(Built { workspace: self.plan.workspace, projects, folders })
     }

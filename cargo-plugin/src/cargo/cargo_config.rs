@@ -53,7 +53,8 @@ impl CargoConfig {
 
     /// A text: the one that takes precedence.
     pub fn text<'a>(&'a self, env: &'a CargoEnv, key: &[&str]) -> Option<&'a str> {
-        let last = |layers: &'a [Layer]| layers.iter().rev().find_map(|layer| layer.get(key)?.as_str());
+        let last =
+            |layers: &'a [Layer]| layers.iter().rev().find_map(|layer| layer.get(key)?.as_str());
         last(&self.cli).or_else(|| env.config_var(key)).or_else(|| last(&self.files))
     }
 
@@ -86,9 +87,12 @@ impl CargoConfig {
 
     /// The folders that dependencies were vendored to.
     pub fn vendor_dirs(&self) -> Vec<PathBuf> {
-        let sources = self.values(&["source"]).filter_map(|(base, value)| Some((base, value.as_table()?)));
+        let sources =
+            self.values(&["source"]).filter_map(|(base, value)| Some((base, value.as_table()?)));
         let dirs = sources.flat_map(|(base, table)| {
-            table.values().filter_map(move |source| Some(base.join(source.get("directory")?.as_str()?)))
+            table
+                .values()
+                .filter_map(move |source| Some(base.join(source.get("directory")?.as_str()?)))
         });
         dirs.collect()
     }
@@ -128,7 +132,9 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 /// The files that apply, highest precedence first.
 fn config_files(env: &CargoEnv) -> Vec<PathBuf> {
     let mut dirs: Vec<_> = env.cwd().ancestors().map(|dir| dir.join(".cargo")).collect();
-    dirs.extend(env.cargo_home().filter(|home| !dirs.iter().any(|dir| dir == home)).map(Path::to_owned));
+    dirs.extend(
+        env.cargo_home().filter(|home| !dirs.iter().any(|dir| dir == home)).map(Path::to_owned),
+    );
     dirs.iter().filter_map(|dir| config_file(dir)).collect()
 }
 
@@ -155,20 +161,27 @@ fn file_layers(path: &Path) -> Vec<Layer> {
 
 fn layers_of(path: &Path, seen: &mut Vec<PathBuf>) -> Vec<Layer> {
     let table = fs::read_to_string(path).ok().and_then(|text| text.parse::<Table>().ok());
-    let (Some(table), Some(dir), false) = (table, path.parent(), seen.iter().any(|it| it == path)) else {
+    let (Some(table), Some(dir), false) = (table, path.parent(), seen.iter().any(|it| it == path))
+    else {
         return Vec::new();
     };
     seen.push(path.to_owned());
-    let mut layers: Vec<_> = includes(&table).iter().flat_map(|it| layers_of(&dir.join(it), seen)).collect();
-    layers.push(Layer { file: Some(path.to_owned()), base: dir.parent().unwrap_or(dir).to_owned(), table });
+    let mut layers: Vec<_> =
+        includes(&table).iter().flat_map(|it| layers_of(&dir.join(it), seen)).collect();
+    layers.push(Layer {
+        file: Some(path.to_owned()),
+        base: dir.parent().unwrap_or(dir).to_owned(),
+        table,
+    });
     layers
 }
 
 fn includes(table: &Table) -> Vec<&str> {
     match table.get("include") {
-        Some(Value::Array(items)) => {
-            items.iter().filter_map(|item| item.as_str().or_else(|| item.get("path")?.as_str())).collect()
-        }
+        Some(Value::Array(items)) => items
+            .iter()
+            .filter_map(|item| item.as_str().or_else(|| item.get("path")?.as_str()))
+            .collect(),
         Some(Value::String(path)) => vec![path],
         _ => Vec::new(),
     }
@@ -192,8 +205,14 @@ mod tests {
     #[test]
     fn layers_are_joined_in_cargos_order() {
         let dir = tempfile::tempdir().expect("a folder");
-        write(dir.path().join("home/config.toml"), "build.rustflags = ['home']\nbuild.target-dir = 'a'");
-        write(dir.path().join(".cargo/config.toml"), "include = ['more.toml']\nbuild.rustflags = ['here']");
+        write(
+            dir.path().join("home/config.toml"),
+            "build.rustflags = ['home']\nbuild.target-dir = 'a'",
+        );
+        write(
+            dir.path().join(".cargo/config.toml"),
+            "include = ['more.toml']\nbuild.rustflags = ['here']",
+        );
         write(dir.path().join(".cargo/more.toml"), "build.rustflags = ['included']");
         let env = env(dir.path(), &[("CARGO_BUILD_RUSTFLAGS", "one two")]);
         let config = CargoConfig::load(&env, &["build.rustflags = ['cli']".to_owned()]);
@@ -218,7 +237,10 @@ mod tests {
     #[test]
     fn a_file_given_by_argument_takes_precedence() {
         let dir = tempfile::tempdir().expect("a folder");
-        write(dir.path().join(".cargo/config.toml"), "build.rustc = 'low'\ninclude = ['config.toml']");
+        write(
+            dir.path().join(".cargo/config.toml"),
+            "build.rustc = 'low'\ninclude = ['config.toml']",
+        );
         write(dir.path().join("mine.toml"), "build.rustc = 'high'\nnot toml");
         write(dir.path().join("yours.toml"), "build.rustc = 'high'");
         let env = env(dir.path(), &[]);

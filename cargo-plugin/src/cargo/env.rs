@@ -22,7 +22,10 @@ pub struct CargoEnv {
 /// Without the variables: there are secrets among them.
 impl fmt::Debug for CargoEnv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CargoEnv").field("cargo", &self.cargo).field("cwd", &self.cwd).finish_non_exhaustive()
+        f.debug_struct("CargoEnv")
+            .field("cargo", &self.cargo)
+            .field("cwd", &self.cwd)
+            .finish_non_exhaustive()
     }
 }
 
@@ -36,7 +39,8 @@ impl CargoEnv {
     /// One made of its parts. Programs are run with exactly these variables.
     pub fn new(cwd: PathBuf, vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         let vars = BTreeMap::from_iter(vars);
-        let path = |name: &str| vars.get(OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
+        let path =
+            |name: &str| vars.get(OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
         let user_home = path(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
         let cargo_home = path("CARGO_HOME").or_else(|| Some(user_home?.join(".cargo")));
         Self {
@@ -88,7 +92,8 @@ impl CargoEnv {
     /// The variables that cargo and nextest set for a test, and those for the test that begin as they do, but for
     /// what is secret.
     pub fn test_vars(&self) -> impl Iterator<Item = (&str, &str)> {
-        let text = self.vars.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
+        let text =
+            self.vars.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
         text.filter(|(name, _)| {
             ["CARGO", "RUST_", "NEXTEST"].iter().any(|it| name.starts_with(it)) && !is_secret(name)
         })
@@ -136,7 +141,10 @@ mod tests {
     fn secrets_are_not_shown() {
         let env = env(&[("CARGO_REGISTRY_TOKEN", "secret"), ("CARGO_TERM_COLOR", "always")]);
         assert!(!format!("{env:?}").contains("secret"));
-        assert_eq!(env.cargo_vars().map(|(name, _)| name).collect::<Vec<_>>(), ["CARGO_TERM_COLOR"]);
+        assert_eq!(
+            env.cargo_vars().map(|(name, _)| name).collect::<Vec<_>>(),
+            ["CARGO_TERM_COLOR"]
+        );
         assert_eq!(env.test_vars().collect::<Vec<_>>(), [("CARGO_TERM_COLOR", "always")]);
     }
 

@@ -29,7 +29,9 @@ pub enum Error {
     },
 
     /// `cargo metadata` printed something else than metadata.
-    #[error("can't understand what `cargo metadata` says about this project; is this cargo older than 1.71?")]
+    #[error(
+        "can't understand what `cargo metadata` says about this project; is this cargo older than 1.71?"
+    )]
     MetadataUnreadable(#[source] serde_json::Error),
 
     /// `-p` or `--exclude` names no member of the workspace.
@@ -148,7 +150,10 @@ pub enum Error {
     OutputUnreadable(#[source] io::Error),
 
     /// cargo built everything and reported no module for a target.
-    #[error("cargo built no module for {kind} `{name}` of package `{package}`{}", required(features))]
+    #[error(
+        "cargo built no module for {kind} `{name}` of package `{package}`{}",
+        required(features)
+    )]
     NoArtifact {
         /// `bin`, `example` or `cdylib`.
         kind: &'static str,

@@ -74,7 +74,8 @@ impl Found {
     #[cfg(unix)]
     fn of(file: &Metadata) -> Option<Self> {
         use std::os::unix::fs::MetadataExt;
-        let since = Duration::new(file.ctime().try_into().ok()?, file.ctime_nsec().try_into().ok()?);
+        let since =
+            Duration::new(file.ctime().try_into().ok()?, file.ctime_nsec().try_into().ok()?);
         Some(Self {
             modified: file.modified().ok()?,
             changed: Some(SystemTime::UNIX_EPOCH + since),
@@ -85,7 +86,12 @@ impl Found {
 
     #[cfg(not(unix))]
     fn of(file: &Metadata) -> Option<Self> {
-        Some(Self { modified: file.modified().ok()?, changed: None, length: file.len(), number: (0, 0) })
+        Some(Self {
+            modified: file.modified().ok()?,
+            changed: None,
+            length: file.len(),
+            number: (0, 0),
+        })
     }
 }
 

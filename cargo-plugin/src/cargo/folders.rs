@@ -9,7 +9,8 @@ use fs_err as fs;
 use toml::{Table, Value};
 
 use crate::cargo::{
-    cargo_config::CargoConfig, env::CargoEnv, project::Workspace, remap::Remap, toolchain::Toolchain,
+    cargo_config::CargoConfig, env::CargoEnv, project::Workspace, remap::Remap,
+    toolchain::Toolchain,
 };
 
 /// The folders that rustc gets to see, and their neutral names. `commit` is the toolchain's.
@@ -37,7 +38,8 @@ pub fn all(
 
 /// Those that tell of this machine if they are seen. A workspace that lies in `/workspace` doesn't.
 pub fn telling(folders: &[Remap]) -> Vec<PathBuf> {
-    let is_neutral = |from: &Path| folders.iter().any(|remap| Path::new(&remap.to).starts_with(from));
+    let is_neutral =
+        |from: &Path| folders.iter().any(|remap| Path::new(&remap.to).starts_with(from));
     folders.iter().map(|remap| remap.from.clone()).filter(|from| !is_neutral(from)).collect()
 }
 
@@ -71,14 +73,16 @@ fn add(found: &mut Found, root: &Path, name: &str, dir: &Path) {
 
 /// The path dependencies of a manifest, for any target.
 fn dependencies(manifest: &Table) -> Vec<(&str, &str)> {
-    let targets = manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
+    let targets =
+        manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
     let tables = targets.filter_map(Value::as_table).chain([manifest]);
     tables.filter_map(|table| table.get("dependencies")?.as_table()).flat_map(paths).collect()
 }
 
 /// `[patch.<source>]` can put a path in the place of any dependency.
 fn patches(manifest: &Table) -> Vec<(&str, &str)> {
-    let sources = manifest.get("patch").and_then(Value::as_table).into_iter().flat_map(Table::values);
+    let sources =
+        manifest.get("patch").and_then(Value::as_table).into_iter().flat_map(Table::values);
     sources.filter_map(Value::as_table).flat_map(paths).collect()
 }
 
@@ -117,7 +121,8 @@ mod tests {
 
     #[test]
     fn neutral_names_tell_nothing() {
-        let folders = [Remap::new("/workspace", "/workspace"), Remap::new("/home/me/.cargo", "/cargo")];
+        let folders =
+            [Remap::new("/workspace", "/workspace"), Remap::new("/home/me/.cargo", "/cargo")];
         assert_eq!(telling(&folders), [Path::new("/home/me/.cargo")]);
     }
 

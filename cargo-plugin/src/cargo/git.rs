@@ -7,7 +7,7 @@ use std::{
 };
 
 use serde::{Deserialize, Serialize};
-use wasm_oci::files::write;
+use wasm_oci_app::files::write;
 
 use crate::cargo::{env::CargoEnv, file_state::FileState};
 
@@ -135,7 +135,8 @@ impl Git {
 }
 
 fn config_file(git: &Git) -> Option<FileState> {
-    let file = git.dir.ancestors().map(|folder| folder.join(".git/config")).find(|file| file.is_file())?;
+    let file =
+        git.dir.ancestors().map(|folder| folder.join(".git/config")).find(|file| file.is_file())?;
     git.env.var("GIT_DIR").is_none().then(|| FileState::of(&file))
 }
 
@@ -154,7 +155,9 @@ fn browsable(address: &str) -> Option<String> {
     let (host, path) = match address.split_once("://") {
         Some(("http" | "https" | "ssh" | "git", rest)) => rest.split_once('/')?,
         Some(_) => return None,
-        None => address.split_once(':').filter(|(host, _)| host.len() > 1 && !host.contains(['/', '\\']))?,
+        None => address
+            .split_once(':')
+            .filter(|(host, _)| host.len() > 1 && !host.contains(['/', '\\']))?,
     };
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
     // The port of `ssh` is none for a browser.
@@ -177,7 +180,11 @@ mod tests {
             "git@example.com:owner/name.git",
             "ssh://git@example.com:2222/owner/name.git",
         ] {
-            assert_eq!(browsable(address).as_deref(), Some("https://example.com/owner/name"), "{address}");
+            assert_eq!(
+                browsable(address).as_deref(),
+                Some("https://example.com/owner/name"),
+                "{address}"
+            );
         }
         for address in ["/srv/git/name.git", "../name", "file:///srv/name", "C:\\name", ""] {
             assert_eq!(browsable(address), None, "{address}");

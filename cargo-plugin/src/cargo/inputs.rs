@@ -30,8 +30,8 @@ use wasm_oci_core::image::Digest;
 
 use crate::{
     cargo::{
-        cargo_config::CargoConfig, env::CargoEnv, file_state::FileState, memory, project::Workspace,
-        selection::Selection, target::WasiTarget, toolchain::Toolchain,
+        cargo_config::CargoConfig, env::CargoEnv, file_state::FileState, memory,
+        project::Workspace, selection::Selection, target::WasiTarget, toolchain::Toolchain,
     },
     sources::listed_files,
 };
@@ -58,7 +58,8 @@ const UNUSUAL_KEYS: [&[&str]; 11] = [
 ];
 
 /// The same for variables, by the beginnings of their names.
-const UNUSUAL_VARIABLES: [&str; 3] = ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_UNSTABLE_"];
+const UNUSUAL_VARIABLES: [&str; 3] =
+    ["RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "CARGO_UNSTABLE_"];
 
 /// The same for the workspace's manifest.
 const UNUSUAL_TABLES: [&str; 3] = ["patch", "replace", "cargo-features"];
@@ -171,7 +172,8 @@ fn is_certain(env: &CargoEnv, toolchain: &Toolchain) -> bool {
         Some(home.join("toolchains").join(env.var("RUSTUP_TOOLCHAIN")?).join("bin/rustc"))
     };
     is_it(&first)
-        || (env.find("rustup").and_then(length) == length(first) && chosen().is_some_and(|it| is_it(&it)))
+        || (env.find("rustup").and_then(length) == length(first)
+            && chosen().is_some_and(|it| is_it(&it)))
 }
 
 /// All that an ordinary build goes by, of which cargo has told with these messages, and which has made these modules.
@@ -248,8 +250,10 @@ impl Found {
         }
         let lib = toolchain.sysroot.join("lib");
         let of_target = lib.join("rustlib").join(target.name()).join("lib");
-        self.files
-            .extend(["components", "multirust-channel-manifest.toml"].map(|it| lib.join("rustlib").join(it)));
+        self.files.extend(
+            ["components", "multirust-channel-manifest.toml"]
+                .map(|it| lib.join("rustlib").join(it)),
+        );
         self.folders.extend([lib, of_target]);
     }
 
@@ -269,10 +273,12 @@ impl Found {
         for pattern in member_patterns(workspace.manifest())? {
             let folder = workspace.root().join(pattern);
             let entries = std::fs::read_dir(&folder).ok()?;
-            self.files.extend(entries.filter_map(|entry| Some(entry.ok()?.path().join("Cargo.toml"))));
+            self.files
+                .extend(entries.filter_map(|entry| Some(entry.ok()?.path().join("Cargo.toml"))));
             self.folders.insert(folder);
         }
-        let lock: Table = std::fs::read_to_string(workspace.root().join("Cargo.lock")).ok()?.parse().ok()?;
+        let lock: Table =
+            std::fs::read_to_string(workspace.root().join("Cargo.lock")).ok()?.parse().ok()?;
         locals(&lock)?.iter().all(|name| names.contains(name)).then_some(())
     }
 
@@ -281,7 +287,11 @@ impl Found {
         self.files.insert(root.join("Cargo.toml"));
         self.folders.extend([root.to_owned(), root.join("src")]);
         for folder in TARGET_FOLDERS.map(|name| root.join(name)) {
-            let below = std::fs::read_dir(&folder).into_iter().flatten().flatten().map(|entry| entry.path());
+            let below = std::fs::read_dir(&folder)
+                .into_iter()
+                .flatten()
+                .flatten()
+                .map(|entry| entry.path());
             self.folders.extend(below.filter(|path| path.is_dir()));
             self.folders.insert(folder);
         }
@@ -388,8 +398,9 @@ mod tests {
 
     #[test]
     fn build_scripts_are_understood() {
-        let said =
-            Said::parse("cargo:rerun-if-changed=a b\nnoise\n  cargo::rerun-if-changed=c\r\ncargo:x=y\n");
+        let said = Said::parse(
+            "cargo:rerun-if-changed=a b\nnoise\n  cargo::rerun-if-changed=c\r\ncargo:x=y\n",
+        );
         assert_eq!(said.files, [PathBuf::from("a b"), PathBuf::from("c")]);
         assert!(!said.is_nothing());
         assert!(!Said::parse("cargo:rerun-if-env-changed=X").is_nothing());
@@ -401,7 +412,9 @@ mod tests {
         let id = "path+file:///w/app#1.2.3";
         assert_eq!((is_local(id), local_name(id)), (Some(true), Some("app")));
         assert_eq!(local_name("path+file:///w/dir#my-app@1.2.3"), Some("my-app"));
-        for id in ["registry+https://example.com/index#a@1.0.0", "git+https://example.com/a?rev=1#1.0.0"] {
+        for id in
+            ["registry+https://example.com/index#a@1.0.0", "git+https://example.com/a?rev=1#1.0.0"]
+        {
             assert_eq!(is_local(id), Some(false), "{id}");
         }
         // As cargo wrote them before 1.77.
@@ -412,10 +425,15 @@ mod tests {
     fn only_plain_patterns_are_understood() {
         let patterns = |members: &str| {
             let manifest = format!("[workspace]\nmembers = {members}").parse().expect("a manifest");
-            member_patterns(&manifest).map(|all| all.iter().map(|it| it.to_string()).collect::<Vec<_>>())
+            member_patterns(&manifest)
+                .map(|all| all.iter().map(|it| it.to_string()).collect::<Vec<_>>())
         };
-        assert_eq!(patterns("['a', 'crates/*', '*']"), Some(vec!["crates/".to_owned(), String::new()]));
-        for other in ["['crates/*/x']", "['a*']", "['crates/**']", "['a?']", "['[ab]']", "['*/*']"] {
+        assert_eq!(
+            patterns("['a', 'crates/*', '*']"),
+            Some(vec!["crates/".to_owned(), String::new()])
+        );
+        for other in ["['crates/*/x']", "['a*']", "['crates/**']", "['a?']", "['[ab]']", "['*/*']"]
+        {
             assert_eq!(patterns(other), None, "{other}");
         }
         assert_eq!(member_patterns(&Table::new()), Some(Vec::new()));

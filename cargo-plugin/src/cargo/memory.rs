@@ -48,7 +48,8 @@ impl Memory {
         let text = paths.filter(|path| path.is_file()).find_map(|path| fs::read(path).ok())?;
         let memory: Self = serde_json::from_slice(&text).ok()?;
         let is_known = |file: &Path| memory.files.iter().any(|known| known.path() == file);
-        let is_current = memory.request == request && memory.files.iter().all(FileState::is_current);
+        let is_current =
+            memory.request == request && memory.files.iter().all(FileState::is_current);
         (is_current && config.files().all(is_known)).then_some(memory)
     }
 

@@ -58,7 +58,8 @@ impl Messages {
                 }
             }
             (Some(stdout), Some(stderr)) => {
-                let (lines, said) = heard(stdout, stderr, observe).map_err(Error::OutputUnreadable)?;
+                let (lines, said) =
+                    heard(stdout, stderr, observe).map_err(Error::OutputUnreadable)?;
                 lines.lines().for_each(|line| messages.add(line, observe));
                 messages.said_nothing = verdict::is_nothing_but_finished(&said);
             }
@@ -75,9 +76,10 @@ impl Messages {
                 self.units.push(unit(&artifact));
                 self.modules.extend(module(artifact));
             }
-            Ok(Message::BuildScriptExecuted(script)) => self
-                .scripts
-                .push(Script { package_id: script.package_id.repr, out_dir: script.out_dir.into() }),
+            Ok(Message::BuildScriptExecuted(script)) => self.scripts.push(Script {
+                package_id: script.package_id.repr,
+                out_dir: script.out_dir.into(),
+            }),
             Ok(_) => {}
             // There may be more than is known of.
             Err(_) => self.is_fresh = false,

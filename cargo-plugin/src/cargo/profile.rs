@@ -7,7 +7,8 @@ use toml::{Table, Value};
 use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv};
 
 /// `strip` is not among them: where neither it nor `debug` is set, cargo strips debug information, std's as well.
-const SMALL_AT_NO_COST: [(&str, &str); 3] = [("lto", "\"fat\""), ("codegen-units", "1"), ("debug", "0")];
+const SMALL_AT_NO_COST: [(&str, &str); 3] =
+    [("lto", "\"fat\""), ("codegen-units", "1"), ("debug", "0")];
 
 /// The smallest code, which is slower by up to half or twice in computations: only when asked for.
 const SMALLEST: (&str, &str) = ("opt-level", "\"z\"");
@@ -36,7 +37,9 @@ pub fn overrides(sources: Sources<'_>, profile: &str, small: bool) -> Vec<String
 /// The profile and those that it inherits from, down to a built-in one.
 fn inherited(sources: Sources<'_>, profile: &str) -> Vec<String> {
     let mut chain = vec![profile.to_owned()];
-    while let Some(parent) = parent(sources, &chain[chain.len() - 1]).filter(|it| !chain.contains(it)) {
+    while let Some(parent) =
+        parent(sources, &chain[chain.len() - 1]).filter(|it| !chain.contains(it))
+    {
         chain.push(parent);
     }
     chain
@@ -67,7 +70,12 @@ fn in_manifest<'a>(manifest: &'a Table, profile: &str, key: &str) -> Option<&'a 
 mod tests {
     use super::*;
 
-    fn overrides_for(manifest: &str, vars: &[(&str, &str)], cli: &str, profile: &str) -> Vec<String> {
+    fn overrides_for(
+        manifest: &str,
+        vars: &[(&str, &str)],
+        cli: &str,
+        profile: &str,
+    ) -> Vec<String> {
         let env = CargoEnv::new("/nowhere".into(), vars.iter().map(|(k, v)| (k.into(), v.into())));
         let config = CargoConfig::load(&env, &[cli.to_owned()]);
         let manifest = manifest.parse().expect("a manifest");
@@ -76,8 +84,11 @@ mod tests {
 
     #[test]
     fn release_gets_all_where_nothing_is_set() {
-        let all =
-            ["profile.release.lto=\"fat\"", "profile.release.codegen-units=1", "profile.release.debug=0"];
+        let all = [
+            "profile.release.lto=\"fat\"",
+            "profile.release.codegen-units=1",
+            "profile.release.debug=0",
+        ];
         assert_eq!(overrides_for("", &[], "", "release"), all);
     }
 
@@ -94,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_custom_profile_counts_what_it_inherits() {
-        let manifest = "[profile.release]\ndebug = 1\n[profile.dist]\ninherits = 'release'\nlto = 'thin'";
+        let manifest =
+            "[profile.release]\ndebug = 1\n[profile.dist]\ninherits = 'release'\nlto = 'thin'";
         assert_eq!(overrides_for(manifest, &[], "", "dist"), ["profile.dist.codegen-units=1"]);
         assert_eq!(overrides_for(manifest, &[], "profile.dist.inherits='dev'", "dist"), [""; 0]);
         assert_eq!(overrides_for("[profile.a]\ninherits='a'", &[], "", "a"), [""; 0]);

@@ -10,7 +10,7 @@ use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
-use wasm_oci::settings::closest;
+use wasm_oci_app::config::settings::closest;
 
 use crate::cargo::{env::CargoEnv, error::Error, selection::Selection};
 
@@ -100,7 +100,8 @@ pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String,
     let mut command = env.command(env.cargo());
     command.args(["metadata", "--no-deps", "--format-version", "1"]).args(selection.common_args());
     let output = command.stdin(Stdio::null()).output();
-    let output = output.map_err(|source| Error::NotStarted { program: env.cargo().to_owned(), source })?;
+    let output =
+        output.map_err(|source| Error::NotStarted { program: env.cargo().to_owned(), source })?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(Error::MetadataFailed { message: told(&output.stderr) }),
@@ -124,12 +125,14 @@ impl Workspace {
     pub(crate) fn parse(text: &str, env: &CargoEnv, selection: &Selection) -> Result<Self, Error> {
         let metadata: Metadata = serde_json::from_str(text).map_err(Error::MetadataUnreadable)?;
         let told = metadata.target_directory.clone().into_std_path_buf();
-        let told_build = metadata.build_directory.clone().map_or_else(|| told.clone(), PathBuf::from);
+        let told_build =
+            metadata.build_directory.clone().map_or_else(|| told.clone(), PathBuf::from);
         let target_dir =
             selection.target_dir.as_ref().map_or_else(|| told.clone(), |dir| env.cwd().join(dir));
         let build_dir = if told_build == told { target_dir.clone() } else { told_build };
         // Cargo has just read it, or does so next, and says what is wrong with it.
-        let manifest = fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
+        let manifest =
+            fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
         let manifest = manifest.parse().unwrap_or_default();
         Ok(Self { metadata, manifest, target_dir, build_dir })
     }
@@ -169,7 +172,8 @@ impl Workspace {
         let packages = self.packages(selection)?;
         check_names(&packages, selection)?;
         let projects_of = |package| {
-            targets(package, selection).map(move |(target, kind)| Project::new(package, target, kind))
+            targets(package, selection)
+                .map(move |(target, kind)| Project::new(package, target, kind))
         };
         let projects: Vec<_> = packages.iter().copied().flat_map(projects_of).collect();
         match projects.is_empty() {
@@ -188,7 +192,10 @@ impl Workspace {
         self.dependencies(|_| true)
     }
 
-    fn dependencies(&self, is_meant: fn(&Dependency) -> bool) -> impl Iterator<Item = (&str, &Path)> {
+    fn dependencies(
+        &self,
+        is_meant: fn(&Dependency) -> bool,
+    ) -> impl Iterator<Item = (&str, &Path)> {
         let all = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
         let meant = all.filter(move |dependency| is_meant(dependency));
         meant.filter_map(|dependency| {
@@ -219,7 +226,8 @@ impl Workspace {
     fn packages(&self, selection: &Selection) -> Result<Vec<&Package>, Error> {
         let all: Vec<&Package> = self.metadata.packages.iter().collect();
         let specs = selection.packages.iter().chain(&selection.exclude);
-        if let Some(spec) = specs.into_iter().find(|spec| !all.iter().any(|package| is_meant(package, spec)))
+        if let Some(spec) =
+            specs.into_iter().find(|spec| !all.iter().any(|package| is_meant(package, spec)))
         {
             let packages = names(&all);
             return Err(Error::NoSuchPackage {
@@ -228,7 +236,8 @@ impl Workspace {
                 packages,
             });
         }
-        let meant = |specs: &[String], package: &Package| specs.iter().any(|spec| is_meant(package, spec));
+        let meant =
+            |specs: &[String], package: &Package| specs.iter().any(|spec| is_meant(package, spec));
         let default = &self.metadata.workspace_default_members;
         Ok(all
             .into_iter()
@@ -283,14 +292,18 @@ fn targets<'a>(
         TargetKind::Bin if !selection.names_targets() => true,
         TargetKind::Cdylib if !selection.names_targets() => !has_bin,
         TargetKind::Bin => selection.all_bins || is_listed(&selection.bins, &target.name),
-        TargetKind::Example => selection.all_examples || is_listed(&selection.examples, &target.name),
+        TargetKind::Example => {
+            selection.all_examples || is_listed(&selection.examples, &target.name)
+        }
         TargetKind::Cdylib => selection.lib,
     })
 }
 
 /// Every `--bin` and `--example` must be somewhere in the packages.
 fn check_names(packages: &[&Package], selection: &Selection) -> Result<(), Error> {
-    for (kind, wanted) in [(TargetKind::Bin, &selection.bins), (TargetKind::Example, &selection.examples)] {
+    for (kind, wanted) in
+        [(TargetKind::Bin, &selection.bins), (TargetKind::Example, &selection.examples)]
+    {
         let targets: Vec<_> = packages.iter().flat_map(|package| &package.targets).collect();
         let of_kind = targets.iter().filter(|target| TargetKind::of(target) == Some(kind));
         let there: Vec<_> = of_kind.map(|target| target.name.clone()).collect();
@@ -332,11 +345,13 @@ fn glob(pattern: &str, name: &str) -> bool {
     match rest.next() {
         None => name.is_empty(),
         Some('*') => {
-            name.char_indices().any(|(at, _)| glob(rest.as_str(), &name[at..])) || glob(rest.as_str(), "")
+            name.char_indices().any(|(at, _)| glob(rest.as_str(), &name[at..]))
+                || glob(rest.as_str(), "")
         }
         Some(letter) => {
             let mut name = name.chars();
-            name.next().is_some_and(|it| letter == '?' || letter == it) && glob(rest.as_str(), name.as_str())
+            name.next().is_some_and(|it| letter == '?' || letter == it)
+                && glob(rest.as_str(), name.as_str())
         }
     }
 }
@@ -347,11 +362,14 @@ mod tests {
 
     #[test]
     fn patterns_match_as_cargos() {
-        for (pattern, name) in [("app", "app"), ("*", "app"), ("a*p", "app"), ("a?p", "app"), ("*pp*", "app")]
+        for (pattern, name) in
+            [("app", "app"), ("*", "app"), ("a*p", "app"), ("a?p", "app"), ("*pp*", "app")]
         {
             assert!(glob(pattern, name), "{pattern} {name}");
         }
-        for (pattern, name) in [("app", "apps"), ("a?", "app"), ("", "app"), ("b*", "app"), ("a*q", "app")] {
+        for (pattern, name) in
+            [("app", "apps"), ("a?", "app"), ("", "app"), ("b*", "app"), ("a*q", "app")]
+        {
             assert!(!glob(pattern, name), "{pattern} {name}");
         }
     }

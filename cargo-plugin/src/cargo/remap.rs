@@ -31,7 +31,9 @@ pub fn flags(remaps: &[Remap]) -> Vec<String> {
     let mut all: Vec<_> = remaps.iter().flat_map(spellings).collect();
     all.sort_by_key(|remap| (remap.from.as_os_str().len(), remap.clone()));
     all.dedup();
-    all.iter().filter_map(|Remap { from, to }| Some(format!("{FLAG}{}={to}", from.to_str()?))).collect()
+    all.iter()
+        .filter_map(|Remap { from, to }| Some(format!("{FLAG}{}={to}", from.to_str()?)))
+        .collect()
 }
 
 /// A folder as it was named, and as it is without symbolic links: rustc sees one or the other.
@@ -44,8 +46,11 @@ fn spellings(remap: &Remap) -> Vec<Remap> {
 /// The paths below these folders that occur in a module's bytes, sorted: what `--remap-path-prefix` doesn't reach,
 /// such as `env!("CARGO_MANIFEST_DIR")` or the `__FILE__` of C code.
 pub fn leaked_paths(bytes: &[u8], folders: &[&Path]) -> Vec<String> {
-    let folders: Vec<_> =
-        folders.iter().map(|it| it.as_os_str().as_encoded_bytes()).filter(|it| it.len() > 1).collect();
+    let folders: Vec<_> = folders
+        .iter()
+        .map(|it| it.as_os_str().as_encoded_bytes())
+        .filter(|it| it.len() > 1)
+        .collect();
     let begins = |byte: &u8| folders.iter().any(|folder| folder[0] == *byte);
     let begins: [bool; 256] = std::array::from_fn(|byte| begins(&(byte as u8)));
     let mut found = BTreeSet::new();
@@ -74,7 +79,8 @@ mod tests {
 
     #[test]
     fn inner_folders_come_after_outer_ones() {
-        let flags = flags(&[Remap::new("/no/ws/.cargo", "/cargo"), Remap::new("/no/ws", "/workspace")]);
+        let flags =
+            flags(&[Remap::new("/no/ws/.cargo", "/cargo"), Remap::new("/no/ws", "/workspace")]);
         assert_eq!(
             flags,
             ["--remap-path-prefix=/no/ws=/workspace", "--remap-path-prefix=/no/ws/.cargo=/cargo"]

@@ -57,7 +57,9 @@ pub fn users(
 
 fn from_variables(env: &CargoEnv) -> Option<Vec<String>> {
     if let Some(encoded) = env.var(VARIABLE) {
-        return Some(encoded.split(SEPARATOR).filter(|_| !encoded.is_empty()).map(str::to_owned).collect());
+        return Some(
+            encoded.split(SEPARATOR).filter(|_| !encoded.is_empty()).map(str::to_owned).collect(),
+        );
     }
     let words = env.var("RUSTFLAGS")?.split(' ').map(str::trim).filter(|word| !word.is_empty());
     Some(words.map(str::to_owned).collect())
@@ -71,7 +73,8 @@ fn for_target(
 ) -> Option<Vec<String>> {
     let mut flags = config.list(env, &["target", target.name(), "rustflags"]).unwrap_or_default();
     for key in config.keys(&["target"]) {
-        let listed = config.list(env, &["target", key, "rustflags"]).filter(|_| key.starts_with("cfg("));
+        let listed =
+            config.list(env, &["target", key, "rustflags"]).filter(|_| key.starts_with("cfg("));
         flags.extend(listed.filter(|_| fits(key, target, &print_cfg)).unwrap_or_default());
     }
     Some(flags).filter(|flags| !flags.is_empty())
@@ -85,9 +88,8 @@ fn fits(key: &str, target: WasiTarget, print_cfg: impl Fn() -> String) -> bool {
     };
     match is_decided(&expression) {
         true => expression.matches(&known_cfgs(target)),
-        false => {
-            expression.matches(&print_cfg().lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>())
-        }
+        false => expression
+            .matches(&print_cfg().lines().filter_map(|line| line.parse().ok()).collect::<Vec<_>>()),
     }
 }
 
@@ -120,7 +122,9 @@ mod tests {
     fn found_for(target: WasiTarget, vars: &[(&str, &str)], cli: &[&str]) -> Vec<String> {
         let env = CargoEnv::new("/nowhere".into(), vars.iter().map(|(k, v)| (k.into(), v.into())));
         let cli: Vec<_> = cli.iter().map(|arg| (*arg).to_owned()).collect();
-        users(&env, &CargoConfig::load(&env, &cli), target, || "target_feature=\"sign-ext\"\n".to_owned())
+        users(&env, &CargoConfig::load(&env, &cli), target, || {
+            "target_feature=\"sign-ext\"\n".to_owned()
+        })
     }
 
     const BUILD: &str = "build.rustflags=['build']";
@@ -147,8 +151,10 @@ mod tests {
 
     #[test]
     fn each_target_has_its_own() {
-        let flags =
-            ["target.wasm32-wasip1.rustflags=['1']", "target.'cfg(target_env=\"p2\")'.rustflags=['2']"];
+        let flags = [
+            "target.wasm32-wasip1.rustflags=['1']",
+            "target.'cfg(target_env=\"p2\")'.rustflags=['2']",
+        ];
         assert_eq!(found_for(WasiTarget::Wasip1, &[], &flags), ["1"]);
         assert_eq!(found_for(WasiTarget::Wasip2, &[], &flags), ["2"]);
         let vars = [("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "variable")];
@@ -157,6 +163,9 @@ mod tests {
 
     #[test]
     fn other_targets_do_not_count() {
-        assert_eq!(found(&[], &[BUILD, "target.x86_64-unknown-linux-musl.rustflags=['other']"]), ["build"]);
+        assert_eq!(
+            found(&[], &[BUILD, "target.x86_64-unknown-linux-musl.rustflags=['other']"]),
+            ["build"]
+        );
     }
 }

@@ -61,7 +61,11 @@ impl Selection {
 
     /// Whether targets were chosen by kind or name, so that none is chosen by default.
     pub fn names_targets(&self) -> bool {
-        self.all_bins || self.all_examples || self.lib || !self.bins.is_empty() || !self.examples.is_empty()
+        self.all_bins
+            || self.all_examples
+            || self.lib
+            || !self.bins.is_empty()
+            || !self.examples.is_empty()
     }
 
     /// Whether nothing may be downloaded.
@@ -73,8 +77,12 @@ impl Selection {
     pub fn common_args(&self) -> Vec<OsString> {
         let mut args = Args::default();
         args.option("--manifest-path", &self.manifest_path);
-        args.flag("--locked", self.locked).flag("--offline", self.offline).flag("--frozen", self.frozen);
-        args.option("--color", &self.color).options("--config", &self.config).options("-Z", &self.unstable);
+        args.flag("--locked", self.locked)
+            .flag("--offline", self.offline)
+            .flag("--frozen", self.frozen);
+        args.option("--color", &self.color)
+            .options("--config", &self.config)
+            .options("-Z", &self.unstable);
         args.0
     }
 

@@ -38,7 +38,8 @@ impl Sandbox {
         let is_kept = |name: &str| {
             keep.contains(&name) || !["CARGO", "RUST", "GIT"].iter().any(|it| name.starts_with(it))
         };
-        let vars = std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())).collect();
+        let vars =
+            std::env::vars_os().filter(|(name, _)| is_kept(&name.to_string_lossy())).collect();
         let sandbox = Self { dir, vars };
         files.iter().for_each(|(path, text)| sandbox.write(path, text));
         sandbox
@@ -103,6 +104,7 @@ fn manifest(name: &str) -> String {
 
 /// The targets that were built, as `package/target`.
 fn built_names(built: &Built<()>) -> Vec<String> {
-    let names = built.projects.iter().map(|it| format!("{}/{}", it.project.package, it.project.target));
+    let names =
+        built.projects.iter().map(|it| format!("{}/{}", it.project.package, it.project.target));
     names.collect()
 }

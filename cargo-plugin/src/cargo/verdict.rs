@@ -32,7 +32,7 @@ use std::{
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use wasm_oci::files::write;
+use wasm_oci_app::files::write;
 use wasm_oci_core::image::{Digest, Digester};
 
 use crate::cargo::{
@@ -145,9 +145,11 @@ pub fn digest(command: &Command) -> Digest {
 /// Whether all that cargo said, without colours, is that it is done. That it had to wait for another cargo says nothing of
 /// this build.
 pub fn is_nothing_but_finished(said: &str) -> bool {
-    let is_waiting = |line: &&str| line.trim_start().starts_with("Blocking waiting for file lock on ");
+    let is_waiting =
+        |line: &&str| line.trim_start().starts_with("Blocking waiting for file lock on ");
     let mut lines = said.lines().skip_while(is_waiting);
-    lines.next().is_none_or(|line| line.trim_start().starts_with("Finished `")) && lines.next().is_none()
+    lines.next().is_none_or(|line| line.trim_start().starts_with("Finished `"))
+        && lines.next().is_none()
 }
 
 fn folder(target_dir: &Path) -> PathBuf {
@@ -198,7 +200,9 @@ mod tests {
             "warning: app@0.1.0: Finished `x`\n",
             &format!("warning: unused\n{finished}"),
             &format!("   Compiling app v0.1.0 (/w)\n{finished}"),
-            &format!("{finished}warning: the following packages contain code that will be rejected\n"),
+            &format!(
+                "{finished}warning: the following packages contain code that will be rejected\n"
+            ),
             "\n\n",
             &format!("{waiting}   Compiling app v0.1.0 (/w)\n{finished}"),
         ] {

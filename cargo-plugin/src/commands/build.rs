@@ -1,11 +1,12 @@
 //! `cargo wasm-oci build`: crates into images.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, ImageArgs, ModuleArgs, OutputArgs, PlaceArgs};
-use wasm_oci::messages::Places;
-use wasm_oci::pipeline::to_archive;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::{CacheArgs, ImageArgs, ModuleArgs, PlaceArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::pipeline::messages::Places;
+use wasm_oci_app::pipeline::stages::to_archive;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use crate::args::{CargoArgs, MessageFormat};
 use crate::failure::Failure;
@@ -85,15 +86,19 @@ impl Build {
         }
         let made = make(&request, shell)?;
         if let (Some(archive), [_, _, ..]) = (&self.places.tarball, made.as_slice()) {
-            let message = format!("`{}` can hold one program: choose it with --bin", archive.display());
-            return Err(wasm_oci::error::Error::Usage(message).into());
+            let message =
+                format!("`{}` can hold one program: choose it with --bin", archive.display());
+            return Err(wasm_oci_app::error::Error::Usage(message).into());
         }
         for program in &made {
             let archive = self.places.tarball.as_deref();
             if let Some(path) = archive {
                 let name = &program.project.target;
-                let repository =
-                    program.plan.repository.as_ref().map_or(name.clone(), |repository| repository.name());
+                let repository = program
+                    .plan
+                    .repository
+                    .as_ref()
+                    .map_or(name.clone(), |repository| repository.name());
                 to_archive(&program.load()?, path, &repository)?;
             }
             let places = Places { layout: Some(&program.layout), archive, repository: None };

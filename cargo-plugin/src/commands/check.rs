@@ -1,12 +1,13 @@
 //! `cargo wasm-oci check`: who takes the image of a crate, or any image.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, ModuleArgs, OutputArgs};
-use wasm_oci::audience::require_shapes;
-use wasm_oci::check::{CheckArgs, Checked, check};
-use wasm_oci::connection::RegistryArgs;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::{CacheArgs, ModuleArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::inspect::check::{CheckArgs, Checked, check};
+use wasm_oci_app::pipeline::engines::require_shapes;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Format, Shape};
 use wasm_oci_core::store::Location;
 
@@ -44,12 +45,16 @@ impl Check {
             return Ok(check(source, &self.check, &self.registry.connections(shell)?, shell)?);
         }
         let formats: Vec<String> = self.format.iter().map(Format::to_string).collect();
-        let own = Settings { format: Some(formats).filter(|it| !it.is_empty()), ..self.registry.settings() };
+        let own = Settings {
+            format: Some(formats).filter(|it| !it.is_empty()),
+            ..self.registry.settings()
+        };
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
         let no_cache = self.cache.no_cache;
         let request = Request { no_cache, ..Request::new(self.cargo.selection(output), flags) };
         let made = make(&request, shell)?;
-        let programs = made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
+        let programs =
+            made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
         for (program, shapes) in made.iter().zip(programs) {
             require_shapes(&program.project.target, &self.check.audience, &shapes)?;
         }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use wasm_oci::args::OutputArgs;
-use wasm_oci::error::Error;
-use wasm_oci::manifests::compose::{ComposeArgs, complete, file};
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::deploy::manifests::compose::{ComposeArgs, complete, file};
+use wasm_oci_app::error::Error;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::request;
 use super::k8s::workloads;
@@ -42,8 +42,7 @@ impl Compose {
             return Ok(shell.print(file(&workloads, &self.compose)?)?);
         };
         if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {
-            let message =
-                "the file says which programs, images and ports: leave -p, --bin, --image and --port out";
+            let message = "the file says which programs, images and ports: leave -p, --bin, --image and --port out";
             return Err(Error::Usage(message.to_owned()).into());
         }
         if path.is_dir() {

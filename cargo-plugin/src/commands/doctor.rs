@@ -1,12 +1,12 @@
 //! `cargo wasm-oci doctor`: what of this machine crates are built with, and images pushed and run.
 
 use clap::Args;
-use wasm_oci::args::OutputArgs;
-use wasm_oci::connection::{Connections, RegistryArgs};
-use wasm_oci::doctor::{DoctorArgs, examine, probes, show};
-use wasm_oci::env_vars;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::env_vars;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::inspect::doctor::{DoctorArgs, examine, probes, show};
+use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
 
 use crate::args::CargoArgs;

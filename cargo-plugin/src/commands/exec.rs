@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wasm_oci::args::GivenArgs;
-use wasm_oci::exit_code::ExitCode;
-use wasm_oci::running::{Prepared, engine, options, run_program};
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::GivenArgs;
+use wasm_oci_app::exit_code::ExitCode;
+use wasm_oci_app::run::run::{Prepared, engine, options, run_program};
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::run::Dir;
 
 use crate::cargo::env::CargoEnv;

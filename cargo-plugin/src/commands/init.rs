@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wasm_oci::args::OutputArgs;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_templates::{Values, render_init};
 
 use super::new::{ValueArgs, default_registry};

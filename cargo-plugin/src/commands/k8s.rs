@@ -1,12 +1,12 @@
 //! `cargo wasm-oci k8s`: what a cluster runs programs with.
 
 use clap::Args;
-use wasm_oci::args::OutputArgs;
-use wasm_oci::error::Error;
-use wasm_oci::manifests::kubernetes::{KubernetesArgs, manifests};
-use wasm_oci::manifests::{Behaviour, Workload};
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
+use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
+use wasm_oci_app::error::Error;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::request;
 use crate::args::CargoArgs;
@@ -33,8 +33,13 @@ pub(super) struct K8s {
 
 impl K8s {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
-        let request =
-            request(&self.cargo, &Default::default(), &Default::default(), Settings::default(), output);
+        let request = request(
+            &self.cargo,
+            &Default::default(),
+            &Default::default(),
+            Settings::default(),
+            output,
+        );
         let workloads = workloads(&request, self.kubernetes.image.as_deref())?;
         Ok(shell.print(manifests(&workloads, &self.kubernetes)?)?)
     }
@@ -54,12 +59,14 @@ pub(super) fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Wo
     }
     let workload = |program: Resolved| {
         let Resolved { project, plan, .. } = &program;
-        let several = programs.all().iter().filter(|other| other.package == project.package).count() > 1;
+        let several =
+            programs.all().iter().filter(|other| other.package == project.package).count() > 1;
         Workload {
             name: project.target.clone(),
             version: Some(project.version.clone()),
             part_of: several.then(|| project.package.clone()),
-            image: image.map_or_else(|| name(programs.all(), project), |image| expanded(image, project)),
+            image: image
+                .map_or_else(|| name(programs.all(), project), |image| expanded(image, project)),
             args: plan.image.args.clone(),
             env: plan.image.env.clone(),
             user: plan.image.user.clone(),

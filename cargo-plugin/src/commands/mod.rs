@@ -24,17 +24,16 @@ mod watch;
 use std::ffi::OsString;
 
 use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
-use wasm_oci::args::OutputArgs;
-use wasm_oci::commands::completions::Completions;
-use wasm_oci::commands::{login, logout, man};
-use wasm_oci::shell::Shell;
+use wasm_oci_app::commands::completions::Completions;
+use wasm_oci_app::commands::{login, logout, man};
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use crate::failure::Failure;
 
 /// cargo, which runs this as its subcommand.
 #[derive(Debug, Parser)]
 #[command(name = "cargo", bin_name = "cargo", max_term_width = 100)]
-#[expect(missing_docs, reason = "clap would show it")]
 pub enum Cargo {
     WasmOci(Cli),
 }
@@ -75,7 +74,6 @@ fn program() -> clap::Command {
 #[command(version, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub output: OutputArgs,
     #[command(subcommand)]
     command: Command,
@@ -140,7 +138,9 @@ impl Cli {
             Command::Completions(completions) => {
                 Ok(completions.run(program(), completions::after_cargo, shell).map(|()| 0)?)
             }
-            Command::Man(man) => Ok(man.run(program().bin_name("cargo wasm-oci"), shell).map(|()| 0)?),
+            Command::Man(man) => {
+                Ok(man.run(program().bin_name("cargo wasm-oci"), shell).map(|()| 0)?)
+            }
         }
     }
 }

@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wasm_oci::error::Error as StageError;
-use wasm_oci::settings::closest;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::settings::closest;
+use wasm_oci_app::error::Error as StageError;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_templates::{Template, Values, all};
 
 use crate::cargo::env::CargoEnv;
@@ -73,18 +73,23 @@ impl New {
         if folder.symlink_metadata().is_ok() {
             return Err(Error::Exists { path: path.clone() }.into());
         }
-        let name = self.name.clone().or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned()));
+        let name =
+            self.name.clone().or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned()));
         let name = name.ok_or_else(|| Error::Unnamed { path: path.clone() })?;
         for warning in name::check(&name, &env)? {
             shell.warn(warning);
         }
         let asked = self.values.asked(shell);
         let template = self.template(asked)?;
-        let values = gather(defaults(name, template, &env, &folder), &Key::ALL, &self.values.given, asked)?;
+        let values =
+            gather(defaults(name, template, &env, &folder), &Key::ALL, &self.values.given, asked)?;
         let vcs = self.vcs.unwrap_or_else(|| Vcs::for_folder(&env, &folder));
         let files = template.render(&values).map_err(Error::from)?;
         create(&folder, &files, |temporary| vcs.init(&env, temporary))?;
-        shell.status("Created", format_args!("`{}` from the template {}", values.name, template.name));
+        shell.status(
+            "Created",
+            format_args!("`{}` from the template {}", values.name, template.name),
+        );
         tell_of(&join(&env, &folder, template.is_workspace), shell);
         if vcs::is_in_repository(&env, &folder) && vcs == Vcs::None {
             let workflow = Path::new(".github");
@@ -128,7 +133,8 @@ fn choose(shell: &Shell) -> Result<&'static Template, Failure> {
     }
     loop {
         let answer = shell.ask("Which template").ok_or(StageError::Interrupted)?;
-        let number = answer.trim().parse().ok().and_then(|number: usize| all().get(number.checked_sub(1)?));
+        let number =
+            answer.trim().parse().ok().and_then(|number: usize| all().get(number.checked_sub(1)?));
         match number.map_or_else(|| find(answer.trim()), Ok) {
             Ok(template) => return Ok(template),
             Err(error) => shell.error(error),
@@ -154,13 +160,21 @@ fn tell_of(membership: &Membership, shell: &Shell) {
     match membership {
         Membership::Alone => {}
         Membership::Member { root } => {
-            shell.status("Note", format_args!("it is a member of the workspace `{}`", root.display()));
+            shell.status(
+                "Note",
+                format_args!("it is a member of the workspace `{}`", root.display()),
+            );
         }
         Membership::Added { root } => {
-            shell.status("Added", format_args!("it to the members of the workspace `{}`", root.display()));
+            shell.status(
+                "Added",
+                format_args!("it to the members of the workspace `{}`", root.display()),
+            );
         }
         Membership::Trouble { reason } => {
-            shell.warn(format_args!("cargo may not build it because of the workspace around it: {reason}"));
+            shell.warn(format_args!(
+                "cargo may not build it because of the workspace around it: {reason}"
+            ));
         }
     }
 }

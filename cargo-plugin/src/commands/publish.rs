@@ -1,12 +1,13 @@
 //! From images in layouts into registries: the core of `push`, and of all that needs what was pushed.
 
 use clap::Args;
-use wasm_oci::args::CacheArgs;
-use wasm_oci::connection::{Connections, LoginArgs, RegistryArgs};
-use wasm_oci::error::Error;
-use wasm_oci::pipeline::{block_on, rehearse, to_registry, until_interrupted};
-use wasm_oci::shell::Shell;
-use wasm_oci::smoke::{require, test_engine};
+use wasm_oci_app::config::args::CacheArgs;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::pipeline::stages::{rehearse, to_registry};
+use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
+use wasm_oci_app::runtime::{block_on, until_interrupted};
+use wasm_oci_app::smoke::{require, test_engine};
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
 
 use super::test::suites;
@@ -43,8 +44,13 @@ impl PublishArgs {
     ///
     /// # Errors
     /// When one has no repository, two have the same one, or a password is for more than one registry.
-    pub(super) fn plan<'a>(&'a self, made: &'a [Made], shell: &Shell) -> Result<Publication<'a>, Failure> {
-        let repositories: Vec<&Reference> = made.iter().map(repository).collect::<Result<_, _>>()?;
+    pub(super) fn plan<'a>(
+        &'a self,
+        made: &'a [Made],
+        shell: &Shell,
+    ) -> Result<Publication<'a>, Failure> {
+        let repositories: Vec<&Reference> =
+            made.iter().map(repository).collect::<Result<_, _>>()?;
         check_distinct(made, &repositories)?;
         let connections = self.connections(made, &repositories, shell)?;
         Ok(Publication { args: self, made, repositories, connections })
@@ -82,7 +88,12 @@ impl Publication<'_> {
     /// What a registry fails with.
     pub(super) fn rehearse(&self, shell: &Shell) -> Result<(), Failure> {
         for (n, program) in self.made.iter().enumerate() {
-            block_on(rehearse(&program.load()?, self.repositories[n], &self.connections[n], shell))?;
+            block_on(rehearse(
+                &program.load()?,
+                self.repositories[n],
+                &self.connections[n],
+                shell,
+            ))?;
         }
         Ok(())
     }
@@ -104,7 +115,12 @@ impl Publication<'_> {
         for (n, program) in self.made.iter().enumerate() {
             let repository = self.repositories[n];
             let mut push = || -> Result<(), Failure> {
-                until_interrupted(to_registry(&program.load()?, repository, &self.connections[n], shell))?;
+                until_interrupted(to_registry(
+                    &program.load()?,
+                    repository,
+                    &self.connections[n],
+                    shell,
+                ))?;
                 pushed(program, repository)
             };
             push().inspect_err(|_| report(&self.repositories, n, shell))?;
@@ -124,7 +140,8 @@ impl Publication<'_> {
 
 /// Says which of several went up, when pushing the `failed`th did not end well.
 fn report(repositories: &[&Reference], failed: usize, shell: &Shell) {
-    let names = |some: &[&Reference]| some.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    let names =
+        |some: &[&Reference]| some.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
     if failed > 0 {
         shell.status("Pushed", format_args!("{}, completely", names(&repositories[..failed])));
     }

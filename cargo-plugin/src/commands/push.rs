@@ -1,10 +1,10 @@
 //! `cargo wasm-oci push`: crates into images into a registry.
 
 use clap::Args;
-use wasm_oci::args::OutputArgs;
-use wasm_oci::messages::Places;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::pipeline::messages::Places;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::MakeArgs;
 use super::publish::PublishArgs;
@@ -29,9 +29,11 @@ pub(super) struct Push {
 
 impl Push {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
-        let own = Settings { repository: self.destination.clone(), ..self.publish.registry.settings() };
+        let own =
+            Settings { repository: self.destination.clone(), ..self.publish.registry.settings() };
         let no_cache = self.publish.cache.no_cache;
-        let request = Request { enforce_budget: true, no_cache, ..self.making.request(own, output) };
+        let request =
+            Request { enforce_budget: true, no_cache, ..self.making.request(own, output) };
         let made = make(&request, shell)?;
         let publication = self.publish.plan(&made, shell)?;
         if self.making.dry_run {
@@ -39,8 +41,11 @@ impl Push {
         }
         let json = self.making.json();
         publication.push(json, shell, |program, repository| {
-            let places =
-                Places { layout: Some(&program.layout), archive: None, repository: Some(repository) };
+            let places = Places {
+                layout: Some(&program.layout),
+                archive: None,
+                repository: Some(repository),
+            };
             program.print(&places, shell, json)
         })
     }

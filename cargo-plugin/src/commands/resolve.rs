@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wasm_oci::args::{ImageArgs, ModuleArgs, OutputArgs};
-use wasm_oci::error::Error;
-use wasm_oci::manifests::kubernetes::{complete, runtime_class_name};
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
-use wasm_oci::yaml::edit::Edits;
-use wasm_oci::yaml::{self, NodeId, Stream};
+use wasm_oci_app::config::args::{ImageArgs, ModuleArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::deploy::manifests::kubernetes::{complete, runtime_class_name};
+use wasm_oci_app::deploy::yaml::edit::Edits;
+use wasm_oci_app::deploy::yaml::{self, NodeId, Stream};
+use wasm_oci_app::error::Error;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::request;
 use super::publish::PublishArgs;
@@ -82,7 +83,8 @@ pub(super) struct PushingArgs {
 
 impl PushingArgs {
     fn request(&self, cargo: &CargoArgs, output: &OutputArgs) -> Request {
-        let own = Settings { repository: self.repository.clone(), ..self.publish.registry.settings() };
+        let own =
+            Settings { repository: self.repository.clone(), ..self.publish.registry.settings() };
         let request = request(cargo, &self.module, &self.image, own, output);
         Request { enforce_budget: true, no_cache: self.publish.cache.no_cache, ..request }
     }
@@ -105,19 +107,30 @@ impl Inputs<'_> {
         shell: &Shell,
         complete: impl Fn(&Stream, &mut Edits<'_>, &dyn Fn(NodeId) -> bool) -> Result<(), yaml::Error>,
     ) -> Result<(), Failure> {
-        if pushing.publish.login.password_stdin && self.files.iter().any(|file| file == Path::new("-")) {
+        if pushing.publish.login.password_stdin
+            && self.files.iter().any(|file| file == Path::new("-"))
+        {
             let message = "standard input can be the password or a manifest, not both: log in with `cargo wasm-oci login`";
             return Err(Error::Usage(message.to_owned()).into());
         }
         let streams = read_all(self.files, self.recursive)?;
-        let references: Vec<Vec<Found>> = streams.iter().map(|stream| references(stream, shell)).collect();
-        let edited = |images: &dyn Fn(&Found) -> String| -> Result<Vec<(&Stream, String)>, yaml::Error> {
-            let all = streams.iter().zip(&references);
-            all.map(|(stream, found)| Ok((stream, edited(stream, found, images, &complete)?))).collect()
-        };
+        let references: Vec<Vec<Found>> =
+            streams.iter().map(|stream| references(stream, shell)).collect();
+        let edited =
+            |images: &dyn Fn(&Found) -> String| -> Result<Vec<(&Stream, String)>, yaml::Error> {
+                let all = streams.iter().zip(&references);
+                all.map(|(stream, found)| Ok((stream, edited(stream, found, images, &complete)?)))
+                    .collect()
+            };
         // What can't be changed is better known before anything is built.
         edited(&|_| PLACEHOLDER.to_owned())?;
-        let images = images(&streams, &references, &pushing.request(cargo, output), &pushing.publish, shell)?;
+        let images = images(
+            &streams,
+            &references,
+            &pushing.request(cargo, output),
+            &pushing.publish,
+            shell,
+        )?;
         let texts = edited(&|found| images.get(&found.text).cloned().unwrap_or_default())?;
         Ok(shell.print_exactly(&joined(&texts))?)
     }
@@ -184,11 +197,17 @@ fn images(
         // The first format is the main one.
         let digest = program.images.first().map(|image| image.digest);
         pushed.extend(
-            digest.map(|digest| (program.project.clone(), repository.with_digest(digest).to_string())),
+            digest.map(|digest| {
+                (program.project.clone(), repository.with_digest(digest).to_string())
+            }),
         );
         Ok(())
     })?;
-    let image =
-        |project: &Project| pushed.iter().find(|(other, _)| other == project).map(|(_, image)| image.clone());
-    Ok(meant.into_iter().filter_map(|(text, project)| Some((text.to_owned(), image(project)?))).collect())
+    let image = |project: &Project| {
+        pushed.iter().find(|(other, _)| other == project).map(|(_, image)| image.clone())
+    };
+    Ok(meant
+        .into_iter()
+        .filter_map(|(text, project)| Some((text.to_owned(), image(project)?)))
+        .collect())
 }

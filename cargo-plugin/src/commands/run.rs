@@ -1,11 +1,12 @@
 //! `cargo wasm-oci run`: a crate into an image, and the image's program here and now.
 
 use clap::Args;
-use wasm_oci::args::{OutputArgs, RunArgs};
-use wasm_oci::error::Error;
-use wasm_oci::running::run_manifest;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::RunArgs;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::run::run::run_manifest;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::{MakeArgs, dry_run};
 use crate::failure::Failure;
@@ -33,7 +34,8 @@ impl Run {
         let made = make(&request, shell)?;
         let program = chosen(&made)?;
         let images = program.load()?;
-        let image = images.first().ok_or_else(|| Error::Usage("there is no image to run".to_owned()))?;
+        let image =
+            images.first().ok_or_else(|| Error::Usage("there is no image to run".to_owned()))?;
         Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)?)
     }
 }
@@ -45,7 +47,8 @@ pub(super) fn chosen(made: &[Made]) -> Result<&Made, Error> {
         ([only], ..) => Ok(only),
         (_, Some(default), None) => Ok(default),
         _ => {
-            let names: Vec<&str> = made.iter().map(|program| program.project.target.as_str()).collect();
+            let names: Vec<&str> =
+                made.iter().map(|program| program.project.target.as_str()).collect();
             Err(Error::Usage(format!(
                 "several programs could be started: choose one with --bin: {}",
                 names.join(", ")

@@ -6,12 +6,13 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use clap::Args;
-use wasm_oci::args::{OutputArgs, RunArgs, ServeArgs};
-use wasm_oci::exit_code::ExitCode;
-use wasm_oci::pipeline::block_on;
-use wasm_oci::running::run_manifest;
-use wasm_oci::serving::serve_manifest;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::{RunArgs, ServeArgs};
+use wasm_oci_app::exit_code::ExitCode;
+use wasm_oci_app::run::run::run_manifest;
+use wasm_oci_app::run::serve::serve_manifest;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Digest;
 use wasm_oci_core::store::{Layout, Name, load};
 

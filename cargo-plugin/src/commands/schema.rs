@@ -1,8 +1,8 @@
 //! `cargo wasm-oci schema`: what editors know settings by.
 
 use clap::Args;
-use wasm_oci::schema::cargo_toml;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::schema::cargo_toml;
+use wasm_oci_app::ui::shell::Shell;
 
 use crate::failure::Failure;
 

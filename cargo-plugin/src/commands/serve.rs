@@ -1,11 +1,12 @@
 //! `cargo wasm-oci serve`: a crate, built and answering HTTP requests.
 
 use clap::Args;
-use wasm_oci::args::{OutputArgs, ServeArgs};
-use wasm_oci::error::Error;
-use wasm_oci::serving::serve_manifest;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::ServeArgs;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::run::serve::serve_manifest;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::{MakeArgs, dry_run};
 use super::run::chosen;
@@ -36,7 +37,8 @@ impl Serve {
         }
         let made = make(&request, shell)?;
         let images = chosen(&made)?.load()?;
-        let image = images.first().ok_or_else(|| Error::Usage("there is no image to serve".to_owned()))?;
+        let image =
+            images.first().ok_or_else(|| Error::Usage("there is no image to serve".to_owned()))?;
         Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell)?)
     }
 }

@@ -1,11 +1,12 @@
 //! `cargo wasm-oci size`: where each byte of a crate's module went.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, OutputArgs};
-use wasm_oci::connection::{Connections, RegistryArgs};
-use wasm_oci::error::Error;
-use wasm_oci::shell::Shell;
-use wasm_oci::size::{SizeArgs, Sized};
+use wasm_oci_app::config::args::CacheArgs;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::inspect::size::{SizeArgs, Sized};
+use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::{MakeArgs, dry_run};
 use crate::failure::Failure;
@@ -39,8 +40,7 @@ impl Size {
         if let [_, _, ..] = programs.as_slice()
             && (args.html.is_some() || args.diff.is_some())
         {
-            let message =
-                "there are several programs, and `--html` and `--diff` are for one: choose it with --bin";
+            let message = "there are several programs, and `--html` and `--diff` are for one: choose it with --bin";
             return Err(Error::Usage(message.to_owned()).into());
         }
         for (number, Optimized { project, settings, module }) in programs.iter().enumerate() {
@@ -48,11 +48,12 @@ impl Size {
                 shell.print("")?;
             }
             let connections = Connections::new(&self.registry, settings, shell)?;
-            Sized { package: Some(&project.package), name: &project.target, report: module.sizes()? }.show(
-                &args,
-                &connections,
-                shell,
-            )?;
+            Sized {
+                package: Some(&project.package),
+                name: &project.target,
+                report: module.sizes()?,
+            }
+            .show(&args, &connections, shell)?;
         }
         Ok(())
     }

@@ -1,15 +1,16 @@
 //! `cargo wasm-oci test`: the smoke tests of crates, on the modules in their images.
 
 use clap::Args;
-use wasm_oci::args::{CacheArgs, OutputArgs, TestArgs};
-use wasm_oci::connection::{Connections, RegistryArgs};
-use wasm_oci::error::Error;
-use wasm_oci::exit_code::ExitCode;
-use wasm_oci::pipeline::block_on;
-use wasm_oci::running::Prepared;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
-use wasm_oci::smoke::{Case, Suite, test, test_engine};
+use wasm_oci_app::config::args::{CacheArgs, TestArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::exit_code::ExitCode;
+use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
+use wasm_oci_app::run::run::Prepared;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::run::Engine;
 use wasm_oci_core::store::{Name, load_wasm};
@@ -44,7 +45,8 @@ pub(super) struct Test {
 impl Test {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
         let repository = self.remote.clone().filter(|reference| !reference.is_empty());
-        let request = self.making.request(Settings { repository, ..self.registry.settings() }, output);
+        let request =
+            self.making.request(Settings { repository, ..self.registry.settings() }, output);
         let request = Request { no_cache: self.cache.no_cache, ..request };
         if self.making.dry_run {
             return dry_run(&request, shell).map(|()| 0);
@@ -76,10 +78,12 @@ pub(super) fn suites(
         }
         // All formats hold the same module.
         let images = program.load()?;
-        let main = images.first().ok_or_else(|| Error::Usage("there is no image to test".to_owned()))?;
-        let prepared =
-            Prepared::of_manifest(engine, main.image.wasm_manifest()?)?.named_by(&program.debug_file);
-        let reference = verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
+        let main =
+            images.first().ok_or_else(|| Error::Usage("there is no image to test".to_owned()))?;
+        let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
+            .named_by(&program.debug_file);
+        let reference =
+            verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
         suites.push(Suite { reference, ..suite(&program.project, prepared, cases) });
     }
     Ok(suites)

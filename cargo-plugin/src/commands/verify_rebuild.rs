@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde_json::json;
-use wasm_oci::args::OutputArgs;
-use wasm_oci::connection::RegistryArgs;
-use wasm_oci::error::Error;
-use wasm_oci::exit_code::ExitCode;
-use wasm_oci::pipeline::{OPTIMIZED, block_on};
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
-use wasm_oci::source::load_image;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::exit_code::ExitCode;
+use wasm_oci_app::pipeline::stages::OPTIMIZED;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::source::load_image;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Digest, Image, Manifest};
 use wasm_oci_core::module::first_difference;
 use wasm_oci_core::store::Location;
@@ -51,7 +52,9 @@ impl VerifyRebuild {
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
         let made = make(&request, shell)?;
         let images = chosen(&made)?.load()?;
-        let built = images.first().ok_or_else(|| Error::Usage("there is no image to compare".to_owned()))?;
+        let built = images
+            .first()
+            .ok_or_else(|| Error::Usage("there is no image to compare".to_owned()))?;
 
         let difference = difference(&published, &built.image)?;
         let digest = published.digest();
@@ -73,7 +76,10 @@ impl VerifyRebuild {
                 ExitCode::Success
             }
             Some(difference) => {
-                shell.error(format_args!("{} is not what these sources make: {difference}", self.image));
+                shell.error(format_args!(
+                    "{} is not what these sources make: {difference}",
+                    self.image
+                ));
                 ExitCode::Different
             }
         }
@@ -87,15 +93,19 @@ fn difference(published: &Image, built: &Image) -> Result<Option<String>, Failur
         return Ok(None);
     }
     let (expected, actual) = (published.wasm_manifest()?, built.wasm_manifest()?);
-    let difference = first_difference(&expected.module()?, &actual.module()?).map_err(Error::from)?;
+    let difference =
+        first_difference(&expected.module()?, &actual.module()?).map_err(Error::from)?;
     if let Some(difference) = difference {
         return Ok(Some(format!("in the module, {difference}{}", hint(expected, actual))));
     }
     let (before, now) = (facts(expected)?, facts(actual)?);
     let names: BTreeSet<&String> = before.keys().chain(now.keys()).collect();
-    let shown = |value: Option<&String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
+    let shown =
+        |value: Option<&String>| value.map_or("not set".to_owned(), |value| format!("`{value}`"));
     let what = match names.into_iter().find(|name| before.get(*name) != now.get(*name)) {
-        Some(name) => format!("{name} is {}, and was {}", shown(now.get(name)), shown(before.get(name))),
+        Some(name) => {
+            format!("{name} is {}, and was {}", shown(now.get(name)), shown(before.get(name)))
+        }
         None => "the image lists other platforms, or was written by another tool".to_owned(),
     };
     let module = Digest::of(expected.module()?.bytes());
@@ -124,7 +134,11 @@ fn facts(manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
         ("the author".to_owned(), set(&config.author)),
         ("the time".to_owned(), set(&config.created)),
     ]);
-    let maps = [("variable", &config.env), ("label", &config.labels), ("annotation", manifest.annotations())];
+    let maps = [
+        ("variable", &config.env),
+        ("label", &config.labels),
+        ("annotation", manifest.annotations()),
+    ];
     for (what, map) in maps {
         facts.extend(map.iter().map(|(name, value)| (format!("the {what} {name}"), value.clone())));
     }

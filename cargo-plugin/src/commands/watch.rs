@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use clap::Args;
 use tempfile::TempDir;
-use wasm_oci::args::{AddrArgs, OutputArgs, RunArgs};
-use wasm_oci::error::Error;
-use wasm_oci::exit_code::ExitCode;
-use wasm_oci::settings::Settings;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::args::{AddrArgs, RunArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::exit_code::ExitCode;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 use super::build::{MakeArgs, dry_run};
 use super::run::chosen;
@@ -175,7 +176,10 @@ impl Watch {
         let mut sources = Sources::of(workspace);
         for path in &self.more {
             let found = env.cwd().join(path).canonicalize();
-            sources.add(found.map_err(|e| Error::Usage(format!("can't watch `{}`: {e}", path.display())))?);
+            sources.add(
+                found
+                    .map_err(|e| Error::Usage(format!("can't watch `{}`: {e}", path.display())))?,
+            );
         }
         Ok(sources)
     }
@@ -255,7 +259,8 @@ fn clear(layout: &Path) {
 
 /// The first file that changed, and how many more.
 fn described(changed: &BTreeSet<PathBuf>, cwd: &Path) -> String {
-    let first = changed.first().map(|path| path.strip_prefix(cwd).unwrap_or(path).display().to_string());
+    let first =
+        changed.first().map(|path| path.strip_prefix(cwd).unwrap_or(path).display().to_string());
     match changed.len() {
         0 | 1 => first.unwrap_or_default(),
         count => format!("{} and {} more", first.unwrap_or_default(), count - 1),

@@ -55,7 +55,10 @@ pub fn registry(projects: &[Project]) -> Option<String> {
 ///
 /// # Errors
 /// Those of [`change`]. Manifests before the one that can't be changed have changed.
-pub fn extend_manifests(projects: &[Project], registry: &str) -> Result<Vec<(PathBuf, Fate)>, Error> {
+pub fn extend_manifests(
+    projects: &[Project],
+    registry: &str,
+) -> Result<Vec<(PathBuf, Fate)>, Error> {
     let manifests: BTreeSet<&Path> = projects.iter().map(|it| it.manifest_path.as_path()).collect();
     let extend = |path: &Path| {
         let changed = change(path, |manifest| add_settings(manifest, registry))?;
@@ -72,8 +75,8 @@ pub fn add_files(folder: &Path, files: &[Rendered]) -> Result<Vec<(PathBuf, Fate
     let add = |file: &Rendered| {
         let path = folder.join(&file.path);
         let is_toolchain = file.path == Path::new("rust-toolchain.toml");
-        let is_there =
-            path.symlink_metadata().is_ok() || is_toolchain && folder.join(OLD_TOOLCHAIN_FILE).exists();
+        let is_there = path.symlink_metadata().is_ok()
+            || is_toolchain && folder.join(OLD_TOOLCHAIN_FILE).exists();
         if !is_there {
             write_below(folder, file)?;
         }

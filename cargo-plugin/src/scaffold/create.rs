@@ -36,7 +36,9 @@ pub fn create(
             _ = temporary.keep();
             Ok(())
         }
-        Err(error) if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory) =>
+        {
             Err(exists())
         }
         Err(error) => Err(failed(error)),
@@ -46,8 +48,8 @@ pub fn create(
 /// Writes a file, and the folders that it lies in.
 pub(super) fn write_below(folder: &Path, file: &Rendered) -> Result<(), Error> {
     let path = folder.join(&file.path);
-    let written =
-        fs::create_dir_all(path.parent().unwrap_or(folder)).and_then(|()| fs::write(&path, &file.content));
+    let written = fs::create_dir_all(path.parent().unwrap_or(folder))
+        .and_then(|()| fs::write(&path, &file.content));
     written.map_err(|source| Error::Write { path, source })
 }
 

@@ -13,7 +13,11 @@ pub enum Error {
     #[error("say what kind of project: --template NAME, of {}", names())]
     NoTemplate,
     /// There is no such template.
-    #[error("there is no template `{name}`{}; the templates are {}", did_you_mean(suggestion), names())]
+    #[error(
+        "there is no template `{name}`{}; the templates are {}",
+        did_you_mean(suggestion),
+        names()
+    )]
     NoSuchTemplate {
         /// What was asked for.
         name: String,
@@ -35,7 +39,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// No image can be there.
-    #[error("images can't go to `{registry}`: {reason}; write a registry and its owner, as `ghcr.io/owner`")]
+    #[error(
+        "images can't go to `{registry}`: {reason}; write a registry and its owner, as `ghcr.io/owner`"
+    )]
     Registry {
         /// What was asked for.
         registry: String,
@@ -88,7 +94,10 @@ impl Error {
     #[must_use]
     pub fn is_usage(&self) -> bool {
         use Error::{Name, NoSuchTemplate, NoTemplate, Registry, Unnamed};
-        matches!(self, NoTemplate | NoSuchTemplate { .. } | Name { .. } | Unnamed { .. } | Registry { .. })
+        matches!(
+            self,
+            NoTemplate | NoSuchTemplate { .. } | Name { .. } | Unnamed { .. } | Registry { .. }
+        )
     }
 }
 

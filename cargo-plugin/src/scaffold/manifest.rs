@@ -30,8 +30,10 @@ pub fn change(
     change: impl FnOnce(&mut DocumentMut) -> Result<bool, &'static str>,
 ) -> Result<bool, Error> {
     let failed = |reason: String| Error::Manifest { path: path.to_owned(), reason };
-    let text = fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
-    let mut manifest: DocumentMut = text.parse().map_err(|e: toml_edit::TomlError| failed(e.to_string()))?;
+    let text =
+        fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
+    let mut manifest: DocumentMut =
+        text.parse().map_err(|e: toml_edit::TomlError| failed(e.to_string()))?;
     let changed = change(&mut manifest).map_err(|reason| failed(reason.to_owned()))?;
     if changed {
         let bytes = manifest.to_string();
@@ -43,7 +45,8 @@ pub fn change(
 
 /// Adds a member to the workspace that the manifest is the root of, where its name belongs if the members are sorted.
 pub(super) fn add_member(manifest: &mut DocumentMut, member: &str) -> Result<bool, &'static str> {
-    let workspace = manifest["workspace"].as_table_like_mut().ok_or("it has no table `workspace`")?;
+    let workspace =
+        manifest["workspace"].as_table_like_mut().ok_or("it has no table `workspace`")?;
     let members = workspace.entry("members").or_insert(Item::Value(Array::new().into()));
     let members = members.as_array_mut().ok_or("`workspace.members` is no list")?;
     if members.iter().any(|it| it.as_str() == Some(member)) {
@@ -83,7 +86,8 @@ fn insert(list: &mut Array, at: usize, text: &str) {
         value.decor_mut().set_suffix(space(last.decor().suffix().and_then(|it| it.as_str())));
         last.decor_mut().set_suffix("");
         let after = space(list.trailing().as_str());
-        let (behind_previous, end) = after.find('\n').map_or(("", after.as_str()), |end| after.split_at(end));
+        let (behind_previous, end) =
+            after.find('\n').map_or(("", after.as_str()), |end| after.split_at(end));
         let (behind_previous, end) = (behind_previous.to_owned(), end.to_owned());
         value.decor_mut().set_prefix(behind_previous + begin.as_deref().unwrap_or(" "));
         list.set_trailing(end);
@@ -92,7 +96,10 @@ fn insert(list: &mut Array, at: usize, text: &str) {
 }
 
 /// Adds our settings to a package that has none: where its images go, and a smoke test to fill in.
-pub(super) fn add_settings(manifest: &mut DocumentMut, registry: &str) -> Result<bool, &'static str> {
+pub(super) fn add_settings(
+    manifest: &mut DocumentMut,
+    registry: &str,
+) -> Result<bool, &'static str> {
     let package = manifest.get_mut("package").ok_or("it has no table `package`")?;
     let is_inline = package.is_value();
     let package = package.as_table_like_mut().ok_or("`package` is no table")?;
@@ -110,7 +117,8 @@ pub(super) fn add_settings(manifest: &mut DocumentMut, registry: &str) -> Result
         true => Item::Value(InlineTable::from_iter([("repository", repository)]).into()),
         false => {
             let mut settings = Table::new();
-            settings.insert("repository", Value::from(repository).decorated(" ", SMOKE_TEST).into());
+            settings
+                .insert("repository", Value::from(repository).decorated(" ", SMOKE_TEST).into());
             Item::Table(settings)
         }
     };
@@ -122,7 +130,10 @@ pub(super) fn add_settings(manifest: &mut DocumentMut, registry: &str) -> Result
 mod tests {
     use super::*;
 
-    fn changed(text: &str, change: impl FnOnce(&mut DocumentMut) -> Result<bool, &'static str>) -> String {
+    fn changed(
+        text: &str,
+        change: impl FnOnce(&mut DocumentMut) -> Result<bool, &'static str>,
+    ) -> String {
         let mut manifest: DocumentMut = text.parse().unwrap();
         assert!(change(&mut manifest).unwrap(), "nothing has changed");
         manifest.to_string()
@@ -130,10 +141,10 @@ mod tests {
 
     #[test]
     fn settings_come_last_of_the_package_and_the_rest_stays() {
-        let before =
-            "# Ours\n[package]\nname   = \"a\" # so\n\n[dependencies]\nb = { version = '1' }  # odd\n";
+        let before = "# Ours\n[package]\nname   = \"a\" # so\n\n[dependencies]\nb = { version = '1' }  # odd\n";
         let after = changed(before, |it| add_settings(it, "ghcr.io/me"));
-        let added = after.replace("\n[package.metadata.wasm-oci]\nrepository = \"ghcr.io/me/{bin}\"", "");
+        let added =
+            after.replace("\n[package.metadata.wasm-oci]\nrepository = \"ghcr.io/me/{bin}\"", "");
         assert_eq!(added.replace(&format!("{SMOKE_TEST}\n"), ""), before, "{after}");
         let manifest: toml::Table = after.parse().unwrap();
         assert_eq!(
@@ -156,9 +167,14 @@ mod tests {
             "[package]\r\nname = \"a\"\r\n",
         ] {
             let after = changed(before, |it| add_settings(it, "ghcr.io/me"));
-            let manifest: toml::Table = after.parse().unwrap_or_else(|error| panic!("{error}:\n{after}"));
+            let manifest: toml::Table =
+                after.parse().unwrap_or_else(|error| panic!("{error}:\n{after}"));
             let metadata = &manifest["package"]["metadata"];
-            assert_eq!(metadata["wasm-oci"]["repository"].as_str(), Some("ghcr.io/me/{bin}"), "{after}");
+            assert_eq!(
+                metadata["wasm-oci"]["repository"].as_str(),
+                Some("ghcr.io/me/{bin}"),
+                "{after}"
+            );
             assert_eq!(metadata.get("docs").is_some(), before.contains("docs"), "{after}");
         }
     }
@@ -183,7 +199,10 @@ mod tests {
                 "[workspace]\nmembers = [\"a\", \"b\", \"c\"] # all\n",
             ),
             ("[workspace]\nmembers = [\"c\"]\n", "[workspace]\nmembers = [\"b\", \"c\"]\n"),
-            ("[workspace]\nmembers = [\"c\", \"a\"]\n", "[workspace]\nmembers = [\"c\", \"a\", \"b\"]\n"),
+            (
+                "[workspace]\nmembers = [\"c\", \"a\"]\n",
+                "[workspace]\nmembers = [\"c\", \"a\", \"b\"]\n",
+            ),
             (
                 "[workspace]\nmembers = [\n    \"a\", # first\n    \"c\",\n]\n",
                 "[workspace]\nmembers = [\n    \"a\", # first\n    \"b\",\n    \"c\",\n]\n",
@@ -196,7 +215,10 @@ mod tests {
                 "[workspace]\nmembers = [\n  \"a\", # behind\n]\n",
                 "[workspace]\nmembers = [\n  \"a\", # behind\n  \"b\",\n]\n",
             ),
-            ("[workspace]\nmembers = [\n  \"a\"\n]\n", "[workspace]\nmembers = [\n  \"a\",\n  \"b\"\n]\n"),
+            (
+                "[workspace]\nmembers = [\n  \"a\"\n]\n",
+                "[workspace]\nmembers = [\n  \"a\",\n  \"b\"\n]\n",
+            ),
         ] {
             assert_eq!(changed(before, |it| add_member(it, "b")), after);
         }

@@ -48,7 +48,9 @@ pub fn join(env: &CargoEnv, folder: &Path, is_workspace: bool) -> Membership {
         Ok(root) if root == folder => Membership::Alone,
         Ok(root) => Membership::Member { root: root.join("Cargo.toml") },
         Err(message) => match claimed_by(&message) {
-            Some(root) => add(env, folder, &root).unwrap_or_else(|reason| Membership::Trouble { reason }),
+            Some(root) => {
+                add(env, folder, &root).unwrap_or_else(|reason| Membership::Trouble { reason })
+            }
             None => Membership::Trouble { reason: message },
         },
     }
@@ -90,8 +92,11 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
 
 /// The folder of the workspace that cargo takes a package for a part of; or else what it says.
 fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
-    let selection =
-        Selection { manifest_path: Some(manifest.to_owned()), offline: true, ..Selection::default() };
+    let selection = Selection {
+        manifest_path: Some(manifest.to_owned()),
+        offline: true,
+        ..Selection::default()
+    };
     let text = ask_cargo(env, &selection).map_err(|error| match error {
         CargoError::MetadataFailed { message } => message,
         other => other.to_string(),
@@ -126,10 +131,16 @@ mod tests {
         write(&root, workspace.unwrap_or("[workspace]\nexclude = [\"crates\"]\n"));
         let app = above.join("crates/app");
         write(&app.join("src/main.rs"), "fn main() {}");
-        write(&app.join("Cargo.toml"), &format!("[package]\nname = \"app\"\nedition = \"2024\"\n{own}"));
-        let membership = join(&CargoEnv::from_process().unwrap(), &app, own.contains("[workspace]"));
+        write(
+            &app.join("Cargo.toml"),
+            &format!("[package]\nname = \"app\"\nedition = \"2024\"\n{own}"),
+        );
+        let membership =
+            join(&CargoEnv::from_process().unwrap(), &app, own.contains("[workspace]"));
         let membership = match membership {
-            Membership::Member { root: found } | Membership::Added { root: found } if found != root => {
+            Membership::Member { root: found } | Membership::Added { root: found }
+                if found != root =>
+            {
                 panic!("{} is not {}", found.display(), root.display())
             }
             other => other,
@@ -170,8 +181,12 @@ mod tests {
     #[test]
     fn a_workspace_stays_out() {
         assert_eq!(joined(Some("[workspace]\n"), "[workspace]\n").0, Membership::Alone);
-        let (membership, _) = joined(Some("[workspace]\nmembers = [\"crates/*\"]\n"), "[workspace]\n");
+        let (membership, _) =
+            joined(Some("[workspace]\nmembers = [\"crates/*\"]\n"), "[workspace]\n");
         let excluded = |reason: &str| reason.contains("exclude = [\"crates/app\"]");
-        assert!(matches!(&membership, Membership::Trouble { reason } if excluded(reason)), "{membership:?}");
+        assert!(
+            matches!(&membership, Membership::Trouble { reason } if excluded(reason)),
+            "{membership:?}"
+        );
     }
 }

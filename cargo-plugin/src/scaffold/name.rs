@@ -16,13 +16,16 @@ use crate::scaffold::values::image;
 /// [`Error::Name`], or when cargo can't be asked.
 pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Failure> {
     let invalid = |reason: String| Error::Name { name: name.to_owned(), reason };
-    let folder = tempfile::tempdir().map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
+    let folder = tempfile::tempdir()
+        .map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
     // cargo adds what it makes to the workspace around: one in the folder, whatever is around that.
     let workspace = folder.path().join("Cargo.toml");
     fs::write(&workspace, "[workspace]\nresolver = \"3\"\n")
         .map_err(|source| Error::Write { path: workspace, source })?;
     let mut command = env.command(env.cargo());
-    command.args(["new", "--vcs", "none", "--color", "never", "--offline"]).arg(format!("--name={name}"));
+    command
+        .args(["new", "--vcs", "none", "--color", "never", "--offline"])
+        .arg(format!("--name={name}"));
     command.arg(folder.path().join("project")).current_dir(folder.path()).stdin(Stdio::null());
     let output = command
         .output()

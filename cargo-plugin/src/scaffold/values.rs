@@ -2,9 +2,9 @@
 
 use std::str::FromStr;
 
-use wasm_oci::error::Error as StageError;
-use wasm_oci::settings::closest;
-use wasm_oci::shell::Shell;
+use wasm_oci_app::config::settings::closest;
+use wasm_oci_app::error::Error as StageError;
+use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Error as ImageError, Reference};
 use wasm_oci_templates::Values;
 
@@ -65,9 +65,11 @@ impl FromStr for Given {
 
     fn from_str(text: &str) -> Result<Given, String> {
         let names = || Key::ALL.map(Key::name);
-        let (name, value) = text.split_once('=').ok_or("write KEY=VALUE, as description='Does this'")?;
+        let (name, value) =
+            text.split_once('=').ok_or("write KEY=VALUE, as description='Does this'")?;
         let key = Key::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
-            let suggestion = closest(name, names()).map(|name| format!(" (did you mean `{name}`?)"));
+            let suggestion =
+                closest(name, names()).map(|name| format!(" (did you mean `{name}`?)"));
             format!(
                 "there is no `{name}`{}; the values are {}",
                 suggestion.unwrap_or_default(),
@@ -168,9 +170,13 @@ mod tests {
 
     #[test]
     fn a_registry_is_one() {
-        for registry in
-            ["ghcr.io/owner", "localhost:5000/demo", "127.0.0.1:41234/demo", "docker.io/me", "ghcr.io/a/b"]
-        {
+        for registry in [
+            "ghcr.io/owner",
+            "localhost:5000/demo",
+            "127.0.0.1:41234/demo",
+            "docker.io/me",
+            "ghcr.io/a/b",
+        ] {
             assert!(image(registry, "app").is_ok(), "{registry}");
         }
         for registry in [

@@ -109,7 +109,8 @@ fn asked(env: &CargoEnv, folder: &Path, args: &[&str]) -> Option<String> {
 }
 
 fn is_ignored(env: &CargoEnv, above: &Path, folder: &Path) -> bool {
-    let check = git(env, above).map(|mut git| git.args(["check-ignore", "--quiet"]).arg(folder).status());
+    let check =
+        git(env, above).map(|mut git| git.args(["check-ignore", "--quiet"]).arg(folder).status());
     check.is_some_and(|status| status.is_ok_and(|status| status.success()))
 }
 

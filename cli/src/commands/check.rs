@@ -3,10 +3,10 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::check::{CheckArgs, check};
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::shell::Shell;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::inspect::check::{CheckArgs, check};
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Say of each consumer whether it runs an image, with which error it fails, and what to change
 ///

@@ -6,14 +6,15 @@ use wasm_oci_core::module::{ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use super::destination::{Destination, registry_of};
-use crate::audience;
-use crate::connection::AccountArgs;
-use crate::error::Error;
-use crate::messages::ImageMessage;
-use crate::pipeline::{TaggedImage, block_on, until_interrupted};
-use crate::plan::tags_of;
-use crate::shell::Shell;
-use crate::source::load_image;
+use wasm_oci_app::config::plan::tags_of;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::pipeline::engines;
+use wasm_oci_app::pipeline::messages::ImageMessage;
+use wasm_oci_app::pipeline::packed::TaggedImage;
+use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::source::load_image;
+use wasm_oci_app::runtime::{block_on, until_interrupted};
+use wasm_oci_app::ui::shell::Shell;
 
 /// Make an image of another format of an image, without building: the same module bytes, settings and files
 ///
@@ -27,7 +28,12 @@ pub(crate) struct Convert {
     #[arg(value_name = "DESTINATION")]
     destination: Location,
     /// The formats to make: universal, container, module, combined, artifact
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', required_unless_present = "audience")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        value_delimiter = ',',
+        required_unless_present = "audience"
+    )]
     format: Vec<Format>,
     /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
     #[arg(
@@ -64,7 +70,7 @@ impl Convert {
         let formats = match self.audience.as_slice() {
             [] => self.format,
             audience => {
-                shell.status("Choosing", audience::why(audience)?);
+                shell.status("Choosing", engines::why(audience)?);
                 formats_for(audience)?.into_iter().map(|(format, _)| format).collect()
             }
         };
@@ -73,13 +79,17 @@ impl Convert {
         let mut images = Vec::new();
         for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {
             let tags = tags_of(destination.tags(), &formats, *format)?;
-            shell.status("Converted", format_args!("{} to {format} {}", self.source, image.digest()));
+            shell.status(
+                "Converted",
+                format_args!("{} to {format} {}", self.source, image.digest()),
+            );
             images.push(TaggedImage { format: *format, image, tags });
         }
-        audience::require(&self.source.to_string(), &self.audience, &images)?;
+        engines::require(&self.source.to_string(), &self.audience, &images)?;
         until_interrupted(destination.put(&images, &settings.name, &connections, shell))?;
         for image in &images {
-            ImageMessage::new(&settings.name, image, None, &destination.places()).print(shell, self.json)?;
+            ImageMessage::new(&settings.name, image, None, &destination.places())
+                .print(shell, self.json)?;
         }
         Ok(())
     }

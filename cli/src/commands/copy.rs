@@ -5,11 +5,11 @@ use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::Location;
 
 use super::destination::{Destination, registry_of};
-use crate::connection::AccountArgs;
-use crate::error::Error;
-use crate::pipeline::until_interrupted;
-use crate::shell::Shell;
-use crate::source::open;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::source::open;
+use wasm_oci_app::runtime::until_interrupted;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Copy an image between registries, layouts and archives, byte for byte
 ///
@@ -40,7 +40,8 @@ impl Copy {
         let (source, name) = open(&self.source, &connections)?;
         shell.status("Copying", format_args!("{} to {destination}", self.source));
         let from = registry_of(&self.source);
-        let digest = until_interrupted(destination.take(&source, &name, from, &connections, shell))?;
+        let digest =
+            until_interrupted(destination.take(&source, &name, from, &connections, shell))?;
         destination.print(digest, self.json, shell)
     }
 }

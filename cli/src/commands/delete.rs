@@ -4,10 +4,10 @@ use clap::Args;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::Name;
 
-use crate::connection::AccountArgs;
-use crate::error::Error;
-use crate::pipeline::block_on;
-use crate::shell::Shell;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Delete a tag from a registry, or by its digest an image with all its tags
 ///
@@ -23,7 +23,8 @@ pub(crate) struct Delete {
 
 /// A reference with a tag or a digest: nothing is deleted that isn't named.
 fn named(text: &str) -> Result<Reference, String> {
-    let reference: Reference = text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string())?;
+    let reference: Reference =
+        text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string())?;
     match (reference.tag(), reference.digest()) {
         (None, None) => Err("write which: REPOSITORY:TAG or REPOSITORY@DIGEST".to_owned()),
         _ => Ok(reference),
@@ -32,7 +33,8 @@ fn named(text: &str) -> Result<Reference, String> {
 
 impl Delete {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let registry = self.account.connections(Some(&self.reference), shell)?.registry(&self.reference)?;
+        let registry =
+            self.account.connections(Some(&self.reference), shell)?.registry(&self.reference)?;
         block_on(registry.delete(&Name::from(&self.reference)))?;
         shell.status("Deleted", &self.reference);
         Ok(())

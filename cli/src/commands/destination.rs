@@ -3,14 +3,17 @@
 use std::path::PathBuf;
 
 use wasm_oci_core::image::{Descriptor, Digest, Reference, Tag};
-use wasm_oci_core::store::{ArchiveImage, Layout, Location, Name, Sink, Source, copy, load, write_archive};
+use wasm_oci_core::store::{
+    ArchiveImage, Layout, Location, Name, Sink, Source, copy, load, write_archive,
+};
 
-use crate::connection::Connections;
-use crate::error::Error;
-use crate::messages::Places;
-use crate::pipeline::{TaggedImage, to_archive, to_layout, to_registry, with_tags};
-use crate::shell::Shell;
-use crate::source::AnySource;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::pipeline::messages::Places;
+use wasm_oci_app::pipeline::packed::TaggedImage;
+use wasm_oci_app::pipeline::stages::{to_archive, to_layout, to_registry, with_tags};
+use wasm_oci_app::registry::connection::Connections;
+use wasm_oci_app::registry::source::AnySource;
+use wasm_oci_app::ui::shell::Shell;
 
 /// The reference, if it is one.
 pub(super) fn registry_of(location: &Location) -> Option<&Reference> {
@@ -37,7 +40,11 @@ enum Place {
 impl Destination {
     /// The place that `location` names. The image gets its tag and `more`; if there is none, that of the source, and
     /// where there must be one, `latest`.
-    pub(super) fn of(location: Location, source: &Location, more: Vec<Tag>) -> Result<Destination, Error> {
+    pub(super) fn of(
+        location: Location,
+        source: &Location,
+        more: Vec<Tag>,
+    ) -> Result<Destination, Error> {
         let (place, tag) = match location {
             Location::Layout(path, tag) => (Place::Layout(path), tag),
             Location::Archive(path, tag) => (Place::Archive(path), tag),
@@ -59,7 +66,9 @@ impl Destination {
         };
         let (of_source, by_digest) = match source {
             Location::Layout(_, tag) | Location::Archive(_, tag) => (tag.clone(), false),
-            Location::Registry(reference) => (reference.tag().cloned(), reference.digest().is_some()),
+            Location::Registry(reference) => {
+                (reference.tag().cloned(), reference.digest().is_some())
+            }
             Location::File(_) => (None, false),
         };
         let mut tags: Vec<Tag> = tag.into_iter().collect();
@@ -88,7 +97,9 @@ impl Destination {
         // First, so that nothing is made for what isn't there.
         let root = source.resolve(name).await?;
         match &self.place {
-            Place::Layout(path) => self.copy_to(source, &root, &Layout::create(path)?, shell).await?,
+            Place::Layout(path) => {
+                self.copy_to(source, &root, &Layout::create(path)?, shell).await?
+            }
             Place::Registry(reference) => {
                 let registry = connections.registry_mounting(reference, from)?;
                 self.copy_to(source, &root, &registry, shell).await?;
@@ -96,7 +107,11 @@ impl Destination {
             Place::Archive(path) => {
                 let image = load(source, &Name::Digest(root.digest)).await?;
                 let images = [ArchiveImage { image: &image, tags: &self.tags }];
-                write_archive(path, &from.map_or_else(|| "image".to_owned(), Reference::name), &images)?;
+                write_archive(
+                    path,
+                    &from.map_or_else(|| "image".to_owned(), Reference::name),
+                    &images,
+                )?;
             }
         }
         Ok(root.digest)
@@ -136,7 +151,9 @@ impl Destination {
     /// The place, as messages say it.
     pub(super) fn places(&self) -> Places<'_> {
         match &self.place {
-            Place::Registry(reference) => Places { repository: Some(reference), ..Places::default() },
+            Place::Registry(reference) => {
+                Places { repository: Some(reference), ..Places::default() }
+            }
             Place::Layout(path) => Places { layout: Some(path), ..Places::default() },
             Place::Archive(path) => Places { archive: Some(path), ..Places::default() },
         }
@@ -155,7 +172,8 @@ impl Destination {
         };
         if json {
             let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
-            return shell.print_json(&serde_json::json!({"digest": digest, "place": place, "tags": tags}));
+            return shell
+                .print_json(&serde_json::json!({"digest": digest, "place": place, "tags": tags}));
         }
         shell.print(place)
     }

@@ -2,12 +2,13 @@
 
 use clap::Args;
 
-use crate::connection::RegistryArgs;
-use crate::doctor::{DoctorArgs, examine, probes, show};
-use crate::env_vars;
-use crate::error::Error;
-use crate::settings::{Settings, SettingsError};
-use crate::shell::Shell;
+use wasm_oci_app::config::env_vars;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::error::SettingsError;
+use wasm_oci_app::inspect::doctor::{DoctorArgs, examine, probes, show};
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Say what of this machine images are pushed and run with, and what to do about what is missing
 ///
@@ -27,9 +28,8 @@ impl Doctor {
         let repository = match (self.doctor.repository, settings) {
             (Some(repository), _) => Some(repository),
             (None, Settings { repository: Some(text), .. }) => {
-                Some(text.parse().map_err(|error: wasm_oci_core::image::Error| SettingsError::Meaning {
-                    key: "repository",
-                    reason: error.to_string(),
+                Some(text.parse().map_err(|error: wasm_oci_core::image::Error| {
+                    SettingsError::Meaning { key: "repository", reason: error.to_string() }
                 })?)
             }
             _ => None,

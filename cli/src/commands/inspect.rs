@@ -6,13 +6,14 @@ use wasm_oci_core::image::{Image, Manifest, Platform};
 use wasm_oci_core::module::{BuiltModule, Report};
 use wasm_oci_core::store::Location;
 
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::pipeline::block_on;
-use crate::render::{field, report, size};
-use crate::shell::Shell;
-use crate::size::any_imports;
-use crate::source::load_image;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::pipeline::stages::any_imports;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::source::load_image;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::render::{field, report};
+use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_app::units::size;
 
 /// Show what is in a module or an image: imports, exports, features, sizes, configuration
 #[derive(Debug, Args)]

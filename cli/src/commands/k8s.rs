@@ -5,14 +5,14 @@ use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::{Kind, Report};
 use wasm_oci_core::store::{Location, Name, Source, load_wasm};
 
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::manifests::kubernetes::{KubernetesArgs, manifests};
-use crate::manifests::{Behaviour, Workload};
-use crate::pipeline::block_on;
-use crate::shell::Shell;
-use crate::size::any_imports;
-use crate::source::open;
+use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
+use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
+use wasm_oci_app::error::Error;
+use wasm_oci_app::pipeline::stages::any_imports;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::source::open;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Print Kubernetes manifests for an image: RuntimeClass, and Deployment and Service, Job or CronJob
 ///
@@ -42,8 +42,7 @@ impl K8s {
             (Some(image), _) => image.clone(),
             (None, Location::Registry(reference)) => reference.with_digest(digest).to_string(),
             (None, _) => {
-                let message =
-                    "a cluster pulls from registries only: say with --image where the image will be";
+                let message = "a cluster pulls from registries only: say with --image where the image will be";
                 return Err(Error::Usage(message.to_owned()));
             }
         };

@@ -1,7 +1,6 @@
 //! The subcommands of `wasm-oci`, a file each.
 
 mod check;
-pub mod completions;
 mod convert;
 mod copy;
 mod delete;
@@ -9,9 +8,6 @@ mod destination;
 mod doctor;
 pub mod inspect;
 mod k8s;
-pub mod login;
-pub mod logout;
-pub mod man;
 mod optimize;
 mod pack;
 mod pull;
@@ -27,15 +23,11 @@ mod validate;
 use std::ffi::OsString;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-use wasm_oci_core::image::Manifest;
-use wasm_oci_core::module::BuiltModule;
-use wasm_oci_core::store::{Location, load_wasm};
 
-use crate::args::OutputArgs;
-use crate::connection::Connections;
-use crate::error::Error;
-use crate::shell::Shell;
-use crate::source::open;
+use wasm_oci_app::commands::{completions, login, logout, man};
+use wasm_oci_app::error::Error;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Pack any .wasm file into an OCI image that runs everywhere, push it, inspect it, run it
 ///
@@ -45,7 +37,6 @@ use crate::source::open;
 #[command(name = "wasm-oci", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
     #[command(flatten)]
-    #[expect(missing_docs, reason = "clap would show it")]
     pub output: OutputArgs,
     #[command(subcommand)]
     command: Command,
@@ -120,33 +111,10 @@ impl Cli {
             Command::Validate(validate) => validate.run(shell).map(|()| 0),
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
             Command::Doctor(doctor) => doctor.run(shell),
-            Command::Completions(completions) => completions.run(Cli::command(), |_| "", shell).map(|()| 0),
+            Command::Completions(completions) => {
+                completions.run(Cli::command(), |_| "", shell).map(|()| 0)
+            }
             Command::Man(man) => man.run(Cli::command(), shell).map(|()| 0),
-        }
-    }
-}
-
-/// What is at a location: a module as it is, or the manifest of an image that holds one.
-pub(crate) enum Found {
-    Module(BuiltModule),
-    Manifest(Box<Manifest>),
-}
-
-/// Reads what is at a location; of an image for several platforms, only the Wasm part.
-pub(crate) async fn find(location: &Location, connections: &Connections) -> Result<Found, Error> {
-    if let Location::File(path) = location {
-        return Ok(Found::Module(BuiltModule::read(path)?));
-    }
-    let (source, name) = open(location, connections)?;
-    Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
-}
-
-impl Found {
-    /// The module, of whichever it is.
-    pub(crate) fn module(self) -> Result<BuiltModule, Error> {
-        match self {
-            Found::Module(module) => Ok(module),
-            Found::Manifest(manifest) => Ok(manifest.module()?),
         }
     }
 }

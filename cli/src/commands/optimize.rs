@@ -6,15 +6,17 @@ use clap::Args;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::{BuiltModule, Level};
 
-use crate::args::{CacheArgs, ModuleArgs};
-use crate::error::Error;
-use crate::files::write;
-use crate::pipeline::{Sizes, validated};
-use crate::plan::Plan;
-use crate::render::size;
-use crate::running::optimized_cache;
-use crate::settings::Settings;
-use crate::shell::Shell;
+use wasm_oci_app::config::args::{CacheArgs, ModuleArgs};
+use wasm_oci_app::config::plan::Plan;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::files::write;
+use wasm_oci_app::pipeline::budget;
+use wasm_oci_app::pipeline::packed::Sizes;
+use wasm_oci_app::pipeline::stages::validated;
+use wasm_oci_app::run::run::optimized_cache;
+use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_app::units::size;
 
 /// Optimize a .wasm file into another
 #[derive(Debug, Args)]
@@ -50,7 +52,7 @@ impl Optimize {
         let module = validated(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;
         let (before, after) = (module.raw_size(), module.bytes().len() as u64);
         let sizes = Sizes { raw: before, optimized: after, compressed: 0 };
-        plan.budget.check(module.name(), &sizes, || Ok(module.sizes()?), None)?;
+        budget::check(&plan.budget, module.name(), &sizes, || Ok(module.sizes()?), None)?;
         write(&self.output, module.bytes())?;
         if let Some(path) = &self.debug_file {
             write(path, module.named())?;

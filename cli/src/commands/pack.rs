@@ -5,16 +5,17 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wasm_oci_core::module::BuiltModule;
 
-use crate::args::{CacheArgs, ImageArgs, ModuleArgs, PlaceArgs};
-use crate::env_vars;
-use crate::error::Error;
-use crate::files::write;
-use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{block_on, pack, to_archive, to_layout};
-use crate::plan::Plan;
-use crate::running::optimized_cache;
-use crate::settings::Settings;
-use crate::shell::Shell;
+use wasm_oci_app::config::args::{CacheArgs, ImageArgs, ModuleArgs, PlaceArgs};
+use wasm_oci_app::config::env_vars;
+use wasm_oci_app::config::plan::Plan;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::files::write;
+use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
+use wasm_oci_app::pipeline::stages::{pack, to_archive, to_layout};
+use wasm_oci_app::run::run::optimized_cache;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Pack a .wasm file into an image: optimize, validate, assemble, write
 ///
@@ -56,7 +57,9 @@ pub(crate) struct NameArgs {
 impl NameArgs {
     /// The given name, or that of the file without `.wasm`.
     pub(crate) fn of(&self, file: &Path) -> String {
-        let stem = || file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
+        let stem = || {
+            file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
+        };
         self.name.clone().unwrap_or_else(stem)
     }
 }
@@ -93,12 +96,16 @@ impl Pack {
         }
         let archive = self.places.tarball.as_deref();
         if let Some(path) = archive {
-            let repository = plan.repository.as_ref().map_or(name.clone(), |repository| repository.name());
+            let repository =
+                plan.repository.as_ref().map_or(name.clone(), |repository| repository.name());
             to_archive(&packed.images, path, &repository)?;
         }
         let places = Places { layout: layout.map(PathBuf::as_path), archive, repository: None };
         for image in &packed.images {
-            shell.status("Packed", format_args!("{name} as {} {}", image.format, image.image.digest()));
+            shell.status(
+                "Packed",
+                format_args!("{name} as {} {}", image.format, image.image.digest()),
+            );
             ImageMessage::new(&name, image, Some(packed.sizes), &places).print(shell, self.json)?;
         }
         Ok(())

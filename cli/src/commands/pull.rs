@@ -6,13 +6,15 @@ use clap::Args;
 use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::{Layout, Name, Source, copy, load, load_wasm};
 
-use crate::args::PlaceArgs;
-use crate::connection::{AccountArgs, Connections};
-use crate::error::Error;
-use crate::files::write;
-use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{TaggedImage, block_on, to_archive};
-use crate::shell::Shell;
+use wasm_oci_app::config::args::PlaceArgs;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::files::write;
+use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
+use wasm_oci_app::pipeline::packed::TaggedImage;
+use wasm_oci_app::pipeline::stages::to_archive;
+use wasm_oci_app::registry::connection::{AccountArgs, Connections};
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Pull an image into a layout or an archive, or its module into a .wasm file
 #[derive(Debug, Args)]
@@ -34,7 +36,10 @@ pub(crate) struct Pull {
 
 impl Pull {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        if self.module.is_none() && self.places.oci_layout_path.is_none() && self.places.tarball.is_none() {
+        if self.module.is_none()
+            && self.places.oci_layout_path.is_none()
+            && self.places.tarball.is_none()
+        {
             let message = "say where to: --module FILE, --oci-layout-path DIR or --tarball FILE";
             return Err(Error::Usage(message.to_owned()));
         }

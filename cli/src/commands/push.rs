@@ -9,23 +9,24 @@ use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use super::test::cases;
-use crate::args::{CacheArgs, ImageArgs, ModuleArgs};
-use crate::audience;
-use crate::budget::Budget;
-use crate::connection::{Connections, LoginArgs, RegistryArgs};
-use crate::env_vars;
-use crate::error::Error;
-use crate::messages::{ImageMessage, Places};
-use crate::pipeline::{
-    Sizes, TaggedImage, block_on, compressed, pack, rehearse, to_registry, until_interrupted,
-};
-use crate::plan::Plan;
-use crate::running::{Prepared, optimized_cache};
-use crate::settings::Settings;
-use crate::shell::Shell;
-use crate::size::any_imports;
-use crate::smoke::{Suite, require, test_engine};
-use crate::source::load_image;
+use wasm_oci_app::config::args::{CacheArgs, ImageArgs, ModuleArgs};
+use wasm_oci_app::config::budget::Budget;
+use wasm_oci_app::config::env_vars;
+use wasm_oci_app::config::plan::Plan;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::pipeline::budget;
+use wasm_oci_app::pipeline::engines;
+use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
+use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
+use wasm_oci_app::pipeline::stages::any_imports;
+use wasm_oci_app::pipeline::stages::{compressed, pack, rehearse, to_registry};
+use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
+use wasm_oci_app::registry::source::load_image;
+use wasm_oci_app::run::run::{Prepared, optimized_cache};
+use wasm_oci_app::runtime::{block_on, until_interrupted};
+use wasm_oci_app::smoke::{Suite, require, test_engine};
+use wasm_oci_app::ui::shell::Shell;
 
 /// Push a .wasm file as an image, or an image that was packed before, to a registry
 ///
@@ -66,7 +67,8 @@ fn destination(text: &str) -> Result<Reference, String> {
     let text = text.strip_prefix("docker://").unwrap_or(text);
     match text.split_once(':') {
         Some(("oci" | "oci-archive", _)) => {
-            Err("images are pushed to registries: `pack` and `pull` write layouts and archives".to_owned())
+            Err("images are pushed to registries: `pack` and `pull` write layouts and archives"
+                .to_owned())
         }
         _ => text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string()),
     }
@@ -78,8 +80,10 @@ impl Push {
             Location::File(path) => self.names.of(path),
             _ => self.destination.repository().rsplit('/').next().unwrap_or_default().to_owned(),
         };
-        let repository = Settings { repository: Some(self.destination.to_string()), ..Settings::default() };
-        let flags = self.module.settings().over(self.image.settings()).over(self.registry.settings());
+        let repository =
+            Settings { repository: Some(self.destination.to_string()), ..Settings::default() };
+        let flags =
+            self.module.settings().over(self.image.settings()).over(self.registry.settings());
         let settings = flags.over(repository).over(env_vars::settings()).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
         let login = self.login.login(self.destination.registry())?;
@@ -125,7 +129,7 @@ impl Push {
         let image = block_on(load_image(&self.source, connections))?;
         check_budget(&image, plan)?;
         let images = vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }];
-        audience::require(&self.source.to_string(), &plan.audience, &images)?;
+        engines::require(&self.source.to_string(), &plan.audience, &images)?;
         Ok((images, None))
     }
 }
@@ -138,5 +142,11 @@ fn check_budget(image: &Image, plan: &Plan) -> Result<(), Error> {
     let module = image.wasm_manifest()?.module()?;
     let size = module.bytes().len() as u64;
     let sizes = Sizes { raw: size, optimized: size, compressed: compressed(image) };
-    plan.budget.check(&plan.image.name, &sizes, || Ok(any_imports(module)?.sizes()?), None)
+    budget::check(
+        &plan.budget,
+        &plan.image.name,
+        &sizes,
+        || Ok(any_imports(module)?.sizes()?),
+        None,
+    )
 }

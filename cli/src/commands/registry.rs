@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use tokio::net::TcpListener;
 
-use crate::development_registry::serve;
-use crate::error::Error;
-use crate::shell::Shell;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::development::serve;
+use wasm_oci_app::ui::shell::Shell;
 
 /// A registry on this machine, for development
 #[derive(Debug, Args)]
@@ -44,13 +44,17 @@ impl Registry {
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
         let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
         runtime.block_on(async {
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
-                Error::Usage(format!(
-                    "can't listen on 127.0.0.1:{port}: {error}: choose another --port, or 0"
-                ))
-            })?;
+            let listener =
+                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
+                    Error::Usage(format!(
+                        "can't listen on 127.0.0.1:{port}: {error}: choose another --port, or 0"
+                    ))
+                })?;
             let address = listener.local_addr().map_err(Error::Runtime)?;
-            shell.status("Serving", format_args!("{} at {address}, for development only", folder.display()));
+            shell.status(
+                "Serving",
+                format_args!("{} at {address}, for development only", folder.display()),
+            );
             shell.print(address)?;
             let end = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
             serve(&folder, listener, end).await.map_err(Error::Runtime)

@@ -3,12 +3,12 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::RunArgs;
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::pipeline::block_on;
-use crate::running::{pulled, run_file, run_manifest};
-use crate::shell::Shell;
+use wasm_oci_app::config::args::RunArgs;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::run::run::{pulled, run_file, run_manifest};
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Run a module: of a .wasm file, a layout, an archive or a registry
 ///

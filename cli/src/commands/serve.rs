@@ -3,13 +3,13 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::ServeArgs;
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::pipeline::block_on;
-use crate::running::pulled;
-use crate::serving::{serve_file, serve_manifest};
-use crate::shell::Shell;
+use wasm_oci_app::config::args::ServeArgs;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::run::run::pulled;
+use wasm_oci_app::run::serve::{serve_file, serve_manifest};
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Answer HTTP requests with a component: of a .wasm file, a layout, an archive or a registry
 ///

@@ -3,10 +3,10 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::shell::Shell;
-use crate::size::{SizeArgs, Sized, report_at};
+use wasm_oci_app::error::Error;
+use wasm_oci_app::inspect::size::{SizeArgs, Sized, report_at};
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Show where each byte of a module went: sections, crates, functions
 ///

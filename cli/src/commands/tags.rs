@@ -3,10 +3,10 @@
 use clap::Args;
 use wasm_oci_core::image::Reference;
 
-use crate::connection::AccountArgs;
-use crate::error::Error;
-use crate::pipeline::block_on;
-use crate::shell::Shell;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
 
 /// List the tags of a repository in a registry
 #[derive(Debug, Args)]
@@ -23,7 +23,8 @@ pub(crate) struct Tags {
 
 impl Tags {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let registry = self.account.connections(Some(&self.repository), shell)?.registry(&self.repository)?;
+        let registry =
+            self.account.connections(Some(&self.repository), shell)?.registry(&self.repository)?;
         let tags = block_on(registry.tags())?;
         if self.json {
             return shell.print_json(&tags);

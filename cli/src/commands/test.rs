@@ -5,15 +5,15 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use crate::args::TestArgs;
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::exit_code::ExitCode;
-use crate::pipeline::block_on;
-use crate::running::{Prepared, pulled};
-use crate::shell::Shell;
-use crate::smoke::read::read_file;
-use crate::smoke::{Case, Suite, test, test_engine};
+use wasm_oci_app::config::args::TestArgs;
+use wasm_oci_app::config::smoke::read::read_file;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::exit_code::ExitCode;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::run::run::{Prepared, pulled};
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
+use wasm_oci_app::ui::shell::Shell;
 
 /// Run smoke tests on a module: of a .wasm file, a layout, an archive or a registry
 ///
@@ -61,7 +61,10 @@ impl Test {
 pub(super) fn cases(path: &Path, shell: &Shell) -> Result<Vec<Case>, Error> {
     let cases = read_file(path)?;
     if cases.is_empty() {
-        shell.warn(format_args!("`{}` has no smoke tests: begin each with [[smoke]]", path.display()));
+        shell.warn(format_args!(
+            "`{}` has no smoke tests: begin each with [[smoke]]",
+            path.display()
+        ));
     }
     Ok(cases)
 }

@@ -4,12 +4,12 @@ use clap::Args;
 use wasm_oci_core::module::{Capability, MeantFor, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
-use super::find;
-use crate::connection::RegistryArgs;
-use crate::error::Error;
-use crate::pipeline::block_on;
-use crate::render::runtimes;
-use crate::shell::Shell;
+use wasm_oci_app::error::Error;
+use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::source::find;
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::render::runtimes;
+use wasm_oci_app::ui::shell::Shell;
 
 /// Check that a module is valid and imports nothing that a WASI runtime lacks
 #[derive(Debug, Args)]
@@ -38,8 +38,12 @@ impl Validate {
         let module = block_on(find(&self.source, &self.registry.connections(shell)?))?.module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
-        let options =
-            ValidateOptions { allow_imports, deny, runtimes: self.runtimes, ..ValidateOptions::default() };
+        let options = ValidateOptions {
+            allow_imports,
+            deny,
+            runtimes: self.runtimes,
+            ..ValidateOptions::default()
+        };
         let module = validate(module.unoptimized(), &options)?;
         shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));
         match self.json {

@@ -81,8 +81,10 @@ impl Parts<'_> {
                 platforms.push(platform);
             }
         }
-        let manifests: Vec<Manifest> =
-            platforms.iter().map(|platform| self.container(tar, platform)).collect::<Result<_, _>>()?;
+        let manifests: Vec<Manifest> = platforms
+            .iter()
+            .map(|platform| self.container(tar, platform))
+            .collect::<Result<_, _>>()?;
         let entry = |(manifest, platform): (&Manifest, &&Platform)| {
             manifest.blob.described(|descriptor| descriptor.platform = Some((*platform).clone()))
         };
@@ -100,7 +102,12 @@ impl Parts<'_> {
             annotations: self.settings.annotations.clone(),
         };
         let blob = document.to_blob()?;
-        Manifest::from_parts(blob, document, config, layers.iter().map(|layer| (*layer).clone()).collect())
+        Manifest::from_parts(
+            blob,
+            document,
+            config,
+            layers.iter().map(|layer| (*layer).clone()).collect(),
+        )
     }
 }
 

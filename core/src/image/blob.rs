@@ -58,16 +58,24 @@ impl Blob {
     ///
     /// # Errors
     /// [`Error::Mismatch`] when the content is another, [`Error::Io`] when it can't be read.
-    pub fn verified_file(descriptor: Descriptor, path: &Path, range: Range<u64>) -> Result<Blob, Error> {
+    pub fn verified_file(
+        descriptor: Descriptor,
+        path: &Path,
+        range: Range<u64>,
+    ) -> Result<Blob, Error> {
         let content = FileRange { path: path.to_owned(), offset: range.start, _guard: None };
-        Blob { descriptor, content: Content::File(Arc::new(content)) }.checked(range.end - range.start)
+        Blob { descriptor, content: Content::File(Arc::new(content)) }
+            .checked(range.end - range.start)
     }
 
     /// The same for a temporary file, which is deleted when the last clone of the blob is dropped.
     ///
     /// # Errors
     /// As [`Blob::verified_file`].
-    pub fn verified_temporary(descriptor: Descriptor, path: tempfile::TempPath) -> Result<Blob, Error> {
+    pub fn verified_temporary(
+        descriptor: Descriptor,
+        path: tempfile::TempPath,
+    ) -> Result<Blob, Error> {
         let length = fs_err::metadata(&path).map_err(Error::Io)?.len();
         let content = FileRange { path: path.to_path_buf(), offset: 0, _guard: Some(path) };
         Blob { descriptor, content: Content::File(Arc::new(content)) }.checked(length)

@@ -199,7 +199,9 @@ pub(super) fn artifact_config(
 fn execution(settings: &ImageSettings) -> Execution {
     Execution {
         user: settings.user.clone(),
-        env: unless_empty(settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect()),
+        env: unless_empty(
+            settings.env.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+        ),
         entrypoint: Some(settings.entrypoint()),
         cmd: unless_empty(settings.args.clone()),
         labels: (!settings.labels.is_empty()).then(|| settings.labels.clone()),
@@ -211,7 +213,10 @@ fn unless_empty(list: Vec<String>) -> Option<Vec<String>> {
 }
 
 fn root_filesystem(diff_ids: &[Digest]) -> RootFilesystem {
-    RootFilesystem { kind: "layers".to_owned(), diff_ids: diff_ids.iter().map(Digest::to_string).collect() }
+    RootFilesystem {
+        kind: "layers".to_owned(),
+        diff_ids: diff_ids.iter().map(Digest::to_string).collect(),
+    }
 }
 
 #[cfg(test)]

@@ -52,7 +52,11 @@ mod tests {
     #[test]
     fn both_spellings() {
         for text in ["1767225600", "2026-01-01T00:00:00Z", "2026-01-01T01:00:00.5+01:00"] {
-            assert_eq!(text.parse::<Created>().unwrap().to_string(), "2026-01-01T00:00:00Z", "{text}");
+            assert_eq!(
+                text.parse::<Created>().unwrap().to_string(),
+                "2026-01-01T00:00:00Z",
+                "{text}"
+            );
         }
         assert_eq!(Created::EPOCH.to_string(), "1970-01-01T00:00:00Z");
         assert!("yesterday".parse::<Created>().is_err());

@@ -15,7 +15,8 @@ pub(crate) const MAX_DOCUMENT: u64 = 4 << 20;
 /// The bytes of a document: compact JSON with every object's keys in order, so that equal documents have equal
 /// bytes. (oci-spec keeps annotations in hash maps, whose order changes from run to run.)
 pub(super) fn canonical_json(document: &impl Serialize) -> Result<Vec<u8>, Error> {
-    let unserializable = |e: serde_json::Error| Error::Document { what: "document", reason: e.to_string() };
+    let unserializable =
+        |e: serde_json::Error| Error::Document { what: "document", reason: e.to_string() };
     let mut value = serde_json::to_value(document).map_err(unserializable)?;
     // Nothing to do, unless some other crate switched serde_json to insertion order for the whole build.
     value.sort_all_objects();
@@ -47,7 +48,8 @@ impl ManifestDocument {
     /// Reads a manifest.
     pub(crate) fn parse(bytes: &[u8]) -> Result<ManifestDocument, Error> {
         refuse_two_things_at_once(bytes)?;
-        let document = spec::ImageManifest::from_reader(bytes).map_err(|e| unreadable("manifest", &e))?;
+        let document =
+            spec::ImageManifest::from_reader(bytes).map_err(|e| unreadable("manifest", &e))?;
         Ok(ManifestDocument {
             config: from_spec(document.config())?,
             layers: document.layers().iter().map(from_spec).collect::<Result<_, _>>()?,
@@ -116,8 +118,10 @@ fn unless_empty(annotations: &BTreeMap<String, String>) -> Option<HashMap<String
 }
 
 fn to_spec(descriptor: &Descriptor) -> Result<spec::Descriptor, Error> {
-    let digest: spec::Digest = descriptor.digest.to_string().parse().map_err(|e| unreadable("digest", &e))?;
-    let mut result = spec::Descriptor::new(descriptor.media_type.as_str().into(), descriptor.size, digest);
+    let digest: spec::Digest =
+        descriptor.digest.to_string().parse().map_err(|e| unreadable("digest", &e))?;
+    let mut result =
+        spec::Descriptor::new(descriptor.media_type.as_str().into(), descriptor.size, digest);
     if let Some(platform) = &descriptor.platform {
         let mut builder = spec::PlatformBuilder::default()
             .os(platform.os.as_str())
@@ -151,12 +155,17 @@ mod tests {
 
     fn descriptor() -> Descriptor {
         let annotations = (0..20).map(|n| (format!("key{n}"), "value".to_owned())).collect();
-        Descriptor { platform: Some(Platform::wasi()), annotations, ..Descriptor::of(MediaType::Wasm, b"x") }
+        Descriptor {
+            platform: Some(Platform::wasi()),
+            annotations,
+            ..Descriptor::of(MediaType::Wasm, b"x")
+        }
     }
 
     #[test]
     fn an_index_reads_back_and_always_has_the_same_bytes() {
-        let document = IndexDocument { manifests: vec![descriptor()], annotations: descriptor().annotations };
+        let document =
+            IndexDocument { manifests: vec![descriptor()], annotations: descriptor().annotations };
         let blob = document.to_blob().unwrap();
         let read = IndexDocument::parse(&blob.bytes().unwrap()).unwrap();
         assert_eq!(read.manifests, document.manifests);

@@ -39,7 +39,9 @@ pub enum Error {
         text: String,
     },
     /// No format of this name.
-    #[error("there is no format `{text}`: choose universal, container, module, combined or artifact")]
+    #[error(
+        "there is no format `{text}`: choose universal, container, module, combined or artifact"
+    )]
     UnknownFormat {
         /// What was given.
         text: String,

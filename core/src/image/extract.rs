@@ -69,7 +69,9 @@ impl Manifest {
         match found.as_slice() {
             [_] => Ok(Program { bytes: others.swap_remove(0).bytes, is_named: false }),
             [] => Err(no_module(format!("no layer has `/{wanted}` or another .wasm file"))),
-            several => Err(no_module(format!("the command `{wanted}` is none of {}", several.join(", ")))),
+            several => {
+                Err(no_module(format!("the command `{wanted}` is none of {}", several.join(", "))))
+            }
         }
     }
 

@@ -56,8 +56,9 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
     for entry in fs::read_dir(host).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
-        let name =
-            name.to_str().ok_or_else(|| failed(std::io::Error::other("a file name is not Unicode")))?;
+        let name = name
+            .to_str()
+            .ok_or_else(|| failed(std::io::Error::other("a file name is not Unicode")))?;
         let file_type = entry.file_type().map_err(failed)?;
         if file_type.is_symlink() && entry.path().is_dir() {
             // It may lead back up, and the folder would have no end.
@@ -71,7 +72,8 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
 
 fn normalized(path: &str) -> Result<String, Error> {
     let invalid = |reason| Error::InvalidInclude { path: path.to_owned(), reason };
-    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    let parts: Vec<&str> =
+        path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
     if parts.is_empty() {
         return Err(invalid("it needs a file name"));
     }
@@ -102,8 +104,11 @@ mod tests {
         fs::create_dir(dir.path().join("sub")).unwrap();
         fs::write(dir.path().join("sub/a"), "A").unwrap();
         fs::write(dir.path().join("b"), "B").unwrap();
-        let mut paths: Vec<String> =
-            IncludedFile::read(dir.path(), "/data").unwrap().into_iter().map(|file| file.path).collect();
+        let mut paths: Vec<String> = IncludedFile::read(dir.path(), "/data")
+            .unwrap()
+            .into_iter()
+            .map(|file| file.path)
+            .collect();
         paths.sort();
         assert_eq!(paths, ["data/b", "data/sub/a"]);
     }

@@ -53,7 +53,10 @@ impl MediaType {
     pub fn as_str(&self) -> &str {
         match self {
             MediaType::Other(name) => name,
-            known => NAMES.iter().find(|(media_type, _)| media_type == known).map_or("", |(_, name)| name),
+            known => NAMES
+                .iter()
+                .find(|(media_type, _)| media_type == known)
+                .map_or("", |(_, name)| name),
         }
     }
 

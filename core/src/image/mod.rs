@@ -26,7 +26,9 @@ pub(crate) mod tests;
 pub use assemble::assemble;
 pub use blob::Blob;
 pub use config::Config;
-pub use consumers::{Audience, Consumer, ImageVerdict, KnownHurdle, Shape, Source, Surveyed, formats_for};
+pub use consumers::{
+    Audience, Consumer, ImageVerdict, KnownHurdle, Shape, Source, Surveyed, formats_for,
+};
 pub use created::Created;
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Digester};
@@ -102,7 +104,9 @@ impl Image {
         let is_raw = |blob: &Blob| blob.descriptor().media_type == MediaType::Wasm;
         let raw = manifest.layers().iter().filter(|layer| is_raw(layer)).count();
         match (raw, manifest.layers().len()) {
-            _ if manifest.config_blob().descriptor().media_type == MediaType::WasmConfig => Format::Artifact,
+            _ if manifest.config_blob().descriptor().media_type == MediaType::WasmConfig => {
+                Format::Artifact
+            }
             (0, _) => Format::Container,
             (raw, all) if raw == all => Format::Module,
             _ => Format::Combined,
@@ -115,7 +119,10 @@ impl Image {
         let leaves = self.manifests.iter().flat_map(|m| m.layers.iter().chain([&m.config_blob]));
         let manifests = self.manifests.iter().map(|m| &m.blob);
         let mut seen = std::collections::BTreeSet::new();
-        leaves.chain(manifests).chain([&self.root]).filter(move |blob| seen.insert(blob.descriptor().digest))
+        leaves
+            .chain(manifests)
+            .chain([&self.root])
+            .filter(move |blob| seen.insert(blob.descriptor().digest))
     }
 
     /// The sum of all blobs' sizes in bytes: what a registry stores and a puller of everything reads.

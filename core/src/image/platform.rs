@@ -84,7 +84,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_platform() {
-        for text in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "Linux/amd64", "linux/a b"] {
+        for text in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "Linux/amd64", "linux/a b"]
+        {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }

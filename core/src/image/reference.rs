@@ -74,18 +74,23 @@ impl FromStr for Reference {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Reference, Error> {
-        let invalid =
-            |reason: &str| Error::InvalidReference { text: text.to_owned(), reason: reason.to_owned() };
+        let invalid = |reason: &str| Error::InvalidReference {
+            text: text.to_owned(),
+            reason: reason.to_owned(),
+        };
         let (rest, digest) = match text.split_once('@') {
-            Some((rest, digest)) => (rest, Some(digest.parse().map_err(|e: Error| invalid(&e.to_string()))?)),
+            Some((rest, digest)) => {
+                (rest, Some(digest.parse().map_err(|e: Error| invalid(&e.to_string()))?))
+            }
             None => (text, None),
         };
         // A colon before the last slash is that of a port.
         let last = rest.rfind('/').map_or(0, |slash| slash + 1);
         let (name, tag) = match rest[last..].split_once(':') {
-            Some((end, tag)) => {
-                (&rest[..last + end.len()], Some(tag.parse().map_err(|e: Error| invalid(&e.to_string()))?))
-            }
+            Some((end, tag)) => (
+                &rest[..last + end.len()],
+                Some(tag.parse().map_err(|e: Error| invalid(&e.to_string()))?),
+            ),
             None => (rest, None),
         };
         let (registry, repository) = match name.split_once('/') {
@@ -106,7 +111,8 @@ impl FromStr for Reference {
         }
         let registry = if registry == DOCKER_HUB_ONCE { DOCKER_HUB } else { registry };
         let of_docker = registry == DOCKER_HUB && !repository.contains('/');
-        let repository = if of_docker { format!("library/{repository}") } else { repository.to_owned() };
+        let repository =
+            if of_docker { format!("library/{repository}") } else { repository.to_owned() };
         Ok(Reference { registry: registry.to_owned(), repository, tag, digest })
     }
 }
@@ -143,7 +149,8 @@ fn is_component(text: &str) -> bool {
     let ends_well = |b: Option<u8>| b.is_some_and(is_word);
     ends_well(text.bytes().next())
         && ends_well(text.bytes().last())
-        && separators.all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|b| b == b'-'))
+        && separators
+            .all(|part| matches!(part, "." | "_" | "__") || part.bytes().all(|b| b == b'-'))
 }
 
 impl fmt::Display for Reference {
@@ -193,7 +200,11 @@ impl FromStr for Tag {
         let valid = text.len() <= 128
             && text.bytes().next().is_some_and(is_word)
             && text.bytes().all(|b| is_word(b) || b == b'.' || b == b'-');
-        if valid { Ok(Tag(text.to_owned())) } else { Err(Error::InvalidTag { text: text.to_owned() }) }
+        if valid {
+            Ok(Tag(text.to_owned()))
+        } else {
+            Err(Error::InvalidTag { text: text.to_owned() })
+        }
     }
 }
 
@@ -216,11 +227,20 @@ mod tests {
     fn takes_a_port_for_a_port_and_a_tag_for_a_tag() {
         let sha = format!("sha256:{}", "0".repeat(64));
         let tag = |tag: &str| Some(tag.to_owned());
-        assert_eq!(parsed("localhost:5000/app"), ("localhost:5000".into(), "app".into(), None, false));
-        assert_eq!(parsed("localhost:5000/app:1"), ("localhost:5000".into(), "app".into(), tag("1"), false));
+        assert_eq!(
+            parsed("localhost:5000/app"),
+            ("localhost:5000".into(), "app".into(), None, false)
+        );
+        assert_eq!(
+            parsed("localhost:5000/app:1"),
+            ("localhost:5000".into(), "app".into(), tag("1"), false)
+        );
         assert_eq!(parsed("ghcr.io/a/b:v1"), ("ghcr.io".into(), "a/b".into(), tag("v1"), false));
         assert_eq!(parsed("app"), ("docker.io".into(), "library/app".into(), None, false));
-        assert_eq!(parsed(&format!("ghcr.io/a/b@{sha}")), ("ghcr.io".into(), "a/b".into(), None, true));
+        assert_eq!(
+            parsed(&format!("ghcr.io/a/b@{sha}")),
+            ("ghcr.io".into(), "a/b".into(), None, true)
+        );
         assert_eq!(
             parsed(&format!("ghcr.io/a/b:v1@{sha}")),
             ("ghcr.io".into(), "a/b".into(), tag("v1"), true)
@@ -257,7 +277,11 @@ mod tests {
                     assert_eq!(ours.registry, spec.registry(), "{text}");
                     assert_eq!(ours.repository, spec.repository(), "{text}");
                     let tag = ours.tag.as_ref().map(Tag::as_str);
-                    assert_eq!(tag.or(ours.digest.is_none().then_some("latest")), spec.tag(), "{text}");
+                    assert_eq!(
+                        tag.or(ours.digest.is_none().then_some("latest")),
+                        spec.tag(),
+                        "{text}"
+                    );
                     assert_eq!(
                         ours.digest.map(|digest| digest.to_string()).as_deref(),
                         spec.digest(),
@@ -278,9 +302,15 @@ mod tests {
     fn a_registry_may_be_an_address() {
         let (registry, repository, ..) = parsed("[::1]:5000/app:1");
         assert_eq!((registry.as_str(), repository.as_str()), ("[::1]:5000", "app"));
-        for text in
-            ["[::1/app", "[x]:5000/app", "[::1]:/app", "[::1]5/app", "a.io:/app", "a.io:x/app", "-a.io/app"]
-        {
+        for text in [
+            "[::1/app",
+            "[x]:5000/app",
+            "[::1]:/app",
+            "[::1]5/app",
+            "a.io:/app",
+            "a.io:x/app",
+            "-a.io/app",
+        ] {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
         assert!(format!("a.io/{}", "a".repeat(256)).parse::<Reference>().is_err());
@@ -288,7 +318,9 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_reference() {
-        for text in ["", "app/UPPER", "a b", "ghcr.io/a:", "ghcr.io/a@sha256:12", "https://ghcr.io/a"] {
+        for text in
+            ["", "app/UPPER", "a b", "ghcr.io/a:", "ghcr.io/a@sha256:12", "https://ghcr.io/a"]
+        {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
     }

@@ -76,10 +76,12 @@ impl ImageSettings {
         }
         let mut labels = config.labels;
         labels.remove(MODULE_LABEL);
-        let platforms = image.manifests().iter().filter_map(|manifest| manifest.config().platform.clone());
+        let platforms =
+            image.manifests().iter().filter_map(|manifest| manifest.config().platform.clone());
         let linux: Vec<Platform> = platforms.filter(|platform| platform.os == "linux").collect();
         Ok(ImageSettings {
-            entrypoint: Some(entrypoint).filter(|words| !words.is_empty() && *words != defaults.entrypoint()),
+            entrypoint: Some(entrypoint)
+                .filter(|words| !words.is_empty() && *words != defaults.entrypoint()),
             args,
             env: config.env,
             user: config.user,
@@ -119,14 +121,18 @@ impl ImageSettings {
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_name) {
             return Err(Error::InvalidName { name: self.name.clone() });
         }
-        if let Some(name) = self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0'])) {
+        if let Some(name) =
+            self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))
+        {
             return Err(Error::InvalidVariable { name: name.clone() });
         }
         let distinct: std::collections::BTreeSet<_> = formats.iter().collect();
         if formats.is_empty() || distinct.len() != formats.len() {
             return Err(Error::FormatsNotDistinct { formats: formats.to_vec() });
         }
-        if let Some(&format) = formats.iter().find(|f| !self.include.is_empty() && !f.has_root_filesystem()) {
+        if let Some(&format) =
+            formats.iter().find(|f| !self.include.is_empty() && !f.has_root_filesystem())
+        {
             return Err(Error::NoRootFilesystem { format });
         }
         if self.linux_platforms.is_empty() && formats.contains(&Format::Universal) {

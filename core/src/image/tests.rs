@@ -49,7 +49,8 @@ fn universal_lists_wasi_first_and_shares_one_layer() {
         })
         .collect();
     assert_eq!(platforms, ["wasi/wasm", "linux/amd64", "linux/arm64"]);
-    let layers: Vec<Digest> = image.manifests().iter().map(|m| m.layers()[0].descriptor().digest).collect();
+    let layers: Vec<Digest> =
+        image.manifests().iter().map(|m| m.layers()[0].descriptor().digest).collect();
     assert!(layers.iter().all(|digest| *digest == layers[0]));
     for (manifest, platform) in image.manifests().iter().zip(platforms) {
         assert_eq!(manifest.config().platform.as_ref().unwrap().to_string(), platform);
@@ -86,7 +87,8 @@ fn an_artifact_says_what_the_module_is() {
     let wat = r#"(component (import "wasi:cli/stdout@0.2.0" (instance)))"#;
     let built = BuiltModule::new("c.wasm", wat::parse_str(wat).unwrap()).unwrap();
     let component = validate(built.unoptimized(), &ValidateOptions::default()).unwrap();
-    let image = assemble(&component, &ImageSettings::new("c"), &[Format::Artifact]).unwrap().remove(0);
+    let image =
+        assemble(&component, &ImageSettings::new("c"), &[Format::Artifact]).unwrap().remove(0);
     let config = json(image.manifests()[0].config_blob());
     assert_eq!(config["os"], "wasip2");
     assert_eq!(config["component"]["imports"][0], "wasi:cli/stdout@0.2.0");
@@ -132,8 +134,10 @@ fn the_digest_is_pinned() {
 #[test]
 fn the_layer_holds_the_module_and_the_files_in_order() {
     let mut settings = ImageSettings::new("app");
-    settings.include =
-        vec![IncludedFile::new("/etc/z/b", *b"B").unwrap(), IncludedFile::new("/etc/a", *b"A").unwrap()];
+    settings.include = vec![
+        IncludedFile::new("/etc/z/b", *b"B").unwrap(),
+        IncludedFile::new("/etc/a", *b"A").unwrap(),
+    ];
     let image = assemble(&module(), &settings, &[Format::Container]).unwrap().remove(0);
     let included = image.manifests()[0].included().unwrap();
     let read: Vec<_> = included.iter().map(|file| (file.path(), file.content())).collect();
@@ -146,12 +150,20 @@ fn the_layer_holds_the_module_and_the_files_in_order() {
         .map(|entry| {
             let entry = entry.unwrap();
             let header = entry.header();
-            assert_eq!((header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()), (0, 0, 0));
+            assert_eq!(
+                (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
+                (0, 0, 0)
+            );
             (entry.path().unwrap().display().to_string(), header.mode().unwrap())
         })
         .collect();
-    let expected =
-        [("etc/", 0o755), ("etc/z/", 0o755), ("app.wasm", 0o755), ("etc/a", 0o644), ("etc/z/b", 0o644)];
+    let expected = [
+        ("etc/", 0o755),
+        ("etc/z/", 0o755),
+        ("app.wasm", 0o755),
+        ("etc/a", 0o644),
+        ("etc/z/b", 0o644),
+    ];
     assert_eq!(entries, expected.map(|(path, mode)| (path.to_owned(), mode)));
 }
 
@@ -175,11 +187,15 @@ fn settings_that_make_no_sense_are_refused() {
     assert!(refused(&|s| s.name = "../x".into(), universal).contains("../x"));
     assert!(refused(&|s| s.name = String::new(), universal).contains("can't name the module"));
     assert!(refused(&|s| s.linux_platforms.clear(), universal).contains("linux platform"));
-    assert!(refused(&|s| drop(s.env.insert("A=B".into(), String::new())), universal).contains("A=B"));
+    assert!(
+        refused(&|s| drop(s.env.insert("A=B".into(), String::new())), universal).contains("A=B")
+    );
     assert!(refused(&|_| (), &[]).contains("once each"));
     assert!(refused(&|_| (), &[Format::Module, Format::Module]).contains("once each"));
     let file = |path: &str| IncludedFile::new(path, *b"").unwrap();
     assert!(refused(&|s| s.include = vec![file("a")], &[Format::Module]).contains("`module`"));
     assert!(refused(&|s| s.include = vec![file("app.wasm")], universal).contains("another file"));
-    assert!(refused(&|s| s.include = vec![file("a"), file("a/b")], universal).contains("its folder"));
+    assert!(
+        refused(&|s| s.include = vec![file("a"), file("a/b")], universal).contains("its folder")
+    );
 }

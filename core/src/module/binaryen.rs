@@ -37,7 +37,8 @@ pub(super) fn run(
         return Ok(Outcome { bytes: None, note: Some(note) });
     }
     if options.debug_info == DebugInfo::Dwarf {
-        let note = "the Binaryen inside can't keep DWARF true: name another with `--wasm-opt`".to_owned();
+        let note =
+            "the Binaryen inside can't keep DWARF true: name another with `--wasm-opt`".to_owned();
         return Ok(Outcome { bytes: None, note: Some(note) });
     }
     let level = options.level;
@@ -62,7 +63,9 @@ pub(super) fn run(
         Err(error @ OptimizationError::Write { .. }) => {
             Err(OptimizeError::Temporary(std::io::Error::other(error.to_string())))
         }
-        Err(error) => Ok(Some(format!("Binaryen failed ({error}): only debug information was removed"))),
+        Err(error) => {
+            Ok(Some(format!("Binaryen failed ({error}): only debug information was removed")))
+        }
     })
 }
 

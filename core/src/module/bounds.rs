@@ -7,8 +7,8 @@
 use std::cmp::Ordering;
 
 use wasmparser::{
-    BinaryReaderError, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader,
-    Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    BinaryReaderError, FuncValidator, FuncValidatorAllocations, FunctionBody, Operator,
+    OperatorsReader, Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 /// The most functions and globals, imported functions as well: up to a kilobyte each.
@@ -24,7 +24,10 @@ const VARIABLES: u32 = 8_000;
 const LIVENESS: u64 = 10_000_000;
 
 /// Why a module that is valid with `features` is too much, if it is.
-pub(super) fn excess(module: &[u8], features: WasmFeatures) -> Result<Option<String>, BinaryReaderError> {
+pub(super) fn excess(
+    module: &[u8],
+    features: WasmFeatures,
+) -> Result<Option<String>, BinaryReaderError> {
     let mut validator = Validator::new_with_features(features);
     let mut allocations = FuncValidatorAllocations::default();
     let mut items = 0;
@@ -157,7 +160,9 @@ mod tests {
     #[test]
     fn what_is_left_after_a_jump_is_no_operand() {
         assert_eq!(
-            excess_of("(module (func (result i32) unreachable i32.add i32.eqz br 0 drop i32.const 1))"),
+            excess_of(
+                "(module (func (result i32) unreachable i32.add i32.eqz br 0 drop i32.const 1))"
+            ),
             None
         );
     }
@@ -173,7 +178,10 @@ mod tests {
         };
         assert_eq!(excess_of(&function(100, 90_000)), None);
         assert_eq!(excess_of(&function(8_000, 1_000)), None);
-        assert_eq!(excess_of(&function(8_001, 1)).unwrap(), "function 0 has 8001 variables and 2 branches");
+        assert_eq!(
+            excess_of(&function(8_001, 1)).unwrap(),
+            "function 0 has 8001 variables and 2 branches"
+        );
         assert_eq!(
             excess_of(&function(6_000, 2_000)).unwrap(),
             "function 0 has 6000 variables and 2001 branches"
@@ -190,7 +198,10 @@ mod tests {
         let items = ITEMS as usize;
         assert_eq!(excess_of(&module(items / 2, items / 2 - 1)), None);
         for module in [module(items, 0), module(items / 2, items / 2)] {
-            assert_eq!(excess_of(&module).unwrap(), "it has more than 200000 functions and globals");
+            assert_eq!(
+                excess_of(&module).unwrap(),
+                "it has more than 200000 functions and globals"
+            );
         }
         let excess = excess_of(&with_body(&"nop ".repeat(INSTRUCTIONS as usize))).unwrap();
         assert_eq!(excess, "function 0 has more than 1000000 instructions");

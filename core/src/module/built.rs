@@ -20,7 +20,9 @@ impl BuiltModule {
     /// [WebAssembly's binary format](https://webassembly.github.io/spec/core/binary/modules.html#binary-module) does.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<BuiltModule, ReadError> {
         match other_content(&bytes) {
-            Some(found) => Err(ReadError::NotWasm { name: name.to_owned(), found: found.to_owned() }),
+            Some(found) => {
+                Err(ReadError::NotWasm { name: name.to_owned(), found: found.to_owned() })
+            }
             None => Ok(BuiltModule { name: name.to_owned(), bytes }),
         }
     }
@@ -31,7 +33,8 @@ impl BuiltModule {
     /// [`ReadError::Io`], or as [`BuiltModule::new`].
     pub fn read(path: &Path) -> Result<BuiltModule, ReadError> {
         // std's error, not fs_err's: the message names the path already.
-        let bytes = std::fs::read(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
+        let bytes = std::fs::read(path)
+            .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         BuiltModule::new(&path.display().to_string(), bytes)
     }
 
@@ -76,9 +79,9 @@ fn other_content(bytes: &[u8]) -> Option<&'static str> {
         ),
         _ if starts(b"\x1f\x8b") => Some("it is compressed with gzip: unpack it first"),
         _ if starts(b"BC\xc0\xde") => Some("it is LLVM bitcode: link it first"),
-        _ if bytes.trim_ascii_start().starts_with(b"(") => {
-            Some("it is WebAssembly's text format: convert it, as with `wasm-tools parse IN.wat -o OUT.wasm`")
-        }
+        _ if bytes.trim_ascii_start().starts_with(b"(") => Some(
+            "it is WebAssembly's text format: convert it, as with `wasm-tools parse IN.wat -o OUT.wasm`",
+        ),
         _ => Some("it doesn't start with `\\0asm`"),
     }
 }

@@ -87,8 +87,11 @@ impl Report {
     /// The first import that gives a capability.
     pub(super) fn import_for(&self, capability: Capability) -> Option<&Import> {
         // Whether a file is opened for reading or writing is told only when it is opened.
-        let writes =
-            || self.imports.iter().any(|import| import.name == "fd_write" || import.name == "fd_pwrite");
+        let writes = || {
+            self.imports
+                .iter()
+                .any(|import| import.name == "fd_write" || import.name == "fd_pwrite")
+        };
         self.imports.iter().find(|import| match given_by(import) {
             Given::Files => match capability {
                 Capability::ReadsFiles => true,
@@ -157,15 +160,24 @@ mod tests {
     }
 
     fn of_functions(names: &[&str]) -> Vec<&'static str> {
-        let imports: String =
-            names.iter().map(|name| format!(r#"(import "{WASI_PREVIEW_1}" "{name}" (func))"#)).collect();
+        let imports: String = names
+            .iter()
+            .map(|name| format!(r#"(import "{WASI_PREVIEW_1}" "{name}" (func))"#))
+            .collect();
         capabilities(&format!("(module {imports})"))
     }
 
     #[test]
     fn what_every_program_does_is_none() {
-        let names =
-            ["args_get", "args_sizes_get", "fd_write", "fd_read", "fd_close", "proc_exit", "sched_yield"];
+        let names = [
+            "args_get",
+            "args_sizes_get",
+            "fd_write",
+            "fd_read",
+            "fd_close",
+            "proc_exit",
+            "sched_yield",
+        ];
         assert!(of_functions(&names).is_empty());
     }
 

@@ -88,7 +88,10 @@ fn between(
         if one.name != other.name {
             let is_later = of_actual[place..].iter().any(|section| section.name == one.name);
             return Ok(match is_later {
-                true => Some(Difference { section: vec![other.name.clone()], kind: DifferenceKind::Added }),
+                true => Some(Difference {
+                    section: vec![other.name.clone()],
+                    kind: DifferenceKind::Added,
+                }),
                 false => found(DifferenceKind::Missing),
             });
         }
@@ -109,7 +112,10 @@ fn between(
         return Ok(found(DifferenceKind::Content { offset, function }));
     }
     let added = of_actual.get(of_expected.len());
-    Ok(added.map(|section| Difference { section: vec![section.name.clone()], kind: DifferenceKind::Added }))
+    Ok(added.map(|section| Difference {
+        section: vec![section.name.clone()],
+        kind: DifferenceKind::Added,
+    }))
 }
 
 /// The function of a code section that has the byte at `offset`.
@@ -129,7 +135,8 @@ mod tests {
     use super::*;
 
     fn difference(expected: &str, actual: &str) -> Option<String> {
-        let module = |wat: &str| BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap();
+        let module =
+            |wat: &str| BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap();
         let found = first_difference(&module(expected), &module(actual)).unwrap();
         found.map(|difference| difference.to_string())
     }
@@ -151,7 +158,8 @@ mod tests {
 
     #[test]
     fn says_which_section_is_missing_or_more() {
-        let (with, without) = (r#"(module (memory 1) (@custom "extra" "x"))"#, "(module (memory 1))");
+        let (with, without) =
+            (r#"(module (memory 1) (@custom "extra" "x"))"#, "(module (memory 1))");
         assert_eq!(difference(with, without).unwrap(), "the section `extra` is missing");
         assert_eq!(difference(without, with).unwrap(), "there is a section `extra` more");
         let (memory, table) = ("(module (memory 1))", "(module (table 1 funcref) (memory 1))");
@@ -161,9 +169,13 @@ mod tests {
 
     #[test]
     fn finds_its_way_into_components() {
-        let wat =
-            |constant: u8| format!("(component (core module (func (result i32) i32.const {constant})))");
+        let wat = |constant: u8| {
+            format!("(component (core module (func (result i32) i32.const {constant})))")
+        };
         let found = difference(&wat(1), &wat(2)).unwrap();
-        assert!(found.contains("`core module` › `code`") && found.contains("function 0"), "{found}");
+        assert!(
+            found.contains("`core module` › `code`") && found.contains("function 0"),
+            "{found}"
+        );
     }
 }

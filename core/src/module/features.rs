@@ -64,7 +64,11 @@ fn missing_by_message(message: &str) -> Option<WasmFeatures> {
 
 /// The feature with which another error comes, or none, if the module is valid with all of them: an offset of 64 bits
 /// is only a number that is too long where memories have 32.
-fn missing_by_trial(bytes: &[u8], features: WasmFeatures, error: &BinaryReaderError) -> Option<WasmFeatures> {
+fn missing_by_trial(
+    bytes: &[u8],
+    features: WasmFeatures,
+    error: &BinaryReaderError,
+) -> Option<WasmFeatures> {
     let outcome = |features| Validator::new_with_features(features).validate_all(bytes);
     outcome(WasmFeatures::all()).ok()?;
     WasmFeatures::all().iter().filter(|feature| !features.contains(*feature)).find(|feature| {
@@ -74,8 +78,10 @@ fn missing_by_trial(bytes: &[u8], features: WasmFeatures, error: &BinaryReaderEr
 
 /// The features beyond the first version, in order of their names.
 pub(super) fn named(features: WasmFeatures) -> Vec<Feature> {
-    let name = |(name, _): (&str, WasmFeatures)| Feature(name.to_ascii_lowercase().replace('_', "-"));
-    let mut named: Vec<Feature> = features.difference(WasmFeatures::MVP).iter_names().map(name).collect();
+    let name =
+        |(name, _): (&str, WasmFeatures)| Feature(name.to_ascii_lowercase().replace('_', "-"));
+    let mut named: Vec<Feature> =
+        features.difference(WasmFeatures::MVP).iter_names().map(name).collect();
     named.sort();
     named
 }
@@ -104,10 +110,15 @@ mod tests {
 
     #[test]
     fn what_an_error_does_not_name_is_found() {
-        assert_eq!(features_of("(module (table 1 funcref) (table 1 funcref))"), ["reference-types"]);
-        let far = "(module (memory i64 1) (func (drop (i32.load offset=0x100000000 (i64.const 0)))))";
+        assert_eq!(
+            features_of("(module (table 1 funcref) (table 1 funcref))"),
+            ["reference-types"]
+        );
+        let far =
+            "(module (memory i64 1) (func (drop (i32.load offset=0x100000000 (i64.const 0)))))";
         assert_eq!(features_of(far), ["memory64"]);
-        let second = "(module (memory 1) (memory $second 1) (func (drop (i32.load $second (i32.const 0)))))";
+        let second =
+            "(module (memory 1) (memory $second 1) (func (drop (i32.load $second (i32.const 0)))))";
         assert_eq!(features_of(second), ["multi-memory"]);
     }
 
@@ -115,10 +126,12 @@ mod tests {
     fn a_data_count_section_is_a_use_of_bulk_memory() {
         let wat = r#"(module (memory 1) (data $d "x") (func (data.drop $d)))"#;
         assert_eq!(features_of(wat), ["bulk-memory"]);
-        let mut counted = wat::parse_str(r#"(module (memory 1) (data (i32.const 0) "x"))"#).unwrap();
+        let mut counted =
+            wat::parse_str(r#"(module (memory 1) (data (i32.const 0) "x"))"#).unwrap();
         let data = counted.windows(2).position(|bytes| bytes == [11, 7]).unwrap();
         counted.splice(data..data, [12, 1, 1]);
-        let names: Vec<_> = named(used(&counted).unwrap()).into_iter().map(|feature| feature.0).collect();
+        let names: Vec<_> =
+            named(used(&counted).unwrap()).into_iter().map(|feature| feature.0).collect();
         assert_eq!(names, ["bulk-memory"]);
     }
 

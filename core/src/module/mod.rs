@@ -30,10 +30,12 @@ pub use features::Feature;
 pub use optimize::{OptimizedModule, optimize, optimized_before};
 pub use options::{DebugInfo, Level, OptimizeOptions, Optimizer};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize, visible};
-pub use runtimes::{Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version};
+pub use runtimes::{
+    Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version,
+};
 pub use size::{
-    OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection, SizedSegment,
-    UNNAMED, function_names, readable_name,
+    OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection,
+    SizedSegment, UNNAMED, function_names, readable_name,
 };
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};
 pub use wasm_opt::WasmOpt;

@@ -10,7 +10,9 @@ use super::order::Functions;
 use super::sections::{is_component, nested, with_contents, with_data_of, without_custom};
 use super::similar::by_similarity;
 use super::validate::check_depth;
-use super::{BuiltModule, DebugInfo, Level, OptimizeError, OptimizeOptions, Optimizer, ValidateError};
+use super::{
+    BuiltModule, DebugInfo, Level, OptimizeError, OptimizeOptions, Optimizer, ValidateError,
+};
 use crate::gzip::gzip;
 
 /// A module after the optimizer, or one that was meant to stay as it is.
@@ -68,7 +70,10 @@ impl OptimizedModule {
 ///
 /// # Errors
 /// [`OptimizeError`] when the module is invalid or temporary files can't be written.
-pub fn optimize(module: BuiltModule, options: &OptimizeOptions) -> Result<OptimizedModule, OptimizeError> {
+pub fn optimize(
+    module: BuiltModule,
+    options: &OptimizeOptions,
+) -> Result<OptimizedModule, OptimizeError> {
     if options.level == Level::Off {
         return Ok(module.unoptimized());
     }
@@ -112,8 +117,8 @@ fn smaller(
     notes: &mut BTreeSet<String>,
 ) -> Result<Vec<u8>, OptimizeError> {
     let invalid = |e| invalid(name, &e);
-    let stripped =
-        without_custom(bytes, |section| is_surplus(section, options.debug_info)).map_err(invalid)?;
+    let stripped = without_custom(bytes, |section| is_surplus(section, options.debug_info))
+        .map_err(invalid)?;
     if is_component(bytes) {
         let mut contents = BTreeMap::new();
         for inner in nested(&stripped).map_err(invalid)? {
@@ -126,7 +131,9 @@ fn smaller(
         return Ok(stripped);
     }
     if let Some(excess) = excess(&stripped, features).map_err(invalid)? {
-        notes.insert(format!("it is too much for Binaryen: {excess}: only debug information was removed"));
+        notes.insert(format!(
+            "it is too much for Binaryen: {excess}: only debug information was removed"
+        ));
         return Ok(stripped);
     }
     let outcome = match &options.optimizer {
@@ -148,8 +155,8 @@ fn arrangements(
 ) -> Result<Vec<Vec<u8>>, BinaryReaderError> {
     // Binaryen takes the zeros out of the data, and cuts it into segments: fewer bytes, but they compress worse, by up to
     // 4 percent of the whole module.
-    let unpacked =
-        with_data_of(stripped, &optimized)?.filter(|unpacked| compressed || unpacked.len() < optimized.len());
+    let unpacked = with_data_of(stripped, &optimized)?
+        .filter(|unpacked| compressed || unpacked.len() < optimized.len());
     let module = unpacked.unwrap_or(optimized);
     let Some(functions) = Functions::read(&module)? else { return Ok(vec![module]) };
     let order = match compressed {
@@ -162,7 +169,11 @@ fn arrangements(
 
 /// The one that takes the fewest bytes where it is sent, without its names; the first of several. None that is larger than
 /// `stripped` as it is.
-fn smallest(stripped: Vec<u8>, others: Vec<Vec<u8>>, compressed: bool) -> Result<Vec<u8>, BinaryReaderError> {
+fn smallest(
+    stripped: Vec<u8>,
+    others: Vec<Vec<u8>>,
+    compressed: bool,
+) -> Result<Vec<u8>, BinaryReaderError> {
     let sent = |bare: &[u8]| if compressed { gzip(bare).len() } else { bare.len() };
     let bare = without_names(&stripped)?;
     let (allowed, mut size, mut best) = (bare.len(), sent(&bare), stripped);
@@ -186,7 +197,9 @@ fn without_names(bytes: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
     for inner in nested(bytes)? {
         contents.insert(inner.start, without_names(&bytes[inner])?);
     }
-    without_custom(&with_contents(bytes, &contents)?, |section| ["name", "component-name"].contains(&section))
+    without_custom(&with_contents(bytes, &contents)?, |section| {
+        ["name", "component-name"].contains(&section)
+    })
 }
 
 /// What Binaryen may use in any case. rustc's modules use them without saying so when `strip = true` has deleted
@@ -206,8 +219,9 @@ pub(super) fn unknown(
     let known = known.into_iter().fold(WasmFeatures::MVP, |all, feature| all | feature);
     let unknown = super::features::named(features.difference(known));
     let names: Vec<&str> = unknown.iter().map(super::Feature::name).collect();
-    (!names.is_empty())
-        .then(|| format!("Binaryen does not know {}: only debug information was removed", names.join(", ")))
+    (!names.is_empty()).then(|| {
+        format!("Binaryen does not know {}: only debug information was removed", names.join(", "))
+    })
 }
 
 /// Gives a module to an optimizer that works on files: `run` has the path of one and of the other. Without a note of
@@ -246,7 +260,8 @@ fn run(_: &[u8], _: WasmFeatures, _: &OptimizeOptions) -> Result<Outcome, Optimi
 /// features that would be wrong after optimizing.
 fn is_surplus(section: &str, debug_info: DebugInfo) -> bool {
     section.starts_with("reloc.")
-        || ["linking", "sourceMappingURL", "external_debug_info", "target_features"].contains(&section)
+        || ["linking", "sourceMappingURL", "external_debug_info", "target_features"]
+            .contains(&section)
         || (section.starts_with(".debug_") && debug_info != DebugInfo::Dwarf)
 }
 
@@ -266,25 +281,43 @@ mod tests {
         (func $add (export "add") (param i32 i32) (result i32) local.get 0 local.get 1 i32.add))"#;
 
     fn section_names(bytes: &[u8]) -> Vec<String> {
-        super::super::sections::sections(bytes).unwrap().into_iter().map(|section| section.name).collect()
+        super::super::sections::sections(bytes)
+            .unwrap()
+            .into_iter()
+            .map(|section| section.name)
+            .collect()
     }
 
     #[test]
     fn off_changes_nothing() {
         let raw = built(ADD);
-        let options =
-            OptimizeOptions { level: Level::Off, debug_info: DebugInfo::None, ..Default::default() };
+        let options = OptimizeOptions {
+            level: Level::Off,
+            debug_info: DebugInfo::None,
+            ..Default::default()
+        };
         assert_eq!(optimize(raw.clone(), &options).unwrap().bytes(), raw.bytes());
     }
 
     #[test]
     fn level_0_removes_debug_information_only() {
-        let options = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None, ..Default::default() };
+        let options =
+            OptimizeOptions { level: Level::O0, debug_info: DebugInfo::None, ..Default::default() };
         let module = optimize(built(ADD), &options).unwrap();
-        assert_eq!(section_names(module.bytes()), ["type", "function", "export", "code", "producers"]);
+        assert_eq!(
+            section_names(module.bytes()),
+            ["type", "function", "export", "code", "producers"]
+        );
         assert_eq!(module.raw_size(), built(ADD).bytes().len() as u64);
-        let named = OptimizeOptions { level: Level::O0, debug_info: DebugInfo::Names, ..Default::default() };
-        assert!(section_names(optimize(built(ADD), &named).unwrap().bytes()).contains(&"name".to_owned()));
+        let named = OptimizeOptions {
+            level: Level::O0,
+            debug_info: DebugInfo::Names,
+            ..Default::default()
+        };
+        assert!(
+            section_names(optimize(built(ADD), &named).unwrap().bytes())
+                .contains(&"name".to_owned())
+        );
     }
 
     #[test]
@@ -297,7 +330,8 @@ mod tests {
                 (core instance (instantiate 0)))"#,
             module = &ADD[1..]
         ));
-        let options = |level| OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
+        let options =
+            |level| OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
         let stripped = optimize(component.clone(), &options(Level::O0)).unwrap();
         let module = optimize(component.clone(), &options(Level::O1)).unwrap();
         assert_eq!(module.note(), None);
@@ -326,7 +360,8 @@ mod tests {
             assert_eq!(without_names(named.bytes()).unwrap(), bare.bytes());
             assert!(bare.bytes().len() < bare.named().len());
             let without = wat.replace(" $add", " ").replace(" $unused", " ");
-            let options = OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
+            let options =
+                OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
             assert_eq!(optimize(built(&without), &options).unwrap().bytes(), bare.bytes());
         }
     }
@@ -346,7 +381,9 @@ mod tests {
     #[test]
     fn data_stays_as_it_came_where_the_module_will_be_compressed() {
         let module = |segments: &str, code: &str| {
-            format!(r#"(module (memory (export "memory") 1) (func (export "f") {code}) {segments})"#)
+            format!(
+                r#"(module (memory (export "memory") 1) (func (export "f") {code}) {segments})"#
+            )
         };
         let zeros = format!(r#"(data (i32.const 8) "a{}b")"#, "\\00".repeat(40));
         let of = |wat: &str, compressed| {
@@ -367,7 +404,8 @@ mod tests {
 
     #[test]
     fn an_invalid_module_is_an_error() {
-        let error = optimize(built("(module (func (result i32)))"), &OptimizeOptions::default()).unwrap_err();
+        let error = optimize(built("(module (func (result i32)))"), &OptimizeOptions::default())
+            .unwrap_err();
         assert!(error.to_string().contains("not valid WebAssembly"), "{error}");
     }
 
@@ -375,10 +413,12 @@ mod tests {
     #[test]
     fn binaryen_removes_what_is_not_used_and_repeats_itself() {
         for level in [Level::O1, Level::O4, Level::Oz] {
-            let options = OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
+            let options =
+                OptimizeOptions { level, debug_info: DebugInfo::None, ..Default::default() };
             let once = optimize(built(ADD), &options).unwrap();
             let stripped =
-                optimize(built(ADD), &OptimizeOptions { level: Level::O0, ..options.clone() }).unwrap();
+                optimize(built(ADD), &OptimizeOptions { level: Level::O0, ..options.clone() })
+                    .unwrap();
             assert!(once.bytes().len() < stripped.bytes().len());
             assert_eq!(once.bytes(), optimize(built(ADD), &options).unwrap().bytes());
             assert_eq!(once.note(), None);

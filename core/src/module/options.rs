@@ -126,10 +126,9 @@ impl FromStr for DebugInfo {
     type Err = String;
 
     fn from_str(text: &str) -> Result<DebugInfo, String> {
-        DebugInfo::ALL
-            .into_iter()
-            .find(|debug_info| debug_info.name() == text)
-            .ok_or_else(|| format!("there is no debug information `{text}`: choose none, names or dwarf"))
+        DebugInfo::ALL.into_iter().find(|debug_info| debug_info.name() == text).ok_or_else(|| {
+            format!("there is no debug information `{text}`: choose none, names or dwarf")
+        })
     }
 }
 

@@ -9,8 +9,8 @@ use std::ops::Range;
 
 use wasm_encoder::Encode;
 use wasmparser::{
-    BinaryReader, BinaryReaderError, ConstExpr, ElementItems, FunctionBody, IndirectNameMap, NameMap,
-    Operator, OperatorsReader, Parser, Payload, SectionLimited, TableInit, TypeRef,
+    BinaryReader, BinaryReaderError, ConstExpr, ElementItems, FunctionBody, IndirectNameMap,
+    NameMap, Operator, OperatorsReader, Parser, Payload, SectionLimited, TableInit, TypeRef,
 };
 
 use super::sections::{CUSTOM, HEADER, append, sections};
@@ -39,13 +39,15 @@ struct Reference {
 impl<'a> Functions<'a> {
     /// Those of a valid core module. None where their numbers may also be in places that aren't known.
     pub(super) fn read(module: &'a [u8]) -> Result<Option<Functions<'a>>, BinaryReaderError> {
-        let mut functions = Functions { module, imported: 0, defined: Vec::new(), references: Vec::new() };
+        let mut functions =
+            Functions { module, imported: 0, defined: Vec::new(), references: Vec::new() };
         let (mut types, mut bodies) = (Vec::new(), Vec::new());
         for payload in Parser::new(0).parse_all(module) {
             match payload? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
-                        let is_function = matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
+                        let is_function =
+                            matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
                         functions.imported += usize::from(is_function);
                     }
                 }
@@ -75,7 +77,9 @@ impl<'a> Functions<'a> {
                     bodies.push(body.range());
                     functions.read_body(&body)?;
                 }
-                Payload::CustomSection(section) if knows_functions(section.name()) => return Ok(None),
+                Payload::CustomSection(section) if knows_functions(section.name()) => {
+                    return Ok(None);
+                }
                 _ => {}
             }
         }
@@ -131,8 +135,10 @@ impl<'a> Functions<'a> {
     fn read_operators(&mut self, operators: OperatorsReader<'_>) -> Result<(), BinaryReaderError> {
         for operator in operators.into_iter_with_offsets() {
             // The code of each of them is one byte.
-            if let (Operator::Call { .. } | Operator::ReturnCall { .. } | Operator::RefFunc { .. }, at) =
-                operator?
+            if let (
+                Operator::Call { .. } | Operator::ReturnCall { .. } | Operator::RefFunc { .. },
+                at,
+            ) = operator?
             {
                 self.add(at + 1)?;
             }
@@ -208,7 +214,8 @@ impl<'a> Functions<'a> {
         let mut bytes = Vec::with_capacity(part.len());
         let mut end = part.start;
         let first = self.references.partition_point(|reference| reference.place.start < part.start);
-        for reference in self.references[first..].iter().take_while(|it| it.place.start < part.end) {
+        for reference in self.references[first..].iter().take_while(|it| it.place.start < part.end)
+        {
             bytes.extend(&self.module[end..reference.place.start]);
             numbers[reference.function as usize].encode(&mut bytes);
             end = reference.place.end;
@@ -332,7 +339,8 @@ mod tests {
         let module = |order: &[usize]| {
             let mut functions: Vec<String> = (0..200).map(|it| format!("(func $f{it})")).collect();
             functions[150] = "(func $f150 call $f199 call $f199 call $f7)".to_owned();
-            let functions: String = order.iter().map(|&function| functions[function].as_str()).collect();
+            let functions: String =
+                order.iter().map(|&function| functions[function].as_str()).collect();
             wat::parse_str(format!("(module {functions})")).unwrap()
         };
         let as_it_is: Vec<usize> = (0..200).collect();
@@ -349,7 +357,8 @@ mod tests {
     #[test]
     fn numbers_in_unknown_places_keep_everything_as_it_is() {
         for section in ["metadata.code.branch_hint", ".debug_line"] {
-            let module = wat::parse_str(format!(r#"(module (@custom "{section}" "") (func))"#)).unwrap();
+            let module =
+                wat::parse_str(format!(r#"(module (@custom "{section}" "") (func))"#)).unwrap();
             assert!(Functions::read(&module).unwrap().is_none());
         }
     }

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use serde::Serialize;
-use wasmparser::{BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef};
+use wasmparser::{
+    BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef,
+};
 
 use super::features;
 use super::runtimes::{needs, verdicts};
@@ -170,7 +172,8 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         report.read_component(bytes)?;
     } else {
         report.read_module(bytes)?;
-        let start = |export: &Export| export.name == "_start" && export.kind == ExternalKind::Function;
+        let start =
+            |export: &Export| export.name == "_start" && export.kind == ExternalKind::Function;
         if report.exports.iter().any(start) {
             report.kind = Kind::Command;
         }
@@ -203,7 +206,10 @@ impl Report {
                 Payload::ExportSection(exports) => {
                     for export in exports {
                         let export = export?;
-                        self.exports.push(Export { name: export.name.to_owned(), kind: export.kind.into() });
+                        self.exports.push(Export {
+                            name: export.name.to_owned(),
+                            kind: export.kind.into(),
+                        });
                     }
                 }
                 _ => {}
@@ -218,7 +224,11 @@ impl Report {
             TypeRef::Table(table) => self.tables.push(table.into()),
             _ => {}
         }
-        self.imports.push(Import { module: module.to_owned(), name: name.to_owned(), kind: ty.into() });
+        self.imports.push(Import {
+            module: module.to_owned(),
+            name: name.to_owned(),
+            kind: ty.into(),
+        });
     }
 
     /// Imports and exports of the outermost component.
@@ -242,8 +252,10 @@ impl Report {
                 Payload::ComponentExportSection(exports) if depth == 1 => {
                     for export in exports {
                         let export = export?;
-                        self.exports
-                            .push(Export { name: export.name.name.to_owned(), kind: export.kind.into() });
+                        self.exports.push(Export {
+                            name: export.name.name.to_owned(),
+                            kind: export.kind.into(),
+                        });
                     }
                 }
                 _ => {}
@@ -331,7 +343,8 @@ mod tests {
         assert_eq!(names, ["memory", "_start"]);
         assert_eq!(report.memories, [Limits { minimum: 17, maximum: Some(32), shared: false }]);
         assert_eq!(report.tables, [Limits { minimum: 5, maximum: None, shared: false }]);
-        let sections: Vec<&str> = report.sections.iter().map(|section| section.name.as_str()).collect();
+        let sections: Vec<&str> =
+            report.sections.iter().map(|section| section.name.as_str()).collect();
         assert_eq!(sections, ["type", "import", "function", "table", "memory", "export", "code"]);
         assert!(report.features.is_empty());
     }

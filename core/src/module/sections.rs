@@ -106,7 +106,8 @@ pub(super) fn is_component(bytes: &[u8]) -> bool {
 /// The modules and components directly in a component; in a core module, none
 /// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
 pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
-    let nested = sections(component)?.into_iter().filter(|section| holds_module(component, section));
+    let nested =
+        sections(component)?.into_iter().filter(|section| holds_module(component, section));
     Ok(nested.map(|section| section.content).collect())
 }
 
@@ -130,7 +131,10 @@ pub(super) fn with_contents(
 
 /// The core module with the data section of the one that it was made of: the same memory, in the segments that it came
 /// in. None unless it is certain that nothing but the memory at the start comes of them.
-pub(super) fn with_data_of(original: &[u8], module: &[u8]) -> Result<Option<Vec<u8>>, BinaryReaderError> {
+pub(super) fn with_data_of(
+    original: &[u8],
+    module: &[u8],
+) -> Result<Option<Vec<u8>>, BinaryReaderError> {
     let (theirs, own) = (sections(original)?, sections(module)?);
     let Some(segments) = theirs.iter().find(|section| section.id == DATA) else { return Ok(None) };
     // With a count, there may be instructions that name segments.
@@ -154,7 +158,9 @@ fn are_plain(module: &[u8]) -> Result<bool, BinaryReaderError> {
     for payload in Parser::new(0).parse_all(module) {
         let Payload::DataSection(segments) = payload? else { continue };
         for segment in segments {
-            let DataKind::Active { memory_index: 0, offset_expr } = segment?.kind else { return Ok(false) };
+            let DataKind::Active { memory_index: 0, offset_expr } = segment?.kind else {
+                return Ok(false);
+            };
             if !matches!(offset_expr.get_operators_reader().read()?, Operator::I32Const { .. }) {
                 return Ok(false);
             }

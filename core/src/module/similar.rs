@@ -102,7 +102,10 @@ impl<'a> Window<'a> {
         for &piece in &self.pieces.of[function] {
             self.seen[piece as usize] += 1;
             if self.seen[piece as usize] == 1 {
-                self.pieces.holders(piece).iter().for_each(|&holder| self.common[holder as usize] += 1);
+                self.pieces
+                    .holders(piece)
+                    .iter()
+                    .for_each(|&holder| self.common[holder as usize] += 1);
             }
         }
         self.functions.push_back(function);
@@ -118,7 +121,10 @@ impl<'a> Window<'a> {
         for &piece in &self.pieces.of[function] {
             self.seen[piece as usize] -= 1;
             if self.seen[piece as usize] == 0 {
-                self.pieces.holders(piece).iter().for_each(|&holder| self.common[holder as usize] -= 1);
+                self.pieces
+                    .holders(piece)
+                    .iter()
+                    .for_each(|&holder| self.common[holder as usize] -= 1);
             }
         }
     }

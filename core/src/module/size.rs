@@ -206,7 +206,12 @@ mod tests {
     fn assert_tree(node: &SizeNode, size: u64) {
         assert_eq!(node.size, size, "{}", node.name);
         if !node.children.is_empty() {
-            assert_eq!(node.children.iter().map(|child| child.size).sum::<u64>(), size, "{}", node.name);
+            assert_eq!(
+                node.children.iter().map(|child| child.size).sum::<u64>(),
+                size,
+                "{}",
+                node.name
+            );
         }
         node.children.iter().for_each(|child| assert_tree(child, child.size));
     }
@@ -229,14 +234,18 @@ mod tests {
             "(component)",
             r#"(component (import "a" (func)) (core module $m (func)) (core module (func)) (component (core module)))"#,
         ];
-        for text in texts.map(str::to_owned).into_iter().chain([in_components(1), in_components(DEEPEST - 1)])
+        for text in texts
+            .map(str::to_owned)
+            .into_iter()
+            .chain([in_components(1), in_components(DEEPEST - 1)])
         {
             let bytes = wat::parse_str(&text).unwrap();
             assert_whole(&SizeReport::read("test.wasm", &bytes, &bytes).unwrap(), &bytes);
             for level in [Level::O0, Level::Oz] {
                 let options = OptimizeOptions { level, ..OptimizeOptions::default() };
                 let module =
-                    optimize(BuiltModule::new("test.wasm", bytes.clone()).unwrap(), &options).unwrap();
+                    optimize(BuiltModule::new("test.wasm", bytes.clone()).unwrap(), &options)
+                        .unwrap();
                 let module = validate(module, &ValidateOptions::any_import()).unwrap();
                 assert_whole(&module.sizes().unwrap(), module.bytes());
             }
@@ -273,7 +282,8 @@ mod tests {
             let built = BuiltModule::new("test.wasm", wat::parse_str(text).unwrap()).unwrap();
             let options = OptimizeOptions { level: Level::O0, ..OptimizeOptions::default() };
             let module =
-                validate(optimize(built, &options).unwrap(), &ValidateOptions::any_import()).unwrap();
+                validate(optimize(built, &options).unwrap(), &ValidateOptions::any_import())
+                    .unwrap();
             let report = module.sizes().unwrap();
             assert_eq!(report.total, module.bytes().len() as u64);
             assert!(module.named().len() > module.bytes().len());

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use wasmparser::{Parser, Payload};
 
 use super::runtimes::{needs, obstacles, refusal, uses};
-use super::{Capability, MeantFor, Obstacle, OptimizedModule, Report, ValidateError, report, visible};
+use super::{
+    Capability, MeantFor, Obstacle, OptimizedModule, Report, ValidateError, report, visible,
+};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
@@ -96,8 +98,8 @@ pub fn validate(
         }
     }
     let blocked = blocked(&report, &options.runtimes);
-    report.uses =
-        uses(module.named(), &report.features, &in_the_way(&report, &blocked)).map_err(malformed)?;
+    report.uses = uses(module.named(), &report.features, &in_the_way(&report, &blocked))
+        .map_err(malformed)?;
     for (runtime, obstacles) in &blocked {
         if let Some(error) = refusal(module.name(), *runtime, obstacles, &report.uses) {
             return Err(error);
@@ -143,8 +145,13 @@ fn in_the_way(report: &Report, blocked: &[(MeantFor, Vec<Obstacle>)]) -> BTreeSe
     of_newest.chain(of_blocked).map(|obstacle| obstacle.need.clone()).collect()
 }
 
-fn check_imports(name: &str, report: &Report, options: &ValidateOptions) -> Result<(), ValidateError> {
-    let provided = |module: &str| module == WASI_PREVIEW_1 || options.allow_imports.contains(module);
+fn check_imports(
+    name: &str,
+    report: &Report,
+    options: &ValidateOptions,
+) -> Result<(), ValidateError> {
+    let provided =
+        |module: &str| module == WASI_PREVIEW_1 || options.allow_imports.contains(module);
     let mut foreign = report.imports.iter().filter(|import| !provided(&import.module));
     let Some(first) = foreign.next() else { return Ok(()) };
     Err(ValidateError::ForeignImport {
@@ -212,17 +219,21 @@ mod tests {
 
     #[test]
     fn wasi_is_accepted_and_foreign_imports_are_explained() {
-        let import = |module: &str, name: &str| format!(r#"(module (import "{module}" "{name}" (func)))"#);
+        let import =
+            |module: &str, name: &str| format!(r#"(module (import "{module}" "{name}" (func)))"#);
         let message = |module: &str, name: &str| {
             validated(&import(module, name), &ValidateOptions::default()).unwrap_err().to_string()
         };
-        assert!(validated(&import(WASI_PREVIEW_1, "fd_write"), &ValidateOptions::default()).is_ok());
+        assert!(
+            validated(&import(WASI_PREVIEW_1, "fd_write"), &ValidateOptions::default()).is_ok()
+        );
         assert!(message("env", "foo").contains("`env.foo`"));
         assert!(message("env", "foo").contains("link the C library"));
         assert!(message("__wbindgen_placeholder__", "x").contains("wasm-bindgen"));
         assert!(message("gojs", "x").contains("GOOS=wasip1"));
         assert!(message("host", "x").contains("--allow-import host"));
-        let options = ValidateOptions { allow_imports: ["host".to_owned()].into(), ..Default::default() };
+        let options =
+            ValidateOptions { allow_imports: ["host".to_owned()].into(), ..Default::default() };
         assert!(validated(&import("host", "x"), &options).is_ok());
     }
 
@@ -233,7 +244,10 @@ mod tests {
         let wat = |name: &str| format!(r#"(module (import "{WASI_PREVIEW_1}" "{name}" (func)))"#);
         assert!(validated(&wat("clock_time_get"), &options).is_ok());
         let error = validated(&wat("random_get"), &options).unwrap_err().to_string();
-        assert!(error.contains("`random`") && error.contains("wasi_snapshot_preview1.random_get"), "{error}");
+        assert!(
+            error.contains("`random`") && error.contains("wasi_snapshot_preview1.random_get"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -251,9 +265,13 @@ mod tests {
             "`test.wasm` does not run on `node@20`, which doesn't take `relaxed-simd` (21 does), in `blur`: build \
              without `-Ctarget-feature=+relaxed-simd`, or take `node@20` out of `runtimes`"
         );
-        let component =
-            validated("(component)", &meant_for(&["wasmtime", "wasmedge"])).unwrap_err().to_string();
-        assert!(component.contains("`wasmedge`") && component.contains("for wasm32-wasip1"), "{component}");
+        let component = validated("(component)", &meant_for(&["wasmtime", "wasmedge"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            component.contains("`wasmedge`") && component.contains("for wasm32-wasip1"),
+            "{component}"
+        );
     }
 
     #[test]
@@ -281,7 +299,8 @@ mod tests {
     #[test]
     fn a_truncated_module_says_where() {
         let bytes = wat::parse_str("(module (func (export \"f\")))").unwrap();
-        let cut = BuiltModule::new("cut.wasm", bytes[..bytes.len() - 3].to_vec()).unwrap().unoptimized();
+        let cut =
+            BuiltModule::new("cut.wasm", bytes[..bytes.len() - 3].to_vec()).unwrap().unoptimized();
         let error = validate(cut, &ValidateOptions::default()).unwrap_err().to_string();
         assert!(error.contains("cut.wasm") && error.contains("at byte"), "{error}");
     }

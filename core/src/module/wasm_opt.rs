@@ -45,7 +45,8 @@ impl WasmOpt {
     /// # Errors
     /// [`OptimizeError::External`] when it can't be started, or isn't `wasm-opt`.
     pub fn find(program: &Path) -> Result<WasmOpt, OptimizeError> {
-        let failed = |reason: String| OptimizeError::External { program: program.to_owned(), reason };
+        let failed =
+            |reason: String| OptimizeError::External { program: program.to_owned(), reason };
         let output = Command::new(program).arg("--version").stdin(Stdio::null()).output();
         let output = output.map_err(|e| {
             failed(format!(
@@ -72,10 +73,14 @@ impl WasmOpt {
         if let Some(note) = unknown(features, KNOWN.map(|(feature, _)| feature)) {
             return Ok(Outcome { bytes: None, note: Some(note) });
         }
-        let mut flags: Vec<&str> =
-            KNOWN.iter().filter(|(feature, _)| features.contains(*feature)).map(|(_, name)| *name).collect();
+        let mut flags: Vec<&str> = KNOWN
+            .iter()
+            .filter(|(feature, _)| features.contains(*feature))
+            .map(|(_, name)| *name)
+            .collect();
         flags.dedup();
-        let failed = |reason: String| OptimizeError::External { program: self.program.clone(), reason };
+        let failed =
+            |reason: String| OptimizeError::External { program: self.program.clone(), reason };
         through_files(module, |input, output| {
             let mut command = Command::new(&self.program);
             command
@@ -92,7 +97,8 @@ impl WasmOpt {
                 return Ok(None);
             }
             let stderr = String::from_utf8_lossy(&said.stderr);
-            let reason = stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it doesn't say why");
+            let reason =
+                stderr.lines().find(|line| !line.trim().is_empty()).unwrap_or("it doesn't say why");
             Err(failed(format!("it failed on this module ({}): {}", said.status, reason.trim())))
         })
     }

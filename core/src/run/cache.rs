@@ -87,7 +87,10 @@ impl FileState {
         use std::os::unix::fs::MetadataExt;
         let time = |seconds: i64, nanoseconds: i64| {
             SystemTime::UNIX_EPOCH
-                + Duration::new(u64::try_from(seconds).unwrap_or(0), u32::try_from(nanoseconds).unwrap_or(0))
+                + Duration::new(
+                    u64::try_from(seconds).unwrap_or(0),
+                    u32::try_from(nanoseconds).unwrap_or(0),
+                )
         };
         FileState {
             number: (metadata.dev(), metadata.ino()),
@@ -184,7 +187,13 @@ impl Cache {
     }
 
     /// Keeps the code of a module. That this fails costs only time: it is compiled again.
-    pub(super) fn store(&self, engine: &wasmtime::Engine, module: Digest, world: World, code: &Code) {
+    pub(super) fn store(
+        &self,
+        engine: &wasmtime::Engine,
+        module: Digest,
+        world: World,
+        code: &Code,
+    ) {
         let bytes = match code {
             // There is no way to tell a library's code of a component from a core module's.
             Code::Component(_) if world == World::Library => return,
@@ -194,8 +203,11 @@ impl Cache {
         let (file, record_file) = self.entry(engine, module);
         let keep = |bytes: Vec<u8>| {
             write(&file, &bytes)?;
-            let record =
-                Record { world, digest: Digest::of(&bytes), state: FileState::of(&fs::metadata(&file)?) };
+            let record = Record {
+                world,
+                digest: Digest::of(&bytes),
+                state: FileState::of(&fs::metadata(&file)?),
+            };
             write(&record_file, &serde_json::to_vec(&record)?)?;
             self.shrink()
         };
@@ -211,7 +223,9 @@ impl Cache {
                 let path = file.path();
                 let Ok(metadata) = file.metadata() else { continue };
                 let Ok(modified) = metadata.modified() else { continue };
-                if is_temporary(&path) && modified.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER) {
+                if is_temporary(&path)
+                    && modified.elapsed().is_ok_and(|age| age > LEFT_BEHIND_AFTER)
+                {
                     fs::remove_file(path).ok();
                 } else if is_temporary(&path) || is_of_an_entry(&path) {
                     files.push((modified, metadata.len(), path));
@@ -226,7 +240,9 @@ impl Cache {
                 .or_insert(*time);
         }
         let mut total: u64 = files.iter().map(|(_, size, _)| size).sum();
-        files.sort_by_key(|(time, _, path)| used.get(&path.with_extension("")).copied().unwrap_or(*time));
+        files.sort_by_key(|(time, _, path)| {
+            used.get(&path.with_extension("")).copied().unwrap_or(*time)
+        });
         for (_, size, path) in files {
             if total <= self.limit {
                 break;
@@ -244,7 +260,10 @@ impl Cache {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let folder = self.dir.join(format!("{:016x}", hasher.finish()));
-        (folder.join(format!("{}.code", module.hex())), folder.join(format!("{}.json", module.hex())))
+        (
+            folder.join(format!("{}.code", module.hex())),
+            folder.join(format!("{}.json", module.hex())),
+        )
     }
 
     fn identity_file(&self, Identity(text): &Identity) -> PathBuf {
@@ -274,7 +293,9 @@ fn why_not_ours(metadata: &Metadata) -> Option<&'static str> {
     match metadata {
         it if it.is_symlink() => Some("it is a symbolic link; name the folder itself"),
         it if it.uid() != rustix::process::geteuid().as_raw() => Some("it belongs to another user"),
-        it if it.mode() & 0o022 != 0 => Some("other users can write to it; take that away with `chmod go-w`"),
+        it if it.mode() & 0o022 != 0 => {
+            Some("other users can write to it; take that away with `chmod go-w`")
+        }
         _ => None,
     }
 }
@@ -317,7 +338,8 @@ fn is_temporary(path: &Path) -> bool {
 
 /// Whether it has a name as only this cache gives: what else is there is not touched.
 fn is_of_an_entry(path: &Path) -> bool {
-    let is_digest = |stem: &str| stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let is_digest =
+        |stem: &str| stem.len() == 64 && stem.bytes().all(|byte| byte.is_ascii_hexdigit());
     path.extension().is_some_and(|it| it == "code" || it == "json")
         && path.file_stem().and_then(|stem| stem.to_str()).is_some_and(is_digest)
 }
@@ -342,6 +364,10 @@ fn digest_of(mut file: File) -> io::Result<Digest> {
 fn note_use(record: &Path) {
     let age = fs::metadata(record).and_then(|it| it.modified()).map(|time| time.elapsed());
     if !matches!(age, Ok(Ok(age)) if age < USE_NOTED_AFTER) {
-        File::options().write(true).open(record).and_then(|file| file.set_modified(SystemTime::now())).ok();
+        File::options()
+            .write(true)
+            .open(record)
+            .and_then(|file| file.set_modified(SystemTime::now()))
+            .ok();
     }
 }

@@ -62,7 +62,11 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
-        WasiHttpCtxView { ctx: &mut self.http, table: self.wasi.ctx().table, hooks: &mut self.outgoing }
+        WasiHttpCtxView {
+            ctx: &mut self.http,
+            table: self.wasi.ctx().table,
+            hooks: &mut self.outgoing,
+        }
     }
 }
 
@@ -181,7 +185,9 @@ fn has_run(error: &wasmtime::Error) -> bool {
 fn not_started(program: &Program, error: &wasmtime::Error) -> Error {
     let reason = format!("{error:#}");
     match reason.contains("mmap") {
-        true => Error::Engine(format!("{reason} (a limit of `ulimit -v` is below what wasmtime reserves)")),
+        true => Error::Engine(format!(
+            "{reason} (a limit of `ulimit -v` is below what wasmtime reserves)"
+        )),
         false => program.refused(error),
     }
 }

@@ -36,7 +36,10 @@ impl Given<'_> {
         }
         for dir in self.dirs {
             let permissions = if dir.read_only { FsPerms::ReadOnly } else { FsPerms::ReadWrite };
-            let failed = |e: wasmtime::Error| Error::Dir { host: dir.host.clone(), reason: format!("{e:#}") };
+            let failed = |e: wasmtime::Error| Error::Dir {
+                host: dir.host.clone(),
+                reason: format!("{e:#}"),
+            };
             builder.preopened_dir(&dir.host, &dir.guest, permissions).map_err(failed)?;
         }
         Ok(builder)

@@ -68,7 +68,8 @@ impl Engine {
     /// # Errors
     /// [`Error::Engine`] when wasmtime has no code generator for this machine.
     pub fn new(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
-        let engine = wasmtime::Engine::new(&config(limits)).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        let engine =
+            wasmtime::Engine::new(&config(limits)).map_err(|e| Error::Engine(format!("{e:#}")))?;
         Ok(Engine::of(engine, limits, cache))
     }
 
@@ -131,15 +132,23 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Invalid`] for what is not a valid module, [`Error::Module`] when wasmtime doesn't compile it.
-    pub fn program(&self, module: BuiltModule, options: &ValidateOptions) -> Result<Program, Error> {
+    pub fn program(
+        &self,
+        module: BuiltModule,
+        options: &ValidateOptions,
+    ) -> Result<Program, Error> {
         let digest = Digest::of(module.bytes());
         let name = module.name().to_owned();
-        if let Some((world, code)) = self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest)) {
+        if let Some((world, code)) =
+            self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest))
+        {
             return Ok(Program { name, digest, world, code, named: None });
         }
         let module = validate(module.unoptimized(), options)?;
-        let refused =
-            |source: wasmtime::Error| Error::Module { name: name.clone(), reason: format!("{source:#}") };
+        let refused = |source: wasmtime::Error| Error::Module {
+            name: name.clone(),
+            reason: format!("{source:#}"),
+        };
         let (world, code) = match module.report().kind {
             Kind::Component => {
                 let component = Component::new(&self.engine, module.bytes()).map_err(refused)?;
@@ -213,7 +222,8 @@ impl Program {
     /// An end, with all names that are known.
     pub(super) fn named(&self, mut end: End) -> End {
         // Functions of a component are numbered in each module of it.
-        if let (End::Trap(trap), Code::Module(_), Some(file)) = (&mut end, &self.code, &self.named) {
+        if let (End::Trap(trap), Code::Module(_), Some(file)) = (&mut end, &self.code, &self.named)
+        {
             // Without names it has numbers: no reason to hide the trap behind another error.
             if let Ok(module) = std::fs::read(file) {
                 trap.name(&function_names(&module, trap.frames.iter().map(|frame| frame.index)));

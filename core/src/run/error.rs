@@ -68,7 +68,8 @@ pub enum Error {
 fn why_not_listening(source: &std::io::Error) -> String {
     match source.kind() {
         std::io::ErrorKind::AddrInUse => {
-            "another program listens there; choose another port (0 takes any that is free)".to_owned()
+            "another program listens there; choose another port (0 takes any that is free)"
+                .to_owned()
         }
         _ => source.to_string(),
     }

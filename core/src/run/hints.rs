@@ -38,7 +38,10 @@ impl fmt::Display for Hint {
                 )
             }
             Hint::Folder(None) => {
-                write!(f, "the program sees only the folders that it is given: give it one with --dir FOLDER")
+                write!(
+                    f,
+                    "the program sees only the folders that it is given: give it one with --dir FOLDER"
+                )
             }
             Hint::ReadOnly => {
                 write!(
@@ -76,13 +79,18 @@ pub(super) fn hints(
     let words = String::from_utf8_lossy(stderr);
     let says = |sentence: &str| words.contains(sentence);
     // As Rust prints an error for people, and as it does for programmers.
-    let has_number =
-        |number: u32| says(&format!("(os error {number})")) || says(&format!("Os {{ code: {number},"));
+    let has_number = |number: u32| {
+        says(&format!("(os error {number})")) || says(&format!("Os {{ code: {number},"))
+    };
     let mut hints = Vec::new();
     let outside = has_number(76) || says("Capabilities insufficient");
-    let refused =
-        has_number(63) || has_number(69) || says("Operation not permitted") || says("Read-only file system");
-    if let Some(path) = between(&words, "pre-opened file descriptor through which \"", "\" could be opened") {
+    let refused = has_number(63)
+        || has_number(69)
+        || says("Operation not permitted")
+        || says("Read-only file system");
+    if let Some(path) =
+        between(&words, "pre-opened file descriptor through which \"", "\" could be opened")
+    {
         hints.push(Hint::Folder(Some(path.to_owned())));
     } else if has_number(44) || says("No such file or directory") {
         let path = path_outside(&words, &options.dirs);
@@ -95,9 +103,13 @@ pub(super) fn hints(
         hints.push(Hint::Folder(None));
     }
     let unset = ["not set", "must be set", "missing", "required", "undefined"];
-    let asks_for_variable =
-        |line: &str| line.contains("environment variable") && unset.iter().any(|it| line.contains(it));
-    if says("NotPresent") || says("environment variable not found") || words.lines().any(asks_for_variable) {
+    let asks_for_variable = |line: &str| {
+        line.contains("environment variable") && unset.iter().any(|it| line.contains(it))
+    };
+    if says("NotPresent")
+        || says("environment variable not found")
+        || words.lines().any(asks_for_variable)
+    {
         hints.push(Hint::Variable);
     }
     let denied = ["access-denied", "AccessDenied", "Permission denied", "PermissionDenied"];
@@ -122,8 +134,9 @@ fn path_outside(words: &str, dirs: &[Dir]) -> Option<String> {
         let guest = dir.guest.trim_end_matches('/');
         path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let path = paths
-        .find(|path| path.len() > 1 && path.starts_with('/') && !dirs.iter().any(|dir| is_in(path, dir)))?;
+    let path = paths.find(|path| {
+        path.len() > 1 && path.starts_with('/') && !dirs.iter().any(|dir| is_in(path, dir))
+    })?;
     Some(path.to_owned())
 }
 

@@ -62,8 +62,13 @@ pub(super) fn pair(streams: Streams, limits: &Limits) -> (Stream, Stream) {
         let at = Instant::now().checked_add(timeout)?;
         Some(Deadline { timeout, at })
     });
-    let stream =
-        |target| Stream { target, streams, written: Arc::default(), budget: budget.clone(), deadline };
+    let stream = |target| Stream {
+        target,
+        streams,
+        written: Arc::default(),
+        budget: budget.clone(),
+        deadline,
+    };
     (stream(Target::Out), stream(Target::Err))
 }
 
@@ -91,7 +96,9 @@ impl Stream {
             write_all(self.target, &bytes[..allowed], self.deadline)?;
         }
         match &self.budget {
-            Some(budget) if allowed < bytes.len() => Err(PutError::Limit(Limit::Output(lock(budget).limit))),
+            Some(budget) if allowed < bytes.len() => {
+                Err(PutError::Limit(Limit::Output(lock(budget).limit)))
+            }
             _ => Ok(()),
         }
     }
@@ -151,7 +158,10 @@ fn write_all(target: Target, mut bytes: &[u8], deadline: Option<Deadline>) -> Re
 }
 
 #[cfg(unix)]
-fn wait_for_room(fd: std::os::fd::BorrowedFd<'_>, deadline: Option<Deadline>) -> Result<(), PutError> {
+fn wait_for_room(
+    fd: std::os::fd::BorrowedFd<'_>,
+    deadline: Option<Deadline>,
+) -> Result<(), PutError> {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     loop {
         let left = deadline.map(|deadline| deadline.at.saturating_duration_since(Instant::now()));
@@ -235,7 +245,11 @@ impl Pollable for Stream {
 }
 
 impl AsyncWrite for Stream {
-    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         Poll::Ready(match self.put(bytes) {
             Ok(()) => Ok(bytes.len()),
             Err(PutError::Io(e)) => Err(e),

@@ -15,7 +15,8 @@ fn end(wat: &str, limits: Limits) -> End {
     outcome(wat, RunOptions { limits, ..RunOptions::default() }).unwrap().end
 }
 
-const ENDLESS: &str = r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
+const ENDLESS: &str =
+    r#"(module (memory (export "memory") 1) (func (export "_start") (loop (br 0))))"#;
 
 const GREEDY: &str = r#"(module (memory (export "memory") 1)
     (func (export "_start") (loop (br_if 0 (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))))"#;
@@ -60,7 +61,10 @@ fn a_trap_says_where() {
     assert_eq!(names, [Some("deep"), Some("start")]);
     assert_eq!(trap.reason, "wasm `unreachable` instruction executed");
     let shown = trap.to_string();
-    assert!(shown.starts_with("wasm `unreachable` instruction executed\n   0: deep (0x"), "{shown}");
+    assert!(
+        shown.starts_with("wasm `unreachable` instruction executed\n   0: deep (0x"),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -141,7 +145,8 @@ mod caching {
         let identity = Identity::of_file(file).unwrap();
         let engine = engine(dir);
         assert!(engine.recall(&identity, "a").is_none());
-        let program = engine.program(BuiltModule::read(file).unwrap(), &ValidateOptions::default()).unwrap();
+        let program =
+            engine.program(BuiltModule::read(file).unwrap(), &ValidateOptions::default()).unwrap();
         engine.remember(&identity, &program);
         identity
     }
@@ -203,7 +208,8 @@ mod caching {
     fn the_oldest_go_when_it_gets_too_large() {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("cache");
-        let engine = Engine::new(&Limits::default(), Some(Cache::open(&dir, Some(1)).unwrap())).unwrap();
+        let engine =
+            Engine::new(&Limits::default(), Some(Cache::open(&dir, Some(1)).unwrap())).unwrap();
         let module = BuiltModule::new("a", wat::parse_str(WAT).unwrap()).unwrap();
         engine.program(module, &ValidateOptions::default()).unwrap();
         assert_eq!(files(&dir, "code"), Vec::<PathBuf>::new());

@@ -36,7 +36,8 @@ pub struct Frame {
 impl Trapped {
     pub(super) fn new(error: &wasmtime::Error) -> Trapped {
         let reason = error.root_cause().to_string();
-        let backtrace = error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
+        let backtrace =
+            error.downcast_ref::<WasmBacktrace>().map_or(&[][..], WasmBacktrace::frames);
         Trapped {
             reason: reason.strip_prefix("wasm trap: ").unwrap_or(&reason).to_owned(),
             frames: backtrace.iter().map(Frame::of).collect(),
@@ -52,8 +53,10 @@ impl Trapped {
 
     /// The numbers of the calls that say something of the program: of all, if there are no others.
     fn telling(&self) -> Range<usize> {
-        let from = self.frames.iter().rposition(|frame| frame.is(RUST_FROM)).map_or(0, |last| last + 1);
-        let to = self.frames.iter().position(|frame| frame.is(RUST_TO)).unwrap_or(self.frames.len());
+        let from =
+            self.frames.iter().rposition(|frame| frame.is(RUST_FROM)).map_or(0, |last| last + 1);
+        let to =
+            self.frames.iter().position(|frame| frame.is(RUST_TO)).unwrap_or(self.frames.len());
         if from < to { from..to } else { 0..self.frames.len() }
     }
 }
@@ -125,7 +128,10 @@ mod tests {
             "_start",
         ];
         let text = trapped(&names.map(Some)).to_string();
-        assert_eq!(text, "unreachable\n   3: core::panicking::panic (0x13)\n   4: app::main (0x14)");
+        assert_eq!(
+            text,
+            "unreachable\n   3: core::panicking::panic (0x13)\n   4: app::main (0x14)"
+        );
         // Where nothing else is left, that is shown.
         let text = trapped(&names.map(Some)[..3]).to_string();
         assert!(text.starts_with("unreachable\n   0: abort"), "{text}");

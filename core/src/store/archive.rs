@@ -35,7 +35,11 @@ pub struct ArchiveImage<'a> {
 ///
 /// # Errors
 /// [`Error::Io`] when it can't be written.
-pub fn write_archive(path: &Path, repository: &str, images: &[ArchiveImage<'_>]) -> Result<(), Error> {
+pub fn write_archive(
+    path: &Path,
+    repository: &str,
+    images: &[ArchiveImage<'_>],
+) -> Result<(), Error> {
     let failed = || Error::io("write", path);
     let mut file = temporary_beside(path).map_err(failed())?;
     let documents = Documents::of(repository, images)?;
@@ -58,7 +62,9 @@ impl Documents {
             for tag in *tags {
                 let mut entry = image.root().descriptor().clone();
                 entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
-                entry.annotations.insert(CONTAINERD_NAME.to_owned(), containerd_name(repository, tag));
+                entry
+                    .annotations
+                    .insert(CONTAINERD_NAME.to_owned(), containerd_name(repository, tag));
                 index.manifests.push(entry);
             }
             docker.extend(DockerEntry::of(repository, image, tags));
@@ -91,8 +97,9 @@ impl DockerEntry {
     /// The entry for an image that Docker's own store can hold: that store refuses other systems than its
     /// own, so that of a universal image it is a linux manifest, and wants file systems as layers.
     fn of(repository: &str, image: &Image, tags: &[Tag]) -> Option<DockerEntry> {
-        let is_linux =
-            |manifest: &&Manifest| manifest.config().platform.as_ref().is_some_and(|p| p.os == "linux");
+        let is_linux = |manifest: &&Manifest| {
+            manifest.config().platform.as_ref().is_some_and(|p| p.os == "linux")
+        };
         let manifest = image.manifests().iter().find(is_linux)?;
         Some(DockerEntry {
             config: blob_path(manifest.config_blob().descriptor()),
@@ -118,7 +125,12 @@ fn append_all(
     for blob in images.iter().flat_map(|entry| entry.image.blobs()) {
         let descriptor = blob.descriptor();
         if written.insert(descriptor.digest) {
-            append(tar, &blob_path(descriptor), descriptor.size, blob.reader().map_err(io::Error::other)?)?;
+            append(
+                tar,
+                &blob_path(descriptor),
+                descriptor.size,
+                blob.reader().map_err(io::Error::other)?,
+            )?;
         }
     }
     tar.finish()?;
@@ -153,9 +165,13 @@ impl Archive {
     /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it holds no layout.
     pub fn open(path: &Path) -> Result<Archive, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
-        let not_an_archive =
-            |reason: String| Error::NotAStore { path: path.to_owned(), expected: "an OCI archive", reason };
-        let files = contents(file).map_err(|e| not_an_archive(format!("it can't be read as tar ({e})")))?;
+        let not_an_archive = |reason: String| Error::NotAStore {
+            path: path.to_owned(),
+            expected: "an OCI archive",
+            reason,
+        };
+        let files =
+            contents(file).map_err(|e| not_an_archive(format!("it can't be read as tar ({e})")))?;
         let Some(range) = files.get("index.json").cloned() else {
             let reason = if files.contains_key("manifest.json") {
                 "it is of Docker's older format: save it with a current Docker, or with `skopeo copy`"

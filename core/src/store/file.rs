@@ -43,7 +43,9 @@ pub fn remove_oldest(dir: &Path, limit: u64, in_use: Duration) -> io::Result<()>
 
 /// A temporary file in the folder of `path`.
 pub(super) fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
-    temporary_in(path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")))
+    temporary_in(
+        path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new(".")),
+    )
 }
 
 /// A temporary file to be renamed. By themselves such files are private to their user.

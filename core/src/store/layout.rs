@@ -45,7 +45,11 @@ impl Layout {
             return Err(layout.not_a_layout(reason));
         }
         std::fs::create_dir_all(layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
-        layout.replace(&layout.index_file(), br#"{"manifests":[],"schemaVersion":2}"#, Replace::Never)?;
+        layout.replace(
+            &layout.index_file(),
+            br#"{"manifests":[],"schemaVersion":2}"#,
+            Replace::Never,
+        )?;
         layout.replace(&layout.marker(), LAYOUT_FILE.as_bytes(), Replace::Never)?;
         Ok(layout.in_use())
     }
@@ -189,7 +193,8 @@ impl Layout {
     }
 
     fn index(&self) -> Result<IndexDocument, Error> {
-        let bytes = std::fs::read(self.index_file()).map_err(Error::io("read", &self.index_file()))?;
+        let bytes =
+            std::fs::read(self.index_file()).map_err(Error::io("read", &self.index_file()))?;
         Ok(IndexDocument::parse(&bytes)?)
     }
 
@@ -214,7 +219,9 @@ impl Layout {
         match replace {
             Replace::Always => file.persist(path).map(drop).map_err(|e| failed()(e.error)),
             Replace::Never => match file.persist_noclobber(path) {
-                Err(e) if e.error.kind() != std::io::ErrorKind::AlreadyExists => Err(failed()(e.error)),
+                Err(e) if e.error.kind() != std::io::ErrorKind::AlreadyExists => {
+                    Err(failed()(e.error))
+                }
                 _ => Ok(()),
             },
         }
@@ -239,7 +246,8 @@ enum Replace {
 
 /// The images of an index with their tags.
 pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
-    let tag = |entry: &Descriptor| entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
+    let tag =
+        |entry: &Descriptor| entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
     index.manifests.into_iter().map(|entry| (tag(&entry), entry)).collect()
 }
 
@@ -248,7 +256,8 @@ pub(super) fn default_name(
     images: &[(Option<Tag>, Descriptor)],
     place: impl FnOnce() -> String,
 ) -> Result<Name, Error> {
-    let digests: BTreeSet<Digest> = images.iter().map(|(_, descriptor)| descriptor.digest).collect();
+    let digests: BTreeSet<Digest> =
+        images.iter().map(|(_, descriptor)| descriptor.digest).collect();
     if let (1, Some(digest)) = (digests.len(), digests.first()) {
         return Ok(Name::Digest(*digest));
     }
@@ -269,7 +278,11 @@ pub(super) fn find(
         Name::Digest(digest) => descriptor.digest == *digest,
     };
     let found = images.iter().find(wanted).map(|(_, descriptor)| descriptor.clone());
-    found.ok_or_else(|| Error::NotFound { place: place(), name: name.to_string(), known: known(images) })
+    found.ok_or_else(|| Error::NotFound {
+        place: place(),
+        name: name.to_string(),
+        known: known(images),
+    })
 }
 
 fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
@@ -314,9 +327,9 @@ impl Sink for Layout {
         let mut entry = root.descriptor().clone();
         entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
         self.change_index(|index| {
-            index
-                .manifests
-                .retain(|other| other.annotations.get(REF_NAME).map(String::as_str) != Some(tag.as_str()));
+            index.manifests.retain(|other| {
+                other.annotations.get(REF_NAME).map(String::as_str) != Some(tag.as_str())
+            });
             index.manifests.push(entry);
         })?;
         Ok(Outcome::Moved)

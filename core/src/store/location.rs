@@ -107,7 +107,8 @@ mod tests {
 
     #[test]
     fn reads_back_what_it_prints() {
-        for text in ["oci:dir", "oci:dir:v1", "oci-archive:a.tar:v1", "ghcr.io/a/b:v1", "x/y.wasm"] {
+        for text in ["oci:dir", "oci:dir:v1", "oci-archive:a.tar:v1", "ghcr.io/a/b:v1", "x/y.wasm"]
+        {
             assert_eq!(text.parse::<Location>().unwrap().to_string(), text);
         }
     }

@@ -32,8 +32,8 @@ pub use location::Location;
 pub use progress::{Outcome, Progress, Silent};
 #[cfg(feature = "registry")]
 pub use registry::{
-    Credentials, OnRetry, Registry, RegistryError, RegistryOptions, Rehearsal, Request, Retry, Retrying,
-    Secret, Stored, Tls, forget_login, log_in, store_login,
+    Credentials, OnRetry, Registry, RegistryError, RegistryOptions, Rehearsal, Request, Retry,
+    Retrying, Secret, Stored, Tls, forget_login, log_in, store_login,
 };
 
 pub use survey::{Survey, survey};
@@ -110,7 +110,11 @@ pub trait Sink: Sync {
     ///
     /// # Errors
     /// What writing fails with; nothing that can be seen has changed then.
-    fn push(&self, blob: &Blob, progress: &dyn Progress) -> impl Future<Output = Result<(), Error>> + Send;
+    fn push(
+        &self,
+        blob: &Blob,
+        progress: &dyn Progress,
+    ) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Makes `tag` mean the manifest or index `root`, and stores it if it isn't there. Whether anything changed.
     ///
@@ -147,7 +151,8 @@ pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Er
         return load_manifest(source, root).await;
     }
     let entries = IndexDocument::parse(&root.bytes()?)?.manifests;
-    let of_wasm = |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
+    let of_wasm =
+        |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
     let entry = entries.iter().find(of_wasm).or(entries.first()).ok_or(ImageError::NoManifest)?;
     let blob = fetch_document(source, entry).await?;
     load_manifest(source, blob).await
@@ -155,7 +160,8 @@ pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Er
 
 async fn load_manifest(source: &impl Source, blob: Blob) -> Result<Manifest, Error> {
     if !blob.descriptor().media_type.is_manifest() {
-        let reason = format!("its type is {}, not that of an image manifest", blob.descriptor().media_type);
+        let reason =
+            format!("its type is {}, not that of an image manifest", blob.descriptor().media_type);
         return Err(ImageError::Document { what: "manifest", reason }.into());
     }
     let document = ManifestDocument::parse(&blob.bytes()?)?;
@@ -168,7 +174,8 @@ async fn load_manifest(source: &impl Source, blob: Blob) -> Result<Manifest, Err
 /// Fetches what will be held in memory and parsed, unless it is too large for that.
 async fn fetch_document(source: &impl Source, descriptor: &Descriptor) -> Result<Blob, Error> {
     if descriptor.size > MAX_DOCUMENT {
-        let reason = format!("it has {} bytes, more than the {MAX_DOCUMENT} allowed", descriptor.size);
+        let reason =
+            format!("it has {} bytes, more than the {MAX_DOCUMENT} allowed", descriptor.size);
         return Err(ImageError::Document { what: "manifest or configuration", reason }.into());
     }
     source.fetch(descriptor).await
@@ -184,7 +191,8 @@ pub async fn save(
     tags: &[Tag],
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let blobs: BTreeMap<Digest, &Blob> = image.blobs().map(|blob| (blob.descriptor().digest, blob)).collect();
+    let blobs: BTreeMap<Digest, &Blob> =
+        image.blobs().map(|blob| (blob.descriptor().digest, blob)).collect();
     transfer(&Held(blobs), image.root().clone(), sink, tags, progress).await
 }
 
@@ -244,7 +252,8 @@ async fn transfer(
     let moves = leaves.iter().map(|leaf| move_blob(leaf, source.fetch(leaf), sink, progress));
     all_at_once(moves).await?;
     let document = |blob: &Blob| ready(Ok(blob.clone()));
-    let moves = manifests.iter().map(|blob| move_blob(blob.descriptor(), document(blob), sink, progress));
+    let moves =
+        manifests.iter().map(|blob| move_blob(blob.descriptor(), document(blob), sink, progress));
     all_at_once(moves).await?;
     // A tag stores what it means.
     if tags.is_empty() {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{Error, Name, Source, fetch_document};
-use crate::image::{Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform, Surveyed};
+use crate::image::{
+    Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform, Surveyed,
+};
 
 /// An image as far as it can be read.
 #[derive(Debug, Clone)]

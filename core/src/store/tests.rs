@@ -90,13 +90,18 @@ fn two_writers_lose_nothing() {
         }
     });
     let layout = Layout::open(&path).unwrap();
-    let mut tags: Vec<String> =
-        layout.images().unwrap().into_iter().filter_map(|(tag, _)| Some(tag?.to_string())).collect();
+    let mut tags: Vec<String> = layout
+        .images()
+        .unwrap()
+        .into_iter()
+        .filter_map(|(tag, _)| Some(tag?.to_string()))
+        .collect();
     tags.sort();
     let mut expected: Vec<String> = (0..8).map(|writer| format!("writer{writer}")).collect();
     expected.insert(0, "last".to_owned());
     assert_eq!(tags, expected);
-    let left: Vec<_> = std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    let left: Vec<_> =
+        std::fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 3, "nothing temporary is left: {left:?}");
 }
 
@@ -156,7 +161,8 @@ fn an_archive_that_can_t_be_written_leaves_the_old_one() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("no/such/folder.tar");
     let image = image(Format::Container);
-    let error = write_archive(&path, "app", &[ArchiveImage { image: &image, tags: &[] }]).unwrap_err();
+    let error =
+        write_archive(&path, "app", &[ArchiveImage { image: &image, tags: &[] }]).unwrap_err();
     assert!(matches!(error, Error::Io { action: "write", .. }), "{error}");
 }
 
@@ -228,7 +234,8 @@ async fn no_more_is_kept_than_may_be() {
     let layout = saved(&place, &image(Format::Universal), &["1"]).await;
     let source = Kept::new(layout, &kept, 0).unwrap();
     load_wasm(&source, &Name::Tag(tag("1"))).await.unwrap();
-    let blobs = || std::fs::read_dir(kept.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
+    let blobs =
+        || std::fs::read_dir(kept.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
     assert_eq!(blobs().count(), 4, "they were just used");
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
     for blob in blobs() {

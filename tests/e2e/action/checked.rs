@@ -36,8 +36,10 @@ fn the_checkers_have_nothing_to_say() {
     for file in workflows().into_iter().chain([root().join("action.yml")]) {
         // This checker's list of permissions ends before this one; the schema above has it.
         let text = fs::read_to_string(&file).unwrap();
-        let known: String =
-            text.split_inclusive('\n').filter(|line| !line.contains("attestations: write")).collect();
+        let known: String = text
+            .split_inclusive('\n')
+            .filter(|line| !line.contains("attestations: write"))
+            .collect();
         let copy = folder.path().join(file.file_name().unwrap());
         fs::write(&copy, known).unwrap();
         let _valid = Run::of(tools::npm_checker("action-validator").arg(copy)).success();
@@ -105,7 +107,8 @@ fn inputs_and_outputs_are_documented() {
     let Action { inputs, outputs, .. } = Action::read();
     let one_line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for (name, input) in inputs {
-        let default = if input.default.is_empty() { String::new() } else { format!("`{}`", input.default) };
+        let default =
+            if input.default.is_empty() { String::new() } else { format!("`{}`", input.default) };
         let row = format!("| `{name}` | {} | {default} |", one_line(&input.description));
         assert!(page.contains(&row), "docs/github-actions.md needs this row:\n{row}");
     }
@@ -138,7 +141,8 @@ fn examples_are_of_this_version() {
     let file = folder.path().join("image.yml");
     fs::write(&file, workflow).unwrap();
     let mut check = tools::python_checker("check-jsonschema");
-    let _valid = Run::of(check.args(["--builtin-schema", "vendor.github-workflows"]).arg(&file)).success();
+    let _valid =
+        Run::of(check.args(["--builtin-schema", "vendor.github-workflows"]).arg(&file)).success();
 }
 
 #[derive(Deserialize)]
@@ -218,7 +222,11 @@ fn errors_are_shown_beside_the_code() {
     for name in ["rustc", "cargo", "errors"] {
         let path = root().join(format!(".github/matchers/{name}.json"));
         assert!(done.log.contains(&format!("::add-matcher::{}\n", path.display())), "{}", done.log);
-        assert!(done.log.contains(&format!("::remove-matcher owner=wasm-oci-{name}::")), "{}", done.log);
+        assert!(
+            done.log.contains(&format!("::remove-matcher owner=wasm-oci-{name}::")),
+            "{}",
+            done.log
+        );
     }
     let shown = annotations(&done.log);
     assert_eq!(shown[0], "src/main.rs|2|error|E0308|mismatched types", "{shown:?}\n{}", done.log);
@@ -228,7 +236,11 @@ fn errors_are_shown_beside_the_code() {
     // An error without a code is rustc's, too, and has its place.
     let done = job_with(MANIFEST, "fn main() {\n    1 +\n}\n").run(&[("push", "false")]);
     let shown = annotations(&done.log);
-    assert!(shown[0].starts_with("src/main.rs|") && !shown[0].contains("|E0"), "{shown:?}\n{}", done.log);
+    assert!(
+        shown[0].starts_with("src/main.rs|") && !shown[0].contains("|E0"),
+        "{shown:?}\n{}",
+        done.log
+    );
 
     let done = job_with(MANIFEST, "fn main() {}").run(&[("push", "false"), ("tags", "a b")]);
     let shown = annotations(&done.log);

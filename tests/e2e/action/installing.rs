@@ -18,8 +18,15 @@ fn found(job: &Job, version: &str) -> BTreeMap<String, String> {
 
 fn git(folder: &Path, args: &[&str]) -> String {
     let mut git = Command::new("git");
-    git.args(["-c", "user.name=a", "-c", "user.email=a@example.org", "-c", "init.defaultBranch=main"])
-        .args(args);
+    git.args([
+        "-c",
+        "user.name=a",
+        "-c",
+        "user.email=a@example.org",
+        "-c",
+        "init.defaultBranch=main",
+    ])
+    .args(args);
     Run::of(git.current_dir(folder)).success().stdout.trim().to_owned()
 }
 
@@ -90,7 +97,12 @@ fn job_with_releases(folder: &Path, server: &Path) -> Job {
 }
 
 fn installation_failed(done: &Outcome) {
-    assert_eq!(done.failed.as_ref().map(|(step, _)| step.as_str()), Some("Install wasm-oci"), "{}", done.log);
+    assert_eq!(
+        done.failed.as_ref().map(|(step, _)| step.as_str()),
+        Some("Install wasm-oci"),
+        "{}",
+        done.log
+    );
 }
 
 #[test]
@@ -139,6 +151,10 @@ fn what_is_not_released_for_this_machine_is_built() {
     let done = job.run(&[("version", "9.8.7"), ("push", "false")]);
     // There is no such version to build, either, and no network to look for it.
     installation_failed(&done);
-    assert!(done.log.contains("there is no release of wasm-oci 9.8.7 for this machine"), "{}", done.log);
+    assert!(
+        done.log.contains("there is no release of wasm-oci 9.8.7 for this machine"),
+        "{}",
+        done.log
+    );
     assert!(done.log.contains("cargo-wasm-oci"), "{}", done.log);
 }

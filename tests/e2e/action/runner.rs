@@ -118,7 +118,9 @@ impl Outcome {
     /// What a step of this name would be given that uses another action.
     #[track_caller]
     pub(super) fn given(&self, step: &str) -> &BTreeMap<String, String> {
-        self.used.get(step).unwrap_or_else(|| panic!("`{step}` did not run: {:?}", self.used.keys()))
+        self.used
+            .get(step)
+            .unwrap_or_else(|| panic!("`{step}` did not run: {:?}", self.used.keys()))
     }
 }
 
@@ -247,7 +249,9 @@ impl Job {
         fs::write(files.path().join("script.sh"), script).unwrap();
         // As the runner starts it.
         let mut command = Command::new("bash");
-        command.args(["--noprofile", "--norc", "-eo", "pipefail"]).arg(files.path().join("script.sh"));
+        command
+            .args(["--noprofile", "--norc", "-eo", "pipefail"])
+            .arg(files.path().join("script.sh"));
         command.env_clear().envs(&*env).envs(own).current_dir(self.folder("workspace"));
         command.envs(names.iter().zip([&output, &path, &variables, &summary]));
         let run = Run::of(&mut command);
@@ -313,7 +317,8 @@ fn lookup(
     let parts: Vec<&str> = name.split('.').collect();
     match parts.as_slice() {
         ["inputs", input] => {
-            let default = &action.inputs.get(*input).unwrap_or_else(|| panic!("no input {input}")).default;
+            let default =
+                &action.inputs.get(*input).unwrap_or_else(|| panic!("no input {input}")).default;
             let given = inputs.iter().find(|(given, _)| given == input);
             given.map_or(default.clone(), |(_, value)| (*value).to_owned())
         }
@@ -329,7 +334,9 @@ fn lookup(
             }
         }
         ["github", "action_ref"] => env.get("TEST_ACTION_REF").cloned().unwrap_or_default(),
-        ["github", "action_repository"] => env.get("TEST_ACTION_REPOSITORY").cloned().unwrap_or_default(),
+        ["github", "action_repository"] => {
+            env.get("TEST_ACTION_REPOSITORY").cloned().unwrap_or_default()
+        }
         _ => panic!("`{name}` is not known here"),
     }
 }

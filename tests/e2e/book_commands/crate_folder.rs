@@ -18,7 +18,10 @@ const FILES: &[(&str, &str)] = &[
     (".gitignore", "/target\n*.wasm\n"),
     ("src/main.rs", MAIN),
     ("app.toml", "greeting = \"Hello\"\n"),
-    ("smoke.toml", "[[smoke]]\nname = \"greets\"\nargs = [\"Ferris\"]\nstdout = \"Hello, Ferris!\\n\"\n"),
+    (
+        "smoke.toml",
+        "[[smoke]]\nname = \"greets\"\nargs = [\"Ferris\"]\nstdout = \"Hello, Ferris!\\n\"\n",
+    ),
 ];
 
 const MANIFEST: &str = r#"[package]
@@ -123,7 +126,15 @@ impl CrateFolder {
         symlink(self.target(), self.path().join("target")).unwrap();
         for owner in ["me", "owner"] {
             let mut push = cargo_wasm_oci();
-            push.args(["wasm-oci", "push", "--format", "universal,artifact", "--no-test", "--tag", "latest"]);
+            push.args([
+                "wasm-oci",
+                "push",
+                "--format",
+                "universal,artifact",
+                "--no-test",
+                "--tag",
+                "latest",
+            ]);
             push.arg(format!("{host}/{owner}/app:1.0")).current_dir(self.path());
             let _pushed = Run::of(push.env("CARGO_TARGET_DIR", self.target())).success();
         }
@@ -131,8 +142,11 @@ impl CrateFolder {
 
     fn git(&self, args: &[&str]) {
         let mut git = Command::new("git");
-        git.args(["-c", "user.name=A", "-c", "user.email=a@example.com"]).args(args).current_dir(self.path());
-        git.env("GIT_COMMITTER_DATE", "2026-01-31T12:00:00Z").env("GIT_AUTHOR_DATE", "2026-01-31T12:00:00Z");
+        git.args(["-c", "user.name=A", "-c", "user.email=a@example.com"])
+            .args(args)
+            .current_dir(self.path());
+        git.env("GIT_COMMITTER_DATE", "2026-01-31T12:00:00Z")
+            .env("GIT_AUTHOR_DATE", "2026-01-31T12:00:00Z");
         let _done = Run::of(&mut git).success();
     }
 }

@@ -28,7 +28,8 @@ pub(super) struct Block<'a> {
 pub(super) fn pages() -> Vec<Page> {
     let mut paths = vec!["README.md".to_owned()];
     for folder in ["docs", "docs/reference"] {
-        let entries = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
+        let entries =
+            fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         let names = entries.map(|name| format!("{folder}/{}", name.into_string().unwrap()));
         paths.extend(names.filter(|path| path.ends_with(".md")));
     }
@@ -38,7 +39,8 @@ pub(super) fn pages() -> Vec<Page> {
 
 /// Those of the examples, whose commands are for their own folders.
 pub(super) fn readmes_of_examples() -> Vec<Page> {
-    let entries = fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().file_name());
+    let entries =
+        fs::read_dir(root().join("examples")).unwrap().map(|entry| entry.unwrap().file_name());
     let paths = entries.map(|name| format!("examples/{}/README.md", name.into_string().unwrap()));
     paths.filter(|path| root().join(path).exists()).map(Page::read).collect()
 }
@@ -57,7 +59,11 @@ impl Page {
                 Some(_) if is_open => is_open = false,
                 Some(language) => {
                     is_open = true;
-                    blocks.push(Block { language: language.trim(), line: index + 1, lines: Vec::new() });
+                    blocks.push(Block {
+                        language: language.trim(),
+                        line: index + 1,
+                        lines: Vec::new(),
+                    });
                 }
                 None if is_open => blocks.last_mut().unwrap().lines.push(line.trim_end()),
                 None => {}
@@ -108,8 +114,11 @@ impl Page {
         let blocks = self.blocks().into_iter().filter(|block| block.language == "console");
         let mut goes_on = false;
         let lines = blocks.flat_map(Block::numbered).filter_map(|(number, line)| {
-            let command =
-                if goes_on { Some(line) } else { line.strip_prefix("$ ").or(line.strip_prefix("# ")) };
+            let command = if goes_on {
+                Some(line)
+            } else {
+                line.strip_prefix("$ ").or(line.strip_prefix("# "))
+            };
             goes_on = command.is_some_and(|command| command.ends_with('\\'));
             Some((number, command?))
         });
@@ -165,7 +174,8 @@ fn joined<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> Vec<(usize, Stri
 fn filled_in(command: &str) -> String {
     static PLACE: LazyLock<Regex> =
         LazyLock::new(|| Regex::new(r"\b(?:REF|REFERENCE|IMAGE|SOURCE)\b").unwrap());
-    static REGISTRY: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b(log(?:in|out)) HOST\b").unwrap());
+    static REGISTRY: LazyLock<Regex> =
+        LazyLock::new(|| Regex::new(r"\b(log(?:in|out)) HOST\b").unwrap());
     let digest = format!("sha256:{}", "0".repeat(64));
     // In tables, a `|` is written so.
     let command = command.replace("\\|", "|").replace("sha256:…", &digest);

@@ -71,7 +71,11 @@ impl Session {
         let log = String::from_utf8_lossy(&fs::read(&log).unwrap()).into_owned();
         let mut failures = failures(page, &script, &log);
         if !status.success() {
-            failures.push(format!("{}: its commands as a script: {status}\n{}", page.path, end_of(&log)));
+            failures.push(format!(
+                "{}: its commands as a script: {status}\n{}",
+                page.path,
+                end_of(&log)
+            ));
         }
         failures
     }
@@ -80,7 +84,8 @@ impl Session {
     fn environment(&self, host: &str) -> Vec<(&'static str, OsString)> {
         let folder = |program: PathBuf| program.parent().unwrap().to_owned();
         let more = [folder(program("wasm-oci")), tools::zig_directory(), folder(tools::go())];
-        let path = env::join_paths(more.into_iter().chain(env::split_paths(&tools::search_path()))).unwrap();
+        let path = env::join_paths(more.into_iter().chain(env::split_paths(&tools::search_path())))
+            .unwrap();
         let http = folder(example("http"));
         let ports: Vec<String> = self.ports.iter().map(u16::to_string).collect();
         let mut variables = vec![
@@ -112,12 +117,16 @@ impl Session {
         let line = with_port(&line, r"wasm-oci serve", PORTS[2]);
         let line = self.other_ports(&line);
         // What does not end by itself.
-        let serving = Regex::new(&format!(r"^\s*((?:\w+=\S+ )*)((?:{})\b.*)$", SERVING.join("|"))).unwrap();
-        let Some((_, [variables, command])) = serving.captures(&line).map(|found| found.extract()) else {
+        let serving =
+            Regex::new(&format!(r"^\s*((?:\w+=\S+ )*)((?:{})\b.*)$", SERVING.join("|"))).unwrap();
+        let Some((_, [variables, command])) = serving.captures(&line).map(|found| found.extract())
+        else {
             return line;
         };
-        let in_background =
-            Regex::new(r"^(.*?)\s*&\s*(#.*)?$").unwrap().captures(command).map(|found| found[1].to_owned());
+        let in_background = Regex::new(r"^(.*?)\s*&\s*(#.*)?$")
+            .unwrap()
+            .captures(command)
+            .map(|found| found[1].to_owned());
         match in_background {
             Some(command) => format!("{variables}background {command}"),
             None => format!("{variables}foreground {command}"),
@@ -140,7 +149,9 @@ impl Session {
 fn with_port(line: &str, command: &str, port: u16) -> String {
     match ["--port", "--addr"].iter().any(|flag| line.contains(flag)) {
         true => line.to_owned(),
-        false => Regex::new(command).unwrap().replace(line, format!("$0 --port {port}")).into_owned(),
+        false => {
+            Regex::new(command).unwrap().replace(line, format!("$0 --port {port}")).into_owned()
+        }
     }
 }
 
@@ -164,12 +175,17 @@ fn failures(page: &Page, script: &str, log: &str) -> Vec<String> {
         let (text, failed) =
             text.split_once('\u{1d}').map_or((text, None), |(text, code)| (text, Some(code)));
         said += text;
-        let Some((_, code)) = failed.and_then(|text| text.lines().next()?.split_once(' ')) else { continue };
-        let (written, run) = (page.line(number), script.lines().nth(number - 1).unwrap_or_default().trim());
+        let Some((_, code)) = failed.and_then(|text| text.lines().next()?.split_once(' ')) else {
+            continue;
+        };
+        let (written, run) =
+            (page.line(number), script.lines().nth(number - 1).unwrap_or_default().trim());
         let otherwise = if written == run { String::new() } else { format!("\n  run as: {run}") };
         let path = &page.path;
-        failures
-            .push(format!("{path}:{number}: `{written}` ended with {code}:{otherwise}\n{}", end_of(&said)));
+        failures.push(format!(
+            "{path}:{number}: `{written}` ended with {code}:{otherwise}\n{}",
+            end_of(&said)
+        ));
     }
     failures
 }

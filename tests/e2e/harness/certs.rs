@@ -37,7 +37,17 @@ impl Certificate {
     pub(crate) fn of(kind: Kind, folder: &Path) -> Certificate {
         let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
         let mut command = Command::new(tools::program("openssl"));
-        command.args(["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=tests"]);
+        command.args([
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            "/CN=tests",
+        ]);
         command.args(["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]);
         if kind == Kind::Server {
             command.args(["-addext", "basicConstraints=critical,CA:FALSE"]);
@@ -62,8 +72,10 @@ impl Certificate {
     fn sign(&self, bytes: &[u8]) -> Vec<u8> {
         let mut command = Command::new(tools::program("openssl"));
         command.args(["dgst", "-sha256", "-sign"]).arg(&self.key);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("openssl runs");
-        std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), bytes).expect("it reads");
+        let mut child =
+            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("openssl runs");
+        std::io::Write::write_all(&mut child.stdin.take().expect("it is piped"), bytes)
+            .expect("it reads");
         child.wait_with_output().expect("openssl ends").stdout
     }
 }

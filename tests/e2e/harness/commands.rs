@@ -32,7 +32,8 @@ pub(crate) fn cargo() -> Command {
 pub(crate) fn forget_this_test(command: &mut Command) {
     for (name, _) in env::vars_os() {
         let text = name.to_string_lossy();
-        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_"].iter().any(|it| text.starts_with(it)) {
+        if ["CARGO_PKG_", "CARGO_MANIFEST_", "CARGO_TARGET_"].iter().any(|it| text.starts_with(it))
+        {
             command.env_remove(name);
         }
     }
@@ -66,7 +67,10 @@ fn build() -> PathBuf {
 
 /// The checkout.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests are in the checkout").to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the tests are in the checkout")
+        .to_owned()
 }
 
 /// rustup's own folder, which is found by the home and not by CARGO_HOME.

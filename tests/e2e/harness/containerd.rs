@@ -59,15 +59,24 @@ impl Containerd {
 
     /// Pulls an image for one platform, over plain HTTP.
     pub(crate) fn pull(&self, reference: &str, platform: &str) -> Run {
-        let options = ["image", "pull", "--plain-http", "--snapshotter", SNAPSHOTTER, "--platform", platform];
+        let options =
+            ["image", "pull", "--plain-http", "--snapshotter", SNAPSHOTTER, "--platform", platform];
         self.ctr(options.into_iter().chain([reference]))
     }
 
     /// Imports the Wasm image of an archive. Its name is in its annotation `io.containerd.image.name`, or else `name`
     /// with the tag in its `org.opencontainers.image.ref.name`.
     pub(crate) fn import(&self, archive: &Path, name: &str) -> Run {
-        let options =
-            ["image", "import", "--snapshotter", SNAPSHOTTER, "--platform", WASM, "--base-name", name];
+        let options = [
+            "image",
+            "import",
+            "--snapshotter",
+            SNAPSHOTTER,
+            "--platform",
+            WASM,
+            "--base-name",
+            name,
+        ];
         self.ctr(options.map(OsStr::new).into_iter().chain([archive.as_os_str()]))
     }
 
@@ -90,7 +99,8 @@ impl Containerd {
     /// Starts a container on the network of the machine, which runs until the value is dropped.
     pub(crate) fn start_container(&self, reference: &str, env: &[(&str, &str)]) -> Container<'_> {
         let id = unique_id();
-        let mut command = self.ctr_command(RUN.iter().copied().chain(["--net-host"]).map(str::to_owned));
+        let mut command =
+            self.ctr_command(RUN.iter().copied().chain(["--net-host"]).map(str::to_owned));
         command.args(env_options(env)).args([reference, &id]).stdin(Stdio::null());
         let ctr = command.spawn().expect("ctr can be started");
         Container { containerd: self, id, ctr }
@@ -131,11 +141,16 @@ impl Containerd {
         let directory = tempfile::Builder::new().prefix("containerd-").tempdir();
         let directory = directory.expect("a temporary directory can be made");
         let config = directory.path().join("config.toml");
-        fs::write(&config, config_text(directory.path())).expect("a temporary directory can be written");
+        fs::write(&config, config_text(directory.path()))
+            .expect("a temporary directory can be written");
 
         // `sudo` would choose a PATH of its own.
         let mut command = Command::new("env");
-        command.arg(version.path_variable()).arg(version.program("containerd")).arg("--config").arg(config);
+        command
+            .arg(version.path_variable())
+            .arg(version.program("containerd"))
+            .arg("--config")
+            .arg(config);
         let ctr = version.program("ctr");
         let stop = format!("ctr='{}'\n{}", ctr.display(), include_str!("containerd_stop.sh"));
         let daemon = Daemon::start(directory, tools::as_root("sh"), &stop, &command);

@@ -22,7 +22,12 @@ pub(crate) struct Daemon {
 impl Daemon {
     /// Starts `command` under a guard that outlives us, see `guard.sh`: `shell` runs it, as the user that the command
     /// is to run as, and `stop` is what it does before it ends the command.
-    pub(crate) fn start(directory: TempDir, mut shell: Command, stop: &str, command: &Command) -> Self {
+    pub(crate) fn start(
+        directory: TempDir,
+        mut shell: Command,
+        stop: &str,
+        command: &Command,
+    ) -> Self {
         // The guard removes the directory, as what is in it may be another user's.
         let directory = directory.keep();
         let log_path = directory.join("log");

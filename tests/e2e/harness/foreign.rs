@@ -46,8 +46,7 @@ impl Written {
 
     /// Stores a manifest.
     pub(crate) fn manifest(&self, config: Value, layers: &[Value]) -> Value {
-        let manifest =
-            json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
+        let manifest = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": layers });
         self.document(MANIFEST, &manifest)
     }
 
@@ -55,20 +54,25 @@ impl Written {
     pub(crate) fn index(&self, manifests: &[(Value, Option<&str>)]) -> Value {
         let entry = |(manifest, platform): &(Value, Option<&str>)| {
             let mut entry = manifest.clone();
-            if let Some((os, architecture)) = platform.and_then(|platform| platform.split_once('/')) {
+            if let Some((os, architecture)) = platform.and_then(|platform| platform.split_once('/'))
+            {
                 entry["platform"] = json!({ "os": os, "architecture": architecture });
             }
             entry
         };
         let manifests: Vec<Value> = manifests.iter().map(entry).collect();
-        self.document(INDEX, &json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests }))
+        self.document(
+            INDEX,
+            &json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests }),
+        )
     }
 
     /// Names the image of a descriptor, as `oci:DIR:TAG`.
     pub(crate) fn name(&self, mut root: Value, tag: &str) -> String {
         root["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
         let index = json!({ "schemaVersion": 2, "manifests": [root] });
-        fs::write(self.folder.path().join("index.json"), index.to_string()).expect("it can be written");
+        fs::write(self.folder.path().join("index.json"), index.to_string())
+            .expect("it can be written");
         format!("oci:{}:{tag}", self.folder.path().display())
     }
 

@@ -37,7 +37,8 @@ impl Node {
 
     /// Its version, without the `v`.
     pub(crate) fn version() -> String {
-        let version = Run::of(Command::new(tools::program("node")).arg("--version")).success().stdout;
+        let version =
+            Run::of(Command::new(tools::program("node")).arg("--version")).success().stdout;
         version.trim().trim_start_matches('v').to_owned()
     }
 

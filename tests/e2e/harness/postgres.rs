@@ -27,7 +27,8 @@ impl Postgres {
         fs::write(&secret, PASSWORD).expect("a temporary directory can be written");
         if is_root() {
             let mut give = Command::new(tools::program("chown"));
-            let _given = Run::of(give.args(["--recursive", "postgres:"]).arg(directory.path())).success();
+            let _given =
+                Run::of(give.args(["--recursive", "postgres:"]).arg(directory.path())).success();
         }
         let mut create = as_user(&tools::postgres("initdb"));
         create.args([
@@ -37,7 +38,8 @@ impl Postgres {
             "--no-locale",
             "--encoding=UTF8",
         ]);
-        let _created = Run::of(create.arg("--pwfile").arg(secret).arg("--pgdata").arg(&data)).success();
+        let _created =
+            Run::of(create.arg("--pwfile").arg(secret).arg("--pgdata").arg(&data)).success();
         // It doesn't take a port that it chooses itself.
         let port = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
         let port = port.expect("there is a free port").port();

@@ -64,9 +64,11 @@ impl Proxy {
     pub(crate) fn before(host: &str) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let choose: Arc<Mutex<Arc<Choose>>> = Arc::new(Mutex::new(Arc::new(|_: &Request| Fault::None)));
+        let choose: Arc<Mutex<Arc<Choose>>> =
+            Arc::new(Mutex::new(Arc::new(|_: &Request| Fault::None)));
         let own = listener.local_addr().expect("it is bound").to_string();
-        let (upstream, requests, faults) = (host.to_owned(), Arc::clone(&seen), Arc::clone(&choose));
+        let (upstream, requests, faults) =
+            (host.to_owned(), Arc::clone(&seen), Arc::clone(&choose));
         let under_way = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&under_way);
         thread::spawn(move || {
@@ -141,7 +143,8 @@ fn serve(
     seen.lock().expect("no test panics in it").push(request.clone());
     let choose = Arc::clone(&choose.lock().expect("no test panics in it"));
     let fault = choose(&request);
-    let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length =
+        header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     match fault {
         Fault::Break(at) => {
             std::io::copy(&mut reader.take(length.min(at as u64)), &mut std::io::sink())?;
@@ -177,7 +180,12 @@ fn serve(
     }
 }
 
-fn send(mut client: TcpStream, head: &str, body: &mut impl Read, limit: u64) -> std::io::Result<()> {
+fn send(
+    mut client: TcpStream,
+    head: &str,
+    body: &mut impl Read,
+    limit: u64,
+) -> std::io::Result<()> {
     client.write_all(head.as_bytes())?;
     std::io::copy(&mut body.take(limit), &mut client).map(drop)
 }
@@ -211,7 +219,9 @@ pub(crate) fn header<'a>(head: &'a str, name: &str) -> Option<&'a str> {
 
 /// The head with this header, or without it.
 fn with_header(head: &str, name: &str, value: Option<&str>) -> String {
-    let is_it = |line: &&str| line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name));
+    let is_it = |line: &&str| {
+        line.split_once(':').is_some_and(|(found, _)| found.eq_ignore_ascii_case(name))
+    };
     let mut lines: Vec<&str> = head.trim_end().split("\r\n").filter(|line| !is_it(line)).collect();
     let added = value.map(|value| format!("{name}: {value}"));
     lines.extend(added.as_deref());

@@ -52,7 +52,8 @@ impl Registry {
     pub(crate) fn start_tls_as(kind: Kind) -> Self {
         let folder = Self::folder();
         let Certificate { certificate, key } = Certificate::of(kind, folder.path());
-        let tls = format!("tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
+        let tls =
+            format!("tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
         Self::start_in(folder, &tls, "")
     }
 
@@ -61,7 +62,8 @@ impl Registry {
         let folder = Self::folder();
         let Certificate { certificate, key } = Certificate::new(folder.path());
         let (certificate, key) = (certificate.display(), key.display());
-        let tls = format!("tls: {{certificate: {certificate}, key: {key}, clientcas: [{certificate}]}}");
+        let tls =
+            format!("tls: {{certificate: {certificate}, key: {key}, clientcas: [{certificate}]}}");
         Self::start_in(folder, &tls, "")
     }
 
@@ -153,7 +155,8 @@ fn config_text(directory: &Path, http: &str) -> String {
 /// The address in a line such as `level=info msg="listening on 127.0.0.1:40123"`.
 fn port(log: &str) -> Option<String> {
     let (_, rest) = log.split_once("listening on ")?;
-    let (address, _) = rest.split_once(|next: char| "\",".contains(next) || next.is_whitespace())?;
+    let (address, _) =
+        rest.split_once(|next: char| "\",".contains(next) || next.is_whitespace())?;
     Some(address.to_owned())
 }
 

@@ -47,5 +47,6 @@ impl Drop for Serving {
 
 /// Sends a process a signal.
 pub(crate) fn signal(child: &Child, name: &str) {
-    let _sent = Run::of(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()])).success();
+    let _sent = Run::of(Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]))
+        .success();
 }

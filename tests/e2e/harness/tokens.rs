@@ -52,7 +52,11 @@ impl Tokens {
     }
 }
 
-fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>, certificate: &Certificate) -> std::io::Result<()> {
+fn serve(
+    mut stream: TcpStream,
+    seen: &Mutex<Vec<String>>,
+    certificate: &Certificate,
+) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let Some(head) = read_head(&mut reader)? else { return Ok(()) };
     let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
@@ -62,7 +66,10 @@ fn serve(mut stream: TcpStream, seen: &Mutex<Vec<String>>, certificate: &Certifi
         Some(given) if given == login => {
             let token = certificate.token(&claims(&path));
             let body = json!({"token": token, "expires_in": 60}).to_string();
-            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+            format!(
+                "HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}",
+                body.len()
+            )
         }
         _ => "HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_owned(),
     };

@@ -11,7 +11,8 @@ use std::process::Command;
 #[track_caller]
 pub(crate) fn program(name: &str) -> PathBuf {
     let path = search_path();
-    let found = env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_program(file));
+    let found =
+        env::split_paths(&path).map(|directory| directory.join(name)).find(|file| is_program(file));
     found.unwrap_or_else(|| panic!("{name} is not installed: run tests/setup"))
 }
 
@@ -66,7 +67,8 @@ pub(crate) fn zig_directory() -> PathBuf {
 #[track_caller]
 pub(crate) fn postgres(name: &str) -> PathBuf {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> = versions.map(|version| version.path().join("bin").join(name)).collect();
+    let mut found: Vec<PathBuf> =
+        versions.map(|version| version.path().join("bin").join(name)).collect();
     found.retain(|file| is_program(file));
     found.sort();
     found.pop().unwrap_or_else(|| panic!("PostgreSQL's {name} is not installed: run tests/setup"))

@@ -21,11 +21,16 @@ pub(crate) fn image(layout: &Path, module: &Path) {
 /// are of its command `copy`.
 pub(crate) fn copy(from: &str, to: &str, options: &[&str]) -> Run {
     let mut command = Command::new(tools::program("skopeo"));
-    command.args(["--insecure-policy", "--override-os=wasi", "--override-arch=wasm", "copy"]).args(options);
+    command
+        .args(["--insecure-policy", "--override-os=wasi", "--override-arch=wasm", "copy"])
+        .args(options);
     Run::of(command.args(["--src-tls-verify=false", "--dest-tls-verify=false", from, to]))
 }
 
 #[track_caller]
-fn umoci<const N: usize, const M: usize>(options: [&str; N], rest: [impl AsRef<std::ffi::OsStr>; M]) {
+fn umoci<const N: usize, const M: usize>(
+    options: [&str; N],
+    rest: [impl AsRef<std::ffi::OsStr>; M],
+) {
     let _done = Run::of(Command::new(tools::program("umoci")).args(options).args(rest)).success();
 }

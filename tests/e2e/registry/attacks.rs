@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use serde_json::json;
 use wasm_oci_core::image::{Blob, Descriptor, Digest, MediaType};
 use wasm_oci_core::store::{
-    Credentials, Error, Layout, Name, Registry, RegistryError, RegistryOptions, Secret, Silent, Sink, Source,
-    Tls, load, save,
+    Credentials, Error, Layout, Name, Registry, RegistryError, RegistryOptions, Secret, Silent,
+    Sink, Source, Tls, load, save,
 };
 
 use super::fake::{self, Fake};
@@ -48,7 +48,9 @@ fn repository(host: &str, options: RegistryOptions) -> Registry {
 }
 
 fn unauthorized(challenge: &str) -> String {
-    format!("HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: {challenge}\r\n\r\n")
+    format!(
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: {challenge}\r\n\r\n"
+    )
 }
 
 #[test]
@@ -80,7 +82,10 @@ fn a_token_service_without_tls_gets_nothing_from_a_registry_with_it() {
         let registry = repository(server.host(), RegistryOptions { credentials, tls, ..quick() });
         let error = wait(registry.resolve(&Name::Tag(tag("1")))).unwrap_err();
         assert!(
-            matches!(error, Error::Registry(RegistryError::UntrustedTokenServer { safe: false, .. })),
+            matches!(
+                error,
+                Error::Registry(RegistryError::UntrustedTokenServer { safe: false, .. })
+            ),
             "{error}"
         );
     }
@@ -91,13 +96,14 @@ fn a_token_service_without_tls_gets_nothing_from_a_registry_with_it() {
 fn a_redirect_takes_nobody_s_name_along() {
     let thief = Thief::start();
     let host = thief.host.clone();
-    let server = Fake::start(move |request| match request.to_lowercase().contains("authorization:") {
-        true => format!(
-            "HTTP/1.1 307 There\r\nContent-Length: 0\r\nLocation: http://{host}{}\r\n\r\n",
-            request.split(' ').nth(1).unwrap()
-        ),
-        false => unauthorized(r#"Basic realm="x""#),
-    });
+    let server =
+        Fake::start(move |request| match request.to_lowercase().contains("authorization:") {
+            true => format!(
+                "HTTP/1.1 307 There\r\nContent-Length: 0\r\nLocation: http://{host}{}\r\n\r\n",
+                request.split(' ').nth(1).unwrap()
+            ),
+            false => unauthorized(r#"Basic realm="x""#),
+        });
     let registry = repository(server.host(), options());
     let descriptor = Descriptor::of(MediaType::Wasm, b"abc");
     wait(registry.fetch(&descriptor)).unwrap_err();
@@ -142,32 +148,37 @@ fn layers_that_are_said_to_be_elsewhere_are_not_looked_for_there() {
             "digest": digest.to_string(), "urls": [format!("http://{}/layer", thief.host)],
         })
     };
-    let manifest =
-        json!({"schemaVersion": 2, "config": descriptor(b"config"), "layers": [descriptor(b"layer")]});
+    let manifest = json!({"schemaVersion": 2, "config": descriptor(b"config"), "layers": [descriptor(b"layer")]});
     let server = with_manifest(&MediaType::ImageManifest, &manifest);
-    let error = wait(load(&repository(server.host(), options()), &Name::Tag(tag("1")))).unwrap_err();
+    let error =
+        wait(load(&repository(server.host(), options()), &Name::Tag(tag("1")))).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::Missing { .. })), "{error}");
     assert!(thief.heard().is_empty());
 }
 
 #[test]
 fn a_digest_is_no_path() {
-    for digest in ["sha256:../../../../etc/passwd", "../../x", "sha256:", "sha256:AB", "sha512:00"] {
+    for digest in ["sha256:../../../../etc/passwd", "../../x", "sha256:", "sha256:AB", "sha512:00"]
+    {
         let entry = json!({"mediaType": "application/wasm", "size": 1, "digest": digest});
         let manifest = json!({"schemaVersion": 2, "config": entry, "layers": [entry]});
         let server = with_manifest(&MediaType::ImageManifest, &manifest);
-        let error = wait(load(&repository(server.host(), quick()), &Name::Tag(tag("1")))).unwrap_err();
+        let error =
+            wait(load(&repository(server.host(), quick()), &Name::Tag(tag("1")))).unwrap_err();
         assert!(matches!(error, Error::Image(_)), "{digest}: {error}");
     }
 }
 
 #[test]
 fn a_document_is_one_thing() {
-    let entry = json!({"mediaType": "application/wasm", "size": 1, "digest": Digest::of(b"x").to_string()});
-    let both = json!({"schemaVersion": 2, "config": entry, "layers": [entry], "manifests": [entry]});
+    let entry =
+        json!({"mediaType": "application/wasm", "size": 1, "digest": Digest::of(b"x").to_string()});
+    let both =
+        json!({"schemaVersion": 2, "config": entry, "layers": [entry], "manifests": [entry]});
     for media_type in [MediaType::ImageManifest, MediaType::ImageIndex] {
         let server = with_manifest(&media_type, &both);
-        let error = wait(load(&repository(server.host(), quick()), &Name::Tag(tag("1")))).unwrap_err();
+        let error =
+            wait(load(&repository(server.host(), quick()), &Name::Tag(tag("1")))).unwrap_err();
         assert!(error.to_string().contains("at once"), "{error}");
     }
 }
@@ -203,7 +214,9 @@ fn files_of_a_layer_stay_in_their_place() {
     let folder = tempfile::tempdir().unwrap();
     let outside = folder.path().join("outside");
     std::fs::create_dir(&outside).unwrap();
-    let module = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap();
+    let module =
+        wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
+            .unwrap();
     type Entry<'a> = (tar::EntryType, String, &'a str);
     let attacks: [&[Entry<'_>]; 6] = [
         &[(tar::EntryType::Regular, "../outside/evil".to_owned(), "")],
@@ -220,7 +233,13 @@ fn files_of_a_layer_stay_in_their_place() {
         let mut tar = tar::Builder::new(Vec::new());
         append(&mut tar, tar::EntryType::Regular, "app.wasm", "", &module);
         for (kind, path, link) in entries {
-            append(&mut tar, *kind, path, link, if *kind == tar::EntryType::Regular { b"evil" } else { b"" });
+            append(
+                &mut tar,
+                *kind,
+                path,
+                link,
+                if *kind == tar::EntryType::Regular { b"evil" } else { b"" },
+            );
         }
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
         gzip.write_all(&tar.into_inner().unwrap()).unwrap();
@@ -268,7 +287,13 @@ fn a_file_that_hides_in_another_is_not_found() {
 }
 
 /// The path goes in as it is: `tar` itself would refuse some.
-fn append(tar: &mut tar::Builder<Vec<u8>>, kind: tar::EntryType, path: &str, link: &str, bytes: &[u8]) {
+fn append(
+    tar: &mut tar::Builder<Vec<u8>>,
+    kind: tar::EntryType,
+    path: &str,
+    link: &str,
+    bytes: &[u8],
+) {
     let mut header = tar::Header::new_ustar();
     header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
     header.as_old_mut().linkname[..link.len()].copy_from_slice(link.as_bytes());
@@ -307,16 +332,21 @@ fn a_password_is_not_in_what_is_printed_or_in_arguments() {
     let server = harness::Registry::start_private();
     let folder = tempfile::tempdir().unwrap();
     let module = folder.path().join("app.wasm");
-    let bytes = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#).unwrap();
+    let bytes = wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
+        .unwrap();
     std::fs::write(&module, bytes).unwrap();
     for password in [PASSWORD, "hunter2, which is wrong"] {
         let reference = format!("{}/app:1", server.host());
         let mut push = wasm_oci();
-        push.args(["push", "-v", "--username", USER, "--password-stdin"]).arg(&module).arg(&reference);
-        let run = Run::with_stdin(push.env("DOCKER_CONFIG", folder.path()), &format!("{password}\n"));
+        push.args(["push", "-v", "--username", USER, "--password-stdin"])
+            .arg(&module)
+            .arg(&reference);
+        let run =
+            Run::with_stdin(push.env("DOCKER_CONFIG", folder.path()), &format!("{password}\n"));
         assert_eq!(run.code, if password == PASSWORD { 0 } else { 5 }, "{}", run.stderr);
         assert!(!run.stderr.contains(password) && !run.stdout.contains(password), "{}", run.stderr);
-        let encoded = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{password}"));
+        let encoded =
+            base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{password}"));
         assert!(!run.stderr.contains(&encoded), "{}", run.stderr);
     }
 }

@@ -31,10 +31,16 @@ fn push_pull_and_all_the_rest() {
 fn what_was_pushed_is_a_layout_and_a_layout_is_a_repository() {
     let (user, folder) = (User::new(), tempfile::tempdir().unwrap());
     let _packed = user
-        .run(&["pack", "app.wasm", "--oci-layout-path", folder.path().join("packed").to_str().unwrap()])
+        .run(&[
+            "pack",
+            "app.wasm",
+            "--oci-layout-path",
+            folder.path().join("packed").to_str().unwrap(),
+        ])
         .success();
     let served = serve(folder.path());
-    let packed = user.run(&["copy", &format!("{}/packed", served.address()), "oci:copied"]).success();
+    let packed =
+        user.run(&["copy", &format!("{}/packed", served.address()), "oci:copied"]).success();
     let run = user.run(&["run", packed.stdout.trim(), "--", "hello"]);
     assert_eq!((run.stdout.as_str(), run.code), ("/app.wasm\nhello\n", 7), "{}", run.stderr);
 
@@ -45,18 +51,27 @@ fn what_was_pushed_is_a_layout_and_a_layout_is_a_repository() {
     assert!(inspected.stdout.contains(pushed.stdout.trim().split_once('@').unwrap().1));
     let mut skopeo = Command::new(tools::program("skopeo"));
     skopeo.args(["--insecure-policy", "copy", "--all", "--src-tls-verify=false"]);
-    skopeo.arg(format!("docker://{reference}")).arg(format!("oci:{}:1", user.path("skopeo").display()));
+    skopeo
+        .arg(format!("docker://{reference}"))
+        .arg(format!("oci:{}:1", user.path("skopeo").display()));
     let _copied = Run::of(&mut skopeo).success();
     // skopeo pushes to it, too.
     let mut skopeo = Command::new(tools::program("skopeo"));
     skopeo.args(["--insecure-policy", "copy", "--all", "--dest-tls-verify=false", &layout]);
-    let _pushed = Run::of(skopeo.arg(format!("docker://{}/by/skopeo:2", served.address()))).success();
-    assert_eq!(user.run(&["tags", &format!("{}/by/skopeo", served.address())]).success().stdout, "2\n");
+    let _pushed =
+        Run::of(skopeo.arg(format!("docker://{}/by/skopeo:2", served.address()))).success();
+    assert_eq!(
+        user.run(&["tags", &format!("{}/by/skopeo", served.address())]).success().stdout,
+        "2\n"
+    );
 
     // It is there again after a restart.
     assert_eq!(stop(served), 0);
     let served = serve(folder.path());
-    assert_eq!(user.run(&["tags", &format!("{}/team/app", served.address())]).success().stdout, "1\n");
+    assert_eq!(
+        user.run(&["tags", &format!("{}/team/app", served.address())]).success().stdout,
+        "1\n"
+    );
     assert_eq!(user.run(&["tags", &format!("{}/nothing", served.address())]).code, 0);
 }
 

@@ -20,7 +20,9 @@ impl Fake {
     }
 
     /// The function is also given the registry's own address.
-    pub(super) fn start_with_host(answer: impl Fn(&str, &str) -> String + Send + Sync + 'static) -> Fake {
+    pub(super) fn start_with_host(
+        answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
+    ) -> Fake {
         Fake::start_on("127.0.0.1:0", answer)
     }
 
@@ -53,7 +55,8 @@ impl Fake {
 fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) -> std::io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let Some(head) = read_head(&mut reader)? else { return Ok(()) };
-    let length = header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
+    let length =
+        header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
     std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
     let answer = answer(&head).replacen("\r\n", "\r\nConnection: close\r\n", 1);
     stream.write_all(answer.as_bytes())

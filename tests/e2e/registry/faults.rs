@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use wasm_oci_core::image::Image;
 use wasm_oci_core::store::{
-    Credentials, Error, Layout, Name, OnRetry, Registry, RegistryOptions, Retry, Secret, Silent, Sink,
-    Source, copy, load, save,
+    Credentials, Error, Layout, Name, OnRetry, Registry, RegistryOptions, Retry, Secret, Silent,
+    Sink, Source, copy, load, save,
 };
 
 use super::{images, repository, tag, wait};
@@ -90,7 +90,8 @@ fn what_passes_is_survived_wherever_it_happens() {
 
 /// The whole image is there, under its tag.
 fn assert_complete(registry: &Registry, image: &Image, context: &str) {
-    let loaded = wait(load(registry, &Name::Tag(tag("now")))).unwrap_or_else(|e| panic!("{context}: {e}"));
+    let loaded =
+        wait(load(registry, &Name::Tag(tag("now")))).unwrap_or_else(|e| panic!("{context}: {e}"));
     assert_eq!(loaded.digest(), image.digest(), "{context}");
 }
 
@@ -99,17 +100,23 @@ fn what_does_not_pass_leaves_the_tag_where_it_was() {
     let server = harness::Registry::start();
     let (old, new) = (&images()[1], &images()[0]);
     for (n, (method, part)) in REQUESTS.into_iter().enumerate() {
-        for (m, fault) in
-            [Fault::Answer(503, Vec::new()), Fault::Answer(400, Vec::new()), Fault::Break(10), Fault::Stall]
-                .into_iter()
-                .enumerate()
+        for (m, fault) in [
+            Fault::Answer(503, Vec::new()),
+            Fault::Answer(400, Vec::new()),
+            Fault::Break(10),
+            Fault::Stall,
+        ]
+        .into_iter()
+        .enumerate()
         {
             let path = format!("r{n}-{m}");
             let direct = repository(server.host(), &path);
             wait(save(old, &direct, &[tag("now")], &Silent)).unwrap();
             let proxy = Proxy::before(server.host());
             let given = fault.clone();
-            proxy.set(move |request| if request.is(method, part) { given.clone() } else { Fault::None });
+            proxy.set(
+                move |request| if request.is(method, part) { given.clone() } else { Fault::None },
+            );
             let mut options = quick();
             options.retry.tries = 2;
             options.read_timeout = Duration::from_millis(200);
@@ -134,11 +141,17 @@ fn a_registry_that_stores_and_says_no_is_not_believed() {
     let server = harness::Registry::start();
     for (n, status) in [400, 500].into_iter().enumerate() {
         let proxy = Proxy::before(server.host());
-        proxy.set(move |request| if request.method == "PUT" { Fault::Deny(status) } else { Fault::None });
+        proxy.set(
+            move |request| if request.method == "PUT" { Fault::Deny(status) } else { Fault::None },
+        );
         let name = format!("{}/r{n}", proxy.host());
         let registry = Registry::new(&name.parse().unwrap(), quick()).unwrap();
         wait(save(&images()[0], &registry, &[tag("now")], &Silent)).unwrap();
-        assert_complete(&repository(server.host(), &format!("r{n}")), &images()[0], &status.to_string());
+        assert_complete(
+            &repository(server.host(), &format!("r{n}")),
+            &images()[0],
+            &status.to_string(),
+        );
     }
 }
 
@@ -147,7 +160,9 @@ fn an_upload_that_the_registry_forgets_is_begun_again() {
     let server = harness::Registry::start();
     for (n, status) in [404, 416].into_iter().enumerate() {
         let proxy = Proxy::before(server.host());
-        proxy.set_times(3, Fault::Answer(status, Vec::new()), |request| request.is("PUT", "/blobs/uploads/"));
+        proxy.set_times(3, Fault::Answer(status, Vec::new()), |request| {
+            request.is("PUT", "/blobs/uploads/")
+        });
         let name = format!("{}/r{n}", proxy.host());
         let registry = Registry::new(&name.parse().unwrap(), quick()).unwrap();
         wait(save(&images()[1], &registry, &[tag("now")], &Silent)).unwrap();
@@ -165,7 +180,8 @@ fn a_place_that_is_missing_relative_or_elsewhere_is_found() {
     let image = &images()[1];
     let proxy = Proxy::before(server.host());
     let push = |path: &str| {
-        let registry = Registry::new(&format!("{}/{path}", proxy.host()).parse().unwrap(), quick()).unwrap();
+        let registry =
+            Registry::new(&format!("{}/{path}", proxy.host()).parse().unwrap(), quick()).unwrap();
         wait(save(image, &registry, &[tag("now")], &Silent))
     };
     // Then it is begun again.
@@ -223,7 +239,10 @@ fn an_upload_goes_where_the_registry_sends_it_without_saying_who_we_are() {
     let (here, there) = (second.take_requests(), first.take_requests());
     assert!(here.iter().any(|request| request.head.to_lowercase().contains("authorization:")));
     assert!(there.iter().any(|request| request.method == "PUT"));
-    assert!(!there.iter().any(|request| request.head.to_lowercase().contains("authorization:")), "{there:?}");
+    assert!(
+        !there.iter().any(|request| request.head.to_lowercase().contains("authorization:")),
+        "{there:?}"
+    );
 }
 
 /// The path, with its query, of a new upload.
@@ -246,10 +265,12 @@ fn a_token_that_ends_in_the_middle_is_replaced() {
     let server = harness::Registry::start_token();
     let proxy = Proxy::before(server.host());
     let realm = server.tokens().realm();
-    let challenge = format!(r#"Bearer realm="{realm}",service="registry",scope="repository:app:pull,push""#);
+    let challenge =
+        format!(r#"Bearer realm="{realm}",service="registry",scope="repository:app:pull,push""#);
     let ended = Fault::Answer(401, vec![("WWW-Authenticate", challenge)]);
     for (method, part) in REQUESTS {
-        let credentials = Credentials::Basic { username: USER.into(), password: Secret::new(PASSWORD) };
+        let credentials =
+            Credentials::Basic { username: USER.into(), password: Secret::new(PASSWORD) };
         let path = format!("{}-{}", method.to_lowercase(), part.replace(['/', ':'], ""));
         let name = format!("{}/{path}", proxy.host());
         let options = RegistryOptions { credentials, ..quick() };
@@ -280,7 +301,11 @@ fn a_mount_that_is_refused_is_an_upload() {
     ];
     for (n, fault) in faults.into_iter().enumerate() {
         let given = fault.clone();
-        proxy.set(move |request| if request.path.contains("mount=") { given.clone() } else { Fault::None });
+        proxy.set(
+            move |request| {
+                if request.path.contains("mount=") { given.clone() } else { Fault::None }
+            },
+        );
         proxy.take_requests();
         let name = format!("{}/to{n}", proxy.host());
         let options = RegistryOptions { mount_from: Some("from".to_owned()), ..quick() };
@@ -317,7 +342,8 @@ fn a_wait_that_the_registry_asks_for_is_kept_or_too_long() {
 fn a_download_goes_on_where_it_broke() {
     let server = harness::Registry::start();
     let bytes: Vec<u8> = (0_u32..500_000).flat_map(u32::to_le_bytes).collect();
-    let blob = wasm_oci_core::image::Blob::new(wasm_oci_core::image::MediaType::Wasm, bytes.clone());
+    let blob =
+        wasm_oci_core::image::Blob::new(wasm_oci_core::image::MediaType::Wasm, bytes.clone());
     wait(repository(server.host(), "app").push(&blob, &Silent)).unwrap();
     let proxy = Proxy::before(server.host());
     let registry = through(&proxy, quick());
@@ -375,7 +401,8 @@ fn a_thousand_schedules_of_faults_tear_nothing() {
     let layout = Layout::create(folder.path()).unwrap();
     let (mut arrived, mut refused) = (0, 0);
     for n in 0..schedules {
-        let dice = Mutex::new(fastrand::Rng::with_seed(seed ^ n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
+        let dice =
+            Mutex::new(fastrand::Rng::with_seed(seed ^ n.wrapping_mul(0x9E37_79B9_7F4A_7C15)));
         let (image, likely, pull) = {
             let mut dice = dice.lock().unwrap();
             (&images[dice.usize(..images.len())], dice.f64() * 0.4, dice.u8(..4) == 0)
@@ -421,7 +448,10 @@ fn a_thousand_schedules_of_faults_tear_nothing() {
         }
         assert!(begin.elapsed() < Duration::from_secs(30), "{context}: {:?}", begin.elapsed());
     }
-    assert!(schedules < 100 || (arrived > 0 && refused > 0), "{arrived} arrived, {refused} did not");
+    assert!(
+        schedules < 100 || (arrived > 0 && refused > 0),
+        "{arrived} arrived, {refused} did not"
+    );
 }
 
 fn by_chance(dice: &mut fastrand::Rng, likely: f64, request: &Request) -> Fault {

@@ -50,18 +50,20 @@ fn fifty_kills_tear_nothing() {
         thread::sleep(Duration::from_micros(dice.u64(0..60_000)));
         child.kill().unwrap();
         child.wait().unwrap();
-        let there =
-            wait(load(&direct, &Name::Tag(tag("latest")))).unwrap_or_else(|e| panic!("{context}: {e}"));
+        let there = wait(load(&direct, &Name::Tag(tag("latest"))))
+            .unwrap_or_else(|e| panic!("{context}: {e}"));
         assert!(digests.contains(&there.digest()), "{context}");
         if user.path("pulled/oci-layout").exists() {
             let layout = Layout::open(&user.path("pulled")).unwrap();
             for (found, _) in layout.images().unwrap() {
-                wait(load(&layout, &Name::Tag(found.unwrap()))).unwrap_or_else(|e| panic!("{context}: {e}"));
+                wait(load(&layout, &Name::Tag(found.unwrap())))
+                    .unwrap_or_else(|e| panic!("{context}: {e}"));
             }
         }
-        if let Ok(image) =
-            wait(load(&super::repository(server.host(), &format!("r{n}")), &Name::Tag(tag("latest"))))
-        {
+        if let Ok(image) = wait(load(
+            &super::repository(server.host(), &format!("r{n}")),
+            &Name::Tag(tag("latest")),
+        )) {
             assert_eq!(image.digest(), digests[1], "{context}");
         }
     }
@@ -97,7 +99,11 @@ fn a_workspace_of_which_one_program_fails_says_what_went_up() {
     let (folder, server) = (tempfile::tempdir().unwrap(), Registry::start());
     let proxy = Proxy::before(server.host());
     let refused = Fault::Answer(403, Vec::new());
-    proxy.set(move |request| if request.path.starts_with("/v2/b/") { refused.clone() } else { Fault::None });
+    proxy.set(
+        move |request| {
+            if request.path.starts_with("/v2/b/") { refused.clone() } else { Fault::None }
+        },
+    );
     let write = |path: &str, text: &str| {
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
@@ -108,7 +114,8 @@ fn a_workspace_of_which_one_program_fails_says_what_went_up() {
         write(&format!("src/bin/{name}.rs"), "fn main() {}\n");
     }
     let mut push = cargo_wasm_oci();
-    push.args(["wasm-oci", "push", &format!("{}/{{bin}}:1", proxy.host())]).current_dir(folder.path());
+    push.args(["wasm-oci", "push", &format!("{}/{{bin}}:1", proxy.host())])
+        .current_dir(folder.path());
     let run = Run::of(&mut push);
     assert_eq!(run.code, 5, "{}", run.stderr);
     assert_eq!(run.stdout.lines().count(), 1, "{}", run.stdout);

@@ -29,13 +29,16 @@ fn a_manifest_of_another_digest_is_refused() {
 #[test]
 fn a_manifest_that_is_not_what_the_registry_says_is_refused() {
     let other = Digest::of(b"another");
-    let digest = Fake::start(move |_| fake::manifest("{}", &format!("Docker-Content-Digest: {other}\r\n")));
+    let digest =
+        Fake::start(move |_| fake::manifest("{}", &format!("Docker-Content-Digest: {other}\r\n")));
     let error = wait(repository(digest.host(), "app").resolve(&Name::Tag(tag("1")))).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::WrongDigest { .. })), "{error}");
 
-    let media_type =
-        Fake::start(|_| fake::manifest(&format!(r#"{{"mediaType":"{}"}}"#, MediaType::ImageIndex), ""));
-    let error = wait(repository(media_type.host(), "app").resolve(&Name::Tag(tag("1")))).unwrap_err();
+    let media_type = Fake::start(|_| {
+        fake::manifest(&format!(r#"{{"mediaType":"{}"}}"#, MediaType::ImageIndex), "")
+    });
+    let error =
+        wait(repository(media_type.host(), "app").resolve(&Name::Tag(tag("1")))).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::Protocol { .. })), "{error}");
 }
 
@@ -43,20 +46,24 @@ fn a_manifest_that_is_not_what_the_registry_says_is_refused() {
 fn a_manifest_without_end_is_not_read() {
     let huge = "HTTP/1.1 200 OK\r\nContent-Length: 300000000\r\n\r\n";
     let chunk = format!("100000\r\n{}\r\n", " ".repeat(1 << 20));
-    let endless = format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}", chunk.repeat(6));
+    let endless =
+        format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n{}", chunk.repeat(6));
     for answer in [huge.to_owned(), endless] {
         let server = Fake::start(move |_| answer.clone());
-        let error = wait(repository(server.host(), "app").resolve(&Name::Tag(tag("1")))).unwrap_err();
+        let error =
+            wait(repository(server.host(), "app").resolve(&Name::Tag(tag("1")))).unwrap_err();
         assert!(matches!(error, Error::Registry(RegistryError::TooLarge { .. })), "{error}");
     }
 }
 
 #[test]
 fn a_blob_larger_than_its_descriptor_is_not_read() {
-    let server =
-        Fake::start(|_| "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n".to_owned());
+    let server = Fake::start(|_| {
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nabcd\r\n".to_owned()
+    });
     let error =
-        wait(repository(server.host(), "app").fetch(&Descriptor::of(MediaType::Wasm, b"abc"))).unwrap_err();
+        wait(repository(server.host(), "app").fetch(&Descriptor::of(MediaType::Wasm, b"abc")))
+            .unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::TooLarge { limit: 3, .. })), "{error}");
 }
 
@@ -67,8 +74,9 @@ fn a_push_by_digest_needs_no_location_but_the_right_digest() {
     wait(repository(silent.host(), "app").push(&blob, &Silent)).unwrap();
 
     let other = Digest::of(b"another");
-    let answer =
-        format!("HTTP/1.1 201 Created\r\nContent-Length: 0\r\nDocker-Content-Digest: {other}\r\n\r\n");
+    let answer = format!(
+        "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nDocker-Content-Digest: {other}\r\n\r\n"
+    );
     let wrong = Fake::start(move |_| answer.clone());
     let error = wait(repository(wrong.host(), "app").push(&blob, &Silent)).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::WrongDigest { .. })), "{error}");
@@ -82,8 +90,11 @@ fn what_the_registry_says_of_its_refusal_is_repeated() {
         let asks = request.starts_with("GET ") || request.starts_with("HEAD ");
         if asks { fake::not_found() } else { answer.clone() }
     });
-    let error = wait(save(&images()[0], &repository(server.host(), "app"), &[], &Silent)).unwrap_err();
-    let Error::Registry(RegistryError::Rejected { status, code, .. }) = &error else { panic!("{error}") };
+    let error =
+        wait(save(&images()[0], &repository(server.host(), "app"), &[], &Silent)).unwrap_err();
+    let Error::Registry(RegistryError::Rejected { status, code, .. }) = &error else {
+        panic!("{error}")
+    };
     assert_eq!((*status, code.as_deref()), (507, Some("QUOTA_EXCEEDED")));
     assert!(error.to_string().contains("buy more"), "{error}");
 }
@@ -108,8 +119,10 @@ fn an_answer_that_does_not_come_is_not_waited_for() {
         thread::sleep(PATIENCE);
         fake::not_found()
     });
-    let options = RegistryOptions { read_timeout: Duration::from_millis(100), ..RegistryOptions::default() };
-    let repository = Registry::new(&format!("{}/app", server.host()).parse().unwrap(), options).unwrap();
+    let options =
+        RegistryOptions { read_timeout: Duration::from_millis(100), ..RegistryOptions::default() };
+    let repository =
+        Registry::new(&format!("{}/app", server.host()).parse().unwrap(), options).unwrap();
     let error = wait(repository.resolve(&Name::Tag(tag("1")))).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::TimedOut { .. })), "{error}");
 }
@@ -124,11 +137,13 @@ fn an_upload_may_take_longer_than_an_answer() {
         }
         if request.starts_with("PUT /here?x=y&digest=sha256%3A") {
             thread::sleep(PATIENCE + Duration::from_millis(500));
-            return "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: /there\r\n\r\n".to_owned();
+            return "HTTP/1.1 201 Created\r\nContent-Length: 0\r\nLocation: /there\r\n\r\n"
+                .to_owned();
         }
         fake::not_found()
     });
     let options = RegistryOptions { read_timeout: PATIENCE, ..RegistryOptions::default() };
-    let repository = Registry::new(&format!("{}/app", server.host()).parse().unwrap(), options).unwrap();
+    let repository =
+        Registry::new(&format!("{}/app", server.host()).parse().unwrap(), options).unwrap();
     wait(repository.push(&Blob::new(MediaType::Wasm, *b"abc"), &Silent)).unwrap();
 }

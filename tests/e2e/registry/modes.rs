@@ -26,7 +26,10 @@ impl User {
 
     pub(super) fn command(&self, words: &[&str]) -> Command {
         let mut command = wasm_oci();
-        command.args(words).current_dir(self.folder.path()).env("DOCKER_CONFIG", self.path("docker"));
+        command
+            .args(words)
+            .current_dir(self.folder.path())
+            .env("DOCKER_CONFIG", self.path("docker"));
         command
             .env("HOME", self.folder.path())
             .env_remove("REGISTRY_AUTH_FILE")
@@ -74,7 +77,8 @@ pub(super) fn everything(user: &User, host: &str, flags: &[&str], mounts: bool) 
     assert_eq!(converted.stdout.lines().count(), 2, "{}", converted.stdout);
     let _raw = with(&["pull", &artifact, "--module", "raw.wasm"]).success();
     assert_eq!(fs::read(user.path("raw.wasm")).unwrap(), fs::read(user.path("out.wasm")).unwrap());
-    let whole = with(&["convert", &artifact, "oci:layout:again", "--format", "universal"]).success();
+    let whole =
+        with(&["convert", &artifact, "oci:layout:again", "--format", "universal"]).success();
     assert!(whole.stderr.contains(&digest), "not the image it was: {}", whole.stderr);
 
     let tags = with(&["tags", &format!("{host}/team/app")]).success();
@@ -97,7 +101,11 @@ fn htpasswd() {
     let (user, server) = (User::new(), Registry::start_private());
     let refused = user.run(&["push", "app.wasm", &format!("{}/app:1", server.host())]);
     assert_eq!(refused.code, 5, "{}", refused.stderr);
-    assert!(refused.stderr.contains(&format!("wasm-oci login {}", server.host())), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains(&format!("wasm-oci login {}", server.host())),
+        "{}",
+        refused.stderr
+    );
     let wrong = Run::with_stdin(
         &mut user.command(&["login", server.host(), "-u", USER, "--password-stdin"]),
         "nonsense",
@@ -116,7 +124,8 @@ fn tls() {
     let one = format!("{}/app:1", server.host());
     // Any other certificate: that there is one says that TLS is meant, on this machine too.
     let other = Registry::start_tls();
-    let unknown = user.run(&["push", "app.wasm", &one, "--ca", other.certificate().to_str().unwrap()]);
+    let unknown =
+        user.run(&["push", "app.wasm", &one, "--ca", other.certificate().to_str().unwrap()]);
     assert_eq!(unknown.code, 4, "{}", unknown.stderr);
     assert!(unknown.stderr.contains("--ca FILE"), "{}", unknown.stderr);
     assert!(!unknown.stderr.contains("Retrying"), "{}", unknown.stderr);
@@ -124,7 +133,8 @@ fn tls() {
     let authority = Registry::start_tls_as(Kind::Authority);
     let ca = authority.certificate();
     let reference = format!("{}/app:1", authority.host());
-    let _pushed = user.run(&["push", "app.wasm", &reference, "--ca", ca.to_str().unwrap()]).success();
+    let _pushed =
+        user.run(&["push", "app.wasm", &reference, "--ca", ca.to_str().unwrap()]).success();
     // For the names in it only; the other machines' names are not this one's.
     let elsewhere = reference.replace("127.0.0.1", "127.0.0.2");
     let proxied = user.run(&["push", "app.wasm", &elsewhere, "--ca", ca.to_str().unwrap()]);
@@ -146,7 +156,8 @@ fn mutual_tls() {
     let refused = user.run(&["push", "app.wasm", &one, "--ca", certificate]);
     assert_eq!(refused.code, 4, "{}", refused.stderr);
     assert!(refused.stderr.contains("--client-cert"), "{}", refused.stderr);
-    let half = user.run(&["push", "app.wasm", &one, "--ca", certificate, "--client-cert", certificate]);
+    let half =
+        user.run(&["push", "app.wasm", &one, "--ca", certificate, "--client-cert", certificate]);
     assert_eq!(half.code, 2, "{}", half.stderr);
     everything(
         &user,
@@ -163,7 +174,9 @@ fn token() {
     everything(&user, server.host(), &[], true);
     let requests = server.tokens().take_requests();
     assert!(
-        requests.iter().any(|path| path.contains("other%2Fapp") && path.contains("team%2Fapp%3Apull")),
+        requests
+            .iter()
+            .any(|path| path.contains("other%2Fapp") && path.contains("team%2Fapp%3Apull")),
         "{requests:?}"
     );
     assert!(requests.iter().any(|path| path.contains("delete")), "{requests:?}");
@@ -216,7 +229,8 @@ fn what_docker_podman_and_skopeo_keep_is_found() {
     let server = Registry::start_private();
     let host = server.host();
     let reference = format!("{host}/team/app:1");
-    let auth = base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{PASSWORD}"));
+    let auth =
+        base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{PASSWORD}"));
     let file = |key: &str| format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#);
     let helper = r#"#!/bin/sh
 [ "$1" = get ] && server=$(cat) && printf '{"ServerURL":"%s","Username":"tester","Secret":"correct horse"}' "$server"
@@ -276,8 +290,10 @@ fn what_docker_podman_and_skopeo_keep_is_found() {
     })
     .success();
     // Credential helpers: for all, and for one.
-    let helpers =
-        [r#"{"credsStore":"tests"}"#.to_owned(), format!(r#"{{"credHelpers":{{"{host}":"tests"}}}}"#)];
+    let helpers = [
+        r#"{"credsStore":"tests"}"#.to_owned(),
+        format!(r#"{{"credHelpers":{{"{host}":"tests"}}}}"#),
+    ];
     for config in helpers {
         let user = User::new();
         write(&user.path("docker/config.json"), &config);
@@ -301,7 +317,10 @@ fn what_login_keeps_is_found_by_skopeo() {
     let host = server.host();
     for variable in [None, Some("auth.json")] {
         let user = User::new();
-        write(&user.path("docker/config.json"), r#"{"psFormat":"x","auths":{"other.io":{"auth":"eDp5"}}}"#);
+        write(
+            &user.path("docker/config.json"),
+            r#"{"psFormat":"x","auths":{"other.io":{"auth":"eDp5"}}}"#,
+        );
         let mut login = user.command(&["login", host, "-u", USER, "--password-stdin"]);
         let file = match variable {
             Some(name) => {
@@ -312,7 +331,8 @@ fn what_login_keeps_is_found_by_skopeo() {
         };
         let run = Run::with_stdin(&mut login, PASSWORD).success();
         assert!(!run.stderr.contains(PASSWORD), "{}", run.stderr);
-        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
+        let mode =
+            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o600);
         let mut push = user.command(&["push", "app.wasm", &format!("{host}/app:1")]);
         let _pushed = Run::of(push.env("REGISTRY_AUTH_FILE", &file)).success();
@@ -320,10 +340,12 @@ fn what_login_keeps_is_found_by_skopeo() {
         skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{host}/app:1")]);
         let _skopeo = Run::of(skopeo.env("REGISTRY_AUTH_FILE", &file)).success();
         if variable.is_none() {
-            let kept: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            let kept: serde_json::Value =
+                serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
             assert_eq!(kept["psFormat"], "x");
             let _out = user.run(&["logout", host]).success();
-            let kept: serde_json::Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+            let kept: serde_json::Value =
+                serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
             assert_eq!(kept["auths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["other.io"]);
         }
     }

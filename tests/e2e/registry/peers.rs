@@ -78,13 +78,18 @@ fn buildx(shape: &Shape, module: &[u8]) {
     let layer = shape.blob("application/vnd.oci.image.layer.v1.tar+gzip", &tar(&files, true));
     let mut image = shape.json(OCI_MANIFEST, &shape.manifest(OCI_MANIFEST, &config, &[layer]));
     image["platform"] = json!({"architecture": "wasm", "os": "wasi"});
-    let statement =
-        shape.json("application/vnd.in-toto+json", &json!({"_type": "https://in-toto.io/Statement/v0.1"}));
-    let unknown = shape.json(OCI_CONFIG, &json!({"architecture": "unknown", "os": "unknown", "config": {}}));
-    let mut attestation = shape.json(OCI_MANIFEST, &shape.manifest(OCI_MANIFEST, &unknown, &[statement]));
+    let statement = shape.json(
+        "application/vnd.in-toto+json",
+        &json!({"_type": "https://in-toto.io/Statement/v0.1"}),
+    );
+    let unknown =
+        shape.json(OCI_CONFIG, &json!({"architecture": "unknown", "os": "unknown", "config": {}}));
+    let mut attestation =
+        shape.json(OCI_MANIFEST, &shape.manifest(OCI_MANIFEST, &unknown, &[statement]));
     attestation["platform"] = json!({"architecture": "unknown", "os": "unknown"});
     let index_type = "application/vnd.oci.image.index.v1+json";
-    let index = json!({"schemaVersion": 2, "mediaType": index_type, "manifests": [attestation, image]});
+    let index =
+        json!({"schemaVersion": 2, "mediaType": index_type, "manifests": [attestation, image]});
     shape.tag(index_type, &index);
 }
 
@@ -96,8 +101,10 @@ fn buildah(shape: &Shape, module: &[u8]) {
         "rootfs": {"type": "layers", "diff_ids": []},
     });
     let config = shape.json("application/vnd.docker.container.image.v1+json", &config);
-    let layer =
-        shape.blob("application/vnd.docker.image.rootfs.diff.tar", &tar(&[("./app.wasm", module)], false));
+    let layer = shape.blob(
+        "application/vnd.docker.image.rootfs.diff.tar",
+        &tar(&[("./app.wasm", module)], false),
+    );
     shape.tag(manifest_type, &shape.manifest(manifest_type, &config, &[layer]));
 }
 
@@ -127,8 +134,13 @@ fn spin(shape: &Shape, module: &[u8]) {
 #[test]
 fn the_module_comes_out_of_everybody_s_images() {
     type Make = fn(&Shape, &[u8]);
-    let peers: [(&str, Make); 5] =
-        [("wkg", wkg), ("buildx", buildx), ("buildah", buildah), ("runwasi", runwasi), ("spin", spin)];
+    let peers: [(&str, Make); 5] = [
+        ("wkg", wkg),
+        ("buildx", buildx),
+        ("buildah", buildah),
+        ("runwasi", runwasi),
+        ("spin", spin),
+    ];
     let (user, server) = (User::new(), Registry::start());
     let module = std::fs::read(user.path("app.wasm")).unwrap();
     for (name, make) in peers {
@@ -137,9 +149,13 @@ fn the_module_comes_out_of_everybody_s_images() {
         let reference = format!("{}/{name}:1", server.host());
         let _pushed = user.run(&["copy", &format!("oci:{name}"), &reference]).success();
         let _pulled = user.run(&["pull", &reference, "--module", "out.wasm"]).success();
-        assert!(std::fs::read(user.path("out.wasm")).unwrap() == module, "{name}: it is another module");
+        assert!(
+            std::fs::read(user.path("out.wasm")).unwrap() == module,
+            "{name}: it is another module"
+        );
         // And what is made of it runs.
-        let convert = user.run(&["convert", &reference, "oci:ours:latest", "--format", "universal"]);
+        let convert =
+            user.run(&["convert", &reference, "oci:ours:latest", "--format", "universal"]);
         if name == "spin" {
             // Its files are not a root file system: better none than half of it.
             assert!(convert.stderr.contains("can't be unpacked"), "{}", convert.stderr);

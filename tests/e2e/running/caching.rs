@@ -61,8 +61,10 @@ impl Cached {
     /// The only code in it.
     #[track_caller]
     fn code(&self) -> (PathBuf, Vec<u8>) {
-        let code =
-            self.files().into_iter().filter(|(path, _)| path.extension().is_some_and(|it| it == "code"));
+        let code = self
+            .files()
+            .into_iter()
+            .filter(|(path, _)| path.extension().is_some_and(|it| it == "code"));
         let [code] = code.collect::<Vec<_>>().try_into().unwrap();
         code
     }
@@ -100,7 +102,8 @@ fn code_is_compiled_once_and_only_the_user_sees_it() {
     assert_eq!(code(&cached.files()), 2);
     fs::copy(guests(), cached.0.path().join("other.wasm")).unwrap();
     let other = cached.0.path().join("other.wasm");
-    let ended = Run::of(run_of(&other, &[], &["exit", "7"]).env("WASM_OCI_CACHE_DIR", cached.dir()));
+    let ended =
+        Run::of(run_of(&other, &[], &["exit", "7"]).env("WASM_OCI_CACHE_DIR", cached.dir()));
     assert_eq!(ended.code, 7);
     assert_eq!(code(&cached.files()), 2);
 }
@@ -179,7 +182,12 @@ fn a_damaged_entry_is_compiled_again() {
     };
     let zeros = vec![0; good.len()];
     let mut damaged: Vec<Vec<u8>> = (0..8).map(|part| flipped(part * good.len() / 8)).collect();
-    damaged.extend([good[..good.len() / 2].to_vec(), Vec::new(), zeros, [&good[..], b"more"].concat()]);
+    damaged.extend([
+        good[..good.len() / 2].to_vec(),
+        Vec::new(),
+        zeros,
+        [&good[..], b"more"].concat(),
+    ]);
     damaged.push(flipped(good.len() - 1));
     for bytes in damaged {
         // In place, so that it stays the same file.
@@ -218,7 +226,9 @@ fn an_entry_that_others_could_have_written_is_compiled_again() {
 fn a_folder_that_others_can_write_to_is_not_used() {
     let cached = Cached::new();
     cached.runs();
-    let mode = |path: &Path, mode: u32| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    let mode = |path: &Path, mode: u32| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap()
+    };
     let before = cached.files();
     for open in [0o777, 0o720, 0o702, 0o1777] {
         mode(&cached.dir(), open);
@@ -277,14 +287,18 @@ fn a_folder_that_cannot_be_made_is_a_warning() {
     cached.warns("cache");
     let ended = Run::of(cached.command(&[]).env("WASM_OCI_CACHE_DIR", "/proc/none/cache"));
     assert_eq!(ended.code, 7, "{ended:?}");
-    assert!(ended.stderr.starts_with("warning: ") && ended.stderr.contains("/proc/none/cache"), "{ended:?}");
+    assert!(
+        ended.stderr.starts_with("warning: ") && ended.stderr.contains("/proc/none/cache"),
+        "{ended:?}"
+    );
 }
 
 #[test]
 fn its_size_is_a_setting() {
     let cached = Cached::new();
-    let with_size =
-        |size: &str, options: &[&str]| Run::of(cached.command(options).env("WASM_OCI_CACHE_SIZE", size));
+    let with_size = |size: &str, options: &[&str]| {
+        Run::of(cached.command(options).env("WASM_OCI_CACHE_SIZE", size))
+    };
     for size in ["many", "-1", "1 potato"] {
         let refused = with_size(size, &[]);
         assert_eq!(refused.code, 2, "{refused:?}");
@@ -304,7 +318,9 @@ fn its_size_is_a_setting() {
     fs::write(&letter, "dear").unwrap();
     assert_eq!(with_size("1GiB", &[]).code, 7);
     let limit = size() * 3 / 2;
-    for options in [&["--timeout", "60s"][..], &["--fuel", "1000000000"], &["--timeout", "60s"], &[]] {
+    for options in
+        [&["--timeout", "60s"][..], &["--fuel", "1000000000"], &["--timeout", "60s"], &[]]
+    {
         assert_eq!(with_size(&limit.to_string(), options).code, 7);
         assert!(size() <= limit, "{} > {limit} after {options:?}", size());
         assert!(size() > limit / 3, "{options:?} is not there");
@@ -335,7 +351,10 @@ fn another_user_can_run_the_same_module() {
     let program = cached.0.path().join("wasm-oci");
     fs::copy(crate::harness::commands::program("wasm-oci"), &program).unwrap();
     let mut command = Command::new(tools::program("setpriv"));
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"]).arg(program).arg("run");
+    command
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(program)
+        .arg("run");
     command
         .arg(cached.module())
         .args(["--", "exit", "7"])

@@ -24,7 +24,8 @@ fn a_trap_prints_the_backtrace_with_names() {
     let trapped = run(&[], &["trap"]);
     assert_eq!(trapped.code, 134, "{trapped:?}");
     assert_eq!(trapped.stdout, "");
-    let at = |name: &str| trapped.stderr.find(name).unwrap_or_else(|| panic!("no {name}: {trapped:?}"));
+    let at =
+        |name: &str| trapped.stderr.find(name).unwrap_or_else(|| panic!("no {name}: {trapped:?}"));
     assert!(at("inner_function") < at("outer_function"));
     assert!(trapped.stderr.contains("unreachable"), "{trapped:?}");
     assert!(trapped.stderr.contains("guests.wasm` was stopped"), "{trapped:?}");
@@ -32,9 +33,11 @@ fn a_trap_prints_the_backtrace_with_names() {
     let again = run(&["--no-cache"], &["trap"]);
     assert_eq!(again.stderr, trapped.stderr);
     assert!(!trapped.stderr.contains("RUST_BACKTRACE"), "{trapped:?}");
-    for (program, words) in
-        [("panic", "as it was told to"), ("abort", "unreachable"), ("overflow", "call stack exhausted")]
-    {
+    for (program, words) in [
+        ("panic", "as it was told to"),
+        ("abort", "unreachable"),
+        ("overflow", "call stack exhausted"),
+    ] {
         let ended = run(&[], &[program]);
         assert_eq!(ended.code, 134, "{ended:?}");
         assert!(ended.stderr.contains(words), "{ended:?}");
@@ -59,12 +62,16 @@ fn arguments_arrive_as_they_are() {
 #[test]
 fn only_the_given_variables_are_there() {
     let seen = |options: &[&str]| {
-        let ended = Run::of(guest(options, &["env"]).env("HIDDEN", "1").env("HERE", "=2= ü\n")).success();
+        let ended =
+            Run::of(guest(options, &["env"]).env("HIDDEN", "1").env("HERE", "=2= ü\n")).success();
         assert!(!ended.stdout.contains("PATH"), "{ended:?}");
         ended.stdout
     };
     assert_eq!(seen(&[]), "");
-    assert_eq!(seen(&["--env", "A=1", "--env", "EMPTY=", "--env", "B=x=y z"]), "A=1\nEMPTY=\nB=x=y z\n");
+    assert_eq!(
+        seen(&["--env", "A=1", "--env", "EMPTY=", "--env", "B=x=y z"]),
+        "A=1\nEMPTY=\nB=x=y z\n"
+    );
     assert_eq!(seen(&["--env", "HERE"]), "HERE==2= ü\n\n");
     // The last one counts.
     assert_eq!(seen(&["--env", "A=1", "--env", "A=2"]), "A=2\n");
@@ -92,7 +99,10 @@ fn standard_input_from_a_pipe_a_file_and_nowhere() {
     let file = folder.path().join("input");
     fs::write(&file, &long).unwrap();
     let path = file.to_str().unwrap();
-    assert_eq!(Run::with_stdin(&mut guest(&["--stdin", path], &["echo"]), "no").success().stdout, long);
+    assert_eq!(
+        Run::with_stdin(&mut guest(&["--stdin", path], &["echo"]), "no").success().stdout,
+        long
+    );
     assert_eq!(run(&["--stdin", path], &["first-line"]).success().stdout, "0123456789\n");
     assert_eq!(run(&["--stdin", "/dev/null"], &["echo"]).success().stdout, "");
     let missing = run(&["--stdin", "not/there"], &["echo"]);
@@ -120,10 +130,16 @@ fn a_reader_that_goes_away_ends_a_program_as_it_ends_a_native_one() {
     let ended = end_of(child);
     // Rust's programs panic then, here as natively, and our own does not.
     assert_ne!(ended.code, 0);
-    assert!(!ended.stderr.contains("src/main.rs:1") || ended.stderr.contains("guests"), "{ended:?}");
-    assert!(!ended.stderr.contains("core/src") && !ended.stderr.contains("cli/src"), "{ended:?}");
-    let closed =
-        guest(&[], &["echo"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    assert!(
+        !ended.stderr.contains("src/main.rs:1") || ended.stderr.contains("guests"),
+        "{ended:?}"
+    );
+    assert!(!ended.stderr.contains("core/src") && !ended.stderr.contains("app/src"), "{ended:?}");
+    let closed = guest(&[], &["echo"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
     assert!(closed.unwrap().success());
 }
 
@@ -171,9 +187,13 @@ fn what_is_no_command_is_refused_in_one_line() {
     assert_eq!(run(&["--dir", &format!("{dir}::/x:ro")], &["exit", "0"]).code, 0);
     let file = run(&["--dir", &format!("{}::/x", guests().display())], &["exit", "0"]);
     assert_eq!(file.code, 1, "{file:?}");
-    let folder = Run::of(Command::new(crate::harness::commands::program("wasm-oci")).args(["run", dir]));
+    let folder =
+        Run::of(Command::new(crate::harness::commands::program("wasm-oci")).args(["run", dir]));
     assert_ne!(folder.code, 0);
-    assert!(folder.stderr.starts_with("error: ") && folder.stderr.lines().count() == 1, "{folder:?}");
+    assert!(
+        folder.stderr.starts_with("error: ") && folder.stderr.lines().count() == 1,
+        "{folder:?}"
+    );
 }
 
 #[test]
@@ -181,7 +201,10 @@ fn what_could_not_be_started_did_not_trap() {
     // Too little address space is no fault of the program's.
     let mut limited = Command::new("sh");
     limited.args(["-c", "ulimit -v 3000000; exec \"$@\"", "sh"]);
-    limited.arg(crate::harness::commands::program("wasm-oci")).args(["run", "--no-cache"]).arg(guests());
+    limited
+        .arg(crate::harness::commands::program("wasm-oci"))
+        .args(["run", "--no-cache"])
+        .arg(guests());
     let ended = Run::of(limited.args(["--", "exit", "0"]));
     assert_eq!(ended.code, 1, "{ended:?}");
     assert!(ended.stderr.starts_with("error: ") && ended.stderr.contains("ulimit -v"), "{ended:?}");

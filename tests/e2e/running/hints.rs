@@ -28,7 +28,11 @@ fn a_file_in_no_folder() {
     for what in ["in-context", "as-in-c"] {
         assert_hints(&[], &["missing", what, "/data/file.txt"], &["--dir /data"]);
         assert_hints(&["--dir", &given], &["missing", what, "/data/file.txt"], &["--dir /data"]);
-        assert_hints(&["--dir", &given], &["missing", what, "/givenother/file.txt"], &["--dir /givenother"]);
+        assert_hints(
+            &["--dir", &given],
+            &["missing", what, "/givenother/file.txt"],
+            &["--dir /givenother"],
+        );
         // It is in a folder that was given, and just isn't there.
         assert_hints(&["--dir", &given], &["missing", what, "/given/file.txt"], &[]);
     }
@@ -49,7 +53,9 @@ fn a_folder_that_may_only_be_read() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("file"), "").unwrap();
     let given = format!("{}::/given:ro", folder.path().display());
-    for (what, path) in [("write", "/given/file"), ("write", "/given/new"), ("remove", "/given/file")] {
+    for (what, path) in
+        [("write", "/given/file"), ("write", "/given/new"), ("remove", "/given/file")]
+    {
         assert_hints(&["--dir", &given], &["missing", what, path], &[":ro"]);
     }
     assert_hints(&["--dir", &given], &["missing", "make", "/given/new"], &[":ro"]);

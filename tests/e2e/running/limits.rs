@@ -11,7 +11,8 @@ use crate::harness::Run;
 #[track_caller]
 fn assert_stopped(ended: &Run, code: i32, words: &str) {
     assert_eq!(ended.code, code, "{ended:?}");
-    let errors: Vec<&str> = ended.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+    let errors: Vec<&str> =
+        ended.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
     assert!(matches!(errors[..], [error] if error.contains(words)), "not {words:?}: {ended:?}");
     assert!(!ended.stderr.contains("hint:"), "{ended:?}");
 }
@@ -21,11 +22,20 @@ fn an_endless_loop_runs_until_its_time_or_its_fuel_is_up() {
     let start = Instant::now();
     assert_stopped(&run(&["--timeout", "300ms"], &["loop"]), 124, "it ran longer than 0.3 s");
     assert!(start.elapsed() >= Duration::from_millis(300));
-    assert_stopped(&run(&["--fuel", "5000000"], &["loop"]), 123, "it used up its 5000000 units of fuel");
+    assert_stopped(
+        &run(&["--fuel", "5000000"], &["loop"]),
+        123,
+        "it used up its 5000000 units of fuel",
+    );
     // Whichever comes first.
     assert_stopped(&run(&["--fuel", "1000", "--timeout", "60s"], &["loop"]), 123, "1000 units");
-    assert_stopped(&run(&["--fuel", "99999999999999", "--timeout", "200ms"], &["loop"]), 124, "0.2 s");
-    let enough = run(&["--fuel", "99999999999999", "--timeout", "60s", "--memory", "1GiB"], &["exit", "5"]);
+    assert_stopped(
+        &run(&["--fuel", "99999999999999", "--timeout", "200ms"], &["loop"]),
+        124,
+        "0.2 s",
+    );
+    let enough =
+        run(&["--fuel", "99999999999999", "--timeout", "60s", "--memory", "1GiB"], &["exit", "5"]);
     assert_eq!((enough.code, enough.stderr.as_str()), (5, ""));
 }
 
@@ -39,7 +49,11 @@ fn a_loop_before_the_entry_point_is_stopped_too() {
 
 #[test]
 fn time_that_is_spent_waiting_counts() {
-    assert_stopped(&run(&["--timeout", "300ms"], &["sleep", "60"]), 124, "it ran longer than 0.3 s");
+    assert_stopped(
+        &run(&["--timeout", "300ms"], &["sleep", "60"]),
+        124,
+        "it ran longer than 0.3 s",
+    );
     // For something to read, from a pipe that stays open.
     let waiting = spawn(&mut guest(&["--timeout", "300ms"], &["echo"]));
     assert_stopped(&end_of(waiting), 124, "it ran longer than 0.3 s");
@@ -55,7 +69,11 @@ fn time_that_is_spent_waiting_for_a_pipe_of_the_users_counts() {
     let _made = Run::of(Command::new("mkfifo").arg(&pipe)).success();
     let options = ["--timeout", "300ms", "--stdin", pipe.to_str().unwrap()];
     let held = File::options().read(true).write(true).open(&pipe).unwrap();
-    assert_stopped(&end_of(spawn(&mut guest(&options, &["echo"]))), 124, "it ran longer than 0.3 s");
+    assert_stopped(
+        &end_of(spawn(&mut guest(&options, &["echo"]))),
+        124,
+        "it ran longer than 0.3 s",
+    );
     drop(held);
     // Without a timeout, what comes out of it is read as from a file.
     let child = spawn(&mut guest(&options[2..], &["echo"]));
@@ -67,13 +85,25 @@ fn time_that_is_spent_waiting_for_a_pipe_of_the_users_counts() {
 fn time_that_is_spent_waiting_for_a_reader_counts() {
     // Nobody reads the pipe, which is full after 64 KiB.
     let options = ["--timeout", "400ms"];
-    assert_stopped(&end_of(spawn(&mut guest(&options, &["lines", "100000000"]))), 124, "it ran longer");
-    assert_stopped(&end_of(spawn(&mut guest(&options, &["write", "10000000"]))), 124, "it ran longer");
+    assert_stopped(
+        &end_of(spawn(&mut guest(&options, &["lines", "100000000"]))),
+        124,
+        "it ran longer",
+    );
+    assert_stopped(
+        &end_of(spawn(&mut guest(&options, &["write", "10000000"]))),
+        124,
+        "it ran longer",
+    );
 }
 
 #[test]
 fn an_endless_allocation_is_stopped() {
-    assert_stopped(&run(&["--memory", "32MiB"], &["allocate"]), 120, "more than 33554432 bytes of memory");
+    assert_stopped(
+        &run(&["--memory", "32MiB"], &["allocate"]),
+        120,
+        "more than 33554432 bytes of memory",
+    );
     // From the start, and by an instruction.
     let (_folder, path) = module(r#"(module (memory 100) (func (export "_start")))"#);
     assert_stopped(&Run::of(&mut run_of(&path, &["--memory", "1MiB"], &[])), 120, "1048576 bytes");
@@ -136,8 +166,11 @@ fn a_component_nested_in_components_is_stopped() {
         let many = format!("(instance (instantiate $c{}))", level - 1).repeat(10);
         wat = format!("(component $c{level} {wat} {many})");
     }
-    let outer =
-        instances(1).replacen("(component", &format!("(component {wat} (instance (instantiate $c4))"), 1);
+    let outer = instances(1).replacen(
+        "(component",
+        &format!("(component {wat} (instance (instantiate $c4))"),
+        1,
+    );
     let (_folder, path) = module(&outer);
     assert_stopped(&Run::of(&mut run_of(&path, &[], &[])), 122, "more than 1000 instances");
 }

@@ -83,7 +83,8 @@ fn contents(folder: &Path) -> BTreeMap<PathBuf, (String, String)> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let known = |path: &Path| {
         let metadata = fs::symlink_metadata(path).unwrap();
-        let state = format!("{:?} {:?} {:?}", metadata.file_type(), metadata.modified(), metadata.len());
+        let state =
+            format!("{:?} {:?} {:?}", metadata.file_type(), metadata.modified(), metadata.len());
         (fs::read_to_string(path).unwrap_or_default(), state)
     };
     entries.map(|path| (path.clone(), known(&path))).collect()
@@ -154,24 +155,32 @@ fn folders_can_be_given_twice_and_inside_each_other() {
     let (work, ro) = (folders.path("work"), folders.path("ro"));
     let given = [format!("{}::/", work.display()), format!("{}::/dir:ro", ro.display())];
     let ended =
-        run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "read", "/dir/file.txt"]).success();
+        run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "read", "/dir/file.txt"])
+            .success();
     assert_eq!(ended.stdout, "file\n");
-    let ended = run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "read", "/inside.txt"]).success();
+    let ended = run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "read", "/inside.txt"])
+        .success();
     assert_eq!(ended.stdout, "inside\n");
     // The same folder, to be read here and written there.
     let given = [format!("{}::/a:ro", work.display()), format!("{}::/b", work.display())];
-    assert_ne!(run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "write", "/a/x"]).code, 0);
-    let _written = run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "write", "/b/x"]).success();
+    assert_ne!(
+        run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "write", "/a/x"]).code,
+        0
+    );
+    let _written =
+        run(&["--dir", &given[0], "--dir", &given[1]], &["missing", "write", "/b/x"]).success();
     // By the host's own name.
     let dir = work.to_str().unwrap();
     let ended = run(&["--dir", dir], &["missing", "read", &format!("{dir}/inside.txt")]).success();
     assert_eq!(ended.stdout, "inside\n");
     let relative = Run::of(
-        guest(&["--dir", "work"], &["missing", "read", "work/inside.txt"]).current_dir(folders.0.path()),
+        guest(&["--dir", "work"], &["missing", "read", "work/inside.txt"])
+            .current_dir(folders.0.path()),
     );
     assert_eq!(relative.success().stdout, "inside\n");
     let here = Run::of(
-        guest(&["--dir", "."], &["missing", "read", "work/inside.txt"]).current_dir(folders.0.path()),
+        guest(&["--dir", "."], &["missing", "read", "work/inside.txt"])
+            .current_dir(folders.0.path()),
     );
     assert_eq!(here.success().stdout, "inside\n");
 }

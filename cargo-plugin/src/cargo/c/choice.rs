@@ -18,8 +18,13 @@ pub enum Choice {
 
 impl Choice {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Auto, Self::Only(Kind::WasiSdk), Self::Only(Kind::Zig), Self::Only(Kind::Clang), Self::Off];
+    pub const ALL: [Self; 5] = [
+        Self::Auto,
+        Self::Only(Kind::WasiSdk),
+        Self::Only(Kind::Zig),
+        Self::Only(Kind::Clang),
+        Self::Off,
+    ];
 
     /// As users write it.
     pub fn name(self) -> &'static str {

@@ -73,7 +73,9 @@ impl Invocation {
         let (program, args) = toolchain.command(env, self.tool, &given);
         let mut command = env.command(&program);
         command.args(args);
-        for (name, value) in [("SOURCE_DATE_EPOCH", "0".into()), (ZIG_CACHE, self.folder.join("zig-cache"))] {
+        for (name, value) in
+            [("SOURCE_DATE_EPOCH", "0".into()), (ZIG_CACHE, self.folder.join("zig-cache"))]
+        {
             if env.var(name).is_none() {
                 command.env(name, value);
             }
@@ -120,8 +122,7 @@ mod tests {
             "kind": "Zig", "program": "/lib/ziglang/zig", "target": "wasm32-wasi", "libc": "BuiltIn"
         }))
         .expect("a toolchain");
-        let flags =
-            "--remap-path-prefix=/home/me=/cargo\x1f-Copt-level=3\x1f--remap-path-prefix=/a b=/target";
+        let flags = "--remap-path-prefix=/home/me=/cargo\x1f-Copt-level=3\x1f--remap-path-prefix=/a b=/target";
         assert_eq!(
             neutral_names(Some(flags), &zig),
             [

@@ -59,7 +59,8 @@ impl Tool {
     /// The tool, and what it works for, that a program of this name stands for.
     pub fn of(program: &Path) -> Option<(Self, WasiTarget)> {
         let name = program.file_name()?.to_str()?;
-        let all = Self::ALL.into_iter().flat_map(|tool| WasiTarget::ALL.map(|target| (tool, target)));
+        let all =
+            Self::ALL.into_iter().flat_map(|tool| WasiTarget::ALL.map(|target| (tool, target)));
         all.into_iter().find(|(tool, target)| tool.file_name(*target) == name)
     }
 }
@@ -86,7 +87,10 @@ pub fn variables(
     let links = Tool::ALL.into_iter().filter(|tool| !is_users(*tool)).map(|tool| {
         let link = folder.join(tool.file_name(target));
         make(&link, &program)?;
-        Ok((format!("{}_{}", tool.variable(), target.name().replace('-', "_")), link.into_os_string()))
+        Ok((
+            format!("{}_{}", tool.variable(), target.name().replace('-', "_")),
+            link.into_os_string(),
+        ))
     });
     links.collect::<io::Result<_>>().unwrap_or_default()
 }
@@ -137,8 +141,13 @@ mod tests {
         let config = CargoConfig::load(&env, &[cli.to_owned()]);
         let set = variables(&env, &config, dir.path(), WasiTarget::Wasip1, choice);
         for (_, link) in &set {
-            assert!(Tool::of(Path::new(link)).is_some_and(|(_, target)| target == WasiTarget::Wasip1));
-            assert_eq!(fs::read_link(link).expect("a link"), std::env::current_exe().expect("this test"));
+            assert!(
+                Tool::of(Path::new(link)).is_some_and(|(_, target)| target == WasiTarget::Wasip1)
+            );
+            assert_eq!(
+                fs::read_link(link).expect("a link"),
+                std::env::current_exe().expect("this test")
+            );
         }
         set.into_iter().map(|(name, _)| name).collect()
     }
@@ -146,12 +155,17 @@ mod tests {
     #[test]
     #[cfg(unix)]
     fn what_the_user_named_stays() {
-        let all = ["CC_wasm32_wasip1", "CXX_wasm32_wasip1", "AR_wasm32_wasip1", "RANLIB_wasm32_wasip1"];
+        let all =
+            ["CC_wasm32_wasip1", "CXX_wasm32_wasip1", "AR_wasm32_wasip1", "RANLIB_wasm32_wasip1"];
         assert_eq!(set(&[("CFLAGS", "-g"), ("CC_x86_64", "cc")], "", Choice::Auto), all);
         assert_eq!(set(&[("TARGET_AR", "ar")], "", Choice::Auto), [all[0], all[1], all[3]]);
         for variable in ["CC", "TARGET_CC", "CC_wasm32_wasip1", "CC_wasm32-wasip1", "CXX"] {
             assert_eq!(set(&[(variable, "my-cc")], "", Choice::Auto), [""; 0], "{variable}");
-            assert_eq!(set(&[], &format!("env.{variable} = 'my-cc'"), Choice::Auto), [""; 0], "{variable}");
+            assert_eq!(
+                set(&[], &format!("env.{variable} = 'my-cc'"), Choice::Auto),
+                [""; 0],
+                "{variable}"
+            );
         }
         assert_eq!(set(&[("CC_wasm32_wasip2", "my-cc")], "", Choice::Auto), all);
         assert_eq!(set(&[], "", Choice::Off), [""; 0]);

@@ -11,7 +11,7 @@ use std::{
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use wasm_oci::files;
+use wasm_oci_app::files;
 
 use crate::cargo::{
     c::{choice::Choice, toolchain::Toolchain},
@@ -59,8 +59,14 @@ impl Failure {
 impl Failures {
     /// Those of the build that has just failed, but for build scripts that ended well, known by their `OUT_DIR`.
     /// `None` when there are none.
-    pub fn read(folder: &Path, target: WasiTarget, choice: Choice, ended: &[PathBuf]) -> Option<Self> {
-        let notes = std::fs::read_dir(failures(folder)).ok()?.filter_map(|entry| read(&entry.ok()?.path()));
+    pub fn read(
+        folder: &Path,
+        target: WasiTarget,
+        choice: Choice,
+        ended: &[PathBuf],
+    ) -> Option<Self> {
+        let notes =
+            std::fs::read_dir(failures(folder)).ok()?.filter_map(|entry| read(&entry.ok()?.path()));
         let mut failures: Vec<Failure> =
             notes.filter(|failure: &Failure| !ended.contains(&failure.out_dir)).collect();
         failures.sort_by(|a, b| (&a.package, &a.version).cmp(&(&b.package, &b.version)));
@@ -71,14 +77,18 @@ impl Failures {
 impl fmt::Display for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { target, choice, failures } = self;
-        let names: Vec<_> = failures.iter().map(|it| format!("{} v{}", it.package, it.version)).collect();
+        let names: Vec<_> =
+            failures.iter().map(|it| format!("{} v{}", it.package, it.version)).collect();
         write!(f, "the C code of {} could not be compiled for {target}: ", names.join(", "))?;
         match failures.iter().find_map(|failure| failure.toolchain.as_ref()) {
             Some(toolchain) if toolchain.has_libc() => {
                 write!(f, "it was given to {toolchain}; cargo shows above what that said")
             }
             Some(toolchain) => {
-                write!(f, "it was given to {toolchain}, which has no C library for WASI; install {HELP}")
+                write!(
+                    f,
+                    "it was given to {toolchain}, which has no C library for WASI; install {HELP}"
+                )
             }
             None => match choice {
                 Choice::Auto => write!(f, "there is no C compiler for WASI; install {HELP}"),

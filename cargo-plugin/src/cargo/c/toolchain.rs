@@ -97,10 +97,17 @@ impl Toolchain {
     }
 
     /// What to run for `tool`, given the arguments that `cc` gave.
-    pub fn command(&self, env: &CargoEnv, tool: Tool, given: &[OsString]) -> (PathBuf, Vec<OsString>) {
+    pub fn command(
+        &self,
+        env: &CargoEnv,
+        tool: Tool,
+        given: &[OsString],
+    ) -> (PathBuf, Vec<OsString>) {
         let given = given.iter().cloned();
         match (self.kind, tool) {
-            (Kind::Zig, Tool::Ar) => (self.program.clone(), [os("ar")].into_iter().chain(given).collect()),
+            (Kind::Zig, Tool::Ar) => {
+                (self.program.clone(), [os("ar")].into_iter().chain(given).collect())
+            }
             (Kind::Zig, Tool::Ranlib) => {
                 (self.program.clone(), [os("ranlib")].into_iter().chain(given).collect())
             }
@@ -137,7 +144,9 @@ impl Toolchain {
             // The instructions that rustc takes for granted, and neither more nor, as zig does when it is not told to
             // optimize, checks for undefined behaviour, whose functions nobody links.
             own.push(if tool == Tool::Cxx { "c++" } else { "cc" }.into());
-            own.extend(["-target", &self.target, "-mcpu=generic", "-fno-sanitize=undefined"].map(os));
+            own.extend(
+                ["-target", &self.target, "-mcpu=generic", "-fno-sanitize=undefined"].map(os),
+            );
         } else {
             own.push(format!("--target={}", self.target).into());
         }
@@ -147,7 +156,8 @@ impl Toolchain {
             Libc::Sysroot(path) => own.extend([prefixed("--sysroot=", path)]),
             Libc::Headers(path) => {
                 own.push(os("-nostdlibinc"));
-                let cxx = Some(path.join("c++/v1")).filter(|path| tool == Tool::Cxx && path.is_dir());
+                let cxx =
+                    Some(path.join("c++/v1")).filter(|path| tool == Tool::Cxx && path.is_dir());
                 own.extend(cxx.iter().chain([path]).map(|path| prefixed("-isystem", path)));
             }
             Libc::BuiltIn | Libc::None => {}
@@ -173,9 +183,11 @@ impl fmt::Display for Toolchain {
 
 fn wasi_sdk(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
     let named = ["WASI_SDK_PATH", "WASI_SDK_DIR"].map(|name| env.var(name).map(PathBuf::from));
-    let folders = named.into_iter().flatten().map(|folder| env.cwd().join(folder)).chain([WASI_SDK.into()]);
-    let found =
-        folders.map(|folder| (executable(&folder.join("bin"), "clang"), folder.join("share/wasi-sysroot")));
+    let folders =
+        named.into_iter().flatten().map(|folder| env.cwd().join(folder)).chain([WASI_SDK.into()]);
+    let found = folders.map(|folder| {
+        (executable(&folder.join("bin"), "clang"), folder.join("share/wasi-sysroot"))
+    });
     let (program, sysroot) =
         found.into_iter().find(|(clang, sysroot)| clang.is_file() && sysroot.is_dir())?;
     let target = known_target(&sysroot, target);
@@ -184,8 +196,11 @@ fn wasi_sdk(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
 
 /// On the `PATH`, or as Python's module `ziglang`.
 fn zig(env: &CargoEnv, folder: &Path) -> Option<Toolchain> {
-    let module =
-        || ["python3", "python"].into_iter().find_map(|python| ziglang(env, &env.find(python)?, folder));
+    let module = || {
+        ["python3", "python"]
+            .into_iter()
+            .find_map(|python| ziglang(env, &env.find(python)?, folder))
+    };
     let program = env.find("zig").or_else(module)?;
     // It knows no newer name.
     Some(Toolchain { kind: Kind::Zig, program, target: OLD_TARGET.to_owned(), libc: Libc::BuiltIn })
@@ -220,7 +235,8 @@ fn clang(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
 
 /// The target's name in this sysroot: it has a folder for each.
 fn known_target(sysroot: &Path, target: WasiTarget) -> String {
-    let is_known = ["include", "lib"].iter().any(|it| sysroot.join(it).join(target.name()).is_dir());
+    let is_known =
+        ["include", "lib"].iter().any(|it| sysroot.join(it).join(target.name()).is_dir());
     if is_known { target.name() } else { OLD_TARGET }.to_owned()
 }
 
@@ -275,7 +291,10 @@ mod tests {
     }
 
     fn env(cwd: &Path, vars: &[(&str, &Path)]) -> CargoEnv {
-        CargoEnv::new(cwd.to_owned(), vars.iter().map(|(name, path)| (name.into(), path.as_os_str().into())))
+        CargoEnv::new(
+            cwd.to_owned(),
+            vars.iter().map(|(name, path)| (name.into(), path.as_os_str().into())),
+        )
     }
 
     fn run(toolchain: &Toolchain, tool: Tool, given: &[&str]) -> Vec<String> {
@@ -336,7 +355,8 @@ mod tests {
             target: OLD_TARGET.to_owned(),
             libc: Libc::Headers("/no/include".into()),
         };
-        let own = ["/bin/clang", "--target=wasm32-wasi", "-nostdlibinc", "-isystem/no/include", "-c"];
+        let own =
+            ["/bin/clang", "--target=wasm32-wasi", "-nostdlibinc", "-isystem/no/include", "-c"];
         assert_eq!(run(&clang, Tool::C, &["-c"]), own);
     }
 }

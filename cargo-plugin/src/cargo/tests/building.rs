@@ -40,7 +40,8 @@ fn commands_and_libraries_become_modules() {
     sandbox.write("crates/reactor/Cargo.toml", &cdylib("reactor"));
     sandbox.write("crates/reactor/src/lib.rs", "#[unsafe(no_mangle)] pub extern \"C\" fn f() {}");
     let mut lines = 0;
-    let mut count = |event: Event<'_>| lines += usize::from(matches!(event, Event::CargoMessage(_)));
+    let mut count =
+        |event: Event<'_>| lines += usize::from(matches!(event, Event::CargoMessage(_)));
     let built = sandbox.build_with("", quiet(), &mut count).expect("built");
     assert_eq!(built_names(&built), ["app/app", "reactor/reactor"]);
     assert!(built.projects.iter().all(|it| !it.fresh));
@@ -63,7 +64,8 @@ fn what_cargo_refuses_is_its_failure() {
 #[test]
 fn targets_whose_features_are_off_are_passed_over_unless_named() {
     let sandbox = app();
-    let more = "[features]\nextra = []\n[[bin]]\nname = \"more\"\nrequired-features = [\"extra\"]\n";
+    let more =
+        "[features]\nextra = []\n[[bin]]\nname = \"more\"\nrequired-features = [\"extra\"]\n";
     sandbox.write("Cargo.toml", &(manifest("app") + more));
     sandbox.write("src/bin/more.rs", "fn main() {}");
     assert_eq!(built_names(&sandbox.build("", Selection::default()).expect("built")), ["app/app"]);
@@ -92,7 +94,10 @@ fn a_new_command_is_noticed() {
     let sandbox = app();
     built_before(&sandbox);
     sandbox.write("src/bin/new.rs", "fn main() {}");
-    assert_eq!(built_names(&sandbox.build("", Selection::default()).expect("built")), ["app/app", "app/new"]);
+    assert_eq!(
+        built_names(&sandbox.build("", Selection::default()).expect("built")),
+        ["app/app", "app/new"]
+    );
     built_before(&sandbox);
     fs::remove_file(sandbox.root().join("src/main.rs")).expect("removed");
     assert_eq!(built_names(&sandbox.build("", Selection::default()).expect("built")), ["app/new"]);
@@ -128,7 +133,8 @@ fn a_changed_manifest_is_noticed() {
 
 #[test]
 fn a_workspace_further_up_is_noticed() {
-    let sandbox = Sandbox::new(&[("app/Cargo.toml", &manifest("app")), ("app/src/main.rs", "fn main() {}")]);
+    let sandbox =
+        Sandbox::new(&[("app/Cargo.toml", &manifest("app")), ("app/src/main.rs", "fn main() {}")]);
     sandbox.settle();
     for _ in 0..2 {
         sandbox.build("app", Selection::default()).expect("built");

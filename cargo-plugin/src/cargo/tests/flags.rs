@@ -16,7 +16,9 @@ fn expecting(set: &str) -> Sandbox {
 
 fn assert_builds(sandbox: &Sandbox, config: &[&str]) {
     let config = config.iter().map(|it| (*it).to_owned()).collect();
-    sandbox.build("", Selection { config, ..Selection::default() }).expect("the user's flags, all and only");
+    sandbox
+        .build("", Selection { config, ..Selection::default() })
+        .expect("the user's flags, all and only");
 }
 
 #[test]
@@ -73,7 +75,8 @@ fn what_is_taken_for_granted_of_the_target_is_so() {
     for target in crate::cargo::target::WasiTarget::ALL {
         let printed = toolchain.print_cfg(&env, target);
         for (name, value) in crate::cargo::rustflags::known(target) {
-            let said: Vec<_> = printed.lines().filter(|line| line.starts_with(&format!("{name}="))).collect();
+            let said: Vec<_> =
+                printed.lines().filter(|line| line.starts_with(&format!("{name}="))).collect();
             assert_eq!(said, [format!("{name}=\"{value}\"")]);
         }
         assert!(!printed.lines().any(|line| crate::cargo::rustflags::KNOWN_UNSET.contains(&line)));
@@ -83,7 +86,10 @@ fn what_is_taken_for_granted_of_the_target_is_so() {
 #[test]
 fn cargo_takes_the_profiles_settings() {
     let sandbox = expecting("");
-    sandbox.write("Cargo.toml", &(manifest("app") + "[profile.dist]\ninherits = 'release'\ndebug = 1"));
+    sandbox.write(
+        "Cargo.toml",
+        &(manifest("app") + "[profile.dist]\ninherits = 'release'\ndebug = 1"),
+    );
     let mut said = String::new();
     let mut listen = |event: Event<'_>| {
         if let Event::CargoMessage(line) = event {

@@ -19,7 +19,9 @@ fn git(sandbox: &Sandbox, args: &[&str]) {
 fn a_revision_is_the_commit_and_whether_files_differ() {
     let mut sandbox = Sandbox::new(&[("file", "1")]);
     assert_eq!(revision(&sandbox.env(""), &sandbox.root()), None);
-    for (name, value) in [("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a"), ("GIT_COMMITTER_NAME", "a")] {
+    for (name, value) in
+        [("GIT_AUTHOR_NAME", "a"), ("GIT_AUTHOR_EMAIL", "a"), ("GIT_COMMITTER_NAME", "a")]
+    {
         sandbox.set(name, value);
     }
     sandbox.set("GIT_COMMITTER_EMAIL", "a");
@@ -38,14 +40,20 @@ fn a_revision_is_the_commit_and_whether_files_differ() {
     git(&sandbox, &["remote", "add", "origin", "git@example.com:a/b.git"]);
     let dirty = revision(&sandbox.env(""), &sandbox.root()).expect("a commit");
     assert_eq!(dirty.to_string(), format!("{}-dirty", clean.commit));
-    assert_eq!(dirty, Revision { dirty: true, origin: Some("https://example.com/a/b".into()), ..clean });
+    assert_eq!(
+        dirty,
+        Revision { dirty: true, origin: Some("https://example.com/a/b".into()), ..clean }
+    );
 
     let memory = sandbox.root().join("memory.json");
     let again = || PendingRevision::start(&sandbox.env(""), &sandbox.root())?.finish(Some(&memory));
     assert_eq!(again(), again());
     assert!(memory.is_file());
     git(&sandbox, &["remote", "set-url", "origin", "git@example.com:a/elsewhere.git"]);
-    assert_eq!(again().expect("a commit").origin.as_deref(), Some("https://example.com/a/elsewhere"));
+    assert_eq!(
+        again().expect("a commit").origin.as_deref(),
+        Some("https://example.com/a/elsewhere")
+    );
 
     sandbox.write(".gitignore", "unpacked");
     sandbox.write("unpacked/Cargo.toml", "");

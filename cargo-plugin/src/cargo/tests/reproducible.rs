@@ -9,7 +9,8 @@ use crate::cargo::remap::leaked_paths;
 fn project(folder: &str, home: &str) -> Sandbox {
     let in_app = |path: &str| format!("{folder}/app/{path}");
     let in_home = |path: &str| format!("{home}/{path}");
-    let fails = |name: &str| format!("#[inline(never)] pub fn {name}(n: usize) -> u8 {{ [1, 2, 3][n] }}");
+    let fails =
+        |name: &str| format!("#[inline(never)] pub fn {name}(n: usize) -> u8 {{ [1, 2, 3][n] }}");
     let app = manifest("app")
         + "[workspace]\nmembers = ['member']\n[dependencies]\nmember = { path = 'member' }\nvendored = '1'\n\
            beside = { path = '../beside' }\n";
@@ -31,7 +32,8 @@ fn project(folder: &str, home: &str) -> Sandbox {
         (&in_home("vendor/vendored/.cargo-checksum.json"), "{\"files\":{}}"),
     ]);
     let vendor = sandbox.root().join(home).join("vendor");
-    let config = format!("[source.crates-io]\nreplace-with = 'v'\n[source.v]\ndirectory = {:?}\n", vendor);
+    let config =
+        format!("[source.crates-io]\nreplace-with = 'v'\n[source.v]\ndirectory = {:?}\n", vendor);
     sandbox.write(&in_home("config.toml"), &config);
     sandbox.set("CARGO_HOME", sandbox.root().join(home));
     sandbox
@@ -60,7 +62,8 @@ fn built(sandbox: &Sandbox, folder: &str) -> Vec<u8> {
     let built = sandbox.build_with(&format!("{folder}/app"), quiet(), &mut |_| {}).expect("built");
     let module = fs::read(&built.projects[0].wasm).expect("a module");
     let root = sandbox.root();
-    let folders: Vec<_> = built.folders.iter().map(|it| it.as_path()).chain([root.as_path()]).collect();
+    let folders: Vec<_> =
+        built.folders.iter().map(|it| it.as_path()).chain([root.as_path()]).collect();
     assert_eq!(leaked_paths(&module, &folders), [""; 0]);
     assert!(folders.contains(&Path::new(&root.join(folder).join("beside"))));
     module
@@ -69,7 +72,10 @@ fn built(sandbox: &Sandbox, folder: &str) -> Vec<u8> {
 #[test]
 fn two_folders_and_two_homes_make_the_same_module() {
     let one = built(&project("one", "home"), "one");
-    let other = built(&project("another/and/deeper", "another/and/deeper/app/.cargo"), "another/and/deeper");
+    let other = built(
+        &project("another/and/deeper", "another/and/deeper/app/.cargo"),
+        "another/and/deeper",
+    );
     for name in ["/target/wasm32-wasip1", "/vendor/vendored", "/deps/beside"] {
         assert!(one.windows(name.len()).any(|bytes| bytes == name.as_bytes()), "{name}");
     }

@@ -54,7 +54,12 @@ fn change_secretly(path: &Path, from: &str, to: &str) {
 }
 
 fn set_modified(path: &Path, time: SystemTime) {
-    fs::File::options().append(true).open(path).expect("there").set_modified(time).expect("writable");
+    fs::File::options()
+        .append(true)
+        .open(path)
+        .expect("there")
+        .set_modified(time)
+        .expect("writable");
 }
 
 const WORKSPACE: &str = "[workspace]\nresolver = \"3\"\nmembers = [\"app\", \"members/*\"]\n";
@@ -119,11 +124,19 @@ fn whatever_changes_is_noticed() {
             "a source that looks as old as before",
             Box::new(|it| change_secretly(&it.path("w/app/src/more.rs"), "\"more\"", "\"MORE\"")),
         ),
-        ("an included text", Box::new(|it| change_secretly(&it.path("w/app/text.txt"), "text", "TEXT"))),
-        ("a macro", Box::new(|it| change_secretly(&it.path("w/app/derive/src/lib.rs"), "\"1\"", "\"2\""))),
+        (
+            "an included text",
+            Box::new(|it| change_secretly(&it.path("w/app/text.txt"), "text", "TEXT")),
+        ),
+        (
+            "a macro",
+            Box::new(|it| change_secretly(&it.path("w/app/derive/src/lib.rs"), "\"1\"", "\"2\"")),
+        ),
         (
             "a dependency outside",
-            Box::new(|it| change_secretly(&it.path("outside/src/lib.rs"), "\"outside\"", "\"OUTSIDE\"")),
+            Box::new(|it| {
+                change_secretly(&it.path("outside/src/lib.rs"), "\"outside\"", "\"OUTSIDE\"")
+            }),
         ),
         ("its manifest", Box::new(append("outside/Cargo.toml"))),
         ("a build script", Box::new(append("w/app/build.rs"))),
@@ -133,7 +146,10 @@ fn whatever_changes_is_noticed() {
         ),
         ("a new file among that", Box::new(write("w/app/data/two.txt", ""))),
         ("a new program", Box::new(write("w/app/src/bin/first.rs", "fn main() {}"))),
-        ("a new program in a folder", Box::new(write("w/app/src/bin/second/main.rs", "fn main() {}"))),
+        (
+            "a new program in a folder",
+            Box::new(write("w/app/src/bin/second/main.rs", "fn main() {}")),
+        ),
         (
             "a folder where there was a file",
             Box::new(|it| {
@@ -149,7 +165,10 @@ fn whatever_changes_is_noticed() {
             "a file that only looks like a build script",
             Box::new(write("w/members/idle/build.rs", "fn main() {}")),
         ),
-        ("a member that becomes a program", Box::new(write("w/members/idle/src/main.rs", "fn main() {}"))),
+        (
+            "a member that becomes a program",
+            Box::new(write("w/members/idle/src/main.rs", "fn main() {}")),
+        ),
         ("the manifest", Box::new(append("w/app/Cargo.toml"))),
         ("the workspace's manifest", Box::new(append("w/Cargo.toml"))),
         ("the lock", Box::new(append("w/Cargo.lock"))),
@@ -159,7 +178,8 @@ fn whatever_changes_is_noticed() {
         (
             "a module that somebody else has written",
             Box::new(move |it| {
-                let modified = fs::metadata(it.path(module)).expect("there").modified().expect("a time");
+                let modified =
+                    fs::metadata(it.path(module)).expect("there").modified().expect("a time");
                 let mut bytes = fs::read(it.path(module)).expect("a module");
                 let last = bytes.len() - 1;
                 bytes[last] ^= 1;
@@ -171,7 +191,8 @@ fn whatever_changes_is_noticed() {
         (
             "a lost library",
             Box::new(|it| {
-                let deps = fs::read_dir(it.path("w/target/wasm32-wasip1/debug/deps")).expect("a folder");
+                let deps =
+                    fs::read_dir(it.path("w/target/wasm32-wasip1/debug/deps")).expect("a folder");
                 let mut paths = deps.map(|entry| entry.expect("an entry").path());
                 let library = paths.find(|path| path.extension().is_some_and(|it| it == "rlib"));
                 fs::remove_file(library.expect("one")).expect("removed");
@@ -218,7 +239,9 @@ fn another_request_is_another_matter() {
     rest(&sandbox);
     let features = Selection { features: vec!["extra".into()], ..Selection::default() };
     assert!(build(&sandbox, &features).1);
-    assert!(build(&sandbox, &Selection { profile: Some("release".into()), ..Selection::default() }).1);
+    assert!(
+        build(&sandbox, &Selection { profile: Some("release".into()), ..Selection::default() }).1
+    );
     assert!(build(&sandbox, &Selection { locked: true, ..Selection::default() }).1);
     assert!(build(&sandbox, &Selection { verbose: 1, ..Selection::default() }).1);
     // Those have written the same module, which is not what it was.
@@ -244,8 +267,10 @@ fn a_member_that_is_new_or_gone_is_noticed() {
 
 #[test]
 fn a_workspace_that_cargo_looks_for_in_vain_counts_once_it_is_there() {
-    let sandbox =
-        Sandbox::new(&[("w/app/Cargo.toml", &manifest("app")), ("w/app/src/main.rs", "fn main() {}")]);
+    let sandbox = Sandbox::new(&[
+        ("w/app/Cargo.toml", &manifest("app")),
+        ("w/app/src/main.rs", "fn main() {}"),
+    ]);
     rest(&sandbox);
     sandbox.write("w/Cargo.toml", "[workspace]\nmembers = [\"app\"]\nresolver = \"3\"\n");
     let (built, started) = build(&sandbox, &Selection::default());
@@ -295,7 +320,8 @@ fn what_is_not_certain_is_left_to_cargo() {
     let sandbox = app();
     sandbox.write("w/app/build.rs", "fn main() { println!(\"cargo::rustc-env=BUILT=\"); }\n");
     never_rests(&sandbox);
-    for (name, value) in [("RUSTC_WRAPPER", "env"), ("CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "env")] {
+    for (name, value) in [("RUSTC_WRAPPER", "env"), ("CARGO_BUILD_RUSTC_WORKSPACE_WRAPPER", "env")]
+    {
         let mut sandbox = app();
         sandbox.set(name, value);
         never_rests(&sandbox);
@@ -322,7 +348,8 @@ fn another_compiler_further_ahead_is_noticed() {
     sandbox.set("PATH", std::env::join_paths(all).expect("a path"));
     rest(&sandbox);
     sandbox.write("bin/rustc", "#!/bin/sh\nexec rustc-of-another-day \"$@\"\n");
-    fs::set_permissions(bin.join("rustc"), std::fs::Permissions::from_mode(0o755)).expect("writable");
+    fs::set_permissions(bin.join("rustc"), std::fs::Permissions::from_mode(0o755))
+        .expect("writable");
     let (built, _) = build(&sandbox, &Selection::default());
     assert!(matches!(built, Err(Error::CargoBuildFailed { .. })));
 }

@@ -29,7 +29,8 @@ fn workspace() -> Sandbox {
 fn selected(folder: &str, selection: Selection) -> Result<Vec<String>, Error> {
     let sandbox = workspace();
     let workspace = Workspace::load(&sandbox.env(folder), &selection)?;
-    let mut names: Vec<_> = workspace.projects(&selection)?.into_iter().map(|it| it.target).collect();
+    let mut names: Vec<_> =
+        workspace.projects(&selection)?.into_iter().map(|it| it.target).collect();
     names.sort();
     Ok(names)
 }
@@ -68,7 +69,8 @@ fn targets_are_chosen_as_by_cargo() {
     assert_eq!(selected("", bins(strings(["t*"]))).expect("found"), ["tool"]);
     let examples = Selection { all_examples: true, lib: true, ..Selection::default() };
     assert_eq!(selected("", examples).expect("found"), ["reactor", "show"]);
-    let error = selected("crates/app", bins(strings(["tol"]))).expect_err("no such bin").to_string();
+    let error =
+        selected("crates/app", bins(strings(["tol"]))).expect_err("no such bin").to_string();
     assert_eq!(error, "no bin `tol` in `app` (did you mean `tool`?); its bins are: `app`, `tool`");
 }
 
@@ -88,7 +90,8 @@ fn a_project_knows_what_its_manifest_says() {
 
 #[test]
 fn without_a_manifest_cargo_says_so() {
-    let error = Workspace::load(&Sandbox::new(&[]).env(""), &Selection::default()).expect_err("no manifest");
+    let error = Workspace::load(&Sandbox::new(&[]).env(""), &Selection::default())
+        .expect_err("no manifest");
     assert!(
         error.to_string().starts_with("cargo can't read this project: could not find `Cargo.toml`"),
         "{error}"

@@ -23,7 +23,10 @@ fn toolchain(folder: &str) -> Sandbox {
     script(
         &sandbox,
         "bin/rustup",
-        &format!("[ \"$5\" = broken ] && {{ echo no net >&2; exit 1; }}; mkdir -p {}", target.display()),
+        &format!(
+            "[ \"$5\" = broken ] && {{ echo no net >&2; exit 1; }}; mkdir -p {}",
+            target.display()
+        ),
     );
     let path = std::env::join_paths([sandbox.root().join("bin"), "/usr/bin".into(), "/bin".into()]);
     sandbox.set("PATH", path.expect("a path"));
@@ -32,15 +35,21 @@ fn toolchain(folder: &str) -> Sandbox {
 
 fn script(sandbox: &Sandbox, path: &str, text: &str) {
     sandbox.write(path, &format!("#!/bin/sh\n{text}\n"));
-    fs::set_permissions(sandbox.root().join(path), PermissionsExt::from_mode(0o755)).expect("writable");
+    fs::set_permissions(sandbox.root().join(path), PermissionsExt::from_mode(0o755))
+        .expect("writable");
 }
 
-fn prepare(sandbox: &Sandbox, selection: &Selection, may_install: bool) -> Result<Vec<String>, Error> {
+fn prepare(
+    sandbox: &Sandbox,
+    selection: &Selection,
+    may_install: bool,
+) -> Result<Vec<String>, Error> {
     let env = sandbox.env("");
     let config = CargoConfig::load(&env, &[]);
     let mut told = Vec::new();
     let mut tell = |command: &str| told.push(command.to_owned());
-    let toolchain = toolchain::prepare(&env, &config, selection, WasiTarget::Wasip1, may_install, &mut tell)?;
+    let toolchain =
+        toolchain::prepare(&env, &config, selection, WasiTarget::Wasip1, may_install, &mut tell)?;
     assert!(toolchain.has_target(WasiTarget::Wasip1));
     Ok(told)
 }
@@ -68,7 +77,8 @@ fn nothing_is_installed_where_that_is_forbidden() {
 fn what_rustup_cannot_do_is_said() {
     let error = prepare(&toolchain("usr"), &Selection::default(), true).expect_err("not rustup's");
     assert!(matches!(error, Error::NoRustup { .. }), "{error}");
-    let error = prepare(&toolchain("toolchains/broken"), &Selection::default(), true).expect_err("no net");
+    let error =
+        prepare(&toolchain("toolchains/broken"), &Selection::default(), true).expect_err("no net");
     assert!(error.to_string().ends_with("--toolchain broken` failed: no net"), "{error}");
 }
 
@@ -77,8 +87,8 @@ fn a_glance_suffices_only_for_cargos_own_compiler() {
     let mut sandbox = Sandbox::new(&[]);
     let env = sandbox.env("");
     let rustup_aware = Toolchain::ask(&env, &CargoConfig::load(&env, &[])).expect("a toolchain");
-    let seen =
-        Toolchain::glance(&env, &CargoConfig::load(&env, &[]), WasiTarget::Wasip1).map(|it| it.sysroot);
+    let seen = Toolchain::glance(&env, &CargoConfig::load(&env, &[]), WasiTarget::Wasip1)
+        .map(|it| it.sysroot);
     assert!(seen.is_none_or(|sysroot| sysroot == rustup_aware.sysroot));
     sandbox.set("RUSTC", "rustc");
     let env = sandbox.env("");

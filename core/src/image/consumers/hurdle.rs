@@ -93,7 +93,9 @@ impl Hurdle {
             Hurdle::NotWasm => matches!(parts.content, Content::NotWasm(_)),
             Hurdle::Precompiled => matches!(parts.content, Content::Precompiled),
             Hurdle::Component => parts.is_kind(Kind::Component),
-            Hurdle::Reactor => parts.is_kind(Kind::Reactor) && parts.command != Command::PresentWithExport,
+            Hurdle::Reactor => {
+                parts.is_kind(Kind::Reactor) && parts.command != Command::PresentWithExport
+            }
             Hurdle::Runtime(name) => parts.verdict(name).is_some_and(|it| it.takes == Takes::No),
             Hurdle::ArtifactConfig => parts.config == ConfigKind::Artifact,
             Hurdle::ImageConfig => parts.config == ConfigKind::Image,
@@ -114,7 +116,9 @@ impl Hurdle {
             Hurdle::DiffIds => tars > 0 && parts.diff_ids != tars,
             Hurdle::NoCommand => parts.command == Command::Missing,
             Hurdle::CommandElsewhere => parts.command == Command::Elsewhere,
-            Hurdle::OtherWasmOs => parts.platform.as_ref().is_some_and(|it| it.is_wasm() && it.os != "wasi"),
+            Hurdle::OtherWasmOs => {
+                parts.platform.as_ref().is_some_and(|it| it.is_wasm() && it.os != "wasi")
+            }
             Hurdle::Linux => os == Some("linux"),
             Hurdle::LinuxInIndex => is_index && os == Some("linux"),
             Hurdle::NotLinux => os != Some("linux"),
@@ -129,21 +133,27 @@ impl Hurdle {
             Hurdle::Unreadable => "a part of the image can't be read",
             Hurdle::NoModule => "there is no module in it",
             Hurdle::NotWasm => "what it starts is not valid WebAssembly",
-            Hurdle::Precompiled => "what it starts was compiled ahead, for one version of one runtime",
+            Hurdle::Precompiled => {
+                "what it starts was compiled ahead, for one version of one runtime"
+            }
             Hurdle::Component => "it is a component",
             Hurdle::Reactor => "the module has no `_start`",
             Hurdle::Runtime(_) => "the module needs what the runtime lacks",
             Hurdle::ArtifactConfig => "it is an artifact, with a configuration of its own type",
             Hurdle::ImageConfig => "it is an image for engines",
             Hurdle::OtherConfig => "its configuration has a type that only some tool knows",
-            Hurdle::TarUnderOtherConfig => "a tar layer under a configuration that is not an image's",
+            Hurdle::TarUnderOtherConfig => {
+                "a tar layer under a configuration that is not an image's"
+            }
             Hurdle::Index => "it is an index",
             Hurdle::BareLayer | Hurdle::OnlyBareLayers => "the module is a bare layer",
             Hurdle::BareLayersInIndex => "the module is a bare layer in an index",
             Hurdle::BareLayersForOthers => {
                 "the module is a bare layer of an image that is not for WebAssembly"
             }
-            Hurdle::OtherWasmLayer => "the module is a bare layer of a type that only some tool knows",
+            Hurdle::OtherWasmLayer => {
+                "the module is a bare layer of a type that only some tool knows"
+            }
             Hurdle::TarLayer => "the module lies in a tar layer",
             Hurdle::TarLayerForWasi => "it doesn't unpack a tar layer for wasi/wasm",
             Hurdle::NotOneLayer => "it has not exactly one layer",
@@ -170,9 +180,9 @@ impl Hurdle {
             }
             Hurdle::Component => Some("build a module, for wasm32-wasip1"),
             Hurdle::Reactor => Some("build a program, with `main`"),
-            Hurdle::Runtime(_) => {
-                Some("build the module without that: `wasm-oci validate --runtime` says where it is used")
-            }
+            Hurdle::Runtime(_) => Some(
+                "build the module without that: `wasm-oci validate --runtime` says where it is used",
+            ),
             Hurdle::CommandElsewhere => Some("set the entrypoint to the module's path"),
             _ => None,
         }

@@ -89,7 +89,8 @@ impl Audience {
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         let mut names: Vec<&str> = Vec::new();
-        for name in Consumer::all().map(Consumer::family).chain(Consumer::all().map(Consumer::name)) {
+        for name in Consumer::all().map(Consumer::family).chain(Consumer::all().map(Consumer::name))
+        {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -105,7 +106,8 @@ impl Audience {
 
     /// Who that is.
     pub fn consumers(self) -> impl Iterator<Item = Consumer> {
-        Consumer::all().filter(move |consumer| [consumer.name(), consumer.family()].contains(&self.0))
+        Consumer::all()
+            .filter(move |consumer| [consumer.name(), consumer.family()].contains(&self.0))
     }
 
     /// Whether all of them take this format.

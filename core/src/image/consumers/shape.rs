@@ -97,7 +97,10 @@ impl Shape {
             .manifests()
             .iter()
             .map(|manifest| Surveyed { listed_for: None, manifest: Ok(manifest.clone()) });
-        Shape::of_parts(image.root().descriptor().media_type.is_index(), &surveyed.collect::<Vec<_>>())
+        Shape::of_parts(
+            image.root().descriptor().media_type.is_index(),
+            &surveyed.collect::<Vec<_>>(),
+        )
     }
 
     /// The shape of an image of these manifests: those that an index lists, or the only one.
@@ -106,11 +109,14 @@ impl Shape {
         let mut entries: Vec<Entry> = Vec::new();
         for (n, Surveyed { listed_for, manifest }) in manifests.iter().enumerate() {
             // Manifests of one index often share their layers, which are unpacked once.
-            let same = manifests[..n].iter().position(|other| is_same_program(&other.manifest, manifest));
+            let same =
+                manifests[..n].iter().position(|other| is_same_program(&other.manifest, manifest));
             let known = same.and_then(|same| entries[same].parts.as_ref().ok()).map(Parts::program);
-            let of_config = manifest.as_ref().ok().and_then(|manifest| manifest.config().platform.clone());
+            let of_config =
+                manifest.as_ref().ok().and_then(|manifest| manifest.config().platform.clone());
             let parts = manifest.as_ref().map_err(Clone::clone);
-            let parts = parts.map(|manifest| Parts::of(manifest, known.unwrap_or_else(|| program(manifest))));
+            let parts = parts
+                .map(|manifest| Parts::of(manifest, known.unwrap_or_else(|| program(manifest))));
             entries.push(Entry { platform: listed_for.clone().or(of_config), parts });
         }
         Shape { is_index, entries }
@@ -123,15 +129,20 @@ impl Shape {
         let artifact_os = if kind.is_component() { "wasip2" } else { "wasip1" };
         let (platforms, config, layers) = match format {
             Format::Universal => {
-                let linux = ["amd64", "arm64"].map(|architecture| Platform::new("linux", architecture));
+                let linux =
+                    ["amd64", "arm64"].map(|architecture| Platform::new("linux", architecture));
                 ([vec![wasi], linux.to_vec()].concat(), ConfigKind::Image, vec![LayerKind::Tar])
             }
             Format::Container => (vec![wasi], ConfigKind::Image, vec![LayerKind::Tar]),
             Format::Module => (vec![wasi], ConfigKind::Image, vec![LayerKind::Wasm]),
-            Format::Combined => (vec![wasi], ConfigKind::Image, vec![LayerKind::Tar, LayerKind::Wasm]),
-            Format::Artifact => {
-                (vec![Platform::new(artifact_os, "wasm")], ConfigKind::Artifact, vec![LayerKind::Wasm])
+            Format::Combined => {
+                (vec![wasi], ConfigKind::Image, vec![LayerKind::Tar, LayerKind::Wasm])
             }
+            Format::Artifact => (
+                vec![Platform::new(artifact_os, "wasm")],
+                ConfigKind::Artifact,
+                vec![LayerKind::Wasm],
+            ),
         };
         let is_tar = |layer: &&LayerKind| **layer == LayerKind::Tar;
         let parts = |platform: &Platform| Parts {
@@ -144,7 +155,10 @@ impl Shape {
             content: Content::Wasm { kind, report: None },
         };
         let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
-        Shape { is_index: format == Format::Universal, entries: platforms.into_iter().map(entry).collect() }
+        Shape {
+            is_index: format == Format::Universal,
+            entries: platforms.into_iter().map(entry).collect(),
+        }
     }
 
     /// Whether it is an index of manifests.
@@ -172,7 +186,8 @@ impl Shape {
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
         for entry in &self.entries {
-            let name = entry.platform.as_ref().map_or("the manifest".to_owned(), Platform::to_string);
+            let name =
+                entry.platform.as_ref().map_or("the manifest".to_owned(), Platform::to_string);
             match &entry.parts {
                 Err(reason) => notes.push(format!("{name} can't be read: {reason}")),
                 Ok(parts) => notes.extend(parts.note(&name)),
@@ -238,7 +253,9 @@ fn program(manifest: &Manifest) -> (Command, Content) {
         Err(_) if !manifest.layers().iter().all(is_known) => {
             return (command(manifest, true), Content::Unknown);
         }
-        Err(Error::NoModule { reason }) => return (command(manifest, false), Content::Nothing(reason)),
+        Err(Error::NoModule { reason }) => {
+            return (command(manifest, false), Content::Nothing(reason));
+        }
         Err(error) => return (command(manifest, false), Content::Nothing(error.to_string())),
     };
     (command(manifest, program.is_named), content(&manifest.module_name(), program.bytes))
@@ -290,8 +307,11 @@ fn layer_kind(layer: &Blob) -> LayerKind {
 }
 
 fn is_zstd(layer: &Blob) -> bool {
-    ["application/vnd.oci.image.layer.v1.tar+zstd", "application/vnd.docker.image.rootfs.diff.tar.zstd"]
-        .contains(&layer.descriptor().media_type.as_str())
+    [
+        "application/vnd.oci.image.layer.v1.tar+zstd",
+        "application/vnd.docker.image.rootfs.diff.tar.zstd",
+    ]
+    .contains(&layer.descriptor().media_type.as_str())
 }
 
 /// Whether the configuration names the digest of a layer somewhere beside the root file system: in runwasi's label, or

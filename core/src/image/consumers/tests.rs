@@ -20,9 +20,14 @@ fn chosen(names: &[&str]) -> Vec<&'static str> {
 #[test]
 fn the_shape_of_a_format_is_that_of_its_images() {
     for format in Format::ALL {
-        let (of_image, of_format) = (Shape::of(&image(format)), Shape::of_format(format, Kind::Command));
+        let (of_image, of_format) =
+            (Shape::of(&image(format)), Shape::of_format(format, Kind::Command));
         for consumer in Consumer::all() {
-            assert_eq!(consumer.judge(&of_image), consumer.judge(&of_format), "{format} for {consumer}");
+            assert_eq!(
+                consumer.judge(&of_image),
+                consumer.judge(&of_format),
+                "{format} for {consumer}"
+            );
         }
         assert_eq!(of_image.notes(), Vec::<String>::new(), "{format}");
     }
@@ -77,8 +82,9 @@ fn as_few_formats_as_can_be_are_chosen() {
 
 #[test]
 fn a_name_is_a_family_or_one_of_it() {
-    let names =
-        |text: &str| text.parse::<Audience>().unwrap().consumers().map(Consumer::name).collect::<Vec<_>>();
+    let names = |text: &str| {
+        text.parse::<Audience>().unwrap().consumers().map(Consumer::name).collect::<Vec<_>>()
+    };
     assert_eq!(names("docker"), ["docker-26", "docker-28", "docker-classic"]);
     assert_eq!(names("docker-28"), ["docker-28"]);
     assert_eq!(names("wkg"), ["wkg"]);

@@ -80,9 +80,11 @@ impl Consumer {
     /// What it fails with, if it does.
     fn failing(self, shape: &Shape) -> Option<(&'static Rule, &'static str)> {
         let entry = self.pick(shape);
-        self.rules().filter(|rule| rule.hurdle.is_in(shape, entry)).find_map(|rule| match rule.outcome {
-            Outcome::Fails(says) => Some((rule, says)),
-            Outcome::With(_) => None,
+        self.rules().filter(|rule| rule.hurdle.is_in(shape, entry)).find_map(|rule| {
+            match rule.outcome {
+                Outcome::Fails(says) => Some((rule, says)),
+                Outcome::With(_) => None,
+            }
         })
     }
 
@@ -122,7 +124,13 @@ impl Consumer {
         })
     }
 
-    fn failure(self, shape: &Shape, entry: Option<&Entry>, rule: &Rule, says: &'static str) -> ImageVerdict {
+    fn failure(
+        self,
+        shape: &Shape,
+        entry: Option<&Entry>,
+        rule: &Rule,
+        says: &'static str,
+    ) -> ImageVerdict {
         let way_out = rule.hurdle.way_out();
         let kind = shape.report().map_or(Kind::Command, |report| report.kind);
         ImageVerdict {
@@ -139,7 +147,9 @@ impl Consumer {
 
     /// The formats that it takes as they are, the best first.
     pub fn formats(self, kind: Kind) -> impl Iterator<Item = Format> {
-        Format::ALL.into_iter().filter(move |format| self.failing(&Shape::of_format(*format, kind)).is_none())
+        Format::ALL
+            .into_iter()
+            .filter(move |format| self.failing(&Shape::of_format(*format, kind)).is_none())
     }
 
     /// The entry that it takes.
@@ -161,10 +171,14 @@ impl Consumer {
 
     /// Which hosts it runs on, when those are not the two architectures that nearly every one has.
     fn only_some_hosts(self, shape: &Shape) -> Option<String> {
-        let linux =
-            shape.entries.iter().filter_map(|entry| entry.platform.as_ref()).filter(|it| it.os == "linux");
+        let linux = shape
+            .entries
+            .iter()
+            .filter_map(|entry| entry.platform.as_ref())
+            .filter(|it| it.os == "linux");
         let linux: Vec<String> = linux.map(Platform::to_string).collect();
-        let has_both = ["linux/amd64", "linux/arm64"].iter().all(|it| linux.iter().any(|known| known == it));
+        let has_both =
+            ["linux/amd64", "linux/arm64"].iter().all(|it| linux.iter().any(|known| known == it));
         let is_host = self.0.picks == Pick::Host && !linux.is_empty();
         (is_host && !has_both).then(|| format!("hosts of {}", linux.join(", ")))
     }
@@ -175,9 +189,8 @@ fn because(hurdle: Hurdle, entry: Option<&Entry>) -> String {
     let detail = match entry.map(|entry| entry.parts.as_ref()) {
         Some(Err(reason)) => Some(reason.as_str()),
         Some(Ok(parts)) => match (&parts.content, hurdle) {
-            (Content::NotWasm(reason), Hurdle::NotWasm) | (Content::Nothing(reason), Hurdle::NoModule) => {
-                Some(reason.as_str())
-            }
+            (Content::NotWasm(reason), Hurdle::NotWasm)
+            | (Content::Nothing(reason), Hurdle::NoModule) => Some(reason.as_str()),
             _ => None,
         },
         None => None,

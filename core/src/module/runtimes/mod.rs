@@ -141,7 +141,9 @@ impl FromStr for Version {
         let mut numbers = text.split('.').map(str::parse::<u16>);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
             (Some(Ok(major)), None, None, None) => Ok(Version::new(major, 0)),
-            (Some(Ok(major)), Some(Ok(minor)), None | Some(Ok(_)), None) => Ok(Version::new(major, minor)),
+            (Some(Ok(major)), Some(Ok(minor)), None | Some(Ok(_)), None) => {
+                Ok(Version::new(major, minor))
+            }
             _ => Err(format!("`{text}` is no version: write it as 24 or 0.17")),
         }
     }
@@ -222,8 +224,16 @@ mod tests {
         for runtime in RUNTIMES {
             for (need, support) in runtime.support {
                 assert!(NEEDS.contains(need), "{}: {need}", runtime.name);
-                assert!(support.from.is_some() || support.with.is_some(), "{}: {need}", runtime.name);
-                assert!(support.from.is_none_or(|from| from <= runtime.newest), "{}: {need}", runtime.name);
+                assert!(
+                    support.from.is_some() || support.with.is_some(),
+                    "{}: {need}",
+                    runtime.name
+                );
+                assert!(
+                    support.from.is_none_or(|from| from <= runtime.newest),
+                    "{}: {need}",
+                    runtime.name
+                );
             }
         }
     }

@@ -180,7 +180,10 @@ pub(super) const RUNTIMES: &[Known] = &[
         oldest: v(4, 0),
         newest: v(7, 4),
         measured: &[],
-        sources: &[FEATURE_TABLE, "https://docs.rs/wasmer-types/7.4.2/wasmer_types/struct.Features.html"],
+        sources: &[
+            FEATURE_TABLE,
+            "https://docs.rs/wasmer-types/7.4.2/wasmer_types/struct.Features.html",
+        ],
         support: &[
             ("simd", ALWAYS),
             ("extended-const", from(7, 1)),

@@ -5,8 +5,8 @@ use std::fmt;
 
 use serde::Serialize;
 use wasmparser::{
-    BinaryReaderError, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody, KnownCustom, Name,
-    Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
+    BinaryReaderError, Encoding, FuncToValidate, FuncValidatorAllocations, FunctionBody,
+    KnownCustom, Name, Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
 use crate::module::sections::section_name;
@@ -75,8 +75,10 @@ pub(in crate::module) fn uses(
     features: &[Feature],
     needs: &BTreeSet<String>,
 ) -> Result<Vec<Use>, BinaryReaderError> {
-    let all =
-        features.iter().filter_map(|it| feature(it.name())).fold(WasmFeatures::MVP, WasmFeatures::union);
+    let all = features
+        .iter()
+        .filter_map(|it| feature(it.name()))
+        .fold(WasmFeatures::MVP, WasmFeatures::union);
     let mut found = Vec::new();
     for used in features.iter().filter(|used| needs.contains(used.name())) {
         if let Some(feature) = feature(used.name()) {
@@ -108,12 +110,17 @@ fn places(
     feature: WasmFeatures,
 ) -> Result<Use, BinaryReaderError> {
     let lacking = features.difference(feature);
-    let mut found =
-        Use { need: need.to_owned(), section: first_section(bytes, lacking), functions: Vec::new(), more: 0 };
+    let mut found = Use {
+        need: need.to_owned(),
+        section: first_section(bytes, lacking),
+        functions: Vec::new(),
+        more: 0,
+    };
     let mut allocations = FuncValidatorAllocations::default();
     for (module, function, body) in functions(bytes, features)? {
         let index = function.index;
-        let mut validator = FuncToValidate { features: lacking, ..function }.into_validator(allocations);
+        let mut validator =
+            FuncToValidate { features: lacking, ..function }.into_validator(allocations);
         let valid = validator.validate(&body).is_ok();
         allocations = validator.into_allocations();
         match valid {
@@ -145,7 +152,10 @@ fn first_section(bytes: &[u8], features: WasmFeatures) -> Option<&'static str> {
 type FoundFunction<'a> = (usize, FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
 /// The functions of a valid module, or of all core modules in a component, with their module's index.
-fn functions(bytes: &[u8], features: WasmFeatures) -> Result<Vec<FoundFunction<'_>>, BinaryReaderError> {
+fn functions(
+    bytes: &[u8],
+    features: WasmFeatures,
+) -> Result<Vec<FoundFunction<'_>>, BinaryReaderError> {
     let mut validator = Validator::new_with_features(features);
     let mut modules = Modules::default();
     let mut functions = Vec::new();
@@ -288,7 +298,8 @@ mod tests {
         let module = "(core module (func) (func $f (drop (v128.const i64x2 0 0))))";
         let wat = format!("(component {module} (component {module}))");
         let found = uses_of(&wat, &["simd"]);
-        let functions: Vec<(usize, u32)> = found[0].functions.iter().map(|f| (f.module, f.index)).collect();
+        let functions: Vec<(usize, u32)> =
+            found[0].functions.iter().map(|f| (f.module, f.index)).collect();
         assert_eq!(functions, [(0, 1), (1, 1)]);
         assert_eq!(found[0].functions[1].name.as_deref(), Some("f"));
     }

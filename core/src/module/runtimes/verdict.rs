@@ -55,7 +55,10 @@ fn option<S: Serializer>(with: &Option<&'static str>, serializer: S) -> Result<S
 /// allowed them knows a runtime that provides them.
 pub(in crate::module) fn needs(report: &Report) -> Vec<&str> {
     let imports = |module: &str, name: Option<&str>| {
-        report.imports.iter().any(|it| it.module == module && name.is_none_or(|name| it.name == name))
+        report
+            .imports
+            .iter()
+            .any(|it| it.module == module && name.is_none_or(|name| it.name == name))
     };
     let proposals = report.features.iter().map(Feature::name);
     let wasi = imports(WASI_PREVIEW_1, None).then_some(WASI);
@@ -137,7 +140,9 @@ pub(in crate::module) fn refusal(
 /// What usually makes a module need it, and what to do about that.
 fn way_out(need: &str) -> &'static str {
     match need {
-        "simd" => "build without `-Ctarget-feature=+simd128`, and without the crate feature that uses it",
+        "simd" => {
+            "build without `-Ctarget-feature=+simd128`, and without the crate feature that uses it"
+        }
         "relaxed-simd" => "build without `-Ctarget-feature=+relaxed-simd`",
         "tail-call" => "build without `-Ctarget-feature=+tail-call`",
         "extended-const" => "build without `-Ctarget-feature=+extended-const`",
@@ -154,7 +159,9 @@ fn way_out(need: &str) -> &'static str {
         "gc" | "function-references" | "stack-switching" | "custom-page-sizes" | "multi-memory" => {
             "look for the option of its compiler that turns this off"
         }
-        _ => "look for the option of its compiler that turns this off, as `-Ctarget-feature` of rustc",
+        _ => {
+            "look for the option of its compiler that turns this off, as `-Ctarget-feature` of rustc"
+        }
     }
 }
 
@@ -170,20 +177,29 @@ mod tests {
     #[test]
     fn what_all_have_all_take() {
         for verdict in verdicts(&["bulk-memory", "sign-extension"]) {
-            assert_eq!((verdict.takes, verdict.from, verdict.obstacles.len()), (Takes::Yes, None, 0));
+            assert_eq!(
+                (verdict.takes, verdict.from, verdict.obstacles.len()),
+                (Takes::Yes, None, 0)
+            );
         }
     }
 
     #[test]
     fn the_newest_need_decides_the_version() {
-        assert_eq!(of("node", &["simd", "tail-call", "relaxed-simd"]).from, Some(Version::new(21, 0)));
+        assert_eq!(
+            of("node", &["simd", "tail-call", "relaxed-simd"]).from,
+            Some(Version::new(21, 0))
+        );
         assert_eq!(of("wasmedge", &["tail-call"]).from, Some(Version::new(0, 16)));
     }
 
     #[test]
     fn an_option_helps_against_some_obstacles() {
         let threads = of("wasmedge", &["threads"]);
-        assert_eq!((threads.takes, threads.obstacles[0].with), (Takes::WithOption, Some("--enable-threads")));
+        assert_eq!(
+            (threads.takes, threads.obstacles[0].with),
+            (Takes::WithOption, Some("--enable-threads"))
+        );
         let both = of("wasmedge", &["threads", "component-model"]);
         assert_eq!((both.takes, both.obstacles.len()), (Takes::No, 2));
         let unheard = of("wasmtime", &["never-heard-of"]);

@@ -28,7 +28,10 @@ pub(super) struct Names<'a> {
 /// The names of those of a module's functions that have one, by index: from its name section or else its exports, as
 /// people write them. A component has none of its own, and what can't be read has none.
 #[must_use]
-pub fn function_names(module: &[u8], functions: impl IntoIterator<Item = u32>) -> BTreeMap<u32, String> {
+pub fn function_names(
+    module: &[u8],
+    functions: impl IntoIterator<Item = u32>,
+) -> BTreeMap<u32, String> {
     let names = sections(module).and_then(|parts| Names::read(module, &parts, module, &parts));
     let names = names.unwrap_or_default();
     let name = |index| Some((index, readable_name(names.function(index)?)));
@@ -61,9 +64,9 @@ impl<'a> Names<'a> {
         }
         let imported = names.imported_functions;
         // Binaryen calls a function that came without a name by its number.
-        names
-            .functions
-            .retain(|&index, name| index >= imported && !name.bytes().all(|digit| digit.is_ascii_digit()));
+        names.functions.retain(|&index, name| {
+            index >= imported && !name.bytes().all(|digit| digit.is_ascii_digit())
+        });
         Ok(names)
     }
 
@@ -106,7 +109,9 @@ impl<'a> Names<'a> {
         };
         for subsection in subsections {
             match subsection? {
-                Name::Module { name, .. } => self.module = Some(name).filter(|name| !name.is_empty()),
+                Name::Module { name, .. } => {
+                    self.module = Some(name).filter(|name| !name.is_empty())
+                }
                 Name::Function(map) => read_map(&mut self.functions, map)?,
                 Name::Data(map) => read_map(&mut self.segments, map)?,
                 _ => {}
@@ -120,7 +125,10 @@ fn reader<'a>(bytes: &'a [u8], part: &SectionRange) -> BinaryReader<'a> {
     BinaryReader::new(&bytes[part.content.clone()], part.content.start)
 }
 
-fn read_map<'a>(names: &mut BTreeMap<u32, &'a str>, map: NameMap<'a>) -> Result<(), BinaryReaderError> {
+fn read_map<'a>(
+    names: &mut BTreeMap<u32, &'a str>,
+    map: NameMap<'a>,
+) -> Result<(), BinaryReaderError> {
     for naming in map {
         let naming = naming?;
         if !naming.name.is_empty() {

@@ -36,8 +36,9 @@ impl<'a> Twins<'a> {
             has_names: names.has_functions(),
             sections: vec![SizedSection::new(PREAMBLE, HEADER)],
         };
-        let inner =
-            |bytes: &[u8], part: &SectionRange| holds_module(bytes, part).then(|| part.content.clone());
+        let inner = |bytes: &[u8], part: &SectionRange| {
+            holds_module(bytes, part).then(|| part.content.clone())
+        };
         let mut inner_twins = twins.iter().filter_map(|part| inner(self.named, part));
         let mut end = HEADER;
         for part in &parts {
@@ -45,7 +46,8 @@ impl<'a> Twins<'a> {
             end = part.content.end;
             match inner(self.bytes, part) {
                 Some(content) => {
-                    let module = self.inside(content.clone(), inner_twins.next().unwrap_or(content))?;
+                    let module =
+                        self.inside(content.clone(), inner_twins.next().unwrap_or(content))?;
                     report.has_names |= module.has_names;
                     section.module = Some(Box::new(module));
                 }
@@ -60,13 +62,21 @@ impl<'a> Twins<'a> {
     }
 
     /// The sizes of a module inside.
-    fn inside(&self, content: Range<usize>, twin: Range<usize>) -> Result<SizeReport, ValidateError> {
+    fn inside(
+        &self,
+        content: Range<usize>,
+        twin: Range<usize>,
+    ) -> Result<SizeReport, ValidateError> {
         let offset = self.offset + content.start;
         let (bytes, named) = (&self.bytes[content], &self.named[twin]);
         Twins { file: self.file, bytes, named, offset }.read()
     }
 
-    fn functions(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedFunction>, ValidateError> {
+    fn functions(
+        &self,
+        part: &SectionRange,
+        names: &Names<'_>,
+    ) -> Result<Vec<SizedFunction>, ValidateError> {
         let sizes = self.ok(item_sizes::<FunctionBody<'_>>(self.bytes, &part.content))?;
         let indices = names.imported_functions..;
         Ok(indices
@@ -75,7 +85,11 @@ impl<'a> Twins<'a> {
             .collect())
     }
 
-    fn segments(&self, part: &SectionRange, names: &Names<'_>) -> Result<Vec<SizedSegment>, ValidateError> {
+    fn segments(
+        &self,
+        part: &SectionRange,
+        names: &Names<'_>,
+    ) -> Result<Vec<SizedSegment>, ValidateError> {
         let sizes = self.ok(item_sizes::<Data<'_>>(self.bytes, &part.content))?;
         let segment = |(index, size)| SizedSegment {
             index,
@@ -102,7 +116,8 @@ fn item_sizes<'a, T: FromReader<'a>>(
     bytes: &'a [u8],
     content: &Range<usize>,
 ) -> Result<Vec<u64>, BinaryReaderError> {
-    let items = SectionLimited::<T>::new(BinaryReader::new(&bytes[content.clone()], content.start))?;
+    let items =
+        SectionLimited::<T>::new(BinaryReader::new(&bytes[content.clone()], content.start))?;
     let starts = items.into_iter_with_offsets().map(|item| item.map(|(start, _)| start));
     let starts: Vec<usize> = starts.collect::<Result<_, _>>()?;
     let ends = starts.iter().skip(1).chain([&content.end]);
@@ -124,7 +139,8 @@ impl SizedFunction {
         };
         let name = symbol::readable(symbol);
         let crate_name =
-            if name.is_rust { symbol::place(&name.text).crate_name } else { OTHER_LANGUAGES }.to_owned();
+            if name.is_rust { symbol::place(&name.text).crate_name } else { OTHER_LANGUAGES }
+                .to_owned();
         let symbol = (name.text != symbol).then(|| symbol.to_owned());
         SizedFunction { index, name: name.text, symbol, crate_name, size }
     }

@@ -85,7 +85,8 @@ fn mangled_again(name: &str) -> Option<String> {
     if hash.len() != 16 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
-    let segments: String = path.split("::").map(|segment| format!("{}{segment}", segment.len())).collect();
+    let segments: String =
+        path.split("::").map(|segment| format!("{}{segment}", segment.len())).collect();
     Some(format!("_ZN{segments}17h{hash}E"))
 }
 
@@ -130,7 +131,8 @@ fn place_of_path(name: &str) -> Place<'_> {
     // A closure, or type arguments, are a part of the function that they belong to.
     let is_own = |segment: &&str| !segment.starts_with(['{', '<']);
     let item = segments.iter().rposition(is_own).unwrap_or(0).max(1).min(segments.len() - 1);
-    let path = segments.iter().take(item).skip(1).map(|segment| without_arguments(segment)).collect();
+    let path =
+        segments.iter().take(item).skip(1).map(|segment| without_arguments(segment)).collect();
     Place { crate_name: segments[0], path, item: segments[item..].join("::") }
 }
 
@@ -148,7 +150,9 @@ fn path_within(ty: &str, levels: usize) -> Option<Vec<&str>> {
         }
         None => (Vec::new(), ty),
     };
-    path.extend(split(rest, "::").into_iter().map(without_arguments).filter(|name| !name.starts_with('<')));
+    path.extend(
+        split(rest, "::").into_iter().map(without_arguments).filter(|name| !name.starts_with('<')),
+    );
     let is_crate = |name: &&str| name.chars().all(|it| it.is_alphanumeric() || it == '_');
     (path.len() > 1 && path.first().is_some_and(is_crate)).then_some(path)
 }
@@ -241,7 +245,12 @@ mod tests {
             ("<T as serde::Serialize>::f", "serde", "Serialize", "f for T"),
             ("<[u8]>::concat", "core", "", "<[u8]>::concat"),
             ("<dyn app::Any + core::marker::Send>::is", "app", "Any", "is"),
-            ("<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>", "e", "F", "call::<i::J> for fn(a::B) -> c::D"),
+            (
+                "<fn(a::B) -> c::D as e::F<g::H>>::call::<i::J>",
+                "e",
+                "F",
+                "call::<i::J> for fn(a::B) -> c::D",
+            ),
             (
                 "<a::b::{closure#0} as core::ops::FnOnce<()>>::call_once",
                 "a",
@@ -259,7 +268,8 @@ mod tests {
                 "{name}"
             );
         }
-        let symbol = "_RNvYNtNtNtCsdHhIpgkcIfN_4core3fmt8builders10PadAdapterNtB6_5Write9write_fmtB8_";
+        let symbol =
+            "_RNvYNtNtNtCsdHhIpgkcIfN_4core3fmt8builders10PadAdapterNtB6_5Write9write_fmtB8_";
         assert_eq!(place_of(symbol).0, "core");
         assert_eq!(place_of(symbol).1, "fmt/builders/PadAdapter");
     }
@@ -295,7 +305,10 @@ mod tests {
         }
         symbol.push('E');
         let text = readable(&symbol).text;
-        assert!(text.starts_with("a::b::<((), ()), (((), ()), ((), ()))") && text.ends_with('…'), "{text}");
+        assert!(
+            text.starts_with("a::b::<((), ()), (((), ()), ((), ()))") && text.ends_with('…'),
+            "{text}"
+        );
         assert!(text.len() <= 8 * symbol.len() + 67);
     }
 

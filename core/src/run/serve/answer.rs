@@ -24,7 +24,8 @@ pub(super) type Head = Result<Response<WasiBody>, ErrorCode>;
 pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
     let record = Record::new(life, &request);
     let is_head = request.method() == Method::HEAD;
-    let has_host = request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
+    let has_host =
+        request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
     if !has_host {
         return plain(StatusCode::BAD_REQUEST, "the request names no host\n", &record);
     }
@@ -46,7 +47,8 @@ pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<
         Ok(Ok(response)) => {
             let (parts, body) = response.into_parts();
             record.access().status = Some(parts.status.as_u16());
-            let length = parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
+            let length =
+                parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
             let instance = instance.release();
             if is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304) {
                 discard(body);
@@ -122,7 +124,13 @@ impl Answer {
     fn complete(bytes: Bytes, record: &Arc<Record>) -> Answer {
         let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
         // Whether the client takes it doesn't matter to anybody.
-        Answer { body, expected: Some(0), at_end: false, instance: None, record: Arc::clone(record) }
+        Answer {
+            body,
+            expected: Some(0),
+            at_end: false,
+            instance: None,
+            record: Arc::clone(record),
+        }
     }
 }
 

@@ -124,9 +124,16 @@ impl Server {
     /// # Errors
     /// [`Error::NotACommand`] for what doesn't answer requests, [`Error::Module`] when it wants what there isn't,
     /// [`Error::Dir`] when one of its folders can't be opened, [`Error::Listen`].
-    pub async fn bind(engine: &Engine, program: &Program, options: ServeOptions) -> Result<Server, Error> {
+    pub async fn bind(
+        engine: &Engine,
+        program: &Program,
+        options: ServeOptions,
+    ) -> Result<Server, Error> {
         let (World::Http, Code::Component(component)) = (program.world(), program.code()) else {
-            return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
+            return Err(Error::NotACommand {
+                name: program.name().to_owned(),
+                world: program.world(),
+            });
         };
         let link = || {
             let mut linker = Linker::new(engine.wasmtime());
@@ -269,7 +276,8 @@ impl App {
         record: &Arc<Record>,
     ) -> Result<(), Failure> {
         let limits = self.options.limits;
-        let started = |e: &dyn std::fmt::Display| Failure::Start(format!("it could not be started: {e:#}"));
+        let started =
+            |e: &dyn std::fmt::Display| Failure::Start(format!("it could not be started: {e:#}"));
         let state = State {
             table: ResourceTable::new(),
             wasi: self.context().map_err(|e| started(&e))?,

@@ -95,7 +95,12 @@ struct Token {
 
 impl Auth {
     /// For one repository of the registry at `origin`. `client` must follow no redirects.
-    pub(super) fn new(options: &RegistryOptions, origin: Url, repository: &str, client: Client) -> Auth {
+    pub(super) fn new(
+        options: &RegistryOptions,
+        origin: Url,
+        repository: &str,
+        client: Client,
+    ) -> Auth {
         Auth {
             credentials: options.credentials.clone(),
             origin,
@@ -111,7 +116,8 @@ impl Auth {
     /// wants: some answer the unknown that nothing is there.
     pub(super) async fn authorization(&self, access: Access) -> Result<Authorization, Failure> {
         let mut state = self.state.lock().await;
-        if matches!((&state.challenge, &self.credentials), (Known::Unknown, Credentials::Anonymous)) {
+        if matches!((&state.challenge, &self.credentials), (Known::Unknown, Credentials::Anonymous))
+        {
             return Ok(Authorization::None);
         }
         if matches!(state.challenge, Known::Unknown) {
@@ -133,8 +139,10 @@ impl Auth {
     ) -> Result<(), Failure> {
         let mut state = self.state.lock().await;
         // Several requests are refused at once when a token ends; the first gets a new one for all.
-        let newer =
-            state.tokens.get(&access).is_some_and(|t| *used != Authorization::Bearer(t.value.clone()));
+        let newer = state
+            .tokens
+            .get(&access)
+            .is_some_and(|t| *used != Authorization::Bearer(t.value.clone()));
         if newer && *used != Authorization::Basic {
             return Ok(());
         }
@@ -150,7 +158,11 @@ impl Auth {
     }
 
     /// Adds the header to a request to the registry itself.
-    pub(super) fn apply(&self, authorization: &Authorization, request: &mut Request) -> Result<(), Failure> {
+    pub(super) fn apply(
+        &self,
+        authorization: &Authorization,
+        request: &mut Request,
+    ) -> Result<(), Failure> {
         let value = match authorization {
             Authorization::None => return Ok(()),
             Authorization::Basic => basic(&self.credentials)?,
@@ -167,7 +179,8 @@ impl Auth {
             Known::Basic => return Ok(Authorization::Basic),
             Known::Bearer(bearer) => bearer,
         };
-        if let Some(token) = state.tokens.get(&access).filter(|token| token.until > Instant::now()) {
+        if let Some(token) = state.tokens.get(&access).filter(|token| token.until > Instant::now())
+        {
             return Ok(Authorization::Bearer(token.value.clone()));
         }
         let token = self.token(bearer, access).await?;
@@ -197,7 +210,11 @@ impl Auth {
             let answer = Answer::of(response).await;
             // It refuses to make a token: to users that is the registry refusing them.
             let refused = matches!(answer.status, 400 | 403 | 404);
-            return Err(Failure::Answer(if refused { Answer { status: 401, ..answer } } else { answer }));
+            return Err(Failure::Answer(if refused {
+                Answer { status: 401, ..answer }
+            } else {
+                answer
+            }));
         }
         let begin = Instant::now();
         let given: Given = serde_json::from_slice(&bounded_body(response, MAX_TOKEN).await?)
@@ -256,8 +273,9 @@ impl Auth {
             scopes.push(format!("repository:{from}:pull"));
         }
         let others = bearer.scope.iter().flat_map(|scope| scope.split(' '));
-        scopes
-            .extend(others.filter(|scope| !scope.is_empty() && !scope.starts_with(&own)).map(str::to_owned));
+        scopes.extend(
+            others.filter(|scope| !scope.is_empty() && !scope.starts_with(&own)).map(str::to_owned),
+        );
         scopes.dedup();
         scopes
     }
@@ -312,7 +330,8 @@ fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<Bearer, Failure>
         found.map(|(_, value)| value.to_unescaped())
     };
     let realm = param("realm").and_then(|realm| Url::parse(&realm).ok());
-    let realm = realm.filter(|realm| matches!(realm.scheme(), "http" | "https") && realm.has_host());
+    let realm =
+        realm.filter(|realm| matches!(realm.scheme(), "http" | "https") && realm.has_host());
     let realm = realm.ok_or_else(|| Failure::protocol("it doesn't say where to get a token"))?;
     if realm.scheme() == "http" && origin.scheme() == "https" {
         return Err(Failure::UntrustedRealm {
@@ -332,14 +351,17 @@ struct Given {
 
 fn basic(credentials: &Credentials) -> Result<HeaderValue, Failure> {
     let Credentials::Basic { username, password } = credentials else {
-        return Err(Failure::Credentials("the registry wants a user name and a password, not a token"));
+        return Err(Failure::Credentials(
+            "the registry wants a user name and a password, not a token",
+        ));
     };
     // RFC 7617, section 2: all after the first colon would be taken for the password.
     if username.contains(':') {
         return Err(Failure::Credentials("there is a colon in the user name"));
     }
     let encoded = BASE64.encode(format!("{username}:{}", password.reveal()));
-    header(&format!("Basic {encoded}")).ok_or(Failure::Credentials("they can't be sent in a header"))
+    header(&format!("Basic {encoded}"))
+        .ok_or(Failure::Credentials("they can't be sent in a header"))
 }
 
 fn header(text: &str) -> Option<HeaderValue> {
@@ -354,7 +376,8 @@ mod tests {
     use super::*;
 
     fn auth(registry: &str, token_servers: &[&str]) -> Auth {
-        let credentials = Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
+        let credentials =
+            Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
         let origin = Url::parse(registry).unwrap();
         let options = RegistryOptions {
             credentials,
@@ -395,9 +418,13 @@ mod tests {
 
     #[test]
     fn a_realm_that_is_none_or_less_safe_is_refused() {
-        for realm in
-            ["", "token", "file:///etc/passwd", "gopher://auth.docker.io/", "http://auth.docker.io/token"]
-        {
+        for realm in [
+            "",
+            "token",
+            "file:///etc/passwd",
+            "gopher://auth.docker.io/",
+            "http://auth.docker.io/token",
+        ] {
             let header = format!("Bearer realm=\"{realm}\"");
             assert!(challenge(&headers(&[&header]), &origin()).is_err(), "{realm}");
         }
@@ -441,7 +468,10 @@ mod tests {
             auth("https://r.io", &[]).scopes(&bearer, access)
         };
         assert_eq!(scopes(Access::Pull, None), ["repository:own/app:pull"]);
-        assert_eq!(scopes(Access::Push, Some("repository:own/app:pull")), ["repository:own/app:pull,push"]);
+        assert_eq!(
+            scopes(Access::Push, Some("repository:own/app:pull")),
+            ["repository:own/app:pull,push"]
+        );
         assert_eq!(scopes(Access::Delete, None), ["repository:own/app:pull,push,delete"]);
         let both = ["repository:own/app:pull,push", "repository:from/there:pull"];
         assert_eq!(scopes(Access::Mount, Some("repository:from/there:pull")), both);

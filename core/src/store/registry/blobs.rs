@@ -22,10 +22,16 @@ use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
 const PIECE: usize = 256 << 10;
 
 /// Whether the repository has the blob. One of another size is not it.
-pub(super) async fn exists(wire: &Wire, access: Access, descriptor: &Descriptor) -> Result<bool, Failure> {
+pub(super) async fn exists(
+    wire: &Wire,
+    access: Access,
+    descriptor: &Descriptor,
+) -> Result<bool, Failure> {
     let url = wire.blob_url(descriptor.digest);
     match wire.send(access, || wire.clients().requests.head(url.clone())).await {
-        Ok(response) => Ok(length(response.headers()).is_none_or(|length| length == descriptor.size)),
+        Ok(response) => {
+            Ok(length(response.headers()).is_none_or(|length| length == descriptor.size))
+        }
         Err(failure) if failure.is_not_found() => Ok(false),
         Err(failure) => Err(failure),
     }
@@ -92,13 +98,15 @@ pub(super) async fn get(
         None => Partial::new()?,
     };
     match read(wire, descriptor, &mut part).await {
-        Ok(resumed) => match Blob::verified_temporary(descriptor.clone(), part.file.into_temp_path()) {
-            // The two parts are not of one blob: the next try reads all of it.
-            Err(error @ ImageError::Mismatch { .. }) if resumed => {
-                Err(Failure::Protocol { reason: error.to_string(), may_pass: true })
+        Ok(resumed) => {
+            match Blob::verified_temporary(descriptor.clone(), part.file.into_temp_path()) {
+                // The two parts are not of one blob: the next try reads all of it.
+                Err(error @ ImageError::Mismatch { .. }) if resumed => {
+                    Err(Failure::Protocol { reason: error.to_string(), may_pass: true })
+                }
+                blob => Ok(blob?),
             }
-            blob => Ok(blob?),
-        },
+        }
         Err(failure) => {
             *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
             Err(failure)
@@ -146,7 +154,8 @@ async fn read(wire: &Wire, descriptor: &Descriptor, part: &mut Partial) -> Resul
 /// ([RFC 9110, Content-Range](https://www.rfc-editor.org/rfc/rfc9110.html#name-content-range)).
 fn continues(response: &Response, from: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
-    let start = range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
+    let start =
+        range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
     response.status() == StatusCode::PARTIAL_CONTENT && start == Some(from)
 }
 
@@ -191,9 +200,12 @@ pub(super) async fn put(
 /// Begins an upload, and returns where it goes on.
 async fn begin(wire: &Wire) -> Result<Url, Failure> {
     let url = wire.uploads_url();
-    let response = wire.send(Access::Push, || empty(wire.clients().requests.post(url.clone()))).await?;
-    let nowhere =
-        || Failure::Protocol { reason: "it names no place for the upload".to_owned(), may_pass: true };
+    let response =
+        wire.send(Access::Push, || empty(wire.clients().requests.post(url.clone()))).await?;
+    let nowhere = || Failure::Protocol {
+        reason: "it names no place for the upload".to_owned(),
+        may_pass: true,
+    };
     wire.place(&response)?.ok_or_else(nowhere)
 }
 
@@ -210,7 +222,12 @@ fn confirmed(response: &Response, expected: Digest) -> Result<(), Failure> {
 }
 
 /// Sends the content, and watches that it goes on.
-async fn upload(wire: &Wire, blob: &Blob, place: &Url, progress: &dyn Progress) -> Result<Response, Failure> {
+async fn upload(
+    wire: &Wire,
+    blob: &Blob,
+    place: &Url,
+    progress: &dyn Progress,
+) -> Result<Response, Failure> {
     let descriptor = blob.descriptor();
     let (sender, events) = unbounded_channel();
     let request = || {
@@ -236,7 +253,8 @@ async fn watch(
 ) -> Result<Response, Failure> {
     let patience = wire.options().stall_timeout;
     let mut upload = pin!(upload);
-    let hear = |event: io::Result<u64>| event.map(&advance).map_err(|e| Failure::from(ImageError::Io(e)));
+    let hear =
+        |event: io::Result<u64>| event.map(&advance).map_err(|e| Failure::from(ImageError::Io(e)));
     let result = loop {
         tokio::select! {
             biased;
@@ -295,7 +313,10 @@ impl Pieces {
         if piece.len() as u64 == size {
             Ok(piece.into())
         } else {
-            Err(io::Error::new(io::ErrorKind::UnexpectedEof, "its file was cut short while it was read"))
+            Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "its file was cut short while it was read",
+            ))
         }
     }
 }
@@ -306,7 +327,8 @@ mod tests {
 
     fn pieces(bytes: Vec<u8>, size: u64) -> (Vec<io::Result<Bytes>>, Vec<io::Result<u64>>) {
         let (sender, mut events) = unbounded_channel();
-        let pieces = Pieces { reader: Box::new(io::Cursor::new(bytes)), left: size, sender }.collect();
+        let pieces =
+            Pieces { reader: Box::new(io::Cursor::new(bytes)), left: size, sender }.collect();
         (pieces, std::iter::from_fn(|| events.try_recv().ok()).collect())
     }
 

@@ -62,7 +62,8 @@ pub(super) fn is_loopback(registry: &str) -> bool {
         Some(rest) => rest.split_once(']').map_or(rest, |(host, _)| host),
         None => registry.split_once(':').map_or(registry, |(host, _)| host),
     };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    host == "localhost"
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -71,10 +72,14 @@ mod tests {
 
     #[test]
     fn this_machine_is_spoken_to_without_tls() {
-        for host in ["localhost", "localhost:5000", "127.0.0.1:5000", "127.1.2.3", "[::1]:5000", "[::1]"] {
+        for host in
+            ["localhost", "localhost:5000", "127.0.0.1:5000", "127.1.2.3", "[::1]:5000", "[::1]"]
+        {
             assert!(is_loopback(host), "{host}");
         }
-        for host in ["ghcr.io", "localhost.example.com", "128.0.0.1:5000", "127.0.0.1.nip.io", "[::2]:5000"] {
+        for host in
+            ["ghcr.io", "localhost.example.com", "128.0.0.1:5000", "127.0.0.1.nip.io", "[::2]:5000"]
+        {
             assert!(!is_loopback(host), "{host}");
         }
     }

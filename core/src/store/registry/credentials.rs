@@ -88,7 +88,10 @@ impl Credentials {
             Ok(Err(error)) => Err(invalid(host, describe(&error))),
             Err(_) => {
                 let seconds = HELPER_TIMEOUT.as_secs();
-                Err(invalid(host, format!("the credential helper said nothing for {seconds} seconds")))
+                Err(invalid(
+                    host,
+                    format!("the credential helper said nothing for {seconds} seconds"),
+                ))
             }
         }
     }
@@ -158,15 +161,21 @@ fn docker(server: &str) -> Found {
 /// Opens the file itself, because the crate has one error for a file that is missing and one that is damaged.
 fn in_file(path: &Path, server: &str) -> Found {
     match File::open(path) {
-        Ok(file) => or_none(docker_credential::get_credential_from_reader(BufReader::new(file), server)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => Ok(None),
+        Ok(file) => {
+            or_none(docker_credential::get_credential_from_reader(BufReader::new(file), server))
+        }
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
         Err(_) => Err(CredentialRetrievalError::ConfigReadError),
     }
 }
 
 fn podman(server: &str) -> Found {
     match docker_credential::get_podman_credential(server) {
-        Err(CredentialRetrievalError::ConfigNotFound | CredentialRetrievalError::ConfigReadError) => Ok(None),
+        Err(
+            CredentialRetrievalError::ConfigNotFound | CredentialRetrievalError::ConfigReadError,
+        ) => Ok(None),
         found => or_none(found),
     }
 }
@@ -231,7 +240,8 @@ mod tests {
 
     #[test]
     fn secrets_are_never_printed() {
-        let credentials = Credentials::Basic { username: "me".into(), password: Secret::new("hunter2") };
+        let credentials =
+            Credentials::Basic { username: "me".into(), password: Secret::new("hunter2") };
         assert_eq!(format!("{credentials:?}"), r#"Basic { username: "me", password: <redacted> }"#);
         assert_eq!(Secret::new("hunter2").to_string(), "<redacted>");
     }
@@ -258,8 +268,10 @@ mod tests {
         let path = directory.path().join("config.json");
         assert_eq!(in_file(&path, "a.io").unwrap(), None);
         // `me:hunter2`, as `docker login` encodes it.
-        std::fs::write(&path, r#"{"auths":{"https://a.io/v2/":{"auth":"bWU6aHVudGVyMg=="}}}"#).unwrap();
-        let expected = Credentials::Basic { username: "me".into(), password: Secret::new("hunter2") };
+        std::fs::write(&path, r#"{"auths":{"https://a.io/v2/":{"auth":"bWU6aHVudGVyMg=="}}}"#)
+            .unwrap();
+        let expected =
+            Credentials::Basic { username: "me".into(), password: Secret::new("hunter2") };
         assert_eq!(Credentials::of(in_file(&path, "a.io").unwrap().unwrap()), expected);
         assert_eq!(in_file(&path, "b.io").unwrap(), None);
         std::fs::write(&path, "{").unwrap();

@@ -151,7 +151,9 @@ pub enum RegistryError {
         found: Digest,
     },
     /// Answers that are not those of a registry.
-    #[error("can't {action}: {registry} doesn't answer as a registry does ({reason}): is the address right?")]
+    #[error(
+        "can't {action}: {registry} doesn't answer as a registry does ({reason}): is the address right?"
+    )]
     Protocol {
         /// What was being done.
         action: String,
@@ -192,7 +194,9 @@ impl RegistryError {
 
 fn connection_advice(origin: &str) -> String {
     match origin.strip_prefix("https://") {
-        Some(host) => format!("is the address right? plain http needs `--insecure-registry {host}`"),
+        Some(host) => {
+            format!("is the address right? plain http needs `--insecure-registry {host}`")
+        }
         None => "is the address right, and is the registry running?".to_owned(),
     }
 }

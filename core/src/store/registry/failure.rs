@@ -50,7 +50,8 @@ impl Answer {
     /// are: while somebody else sends the same blob, some say so a little early.
     fn lacks_a_blob(&self) -> bool {
         let (_, text) = said(&self.body);
-        matches!(self.status, 400 | 404) && text.is_some_and(|text| text.contains("MANIFEST_BLOB_UNKNOWN"))
+        matches!(self.status, 400 | 404)
+            && text.is_some_and(|text| text.contains("MANIFEST_BLOB_UNKNOWN"))
     }
 
     pub(super) async fn of(mut response: Response) -> Answer {
@@ -101,14 +102,18 @@ impl Failure {
             Failure::Transport(error) if error.is_builder() || error.is_redirect() => {
                 RegistryError::Protocol { action, registry, reason: cause(&error) }
             }
-            Failure::Transport(error) => RegistryError::Interrupted { action, reason: cause(&error) },
+            Failure::Transport(error) => {
+                RegistryError::Interrupted { action, reason: cause(&error) }
+            }
             Failure::Answer(answer) => rejected(&answer, context),
             Failure::Stalled(limit) => RegistryError::TimedOut { action, seconds: limit.as_secs() },
             Failure::TooLarge { limit } => RegistryError::TooLarge { action, limit },
             Failure::WrongDigest { expected, found } => {
                 RegistryError::WrongDigest { action, expected, found }
             }
-            Failure::Protocol { reason, .. } => RegistryError::Protocol { action, registry, reason },
+            Failure::Protocol { reason, .. } => {
+                RegistryError::Protocol { action, registry, reason }
+            }
             Failure::UntrustedRealm { host, safe } => {
                 RegistryError::UntrustedTokenServer { action, registry, host, safe }
             }
@@ -145,7 +150,9 @@ impl Failure {
     /// Whether the same request may succeed a little later.
     pub(super) fn may_pass(&self) -> bool {
         match self {
-            Failure::Transport(error) => !(error.is_builder() || error.is_redirect() || is_untrusted(error)),
+            Failure::Transport(error) => {
+                !(error.is_builder() || error.is_redirect() || is_untrusted(error))
+            }
             Failure::Answer(answer) => {
                 matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504) || answer.lacks_a_blob()
             }
@@ -188,7 +195,10 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = source {
         if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return matches!(error, rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_));
+            return matches!(
+                error,
+                rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)
+            );
         }
         // An I/O error passes over the error that it is made of, and names what lies below that.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
@@ -240,9 +250,14 @@ fn said(body: &[u8]) -> (Option<String>, Option<String>) {
     }
     let Ok(Envelope { errors }) = serde_json::from_slice(body) else { return (None, None) };
     let texts = errors.iter().filter_map(|error| {
-        let parts = [printable(&error.code), printable(error.message.as_deref().unwrap_or_default())];
-        let text =
-            parts.iter().filter(|part| !part.is_empty()).map(String::as_str).collect::<Vec<_>>().join(": ");
+        let parts =
+            [printable(&error.code), printable(error.message.as_deref().unwrap_or_default())];
+        let text = parts
+            .iter()
+            .filter(|part| !part.is_empty())
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(": ");
         (!text.is_empty()).then_some(text)
     });
     let text = texts.take(3).collect::<Vec<_>>().join("; ");
@@ -271,9 +286,11 @@ mod tests {
     use super::*;
 
     fn explained(failure: Failure) -> RegistryError {
-        let credentials = Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
+        let credentials =
+            Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
         let options = &RegistryOptions { credentials, ..RegistryOptions::default() };
-        let context = Context { action: "push", registry: "ghcr.io", origin: "https://ghcr.io", options };
+        let context =
+            Context { action: "push", registry: "ghcr.io", origin: "https://ghcr.io", options };
         match failure.explain(&context) {
             Error::Registry(error) => error,
             error => panic!("{error}"),
@@ -300,7 +317,9 @@ mod tests {
     #[test]
     fn what_the_registry_said_is_repeated() {
         let body = r#"{"errors":[{"code":"MANIFEST_INVALID","message":"bad\u001b[31m thing","detail":{}}]}"#;
-        let RegistryError::Rejected { status, code, message, .. } = answer(400, body) else { panic!() };
+        let RegistryError::Rejected { status, code, message, .. } = answer(400, body) else {
+            panic!()
+        };
         assert_eq!((status, code.as_deref()), (400, Some("MANIFEST_INVALID")));
         assert_eq!(message, " (MANIFEST_INVALID: bad [31m thing)");
         let unknown = r#"{"errors":[{"code":"NOT_IN_THE_SPEC"}]}"#;
@@ -315,7 +334,8 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let passes = |status| Failure::Answer(Answer { status, body: Vec::new(), asked: None }).may_pass();
+        let passes =
+            |status| Failure::Answer(Answer { status, body: Vec::new(), asked: None }).may_pass();
         for status in [408, 429, 500, 502, 503, 504] {
             assert!(passes(status), "{status}");
         }
@@ -331,7 +351,8 @@ mod tests {
     #[test]
     fn a_wait_that_is_too_long_is_the_error() {
         let hour = Some(Duration::from_secs(3_600));
-        let error = explained(Failure::Answer(Answer { status: 429, body: Vec::new(), asked: hour }));
+        let error =
+            explained(Failure::Answer(Answer { status: 429, body: Vec::new(), asked: hour }));
         assert!(error.to_string().contains("asks to wait for 1h"), "{error}");
     }
 }

@@ -34,7 +34,8 @@ pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stor
     let helper = file.helper(&server);
     let entry = match &helper {
         Some(helper) => {
-            let login = json!({"ServerURL": server, "Username": username, "Secret": password.reveal()});
+            let login =
+                json!({"ServerURL": server, "Username": username, "Secret": password.reveal()});
             run(helper, "store", &login.to_string()).map_err(|reason| invalid(host, reason))?;
             // As Docker does, for who wants to know where one is logged in to.
             json!({})
@@ -77,17 +78,24 @@ struct File {
 
 impl File {
     fn open(host: &str) -> Result<File, RegistryError> {
-        let nowhere =
-            || invalid(host, "there is no home directory to keep them in: set DOCKER_CONFIG".to_owned());
+        let nowhere = || {
+            invalid(
+                host,
+                "there is no home directory to keep them in: set DOCKER_CONFIG".to_owned(),
+            )
+        };
         let (path, plain_names) = match auth_file() {
             Some(path) => (path, true),
             None => (docker_config().ok_or_else(nowhere)?, false),
         };
         // What is linked to is changed, and stays linked to.
         let path = path.canonicalize().unwrap_or(path);
-        let damaged = |reason: String| invalid(host, format!("`{}` can't be read: {reason}", path.display()));
+        let damaged =
+            |reason: String| invalid(host, format!("`{}` can't be read: {reason}", path.display()));
         let content = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?,
+            Ok(bytes) => {
+                serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
             Err(error) => return Err(damaged(error.to_string())),
         };
@@ -119,7 +127,8 @@ impl File {
         };
         let folder = self.path.parent().unwrap_or(Path::new("."));
         std::fs::create_dir_all(folder).map_err(failed)?;
-        let mut text = serde_json::to_vec_pretty(&self.content).map_err(|error| failed(error.into()))?;
+        let mut text =
+            serde_json::to_vec_pretty(&self.content).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
         let mut file = temporary_beside(&self.path).map_err(failed)?;
         private(file.as_file()).and_then(|()| file.write_all(&text)).map_err(failed)?;

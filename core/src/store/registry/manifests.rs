@@ -53,7 +53,8 @@ impl Received {
 /// Reads the manifest that `name` means, of which there may be `limit` bytes.
 pub(super) async fn get(wire: &Wire, name: &Name, limit: u64) -> Result<Received, Failure> {
     let url = wire.manifest_url(name);
-    let response = wire.send(Access::Pull, || accepting(wire.clients().requests.get(url.clone()))).await?;
+    let response =
+        wire.send(Access::Pull, || accepting(wire.clients().requests.get(url.clone()))).await?;
     let reported = reported_digest(response.headers())?;
     let content_type = content_type(response.headers());
     let bytes = bounded_body(response, limit.min(MAX_DOCUMENT)).await?;
@@ -117,7 +118,9 @@ pub(super) async fn tags(wire: &Wire) -> Result<Vec<String>, Failure> {
         let response = wire.send(Access::Pull, || wire.clients().requests.get(url.clone())).await?;
         next = following(&response, &url)?;
         let page: Page = serde_json::from_slice(&bounded_body(response, MAX_DOCUMENT).await?)
-            .map_err(|error| Failure::protocol(format!("its list of tags can't be read: {error}")))?;
+            .map_err(|error| {
+                Failure::protocol(format!("its list of tags can't be read: {error}"))
+            })?;
         tags.extend(page.tags.unwrap_or_default());
     }
     Err(Failure::protocol("its list of tags has no end"))
@@ -129,7 +132,9 @@ fn following(response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
     let Some(link) = response.headers().get(LINK).and_then(|link| link.to_str().ok()) else {
         return Ok(None);
     };
-    let Some((target, parameters)) = link.trim_start_matches('<').split_once('>') else { return Ok(None) };
+    let Some((target, parameters)) = link.trim_start_matches('<').split_once('>') else {
+        return Ok(None);
+    };
     if !parameters.contains("next") {
         return Ok(None);
     }
@@ -156,7 +161,9 @@ pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, Fai
     if !text.starts_with("sha256:") {
         return Ok(None);
     }
-    text.parse().map(Some).map_err(|_| Failure::protocol(format!("its {CONTENT_DIGEST} is no digest")))
+    text.parse()
+        .map(Some)
+        .map_err(|_| Failure::protocol(format!("its {CONTENT_DIGEST} is no digest")))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -191,7 +198,10 @@ mod tests {
     const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
     fn headers(name: &'static str, value: &str) -> HeaderMap {
-        HeaderMap::from_iter([(reqwest::header::HeaderName::try_from(name).unwrap(), value.parse().unwrap())])
+        HeaderMap::from_iter([(
+            reqwest::header::HeaderName::try_from(name).unwrap(),
+            value.parse().unwrap(),
+        )])
     }
 
     fn media_type_of(header: Option<&str>, document: &str) -> Option<MediaType> {

@@ -121,7 +121,9 @@ impl fmt::Debug for OnRetry {
 /// [`RegistryError::Unauthorized`] when it doesn't, and what asking fails with.
 pub async fn log_in(host: &str, options: RegistryOptions) -> Result<(), Error> {
     let wire = Wire::new(host, "", options)?;
-    let ask = |_| async { wire.send(Access::LogIn, || wire.clients().requests.get(wire.root_url())).await };
+    let ask = |_| async {
+        wire.send(Access::LogIn, || wire.clients().requests.get(wire.root_url())).await
+    };
     wire.attempt(&format!("log in to {host}"), ask).await.map(drop)
 }
 
@@ -185,7 +187,8 @@ impl Registry {
                 "the registry deletes no tag alone: `{self}@sha256:…` deletes the manifest, with all tags that mean it"
             ),
             Name::Digest(_) => {
-                "the registry deletes nothing: that is usually a setting of its operator's".to_owned()
+                "the registry deletes nothing: that is usually a setting of its operator's"
+                    .to_owned()
             }
         };
         RegistryError::Undeletable { action: format!("delete `{name}` of {self}"), reason }.into()
@@ -219,7 +222,9 @@ impl Registry {
 
     /// Whether `name` means this manifest already.
     async fn is_at(&self, name: &Name, blob: &Blob) -> Result<bool, Error> {
-        Ok(matches!(self.seen(name).await?, Seen::There(Some(digest)) if digest == blob.descriptor().digest))
+        Ok(
+            matches!(self.seen(name).await?, Seen::There(Some(digest)) if digest == blob.descriptor().digest),
+        )
     }
 
     /// What is being done when `name` is read, as errors say it.
@@ -246,8 +251,9 @@ impl Registry {
 impl Source for Registry {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         let received = self.manifest(name, MAX_DOCUMENT).await?;
-        let blob =
-            received.into_blob().map_err(|failure| self.wire.explain(failure, &self.fetching(name)))?;
+        let blob = received
+            .into_blob()
+            .map_err(|failure| self.wire.explain(failure, &self.fetching(name)))?;
         let descriptor = blob.descriptor().clone();
         *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(blob);
         Ok(descriptor)
@@ -307,7 +313,11 @@ impl Sink for Registry {
         let action = format!("push the blob `{}` to {self}", descriptor.digest);
         let put = |made| async move {
             // Where it went on once, it doesn't a second time.
-            let place = self.begun.lock().unwrap_or_else(PoisonError::into_inner).remove(&descriptor.digest);
+            let place = self
+                .begun
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&descriptor.digest);
             blobs::put(&self.wire, blob, place, made > 0, progress).await
         };
         self.wire.attempt(&action, put).await

@@ -32,8 +32,9 @@ impl Tls {
         let mut folders =
             vec![PathBuf::from("/etc/docker/certs.d"), PathBuf::from("/etc/containers/certs.d")];
         if let Some(home) = std::env::home_dir() {
-            folders
-                .extend([".config/containers/certs.d", ".config/docker/certs.d"].map(|dir| home.join(dir)));
+            folders.extend(
+                [".config/containers/certs.d", ".config/docker/certs.d"].map(|dir| home.join(dir)),
+            );
         }
         Tls::in_folders(folders.iter().map(|folder| folder.join(host)))
     }
@@ -48,7 +49,9 @@ impl Tls {
                 let key = file.with_extension("key");
                 match file.extension().and_then(|extension| extension.to_str()) {
                     Some("crt") => tls.authorities.push(file),
-                    Some("cert") if key.is_file() => tls.identity = tls.identity.or(Some((file, key))),
+                    Some("cert") if key.is_file() => {
+                        tls.identity = tls.identity.or(Some((file, key)))
+                    }
                     _ => {}
                 }
             }
@@ -63,7 +66,8 @@ impl Tls {
         for path in &self.authorities {
             trusted.extend(certificates("certificate authority", path)?);
         }
-        let verifier = Verifier { trusted, provider: Arc::clone(&provider), system: OnceLock::new() };
+        let verifier =
+            Verifier { trusted, provider: Arc::clone(&provider), system: OnceLock::new() };
         let failed = |error: TlsError| RegistryError::Client { reason: error.to_string() };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -71,7 +75,9 @@ impl Tls {
             // Nothing is dangerous about it: it only reads the system's authorities later than rustls would.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let Some((certificate, key)) = &self.identity else { return Ok(config.with_no_client_auth()) };
+        let Some((certificate, key)) = &self.identity else {
+            return Ok(config.with_no_client_auth());
+        };
         let chain = certificates("certificate", certificate)?;
         let secret = PrivateKeyDer::from_pem_slice(&read("key of the certificate", key)?)
             .map_err(|_| unusable("key of the certificate", key, "there is no key in PEM in it"))?;
@@ -95,7 +101,9 @@ fn read(what: &str, path: &Path) -> Result<Vec<u8>, RegistryError> {
 }
 
 fn unusable(what: &str, path: &Path, reason: &str) -> RegistryError {
-    RegistryError::Client { reason: format!("the {what} `{}` can't be used: {reason}", path.display()) }
+    RegistryError::Client {
+        reason: format!("the {what} `{}` can't be used: {reason}", path.display()),
+    }
 }
 
 /// Checks servers by the system's authorities and the user's. The system's are read when the first server is checked:
@@ -111,7 +119,8 @@ impl Verifier {
     fn system(&self) -> Result<&Arc<dyn ServerCertVerifier>, TlsError> {
         let read = || {
             let (trusted, provider) = (self.trusted.iter().cloned(), Arc::clone(&self.provider));
-            let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(trusted, provider)?;
+            let verifier =
+                rustls_platform_verifier::Verifier::new_with_extra_roots(trusted, provider)?;
             Ok(Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
         };
         self.system.get_or_init(read).as_ref().map_err(Clone::clone)
@@ -127,14 +136,20 @@ impl ServerCertVerifier for Verifier {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        let verified =
-            self.system()?.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
+        let verified = self.system()?.verify_server_cert(
+            end_entity,
+            intermediates,
+            server_name,
+            ocsp_response,
+            now,
+        );
         match verified {
             // A certificate as Docker's instructions make it vouches for itself, as an authority; webpki, other than Go's
             // library, takes none of those from a server. By then it has looked at the dates. If the user named this very
             // certificate, only its names are left to be checked.
             Err(error)
-                if is_authority(&error) && self.trusted.iter().any(|trusted| trusted == end_entity) =>
+                if is_authority(&error)
+                    && self.trusted.iter().any(|trusted| trusted == end_entity) =>
             {
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
@@ -181,7 +196,8 @@ mod tests {
         for name in ["ca.crt", "b.crt", "client.cert", "client.key", "lone.cert", "readme"] {
             std::fs::write(folder.path().join(name), "").unwrap();
         }
-        let tls = Tls::in_folders([folder.path().to_owned(), folder.path().join("missing")].into_iter());
+        let tls =
+            Tls::in_folders([folder.path().to_owned(), folder.path().join("missing")].into_iter());
         let at = |name: &str| folder.path().join(name);
         assert_eq!(tls.authorities, [at("b.crt"), at("ca.crt")]);
         assert_eq!(tls.identity, Some((at("client.cert"), at("client.key"))));

@@ -45,7 +45,15 @@ impl Wire {
         let clients = Clients::new(registry, &options)?;
         let auth = Auth::new(&options, origin.clone(), repository, clients.tokens.clone());
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
-        Ok(Wire { registry, repository, origin, options, clients, auth, answered: AtomicBool::new(false) })
+        Ok(Wire {
+            registry,
+            repository,
+            origin,
+            options,
+            clients,
+            auth,
+            answered: AtomicBool::new(false),
+        })
     }
 
     /// `registry/repository`.
@@ -145,12 +153,17 @@ impl Wire {
         let same_host = place.host_str() == self.origin.host_str();
         if same_host && place.scheme() == "http" && self.origin.scheme() == "https" {
             let port = self.origin.port();
-            place.set_scheme("https").and_then(|()| place.set_port(port)).map_err(|()| nowhere())?;
+            place
+                .set_scheme("https")
+                .and_then(|()| place.set_port(port))
+                .map_err(|()| nowhere())?;
         }
         match place.scheme() {
             "https" => Ok(Some(place)),
             "http" if self.origin.scheme() == "http" => Ok(Some(place)),
-            _ => Err(Failure::protocol("it names a place for the upload that is not reached over https")),
+            _ => Err(Failure::protocol(
+                "it names a place for the upload that is not reached over https",
+            )),
         }
     }
 
@@ -172,7 +185,8 @@ impl Wire {
             };
             made += 1;
             let Some(wait) = self.wait(made, &failure) else {
-                let action = if made > 1 { format!("{action} in {made} tries") } else { action.to_owned() };
+                let action =
+                    if made > 1 { format!("{action} in {made} tries") } else { action.to_owned() };
                 return Err(self.explain(failure, &action));
             };
             if let Some(heard) = &self.options.on_retry {
@@ -212,8 +226,9 @@ impl Wire {
 fn origin(registry: &str, insecure: bool) -> Result<Url, RegistryError> {
     let scheme = if insecure { "http" } else { "https" };
     let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
-    Url::parse(&format!("{scheme}://{host}/"))
-        .map_err(|error| RegistryError::Client { reason: format!("`{registry}` is no host: {error}") })
+    Url::parse(&format!("{scheme}://{host}/")).map_err(|error| RegistryError::Client {
+        reason: format!("`{registry}` is no host: {error}"),
+    })
 }
 
 /// The address at a registry that speaks of no repository.
@@ -259,7 +274,8 @@ mod tests {
     fn place(registry: &str, location: Option<&str>) -> Result<Option<Url>, Failure> {
         let wire = wire(registry);
         let answer = http::Response::builder().url(wire.url("blobs/uploads/"));
-        let answer = location.into_iter().fold(answer, |answer, location| answer.header(LOCATION, location));
+        let answer =
+            location.into_iter().fold(answer, |answer, location| answer.header(LOCATION, location));
         wire.place(&Response::from(answer.body("").unwrap()))
     }
 
@@ -284,7 +300,9 @@ mod tests {
     fn who_we_are_is_for_the_registry_alone() {
         let ours = |url: &str| wire("r.io").is_ours(&Url::parse(url).unwrap());
         assert!(ours("https://r.io/v2/") && ours("https://r.io:443/v2/"));
-        for url in ["http://r.io/v2/", "https://r.io:444/", "https://x.r.io/", "https://r.io.evil.com/"] {
+        for url in
+            ["http://r.io/v2/", "https://r.io:444/", "https://x.r.io/", "https://r.io.evil.com/"]
+        {
             assert!(!ours(url), "{url}");
         }
     }

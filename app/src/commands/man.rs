@@ -1,0 +1,83 @@
+//! `wasm-oci man`: manual pages, made of what parses the arguments.
+
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+use clap_mangen::Man as Page;
+
+use crate::error::Error;
+use crate::files::write;
+use crate::ui::shell::Shell;
+
+/// Print a manual page, or write all of them into a folder
+///
+/// As `wasm-oci man push | man -l -`, or `wasm-oci man --out-dir ~/.local/share/man/man1`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// The subcommand that the page is about
+    #[arg(value_name = "COMMAND", conflicts_with = "out_dir")]
+    subcommand: Vec<String>,
+    /// Write the pages of all commands into this folder
+    #[arg(long, value_name = "DIR")]
+    out_dir: Option<PathBuf>,
+}
+
+impl Man {
+    /// Prints or writes pages about `command`.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] when there is no such subcommand, [`Error::Write`] or [`Error::Stdout`].
+    pub fn run(self, command: Command, shell: &Shell) -> Result<(), Error> {
+        // `help` is told to hide before the subcommands of subcommands are put together.
+        let mut command = command.disable_help_subcommand(true);
+        command.build();
+        let Some(folder) = self.out_dir else {
+            return shell.print(text(self.find(&command)?)?.trim_end());
+        };
+        std::fs::create_dir_all(&folder)
+            .map_err(|source| Error::Write { path: folder.clone(), source })?;
+        let mut pages = Vec::new();
+        collect(&command, &mut pages);
+        for page in &pages {
+            write(&folder.join(file_name(page)), text(page)?.as_bytes())?;
+        }
+        shell.status("Wrote", format_args!("{} pages into {}", pages.len(), folder.display()));
+        Ok(())
+    }
+
+    fn find<'a>(&self, mut command: &'a Command) -> Result<&'a Command, Error> {
+        for name in &self.subcommand {
+            command = command.find_subcommand(name).ok_or_else(|| {
+                let parent = full_name(command);
+                Error::Usage(format!(
+                    "`{parent}` has no subcommand `{name}`: `{parent} --help` lists them"
+                ))
+            })?;
+        }
+        Ok(command)
+    }
+}
+
+/// A command and all its subcommands that people may know of.
+fn collect<'a>(command: &'a Command, pages: &mut Vec<&'a Command>) {
+    pages.push(command);
+    command.get_subcommands().filter(|it| !it.is_hide_set()).for_each(|it| collect(it, pages));
+}
+
+fn full_name(command: &Command) -> &str {
+    command.get_bin_name().unwrap_or_else(|| command.get_name())
+}
+
+/// `wasm-oci-push.1`: `man wasm-oci push` finds it, too.
+fn file_name(command: &Command) -> String {
+    format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()))
+}
+
+fn text(command: &Command) -> Result<String, Error> {
+    let mut page = Vec::new();
+    let source = format!("wasm-oci {}", env!("CARGO_PKG_VERSION"));
+    // There is no date: the same sources make the same page. Left out, its place would be taken by what follows.
+    let page_of = Page::new(command.clone()).date(" ").source(source).manual("wasm-oci");
+    page_of.render(&mut page).map_err(Error::Stdout)?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}

@@ -1,0 +1,193 @@
+//! Arguments that several commands share.
+
+mod program;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use wasm_oci_core::image::{Audience, Created, Format, Platform};
+use wasm_oci_core::module::{Capability, DebugInfo, Level, MeantFor};
+
+pub use self::program::{AddrArgs, GivenArgs, LimitArgs, RunArgs, ServeArgs, TestArgs};
+use crate::config::budget::{BudgetSetting, parse};
+use crate::config::settings::Settings;
+
+/// What the module must be, and how it is optimized.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Module")]
+pub struct ModuleArgs {
+    /// How much to optimize: off, 0 to 4, s or z
+    #[arg(short = 'O', long, value_name = "LEVEL", value_parser = checked::<Level>)]
+    pub optimize: Option<String>,
+    /// Take the module as it is
+    #[arg(long, conflicts_with = "optimize")]
+    pub no_optimize: bool,
+    /// Optimize with a wasm-opt of yours, a newer one maybe: a path, or a name to look up on PATH
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "wasm-opt"
+    )]
+    pub wasm_opt: Option<PathBuf>,
+    /// What stays in the module for readable traces and debuggers: none, names (of functions) or dwarf
+    #[arg(
+        long,
+        value_name = "KIND",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "names",
+        value_parser = checked::<DebugInfo>
+    )]
+    pub debug_info: Option<String>,
+    /// Refuse to build, pack or push a module that is larger, as 600kB
+    #[arg(long, value_name = "SIZE", value_parser = budget)]
+    pub size_budget: Option<String>,
+    /// Accept imports from this module beside WASI's
+    #[arg(long = "allow-import", value_name = "MODULE")]
+    pub allow_imports: Vec<String>,
+    /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
+    #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
+    pub deny: Vec<String>,
+    /// Refuse a module that this runtime doesn't take, as node or node@20
+    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME", value_parser = checked::<MeantFor>)]
+    pub runtimes: Vec<String>,
+}
+
+/// What goes into the image.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Image")]
+pub struct ImageArgs {
+    /// The formats to make: universal, container, module, combined, artifact
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = checked::<Format>)]
+    pub format: Vec<String>,
+    /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
+    #[arg(
+        id = "audience",
+        long = "for",
+        value_name = "CONSUMER",
+        value_delimiter = ',',
+        conflicts_with = "format",
+        value_parser = checked::<Audience>
+    )]
+    pub audience: Vec<String>,
+    /// Tag of the image, alone or as REPOSITORY:TAG
+    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
+    pub tags: Vec<String>,
+    /// The command, instead of the module; for each of its words
+    #[arg(long, value_name = "WORD")]
+    pub entrypoint: Vec<String>,
+    /// Argument after the entrypoint
+    #[arg(id = "image-args", long = "arg", value_name = "ARG", allow_hyphen_values = true)]
+    pub args: Vec<String>,
+    /// Environment variable in the image
+    #[arg(id = "image-env", long = "image-env", value_name = "NAME=VALUE", value_parser = pair)]
+    pub env: Vec<(String, String)>,
+    /// User (and group) of the process
+    #[arg(long, value_name = "USER[:GROUP]")]
+    pub user: Option<String>,
+    /// Label
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
+    pub labels: Vec<(String, String)>,
+    /// Annotation
+    #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = pair)]
+    pub annotations: Vec<(String, String)>,
+    /// File or folder to lie beside the module at this path
+    #[arg(long, value_name = "PATH=HOST", value_parser = pair)]
+    pub include: Vec<(String, String)>,
+    /// Time in the image: seconds since 1970, or as 2026-01-31T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = checked::<Created>)]
+    pub created: Option<String>,
+    /// Who made the image
+    #[arg(long, value_name = "NAME")]
+    pub author: Option<String>,
+    /// The linux platforms that a universal image lists
+    #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',', value_parser = checked::<Platform>)]
+    pub linux_platforms: Vec<String>,
+}
+
+/// Where images are written to.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Output")]
+pub struct PlaceArgs {
+    /// Write an OCI image layout
+    #[arg(long, value_name = "DIR")]
+    pub oci_layout_path: Option<PathBuf>,
+    /// Write an archive that `docker load`, `podman load` and `ctr image import` take
+    #[arg(long, value_name = "FILE")]
+    pub tarball: Option<PathBuf>,
+}
+
+/// What earlier calls kept.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct CacheArgs {
+    /// Do everything anew, and keep nothing of it
+    #[arg(long)]
+    pub no_cache: bool,
+}
+
+/// A value as it stands, if it can be parsed: settings are texts until the plan is made.
+fn checked<T: FromStr<Err: ToString>>(text: &str) -> Result<String, String> {
+    text.parse::<T>().map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+fn budget(text: &str) -> Result<String, String> {
+    parse(text).map(|_| text.to_owned())
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
+
+impl ModuleArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
+            wasm_opt: self.wasm_opt.clone(),
+            debug_info: self.debug_info.clone(),
+            size_budget: BudgetSetting { module: self.size_budget.clone(), image: None },
+            allow_imports: unless_empty(&self.allow_imports),
+            deny: unless_empty(&self.deny),
+            runtimes: unless_empty(&self.runtimes),
+            ..Settings::default()
+        }
+    }
+}
+
+impl ImageArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
+        Settings {
+            format: unless_empty(&self.format),
+            audience: unless_empty(&self.audience),
+            tags: unless_empty(&self.tags),
+            entrypoint: unless_empty(&self.entrypoint),
+            args: unless_empty(&self.args),
+            env: BTreeMap::from_iter(self.env.clone()),
+            user: self.user.clone(),
+            labels: BTreeMap::from_iter(self.labels.clone()),
+            annotations: BTreeMap::from_iter(self.annotations.clone()),
+            include: include.collect(),
+            created: self.created.clone(),
+            author: self.author.clone(),
+            linux_platforms: unless_empty(&self.linux_platforms),
+            ..Settings::default()
+        }
+    }
+}
+
+/// The list, unless it is empty: an argument that was not given says nothing.
+#[must_use]
+pub fn unless_empty(list: &[String]) -> Option<Vec<String>> {
+    (!list.is_empty()).then(|| list.to_vec())
+}

@@ -1,0 +1,169 @@
+//! Files for Compose.
+
+use clap::Args;
+
+use super::{SCHEME, Workload};
+use crate::deploy::yaml::edit::Edits;
+use crate::deploy::yaml::{NodeId, Stream, Value, list, map};
+use crate::error::Error;
+
+/// The platform of Wasm images.
+const PLATFORM: &str = "wasi/wasm";
+
+/// What services get.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Compose")]
+pub struct ComposeArgs {
+    /// The runtime, which Docker finds its shim by
+    #[arg(
+        long = "container-runtime",
+        value_name = "NAME",
+        default_value = "io.containerd.wasmtime.v1"
+    )]
+    pub runtime: String,
+    /// Say no platform: for Docker's classic image store, which finds the linux one of a universal image
+    #[arg(long)]
+    pub no_platform: bool,
+    /// The port that is published of what answers HTTP requests, or listens
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// The image, instead of one that is yet to be put in; {bin}, {package} and {version} stand for the program's
+    #[arg(long, value_name = "REFERENCE")]
+    pub image: Option<String>,
+}
+
+impl ComposeArgs {
+    /// The keys that make a service one of Wasm.
+    fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let platform = (!self.no_platform).then_some(("platform", PLATFORM));
+        platform.into_iter().chain([("runtime", self.runtime.as_str())])
+    }
+}
+
+/// A file with a service for each program.
+///
+/// # Errors
+/// [`Error::Usage`] when two would have the same name.
+pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error> {
+    let mut services: Vec<(String, Value)> = Vec::new();
+    for workload in workloads {
+        if services.iter().any(|(name, _)| *name == workload.name) {
+            let name = &workload.name;
+            return Err(Error::Usage(format!(
+                "two programs are called `{name}`: choose one with -p or --bin"
+            )));
+        }
+        services.push((workload.name.clone(), service(workload, args)));
+    }
+    let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
+    let head = if is_open {
+        "# The images are put in by: cargo wasm-oci compose -f THIS | docker compose -f - up\n"
+    } else {
+        ""
+    };
+    let file = map([("services", Some(Value::Map(services)))]).to_yaml();
+    Ok(format!("{head}{}", file.trim_end()))
+}
+
+fn service(workload: &Workload, args: &ComposeArgs) -> Value {
+    let port = workload.port(args.port);
+    let env = workload.variables(port);
+    let variables =
+        env.into_iter().map(|(name, value)| (name, literal(&value).into())).collect::<Vec<_>>();
+    let mut pairs: Vec<(String, Value)> =
+        vec![("image".to_owned(), workload.image.as_str().into())];
+    pairs.extend(args.keys().map(|(key, value)| (key.to_owned(), value.into())));
+    let more = [
+        ("command", list(workload.args.iter().map(|arg| literal(arg)))),
+        ("environment", (!variables.is_empty()).then_some(Value::Map(variables))),
+        ("user", workload.user.as_deref().map(Value::from)),
+        ("ports", list(port.map(|port| format!("{port}:{port}")))),
+    ];
+    pairs.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
+    Value::Map(pairs)
+}
+
+/// A text in which Compose replaces nothing: `$NAME` would be the value of a variable.
+fn literal(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// Gives the services of a file whose images `is_ours` the keys that they don't have.
+///
+/// # Errors
+/// When a service is written so that it can't be done in place.
+pub fn complete(
+    stream: &Stream,
+    edits: &mut Edits<'_>,
+    is_ours: impl Fn(NodeId) -> bool,
+    args: &ComposeArgs,
+) -> Result<(), crate::deploy::yaml::Error> {
+    for &document in stream.documents() {
+        let Some((_, services)) = stream.get(document, "services") else { continue };
+        for &(_, service) in stream.pairs(services) {
+            let Some((key, image)) = stream.get(service, "image") else { continue };
+            if is_ours(stream.meant(image)) {
+                let missing: Vec<_> =
+                    args.keys().filter(|(key, _)| stream.get(service, key).is_none()).collect();
+                edits.insert(service, key, &missing)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Behaviour, Workload};
+    use super::*;
+
+    fn args() -> ComposeArgs {
+        ComposeArgs { runtime: "io.containerd.wasmtime.v1".to_owned(), ..ComposeArgs::default() }
+    }
+
+    #[test]
+    fn a_service_says_how_it_runs() {
+        let workload = Workload {
+            name: "web".to_owned(),
+            version: None,
+            part_of: None,
+            image: "wasm-oci://web".to_owned(),
+            args: vec!["$HOME".to_owned()],
+            env: [("A".to_owned(), "b$c".to_owned())].into(),
+            user: None,
+            behaviour: Behaviour::Answers,
+        };
+        let text = file(std::slice::from_ref(&workload), &args()).unwrap();
+        let expected = "services:\n  web:\n    image: wasm-oci://web\n    platform: wasi/wasm\n    runtime: \
+                        io.containerd.wasmtime.v1\n    command:\n    - \"$$HOME\"\n    environment:\n      A: \
+                        \"b$$c\"\n    ports:\n    - \"8080:8080\"";
+        assert_eq!(text.split_once('\n').unwrap().1, expected);
+        assert!(file(&[workload.clone(), workload], &args()).is_err());
+    }
+
+    fn completed(text: &str) -> String {
+        let stream = Stream::read("compose.yaml", text.as_bytes().to_vec()).unwrap();
+        let mut edits = Edits::of(&stream);
+        let is_ours = |node| stream.scalar(node).is_some_and(|text| text.starts_with(SCHEME));
+        complete(&stream, &mut edits, is_ours, &args()).unwrap();
+        edits.apply().unwrap()
+    }
+
+    #[test]
+    fn what_is_there_stays() {
+        let both = "    platform: wasi/wasm\n    runtime: io.containerd.wasmtime.v1\n";
+        assert_eq!(
+            completed("services:\n  a:\n    image: wasm-oci://a\n  b:\n    image: postgres\n"),
+            format!("services:\n  a:\n{both}    image: wasm-oci://a\n  b:\n    image: postgres\n")
+        );
+        let set = "services:\n  a: {image: wasm-oci://a, platform: x, runtime: y}\n";
+        assert_eq!(completed(set), set);
+        // By a merge, from an extension.
+        let merged = "x-wasm: &wasm\n  image: &i wasm-oci://a\n  runtime: y\nservices:\n  a:\n    <<: *wasm\n  b: *wasm\n";
+        let expected = merged
+            .replace("    <<:", "    platform: wasi/wasm\n    <<:")
+            .replace("  image:", "  platform: wasi/wasm\n  image:");
+        assert_eq!(completed(merged), expected);
+        assert_eq!(completed("- a\n"), "- a\n");
+    }
+}

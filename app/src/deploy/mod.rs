@@ -1,0 +1,4 @@
+//! Manifests of Kubernetes and Compose, and the YAML they are written in.
+
+pub mod manifests;
+pub mod yaml;

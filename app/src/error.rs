@@ -1,0 +1,181 @@
+//! Everything that can end a command, and the exit code that it ends with.
+
+use std::path::PathBuf;
+
+use wasm_oci_core::{image, module, run, store};
+
+use crate::exit_code::ExitCode;
+use crate::units::size;
+
+/// Why a command didn't do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    #[error(transparent)]
+    Read(#[from] module::ReadError),
+    #[error(transparent)]
+    Optimize(#[from] module::OptimizeError),
+    #[error(transparent)]
+    Validate(#[from] module::ValidateError),
+    #[error(transparent)]
+    Image(#[from] image::Error),
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    #[error(transparent)]
+    Run(#[from] run::Error),
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error(transparent)]
+    Budget(#[from] OverBudget),
+    #[error(transparent)]
+    Yaml(#[from] YamlError),
+    /// A file that is not part of a layout or archive.
+    #[error("can't write `{}`: {source}", path.display())]
+    Write { path: PathBuf, source: std::io::Error },
+    /// A combination of arguments that clap doesn't know to be wrong.
+    #[error("{0}")]
+    Usage(String),
+    /// Smoke tests failed, so that nothing was done after them.
+    #[error(
+        "{failed} of {run} smoke tests failed, so that nothing was pushed: {way_out} pushes all the same"
+    )]
+    SmokeTests { failed: usize, run: usize, way_out: &'static str },
+    /// Consumers that an image is meant for can't start it.
+    #[error("{0}")]
+    NotTaken(String),
+    /// Ctrl-C.
+    #[error("interrupted: what was being written is as it was before, or complete")]
+    Interrupted,
+    /// The asynchronous runtime didn't start.
+    #[error("can't start the network runtime: {0}")]
+    Runtime(#[source] std::io::Error),
+    /// Standard output.
+    #[error("can't write to standard output: {0}")]
+    Stdout(#[source] std::io::Error),
+}
+
+impl Error {
+    /// What the process ends with.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Error::Read(module::ReadError::NotWasm { .. }) | Error::Validate(_) => {
+                ExitCode::Invalid
+            }
+            Error::Optimize(module::OptimizeError::Invalid(_)) => ExitCode::Invalid,
+            Error::Image(image::Error::NoModule { .. }) => ExitCode::Invalid,
+            Error::Store(store::Error::Registry(e)) if e.is_authentication() => {
+                ExitCode::Authentication
+            }
+            Error::Store(store::Error::Registry(_)) => ExitCode::Registry,
+            Error::Run(
+                run::Error::Invalid(_) | run::Error::Module { .. } | run::Error::NotACommand { .. },
+            ) => ExitCode::Invalid,
+            Error::Usage(_) => ExitCode::Usage,
+            Error::Interrupted => ExitCode::Interrupted,
+            Error::Budget(_) => ExitCode::SizeBudget,
+            Error::NotTaken(_) => ExitCode::NotTaken,
+            Error::SmokeTests { .. } => ExitCode::SmokeTest,
+            _ => ExitCode::Failure,
+        }
+    }
+}
+
+/// What is wrong with settings.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SettingsError {
+    /// No setting of this name.
+    #[error("there is no setting `{key}` (in {table}): {hint}")]
+    UnknownKey {
+        /// Where it stands.
+        table: String,
+        /// The name.
+        key: String,
+        /// What was meant, or what there is.
+        hint: String,
+    },
+    /// A value that can't be.
+    #[error("the settings in {table} can't be read: {reason}")]
+    Value {
+        /// Where they stand.
+        table: String,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A value that is well formed and makes no sense.
+    #[error("the setting `{key}` makes no sense: {reason}")]
+    Meaning {
+        /// The setting.
+        key: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// What is larger than its budget.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{name}` is over its size budget: {what} {}, {} more than the {} of `size-budget`: {cause}; `size` shows all of it",
+    size(*bytes), size(bytes - budget), size(*budget)
+)]
+pub struct OverBudget {
+    /// The program.
+    pub name: String,
+    /// As in `its module has`.
+    pub what: &'static str,
+    /// Its bytes.
+    pub bytes: u64,
+    /// The most that it may have.
+    pub budget: u64,
+    /// What it is made of, or what has grown.
+    pub cause: String,
+}
+
+/// Why a text is not taken, or not changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum YamlError {
+    /// It can't be read.
+    #[error("can't read `{name}`: {source}")]
+    Read {
+        /// What.
+        name: String,
+        /// What happened.
+        source: std::io::Error,
+    },
+    /// It has more bytes than [`LARGEST`].
+    #[error("`{name}` is larger than {} MiB, which no manifest is", limit >> 20)]
+    TooLarge {
+        /// What.
+        name: String,
+        /// The most bytes that are read.
+        limit: usize,
+    },
+    /// It is not text.
+    #[error("`{name}` is not UTF-8 (byte {at} is none of it): save it as UTF-8")]
+    NotText {
+        /// What.
+        name: String,
+        /// The first byte that isn't, from 1.
+        at: usize,
+    },
+    /// It is not YAML.
+    #[error("{place}: {reason}{}", hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
+    Syntax {
+        /// Where.
+        place: String,
+        /// What is wrong.
+        reason: String,
+        /// What may be the cause.
+        hint: Option<&'static str>,
+    },
+    /// A value can't be changed where it stands.
+    #[error("{place}: this is written so that it can't be changed in place: {way_out}")]
+    NotInPlace {
+        /// Where.
+        place: String,
+        /// What to do instead.
+        way_out: String,
+    },
+}

@@ -1,0 +1,153 @@
+//! containerd: its version, the shims that it finds, and the runtimes that pods can ask for.
+
+use std::path::Path;
+
+use toml::Value;
+use wasm_oci_core::image::{Consumer, Format};
+use wasm_oci_core::module::Kind;
+
+use super::Finding;
+use super::tool::{Tool, is_wasm, shims};
+
+/// Where distributions of containerd, and of Kubernetes, keep its configuration.
+const CONFIGURATIONS: [&str; 3] = [
+    "/etc/containerd/config.toml",
+    "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
+    "/var/lib/rancher/rke2/agent/etc/containerd/config.toml",
+];
+
+pub(super) fn look() -> Vec<Finding> {
+    let Some(line) =
+        Tool::find("containerd").and_then(|containerd| containerd.line(&["--version"]))
+    else {
+        let advice =
+            "only for running images with `ctr`, or as a node of Kubernetes: install containerd";
+        return vec![Finding::missing("containerd", "not on PATH", advice)];
+    };
+    vec![version(&line), shim(), runtimes()]
+}
+
+/// `containerd github.com/containerd/containerd v1.7.24 88bf19b2…`, or Debian's `… 1.6.20~ds1 …`.
+fn version(line: &str) -> Finding {
+    let version =
+        line.split_whitespace().nth(2).unwrap_or_default().trim_start_matches('v').to_owned();
+    let mut numbers =
+        version.split(['.', '~', '-', '+']).map_while(|number| number.parse::<u32>().ok());
+    let known = numbers.next().zip(numbers.next());
+    match known {
+        None => Finding::ok("containerd", line.to_owned()),
+        Some(known) if known < (1, 6) => Finding::warning(
+            "containerd",
+            version,
+            "nobody has tried one as old: update to 1.7 or newer",
+        ),
+        Some(known) => Finding::ok("containerd", format!("{version}: {}", formats(known))),
+    }
+}
+
+/// Which formats this version takes: by the newest of those in the table that is not newer.
+fn formats(version: (u32, u32)) -> String {
+    let of = |family: &str| {
+        let ours = Consumer::all().filter(|consumer| consumer.family() == family);
+        let number = |consumer: &Consumer| {
+            let (_, number) = consumer.name().rsplit_once('-')?;
+            let (major, minor) = number.split_once('.')?;
+            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+        };
+        let newest = ours.filter(|it| number(it).is_some_and(|it| it <= version)).last();
+        newest.map_or(String::new(), |it| {
+            it.formats(Kind::Command).map(Format::name).collect::<Vec<_>>().join(", ")
+        })
+    };
+    format!("`ctr` takes {}; pods take {}", of("containerd"), of("kubernetes"))
+}
+
+fn shim() -> Finding {
+    let shims: Vec<String> = shims()
+        .into_iter()
+        .map(|(runtime, file)| format!("{runtime} ({})", file.display()))
+        .collect();
+    match shims.is_empty() {
+        false => Finding::ok("containerd shims", shims.join(", ")),
+        true => Finding::missing(
+            "containerd shims",
+            "no Wasm shim on this PATH",
+            "install containerd-shim-wasmtime-v1 of https://github.com/containerd/runwasi/releases in /usr/local/bin",
+        ),
+    }
+}
+
+fn runtimes() -> Finding {
+    let read = |path: &&str| {
+        fs_err::read_to_string(Path::new(path)).ok().map(|text| ((*path).to_owned(), text))
+    };
+    let Some((path, text)) = CONFIGURATIONS.iter().find_map(read) else {
+        return Finding::warning(
+            "containerd pods",
+            "its configuration can't be read",
+            "for pods, it needs a Wasm runtime there: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
+        );
+    };
+    let names = wasm_runtimes(&text);
+    match names.is_empty() {
+        false => {
+            Finding::ok("containerd pods", format!("{path} has the handlers {}", names.join(", ")))
+        }
+        true => Finding::warning(
+            "containerd pods",
+            format!("{path} has no Wasm runtime"),
+            "only for pods: add a runtime with runtime_type = \"io.containerd.wasmtime.v1\" under \
+             […containerd.runtimes.wasmtime], and restart containerd",
+        ),
+    }
+}
+
+/// The handlers for pods whose shim is one for WebAssembly: in version 2 of the configuration, or in version 3.
+fn wasm_runtimes(configuration: &str) -> Vec<String> {
+    let Ok(table) = configuration.parse::<toml::Table>() else { return Vec::new() };
+    let plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];
+    let runtimes = plugins.into_iter().filter_map(|plugin| {
+        table.get("plugins")?.get(plugin)?.get("containerd")?.get("runtimes")?.as_table()
+    });
+    let is_ours = |runtime: &Value| {
+        let kind = runtime.get("runtime_type").and_then(Value::as_str).unwrap_or_default();
+        kind.split('.').any(is_wasm)
+    };
+    runtimes
+        .flatten()
+        .filter(|(_, runtime)| is_ours(runtime))
+        .map(|(name, _)| name.clone())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inspect::doctor::State;
+
+    #[test]
+    fn runtimes_of_either_version_of_the_configuration() {
+        let two = "version = 2\n[plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.wasm]\n\
+                   runtime_type = \"io.containerd.wasmedge.v1\"\n\
+                   [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\n\
+                   runtime_type = \"io.containerd.runc.v2\"";
+        assert_eq!(wasm_runtimes(two), ["wasm"]);
+        let three = "version = 3\n[plugins.'io.containerd.cri.v1.runtime'.containerd.runtimes.spin]\n\
+                     runtime_type = 'io.containerd.spin.v2'";
+        assert_eq!(wasm_runtimes(three), ["spin"]);
+        assert!(wasm_runtimes("").is_empty() && wasm_runtimes("not toml").is_empty());
+    }
+
+    #[test]
+    fn a_version_says_which_formats_it_takes() {
+        let of = |text: &str| {
+            version(&format!("containerd github.com/containerd/containerd {text} 0123"))
+        };
+        let debian = of("1.6.20~ds1");
+        assert_eq!(debian.state, State::Ok);
+        assert!(debian.found.contains("`ctr` takes universal, container; pods take"), "{debian:?}");
+        assert!(of("v2.4.0-beta.1").found.contains("pods take universal, module, artifact"));
+        assert_eq!(of("1.5.9").state, State::Warning);
+        assert_eq!(version("containerd something else").state, State::Ok);
+    }
+}

@@ -1,0 +1,121 @@
+//! Docker: the client, the engine behind it, its image store and its runtimes.
+
+use serde_json::Value;
+
+use super::Finding;
+use super::tool::{Tool, is_wasm, shims};
+
+const SHIM: &str = "install containerd-shim-wasmtime-v1 of https://github.com/containerd/runwasi/releases where the engine's \
+                    service finds it, as /usr/local/bin";
+
+pub(super) fn look() -> Vec<Finding> {
+    let Some(docker) = Tool::find("docker") else {
+        let advice = "only for running images with Docker: https://docs.docker.com/engine/install/";
+        return vec![Finding::missing("docker", "not on PATH", advice)];
+    };
+    let Some(said) = docker.ask(&["info", "--format", "{{json .}}"]) else {
+        let advice = "see what `docker info` waits for";
+        return vec![Finding::warning("docker", "`docker info` doesn't answer", advice)];
+    };
+    let Ok(info) = serde_json::from_str::<Value>(&said.stdout) else {
+        return vec![Finding::warning("docker", said.reason(), "see what `docker info` says")];
+    };
+    let client = text(&info["ClientInfo"]["Version"]);
+    if text(&info["ServerVersion"]).is_empty() {
+        let found = format!("client {client}, but no engine answers ({})", said.reason());
+        return vec![Finding::warning(
+            "docker",
+            found,
+            "start the engine: `sudo systemctl start docker`, or Docker Desktop",
+        )];
+    }
+    engine(&info, &client)
+}
+
+fn engine(info: &Value, client: &str) -> Vec<Finding> {
+    let version = text(&info["ServerVersion"]);
+    let major =
+        version.split('.').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+    let engine = format!("client {client}, engine {version}");
+    let engine = match major >= 23 {
+        true => Finding::ok("docker", engine),
+        false => Finding::warning(
+            "docker",
+            engine,
+            "update it: before 23 it knows shims by daemon.json only",
+        ),
+    };
+    vec![engine, store(info), runtimes(info)]
+}
+
+/// The image store decides which formats run, and whether `--platform` may be said.
+fn store(info: &Value) -> Finding {
+    let driver = text(&info["Driver"]);
+    match is_containerd(info) {
+        true => Finding::ok(
+            "docker images",
+            format!("containerd's store ({driver}): `--platform=wasi/wasm`"),
+        ),
+        false => Finding::warning(
+            "docker images",
+            format!("the classic store ({driver}), which takes linux images only"),
+            "universal images run without `--platform`; for others turn containerd's store on \
+             (\"features\": {\"containerd-snapshotter\": true} in /etc/docker/daemon.json)",
+        ),
+    }
+}
+
+fn is_containerd(info: &Value) -> bool {
+    let status = info["DriverStatus"].as_array().into_iter().flatten();
+    let mut pairs = status.map(|pair| (pair[0].as_str(), pair[1].as_str()));
+    pairs.any(|pair| pair == (Some("driver-type"), Some("io.containerd.snapshotter.v1")))
+}
+
+/// The shims that the engine was told of, and those that it could find itself.
+fn runtimes(info: &Value) -> Finding {
+    let configured =
+        info["Runtimes"].as_object().into_iter().flatten().filter(|(name, runtime)| {
+            let kind = text(&runtime["runtimeType"]);
+            kind.split('.').chain([name.as_str()]).any(is_wasm)
+        });
+    let mut names: Vec<String> = configured.map(|(name, _)| name.clone()).collect();
+    names.extend(shims().into_iter().map(|(runtime, _)| runtime));
+    names.dedup();
+    let is_desktop = text(&info["OperatingSystem"]).contains("Docker Desktop");
+    match (names.is_empty(), is_desktop) {
+        (false, _) => Finding::ok("docker runtimes", names.join(", ")),
+        (true, true) => Finding::warning(
+            "docker runtimes",
+            "Docker Desktop has its shims inside",
+            "turn Wasm on in its settings: https://docs.docker.com/desktop/features/wasm/",
+        ),
+        (true, false) => Finding::missing("docker runtimes", "no Wasm shim on this PATH", SHIM),
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::inspect::doctor::State;
+
+    #[test]
+    fn the_store_is_known_by_the_drivers_type() {
+        let info = json!({"ServerVersion": "28.5.1", "Driver": "overlayfs",
+            "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
+            "Runtimes": {"runc": {"path": "runc"}, "wasm": {"runtimeType": "io.containerd.wasmedge.v1"}}});
+        let findings = engine(&info, "28.5.1");
+        assert!(findings.iter().all(|finding| finding.state == State::Ok), "{findings:?}");
+        assert!(findings[2].found.starts_with("wasm"), "{findings:?}");
+        let classic =
+            json!({"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]]});
+        assert_eq!(store(&classic).state, State::Warning);
+        let old = json!({"ServerVersion": "20.10.24"});
+        assert_eq!(engine(&old, "20.10.24")[0].state, State::Warning);
+    }
+}

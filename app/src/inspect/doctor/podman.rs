@@ -1,0 +1,62 @@
+//! podman, and whether its runtime runs WebAssembly.
+
+use super::Finding;
+use super::tool::Tool;
+
+pub(super) fn look() -> Vec<Finding> {
+    let podman = match Tool::find("podman").and_then(|podman| podman.line(&["--version"])) {
+        Some(version) => Finding::ok("podman", version),
+        None => Finding::missing(
+            "podman",
+            "not on PATH",
+            "only for running images with podman: install it",
+        ),
+    };
+    vec![podman, crun()]
+}
+
+/// podman starts images for wasi/wasm with `crun-wasm`; a `crun` with WebAssembly inside does as well.
+fn crun() -> Finding {
+    let advice = "only for podman: install crun-wasm (a package of Debian 13, Fedora and others)";
+    let builds: Vec<(&str, Tool)> = ["crun-wasm", "crun"]
+        .into_iter()
+        .filter_map(|name| Some((name, Tool::find(name)?)))
+        .collect();
+    let found: Vec<(&str, String)> = builds
+        .iter()
+        .filter_map(|(name, tool)| {
+            Some((*name, tool.ask(&["--version"]).filter(|said| said.success)?.stdout))
+        })
+        .collect();
+    match found.iter().find_map(|(name, said)| Some((name, wasm(said)?))) {
+        Some((name, engine)) => Finding::ok("crun", format!("{name} with {engine}")),
+        None if found.is_empty() => Finding::missing("crun", "not on PATH", advice),
+        None => Finding::warning(
+            "crun",
+            format!("{} has no WebAssembly inside", first_line(&found)),
+            advice,
+        ),
+    }
+}
+
+/// The engine that crun was built with: the `wasmedge` of `+WASM:wasmedge` among its features.
+fn wasm(said: &str) -> Option<String> {
+    let feature = said.split_whitespace().find(|word| word.starts_with("+WASM"))?;
+    Some(feature.split_once(':').map_or("WebAssembly", |(_, engine)| engine).to_owned())
+}
+
+fn first_line(found: &[(&str, String)]) -> String {
+    found.first().and_then(|(_, said)| said.lines().next()).unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engine_is_among_the_features() {
+        let with = "crun version 1.21\ncommit: 1\n+SYSTEMD +SELINUX +WASM:wasmedge +YAJL";
+        assert_eq!(wasm(with).as_deref(), Some("wasmedge"));
+        assert_eq!(wasm("crun version 1.8.1\n+SYSTEMD +SELINUX +YAJL"), None);
+    }
+}

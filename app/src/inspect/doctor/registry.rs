@@ -1,0 +1,56 @@
+//! A registry: whether it can be reached, and whether it knows us.
+
+use std::time::Duration;
+
+use wasm_oci_core::image::Reference;
+use wasm_oci_core::store::{Credentials, Error as StoreError, RegistryOptions, Retry, log_in};
+
+use super::{Finding, tool};
+use crate::error::Error;
+use crate::registry::connection::Connections;
+use crate::runtime::block_on;
+
+/// Says whom the registry takes us for, and nothing of how we prove it.
+pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding {
+    let host = repository.registry();
+    let about = format!("registry {host}");
+    let log_in_first = format!("log in: `cargo wasm-oci login {host}`, or `wasm-oci login {host}`");
+    let options = match connections.options(host, repository.repository()) {
+        Ok(options) => options,
+        Err(error) => return Finding::warning(&about, error.to_string(), log_in_first),
+    };
+    let who = match &options.credentials {
+        Credentials::Basic { username, .. } => Some(format!("as {username}")),
+        Credentials::IdentityToken(_) => Some("with an identity token".to_owned()),
+        _ => None,
+    };
+    match (block_on(log_in(host, quick(options))), who) {
+        (Ok(()), Some(who)) => Finding::ok(&about, format!("reachable, and knows us {who}")),
+        (Ok(()), None) => Finding::ok(&about, "reachable, and asks for no login"),
+        (Err(error), who) if is_authentication(&error) => {
+            let found = match who {
+                Some(who) => format!("reachable, but doesn't take the login {who}"),
+                None => "reachable; no login is stored".to_owned(),
+            };
+            Finding::warning(&about, found, log_in_first)
+        }
+        (Err(error), _) => {
+            Finding::warning(&about, error.to_string(), "only what is pushed or pulled needs it")
+        }
+    }
+}
+
+fn is_authentication(error: &Error) -> bool {
+    matches!(error, Error::Store(StoreError::Registry(error)) if error.is_authentication())
+}
+
+/// Once, and soon.
+fn quick(options: RegistryOptions) -> RegistryOptions {
+    RegistryOptions {
+        retry: Retry { tries: 1, patience: Duration::ZERO, ..Retry::default() },
+        connect_timeout: tool::LIMIT,
+        read_timeout: tool::LIMIT,
+        on_retry: None,
+        ..options
+    }
+}

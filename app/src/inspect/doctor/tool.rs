@@ -1,0 +1,172 @@
+//! Programs of others, asked within a time limit.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::config::env_vars;
+
+/// How long a program may take to answer.
+pub const LIMIT: Duration = Duration::from_secs(5);
+
+/// A program that is installed.
+#[derive(Debug, Clone)]
+pub struct Tool {
+    /// Its file.
+    pub path: PathBuf,
+}
+
+/// What a program said.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Whether it exited with 0.
+    pub success: bool,
+    /// Standard output.
+    pub stdout: String,
+    /// Standard error.
+    pub stderr: String,
+}
+
+impl Tool {
+    /// The program of this name on the `PATH`.
+    #[must_use]
+    pub fn find(name: &str) -> Option<Tool> {
+        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+        let files = env_vars::search_path().into_iter().map(|folder| folder.join(&name));
+        files.into_iter().find(|file| file.is_file()).map(|path| Tool { path })
+    }
+
+    /// Asks it. `None` when it doesn't start, or says nothing for [`LIMIT`].
+    #[must_use]
+    pub fn ask(&self, args: &[&str]) -> Option<Said> {
+        let mut command = Command::new(&self.path);
+        answer(command.args(args))
+    }
+
+    /// The first line that it prints, if it does so without failing.
+    #[must_use]
+    pub fn line(&self, args: &[&str]) -> Option<String> {
+        let said = self.ask(args).filter(|said| said.success)?;
+        said.stdout
+            .lines()
+            .next()
+            .map(|line| line.trim().to_owned())
+            .filter(|line| !line.is_empty())
+    }
+}
+
+impl Said {
+    /// Its last word on why it failed.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let mut lines = self.stderr.lines().rev().map(str::trim);
+        lines.find(|line| !line.is_empty()).unwrap_or("it said nothing").to_owned()
+    }
+}
+
+/// Runs a command that is to end within [`LIMIT`]. `None` when it doesn't start, or doesn't end.
+pub fn answer(command: &mut Command) -> Option<Said> {
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
+    let deadline = Instant::now() + LIMIT;
+    let (stdout, stderr) = (read(child.stdout.take()?), read(child.stderr.take()?));
+    let status = wait(&mut child, deadline)?;
+    // What it left running may hold the pipes open.
+    let rest = |text: mpsc::Receiver<String>| {
+        text.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_default()
+    };
+    Some(Said { success: status.success(), stdout: rest(stdout), stderr: rest(stderr) })
+}
+
+fn read(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        // What came before it broke is as good as all.
+        let _ = pipe.read_to_end(&mut bytes);
+        sender.send(String::from_utf8_lossy(&bytes).into_owned())
+    });
+    receiver
+}
+
+fn wait(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    while Instant::now() < deadline {
+        match child.try_wait() {
+            Ok(Some(status)) => return Some(status),
+            Ok(None) => thread::sleep(Duration::from_millis(10)),
+            Err(_) => break,
+        }
+    }
+    // It may have ended just now.
+    let _ = child.kill();
+    child.wait().ok().filter(ExitStatus::success)
+}
+
+/// The Wasm shims of containerd on the `PATH`: the runtimes that they are for, as `io.containerd.wasmtime.v1`, and where
+/// each is.
+#[must_use]
+pub fn shims() -> Vec<(String, PathBuf)> {
+    let mut shims: Vec<(String, PathBuf)> = Vec::new();
+    for folder in env_vars::search_path() {
+        let files = folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut found: Vec<_> = files.filter_map(|file| Some((runtime_of(&file)?, file))).collect();
+        found.sort();
+        for (runtime, file) in found {
+            if !shims.iter().any(|(known, _)| *known == runtime) {
+                shims.push((runtime, file));
+            }
+        }
+    }
+    shims
+}
+
+/// Names in shims' names, and in runtimes' types, that are WebAssembly runtimes.
+const RUNTIMES: [&str; 9] =
+    ["wasmtime", "wasmedge", "wasmer", "wamr", "wasm", "spin", "slight", "lunatic", "wws"];
+
+/// The runtime of a Wasm shim, by its file's name.
+fn runtime_of(file: &Path) -> Option<String> {
+    let name = file.file_name()?.to_str()?;
+    let (name, version) = name.strip_prefix("containerd-shim-")?.rsplit_once('-')?;
+    is_wasm(name).then(|| format!("io.containerd.{name}.{version}"))
+}
+
+/// Whether a name is that of a WebAssembly runtime.
+#[must_use]
+pub fn is_wasm(name: &str) -> bool {
+    RUNTIMES.contains(&name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shim_is_known_by_its_name() {
+        let runtime = |name: &str| runtime_of(Path::new("/usr/bin").join(name).as_path());
+        assert_eq!(
+            runtime("containerd-shim-wasmtime-v1").as_deref(),
+            Some("io.containerd.wasmtime.v1")
+        );
+        assert_eq!(runtime("containerd-shim-spin-v2").as_deref(), Some("io.containerd.spin.v2"));
+        assert_eq!(runtime("containerd-shim-runc-v2"), None);
+        assert_eq!(runtime("wasmtime"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_doesnt_end_is_ended() {
+        let start = Instant::now();
+        assert!(answer(Command::new("sleep").arg("60")).is_none());
+        assert!(start.elapsed() < LIMIT * 2);
+        let said =
+            answer(Command::new("sh").args(["-c", "echo out; echo why >&2; exit 3"])).unwrap();
+        assert_eq!(
+            (said.success, said.stdout.trim(), said.reason().as_str()),
+            (false, "out", "why")
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! Commands that look at modules, images and this machine.
+
+pub mod check;
+pub mod doctor;
+pub mod size;

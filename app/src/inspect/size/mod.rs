@@ -1,0 +1,134 @@
+//! Where each byte went: as a table, as JSON, as a treemap, and compared with what it was.
+//!
+//! ```text
+//! SizeReport ─Totals::of→ Totals ─┬─ table.rs: the largest
+//!       │                         └─ diff.rs: what has changed since other Totals
+//!       └─tree→ treemap.rs: an HTML file
+//! ```
+
+mod table;
+mod treemap;
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use wasm_oci_core::module::SizeReport;
+use wasm_oci_core::store::Location;
+
+use crate::error::Error;
+use crate::files::write;
+use crate::pipeline::size::{Diff, Totals};
+use crate::pipeline::stages::any_imports;
+use crate::registry::connection::Connections;
+use crate::registry::source::find;
+use crate::runtime::block_on;
+use crate::ui::shell::Shell;
+
+/// What is shown of sizes, and how.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Output")]
+pub struct SizeArgs {
+    /// Print it as JSON, with every function
+    #[arg(long)]
+    pub json: bool,
+    /// Show so many of the largest sections, crates and functions
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    pub limit: usize,
+    /// Write a treemap to zoom into: one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// What to compare with.
+    #[arg(
+        long,
+        value_name = "OLD",
+        conflicts_with = "html",
+        help = "Show what has changed since OLD: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or \
+                REGISTRY/REPOSITORY[:TAG][@DIGEST]"
+    )]
+    pub diff: Option<Location>,
+}
+
+/// A module whose sizes are shown.
+#[derive(Debug)]
+pub struct Sized<'a> {
+    /// The package, for `cargo wasm-oci`.
+    pub package: Option<&'a str>,
+    /// What it is called.
+    pub name: &'a str,
+    /// Its sizes.
+    pub report: SizeReport,
+}
+
+/// Sizes or their changes, as JSON.
+#[derive(Serialize)]
+struct Message<'a, T> {
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<&'a str>,
+    name: &'a str,
+    #[serde(flatten)]
+    what: T,
+}
+
+impl Sized<'_> {
+    /// Shows what the user has asked for.
+    ///
+    /// # Errors
+    /// When the older module can't be read, or the output not written.
+    pub fn show(
+        &self,
+        args: &SizeArgs,
+        connections: &Connections,
+        shell: &Shell,
+    ) -> Result<(), Error> {
+        if let Some(old) = &args.diff {
+            return self.show_changes(old, args, connections, shell);
+        }
+        if let Some(path) = &args.html {
+            let page = treemap::page(&self.report.tree(self.name));
+            let page = page.map_err(|e| Error::Write { path: path.clone(), source: e.into() })?;
+            write(path, page.as_bytes())?;
+            shell.status("Drew", path.display());
+        }
+        match args.json {
+            true => shell.print_json(&self.message("wasm-oci-size", &self.report)),
+            false => shell.print(table::table(self.name, &self.report, args.limit).trim_end()),
+        }
+    }
+
+    fn show_changes(
+        &self,
+        old: &Location,
+        args: &SizeArgs,
+        connections: &Connections,
+        shell: &Shell,
+    ) -> Result<(), Error> {
+        let old_report = report_at(old, connections)?;
+        let diff = Diff::between(&Totals::of(&old_report), &Totals::of(&self.report));
+        for (name, report) in [(old.to_string().as_str(), &old_report), (self.name, &self.report)] {
+            if !report.has_names {
+                shell.warn(format_args!(
+                    "`{name}` has no names of functions, so that crates and functions are not compared"
+                ));
+            }
+        }
+        match args.json {
+            true => shell.print_json(&self.message("wasm-oci-size-diff", diff)),
+            false => shell.print(table::changes(self.name, &diff, args.limit).trim_end()),
+        }
+    }
+
+    fn message<T>(&self, reason: &'static str, what: T) -> Message<'_, T> {
+        Message { reason, package: self.package, name: self.name, what }
+    }
+}
+
+/// The sizes of the module at a location, as it is.
+///
+/// # Errors
+/// When it can't be read, or is not valid.
+pub fn report_at(location: &Location, connections: &Connections) -> Result<SizeReport, Error> {
+    let module = block_on(find(location, connections))?.module()?;
+    Ok(any_imports(module)?.sizes()?)
+}

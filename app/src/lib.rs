@@ -1,0 +1,34 @@
+//! Shared parts of the commands `wasm-oci` and `cargo wasm-oci`. Internal: no promise of a stable interface.
+//!
+//! ```text
+//! flags, environment, metadata ─Settings::over→ Settings ─Plan::resolve→ Plan
+//! BuiltModule + Plan ─pack→ Packed ─to_layout, to_archive, to_registry→ where the user wants it
+//! ```
+//!
+//! Folders import only from those before them in this list; a test holds that.
+
+pub mod exit_code;
+pub mod units;
+
+pub mod error;
+
+pub mod files;
+pub mod runtime;
+
+pub mod config;
+
+pub mod ui;
+
+pub mod registry;
+
+pub mod pipeline;
+
+pub mod run;
+
+pub mod smoke;
+
+pub mod inspect;
+
+pub mod deploy;
+
+pub mod commands;

@@ -1,0 +1,104 @@
+//! Size budgets: refusing what is larger, with the reason that it grew.
+
+use std::path::Path;
+
+use wasm_oci_core::module::SizeReport;
+
+use crate::config::budget::Budget;
+use crate::error::{Error, OverBudget};
+use crate::pipeline::packed::Sizes;
+use crate::pipeline::size::{Change, Diff, Totals};
+use crate::units::{signed, size};
+
+/// Whether what is so large is within the budget.
+#[must_use]
+pub fn allows(budget: &Budget, sizes: &Sizes) -> bool {
+    exceeded(budget, sizes).is_none()
+}
+
+/// Refuses what is not within the budget, and says what has made it so large: what has grown most since it was
+/// within, if that was written to the file `last`. What is within is written there. That this fails only costs
+/// the comparison.
+///
+/// # Errors
+/// [`OverBudget`].
+pub fn check(
+    budget: &Budget,
+    name: &str,
+    sizes: &Sizes,
+    report: impl FnOnce() -> Result<SizeReport, Error>,
+    last: Option<&Path>,
+) -> Result<(), Error> {
+    match (exceeded(budget, sizes), last) {
+        (None, Some(file)) if *budget != Budget::default() => keep(file, &Totals::of(&report()?)),
+        (None, _) => {}
+        (Some((what, bytes, budget)), _) => {
+            let cause = cause(last.and_then(recall).as_ref(), &Totals::of(&report()?));
+            return Err(OverBudget { name: name.to_owned(), what, bytes, budget, cause }.into());
+        }
+    }
+    Ok(())
+}
+
+fn exceeded(budget: &Budget, sizes: &Sizes) -> Option<(&'static str, u64, u64)> {
+    let is_over = |what, bytes, limit: Option<u64>| {
+        limit.filter(|limit| bytes > *limit).map(|limit| (what, bytes, limit))
+    };
+    is_over("its module has", sizes.optimized, budget.module)
+        .or_else(|| is_over("its layers have, compressed,", sizes.compressed, budget.image))
+}
+
+fn keep(file: &Path, totals: &Totals) {
+    fs_err::create_dir_all(file.parent().unwrap_or(Path::new("."))).ok();
+    if let Ok(json) = serde_json::to_vec(totals) {
+        crate::files::write(file, &json).ok();
+    }
+}
+
+fn recall(file: &Path) -> Option<Totals> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+fn cause(last: Option<&Totals>, now: &Totals) -> String {
+    let growth = last.map(|last| (last.total, Diff::between(last, now)));
+    let largest = |changes: &[Change]| changes.iter().find(|it| it.change > 0).cloned();
+    let shown = |change: Change| format!("`{}` ({})", change.name, signed(change.change));
+    if let Some((total, diff)) = growth
+        && let Some(part) = largest(&diff.crates)
+    {
+        let function = largest(&diff.functions)
+            .map_or(String::new(), |it| format!(", function {}", shown(it)));
+        return format!(
+            "since it was within, with {}, crate {} has grown most{function}",
+            size(total),
+            shown(part)
+        );
+    }
+    let crates = now.crates.iter().filter(|_| now.has_names);
+    match crates.max_by_key(|(_, size)| **size) {
+        Some((name, bytes)) => format!("its largest crate is `{name}` ({})", size(*bytes)),
+        None => "it has no names, so that crates can't be told".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_has_grown_most_is_named() {
+        let totals = |crates: &[(&str, u64)]| Totals {
+            total: crates.iter().map(|(_, size)| size).sum(),
+            has_names: true,
+            crates: crates.iter().map(|&(name, size)| (name.to_owned(), size)).collect(),
+            functions: crates.iter().map(|&(name, size)| (format!("{name}::f"), size)).collect(),
+            ..Totals::default()
+        };
+        let (old, new) = (totals(&[("a", 900), ("b", 100)]), totals(&[("a", 800), ("b", 700)]));
+        let expected = "since it was within, with 1.00 kB, crate `b` (+600 B) has grown most, function `b::f` (+600 B)";
+        assert_eq!(cause(Some(&old), &new), expected);
+        assert_eq!(cause(None, &new), "its largest crate is `a` (800 B)");
+        assert_eq!(cause(Some(&new), &new), "its largest crate is `a` (800 B)");
+        assert!(cause(Some(&old), &Totals { has_names: false, ..new }).contains("no names"));
+    }
+}

@@ -1,0 +1,9 @@
+//! The way from a built module to images in their places.
+
+pub mod budget;
+pub mod engines;
+pub mod messages;
+pub mod optimize_cache;
+pub mod packed;
+pub mod size;
+pub mod stages;

@@ -1,0 +1,161 @@
+//! Modules that were optimized before: nothing is optimized twice.
+//!
+//! An entry is a file named after what decides its bytes: the digest of the module as it came, what optimizes and how. It
+//! has a line with the digest of the rest, which is the optimized module with its names. Entries are written under another
+//! name and renamed, so that any number of processes may use a folder; a damaged one is made again.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wasm_oci_core::image::Digest;
+use wasm_oci_core::module::{
+    BuiltModule, Level, OptimizeError, OptimizeOptions, OptimizedModule, optimize, optimized_before,
+};
+use wasm_oci_core::store::{remove_oldest, write_file};
+
+use crate::config::plan::CACHE_VERSION;
+
+/// The size that all entries of a folder stay below, in bytes.
+const LIMIT: u64 = 256 << 20;
+
+/// A folder of modules that were optimized before, or none.
+#[derive(Debug, Clone, Default)]
+pub struct OptimizedCache {
+    dir: Option<PathBuf>,
+}
+
+impl OptimizedCache {
+    /// Those in `dir`, which need not be there.
+    #[must_use]
+    pub fn at(dir: PathBuf) -> OptimizedCache {
+        OptimizedCache { dir: Some(dir) }
+    }
+
+    /// None, and none is kept.
+    #[must_use]
+    pub fn none() -> OptimizedCache {
+        OptimizedCache::default()
+    }
+
+    /// What [`optimize`] makes of the module, or has made: `announce` is called before it does. A module is kept unless
+    /// less was done than was asked for. That it can't be costs only time.
+    ///
+    /// # Errors
+    /// As [`optimize`].
+    pub fn optimize(
+        &self,
+        module: BuiltModule,
+        options: &OptimizeOptions,
+        announce: impl FnOnce(),
+    ) -> Result<OptimizedModule, OptimizeError> {
+        if options.level == Level::Off {
+            return optimize(module, options);
+        }
+        let Some(dir) = self.dir.as_deref().filter(|_| options.level > Level::O0) else {
+            announce();
+            return optimize(module, options);
+        };
+        let file = entry(dir, &module, options);
+        if let Some(named) = recall(&file) {
+            return optimized_before(module, named, options);
+        }
+        announce();
+        let optimized = optimize(module, options)?;
+        if optimized.note().is_none() {
+            keep(&file, optimized.named());
+        }
+        Ok(optimized)
+    }
+}
+
+fn entry(dir: &Path, module: &BuiltModule, options: &OptimizeOptions) -> PathBuf {
+    let key = format!(
+        "{} {CACHE_VERSION} {} {options} {} {}",
+        env!("CARGO_PKG_VERSION"),
+        Digest::of(module.bytes()),
+        options.debug_info,
+        options.compressed
+    );
+    dir.join(Digest::of(key.as_bytes()).hex())
+}
+
+fn recall(file: &Path) -> Option<Vec<u8>> {
+    let mut bytes = std::fs::read(file).ok()?;
+    let line = bytes.iter().position(|byte| *byte == b'\n')?;
+    let module = bytes.split_off(line + 1);
+    let is_whole = bytes.trim_ascii_end() == Digest::of(&module).to_string().as_bytes();
+    // What was used last is removed last.
+    let touch = |file: std::fs::File| file.set_modified(std::time::SystemTime::now());
+    std::fs::File::options().write(true).open(file).and_then(touch).ok();
+    is_whole.then_some(module)
+}
+
+fn keep(file: &Path, module: &[u8]) {
+    let dir = file.parent().unwrap_or(Path::new("."));
+    let entry = [Digest::of(module).to_string().as_bytes(), b"\n", module].concat();
+    let kept = std::fs::create_dir_all(dir).and_then(|()| write_file(file, &entry));
+    if kept.is_ok() {
+        remove_oldest(dir, LIMIT, Duration::ZERO).ok();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wasm_oci_core::module::DebugInfo;
+
+    use super::*;
+
+    fn module() -> BuiltModule {
+        let wat = r#"(module (func $f (export "f") (result i32) i32.const 1 i32.const 2 i32.add) (func $unused))"#;
+        BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap()
+    }
+
+    fn entries(dir: &Path) -> Vec<PathBuf> {
+        std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect()
+    }
+
+    #[test]
+    fn what_comes_from_the_cache_is_what_would_be_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = OptimizedCache::at(dir.path().join("new"));
+        for debug_info in [DebugInfo::None, DebugInfo::Names] {
+            let options =
+                OptimizeOptions { level: Level::Oz, debug_info, ..OptimizeOptions::default() };
+            let made = optimize(module(), &options).unwrap();
+            for _ in 0..2 {
+                let cached = cache.optimize(module(), &options, || {}).unwrap();
+                assert_eq!(cached.bytes(), made.bytes());
+                assert_eq!(cached.named(), made.named());
+                assert_eq!(cached.raw_size(), made.raw_size());
+            }
+        }
+        assert_eq!(entries(&dir.path().join("new")).len(), 2);
+    }
+
+    #[test]
+    fn an_entry_is_used_and_a_damaged_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = OptimizedCache::at(dir.path().to_owned());
+        let options = OptimizeOptions { level: Level::O1, ..OptimizeOptions::default() };
+        let made = cache.optimize(module(), &options, || {}).unwrap();
+        let [entry] = &entries(dir.path())[..] else { panic!("one entry") };
+        // Another module in its place is taken for it: that is what using it means.
+        let other = wat::parse_str("(module)").unwrap();
+        keep(entry, &other);
+        assert_eq!(cache.optimize(module(), &options, || {}).unwrap().bytes(), other);
+        let damaged = [std::fs::read(entry).unwrap(), vec![0]].concat();
+        std::fs::write(entry, damaged).unwrap();
+        assert_eq!(cache.optimize(module(), &options, || {}).unwrap().bytes(), made.bytes());
+    }
+
+    #[test]
+    fn each_level_has_its_own_entry_and_nothing_else_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let cache = OptimizedCache::at(dir.path().to_owned());
+        for level in [Level::Off, Level::O0, Level::O1, Level::Oz] {
+            let options = OptimizeOptions { level, ..OptimizeOptions::default() };
+            cache.optimize(module(), &options, || {}).unwrap();
+        }
+        assert_eq!(entries(dir.path()).len(), 2);
+    }
+}

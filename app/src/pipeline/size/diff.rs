@@ -1,0 +1,101 @@
+//! What has changed between two modules.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::Serialize;
+
+use super::Totals;
+
+/// The changes from one module to another, the largest first, whichever their direction. What is the same in both is
+/// left out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Diff {
+    /// All of it.
+    pub total: Change,
+    /// Whether both have names, so that crates and functions could be compared.
+    pub has_names: bool,
+    /// By section.
+    pub sections: Vec<Change>,
+    /// By crate.
+    pub crates: Vec<Change>,
+    /// By function.
+    pub functions: Vec<Change>,
+}
+
+/// How large something was, and is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    /// What; empty for the whole.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Its size in bytes in the older module; 0 if it was not there.
+    pub old: u64,
+    /// Its size in the newer one.
+    pub new: u64,
+    /// The difference.
+    pub change: i64,
+}
+
+impl Change {
+    /// From one size to another.
+    #[must_use]
+    pub fn new(name: &str, old: u64, new: u64) -> Change {
+        Change {
+            name: name.to_owned(),
+            old,
+            new,
+            change: new.cast_signed().wrapping_sub(old.cast_signed()),
+        }
+    }
+}
+
+impl Diff {
+    /// What has changed.
+    #[must_use]
+    pub fn between(old: &Totals, new: &Totals) -> Diff {
+        let has_names = old.has_names && new.has_names;
+        let named = |old, new| if has_names { changes(old, new) } else { Vec::new() };
+        Diff {
+            total: Change::new("", old.total, new.total),
+            has_names,
+            sections: changes(&old.sections, &new.sections),
+            crates: named(&old.crates, &new.crates),
+            functions: named(&old.functions, &new.functions),
+        }
+    }
+}
+
+fn changes(old: &BTreeMap<String, u64>, new: &BTreeMap<String, u64>) -> Vec<Change> {
+    let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    let size =
+        |sizes: &BTreeMap<String, u64>, name: &String| sizes.get(name).copied().unwrap_or_default();
+    let change = |name: &String| Change::new(name, size(old, name), size(new, name));
+    let mut changes: Vec<Change> =
+        names.into_iter().map(change).filter(|it| it.change != 0).collect();
+    changes.sort_by_key(|it| Reverse(it.change.unsigned_abs()));
+    changes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_directions_the_largest_first() {
+        let totals = |sizes: &[(&str, u64)]| Totals {
+            total: sizes.iter().map(|(_, size)| size).sum(),
+            has_names: true,
+            crates: sizes.iter().map(|&(name, size)| (name.to_owned(), size)).collect(),
+            ..Totals::default()
+        };
+        let old = totals(&[("grown", 10), ("gone", 30), ("same", 5)]);
+        let new = totals(&[("grown", 17), ("new", 20), ("same", 5)]);
+        let diff = Diff::between(&old, &new);
+        let found: Vec<_> = diff.crates.iter().map(|it| (it.name.as_str(), it.change)).collect();
+        assert_eq!(found, [("gone", -30), ("new", 20), ("grown", 7)]);
+        assert_eq!(diff.total.change, diff.crates.iter().map(|it| it.change).sum::<i64>());
+        let nameless = Totals { has_names: false, ..old };
+        assert!(Diff::between(&nameless, &new).crates.is_empty());
+    }
+}

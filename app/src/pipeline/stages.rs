@@ -1,0 +1,175 @@
+//! The stages that both commands go through, from a built module to images in their places.
+
+use std::path::Path;
+
+use wasm_oci_core::image::{Image, ImageSettings, Reference, Tag, assemble};
+use wasm_oci_core::module::{BuiltModule, Level, ValidateOptions, ValidatedModule, validate};
+use wasm_oci_core::store::{ArchiveImage, Layout, Rehearsal, Silent, save, write_archive};
+
+use crate::config::plan::Plan;
+use crate::error::Error;
+use crate::pipeline::optimize_cache::OptimizedCache;
+use crate::pipeline::packed::{Packed, Sizes, TaggedImage};
+use crate::pipeline::{budget, engines};
+use crate::registry::connection::Connections;
+use crate::ui::shell::Shell;
+
+/// The annotation that says what the module can do: names of [`Capability`](wasm_oci_core::module::Capability),
+/// separated by commas.
+pub const CAPABILITIES: &str = "io.github.wasm-oci.capabilities";
+
+/// The annotation that says what optimized the module, and how: `binaryen 116, level 1`.
+pub const OPTIMIZED: &str = "io.github.wasm-oci.optimized";
+
+/// Optimizes, validates and assembles a module as planned, and checks that it runs where it should. `last` is the file for the sizes of the last one within
+/// the budget, which what is over it is compared with.
+///
+/// # Errors
+/// What one of the stages fails with, that the module or image is over its budget, or that somebody whom the images are
+/// for can't start any of them.
+pub fn pack(
+    module: BuiltModule,
+    plan: &Plan,
+    cache: &OptimizedCache,
+    last: Option<&Path>,
+    shell: &Shell,
+) -> Result<Packed, Error> {
+    if !plan.audience.is_empty() {
+        shell.status("Choosing", engines::why(&plan.audience)?);
+    }
+    let validated = validated(module, plan, cache, shell)?;
+    let mut images = Vec::new();
+    let settings = annotated(plan, &validated);
+    for (image, &format) in
+        assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats)
+    {
+        images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
+    }
+    engines::require(&plan.image.name, &plan.audience, &images)?;
+    let compressed = images.first().map_or(0, |main| compressed(&main.image));
+    let sizes =
+        Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
+    budget::check(&plan.budget, &plan.image.name, &sizes, || Ok(validated.sizes()?), last)?;
+    Ok(Packed { images, sizes, module: validated })
+}
+
+/// The size of the layers that hold the module.
+#[must_use]
+pub fn compressed(image: &Image) -> u64 {
+    let layers = image.wasm_manifest().map(|manifest| manifest.layers()).unwrap_or_default();
+    layers.iter().map(|layer| layer.descriptor().size).sum()
+}
+
+/// Optimizes and validates a module as planned.
+///
+/// # Errors
+/// What one of the stages fails with.
+pub fn validated(
+    module: BuiltModule,
+    plan: &Plan,
+    cache: &OptimizedCache,
+    shell: &Shell,
+) -> Result<ValidatedModule, Error> {
+    let announce =
+        || shell.status("Optimizing", format_args!("{} ({})", plan.image.name, plan.optimize));
+    let optimized = cache.optimize(module, &plan.optimize, announce)?;
+    if let Some(note) = optimized.note() {
+        shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
+    }
+    Ok(validate(optimized, &plan.validate)?)
+}
+
+/// The settings of an image, with annotations of what its module can do and how it was made.
+fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
+    let names: Vec<&str> =
+        module.report().capabilities.iter().map(|capability| capability.name()).collect();
+    let mut settings = plan.image.clone();
+    settings.annotations.entry(CAPABILITIES.to_owned()).or_insert_with(|| names.join(","));
+    if plan.optimize.level != Level::Off {
+        settings
+            .annotations
+            .entry(OPTIMIZED.to_owned())
+            .or_insert_with(|| plan.optimize.to_string());
+    }
+    settings
+}
+
+/// Writes images into the layout at `path`.
+///
+/// # Errors
+/// What the layout fails with.
+pub async fn to_layout(images: &[TaggedImage], path: &Path, shell: &Shell) -> Result<(), Error> {
+    let layout = Layout::create(path)?;
+    for TaggedImage { image, tags, .. } in images {
+        save(image, &layout, tags, &shell.transfer()).await?;
+    }
+    Ok(())
+}
+
+/// Writes images into one archive at `path`, where they are called `repository`.
+///
+/// # Errors
+/// What the archive fails with.
+pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Result<(), Error> {
+    let images: Vec<_> = images
+        .iter()
+        .map(|tagged| ArchiveImage { image: &tagged.image, tags: &tagged.tags })
+        .collect();
+    Ok(write_archive(path, repository, &images)?)
+}
+
+/// Pushes images to a repository.
+///
+/// # Errors
+/// What the registry fails with; the tags of an image that did not get there whole are where they were.
+pub async fn to_registry(
+    images: &[TaggedImage],
+    repository: &Reference,
+    connections: &Connections,
+    shell: &Shell,
+) -> Result<(), Error> {
+    let registry = connections.registry(repository)?;
+    for TaggedImage { image, tags, format } in images {
+        shell.status("Pushing", format_args!("{} as {format}", with_tags(repository, tags)));
+        let transfer = shell.upload(with_tags(repository, tags));
+        save(image, &registry, tags, &transfer).await?;
+        transfer.complete();
+    }
+    Ok(())
+}
+
+/// Asks a repository what it has of images, and prints the requests that pushing them would make.
+///
+/// # Errors
+/// What the registry fails with.
+pub async fn rehearse(
+    images: &[TaggedImage],
+    repository: &Reference,
+    connections: &Connections,
+    shell: &Shell,
+) -> Result<(), Error> {
+    let registry = connections.registry(repository)?;
+    for TaggedImage { image, tags, .. } in images {
+        let rehearsal = Rehearsal::of(&registry);
+        save(image, &rehearsal, tags, &Silent).await?;
+        for request in rehearsal.into_requests() {
+            shell.print(request)?;
+        }
+    }
+    Ok(())
+}
+
+/// `repository:tag,tag`, as messages call images.
+#[must_use]
+pub fn with_tags(repository: &Reference, tags: &[Tag]) -> String {
+    let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
+    format!("{}:{}", repository.name(), tags.join(","))
+}
+
+/// A look at a module refuses no import.
+///
+/// # Errors
+/// When the module is not valid.
+pub fn any_imports(module: BuiltModule) -> Result<ValidatedModule, Error> {
+    Ok(validate(module.unoptimized(), &ValidateOptions::any_import())?)
+}

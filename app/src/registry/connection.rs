@@ -1,0 +1,280 @@
+//! How registries are spoken with: what the user said of it, and what this machine has for the registry.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use wasm_oci_core::image::Reference;
+use wasm_oci_core::store::{
+    Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, Retrying, Secret, Tls,
+};
+
+use crate::config::args::unless_empty;
+use crate::config::env_vars::{self, WASM_OCI_PASSWORD, WASM_OCI_REGISTRY, WASM_OCI_USERNAME};
+use crate::config::settings::Settings;
+use crate::error::Error;
+use crate::ui::shell::Shell;
+
+/// How registries are spoken with.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct RegistryArgs {
+    /// Speak plain HTTP with this registry (as is done with loopback addresses)
+    #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
+    pub insecure_registries: Vec<String>,
+    /// Trust the certificates in this file (PEM), beside the system's and those in /etc/docker/certs.d/HOST
+    #[arg(id = "authorities", long = "ca", value_name = "FILE")]
+    pub authorities: Vec<PathBuf>,
+    /// Show the registry this certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// The key of that certificate (PEM)
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
+    /// Let this host see the registry's credentials to make tokens of them, though its domain is another
+    #[arg(long = "token-server", value_name = "HOST")]
+    pub token_servers: Vec<String>,
+}
+
+/// Who the registry that a command writes to, or reads from, is told that we are, instead of whom `login` has stored.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Registry")]
+pub struct LoginArgs {
+    /// The user's name
+    #[arg(short, long, value_name = "NAME", requires = "password_stdin")]
+    pub username: Option<String>,
+    /// Read the password, or access token, from standard input
+    #[arg(long, requires = "username")]
+    pub password_stdin: bool,
+}
+
+impl LoginArgs {
+    /// The login that the flags make, for the registry `host` alone.
+    ///
+    /// # Errors
+    /// When standard input can't be read, or has no password.
+    pub fn login(&self, host: &str) -> Result<Option<Login>, Error> {
+        let Some(username) = self.username.clone().filter(|_| self.password_stdin) else {
+            return Ok(None);
+        };
+        let password = std::io::read_to_string(std::io::stdin()).map_err(|error| {
+            Error::Usage(format!("the password can't be read from standard input: {error}"))
+        })?;
+        let password = password.trim_end_matches(['\r', '\n']);
+        if password.is_empty() {
+            return Err(Error::Usage("there is no password on standard input".to_owned()));
+        }
+        Ok(Some(Login { registry: host.to_owned(), username, password: Secret::new(password) }))
+    }
+}
+
+impl RegistryArgs {
+    /// What the flags set.
+    #[must_use]
+    pub fn settings(&self) -> Settings {
+        Settings {
+            insecure_registries: unless_empty(&self.insecure_registries),
+            ..Settings::default()
+        }
+    }
+
+    /// How registries are spoken with, by the flags or else by the environment.
+    ///
+    /// # Errors
+    /// As [`Connections::new`].
+    pub fn connections(&self, shell: &Shell) -> Result<Connections, Error> {
+        Connections::new(self, &self.settings().over(env_vars::settings()), shell)
+    }
+}
+
+/// How the registry of a command is spoken with, and as whom.
+#[derive(Debug, Clone, Default, Args)]
+pub struct AccountArgs {
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub login: LoginArgs,
+}
+
+impl AccountArgs {
+    /// How registries are spoken with, by the flags or else by the environment. The login is for `registry` alone: the one
+    /// that the command writes to, or else reads from.
+    ///
+    /// # Errors
+    /// As [`Connections::new`] and [`LoginArgs::login`].
+    pub fn connections(
+        &self,
+        registry: Option<&Reference>,
+        shell: &Shell,
+    ) -> Result<Connections, Error> {
+        let login = match registry {
+            Some(registry) => self.login.login(registry.registry())?,
+            None => None,
+        };
+        Ok(self.registry.connections(shell)?.with_login(login))
+    }
+}
+
+/// What the user said of registries, whichever they are.
+#[derive(Debug, Clone)]
+pub struct Connections {
+    insecure: Vec<String>,
+    token_servers: Vec<String>,
+    tls: Tls,
+    login: Option<Login>,
+    shell: Shell,
+}
+
+/// A user's name and password, and whom they are for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Host and port of the only registry that may see them.
+    pub registry: String,
+    /// The user.
+    pub username: String,
+    /// Their password or access token.
+    pub password: Secret,
+}
+
+impl Connections {
+    /// What the flags and the environment say, and with which registries `settings` speak plain http.
+    ///
+    /// # Errors
+    /// When flags don't go together, or the environment has a password but not for whom.
+    pub fn new(
+        args: &RegistryArgs,
+        settings: &Settings,
+        shell: &Shell,
+    ) -> Result<Connections, Error> {
+        let identity = match (&args.client_cert, &args.client_key) {
+            (None, None) => None,
+            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
+            _ => {
+                return Err(Error::Usage(
+                    "--client-cert and --client-key belong together".to_owned(),
+                ));
+            }
+        };
+        Ok(Connections {
+            insecure: settings.insecure_registries.clone().unwrap_or_default(),
+            token_servers: args.token_servers.clone(),
+            tls: Tls { authorities: args.authorities.clone(), identity },
+            login: login_from(env_vars::value)?,
+            shell: shell.clone(),
+        })
+    }
+
+    /// The same, with this login before what there is, if it is one.
+    #[must_use]
+    pub fn with_login(self, login: Option<Login>) -> Connections {
+        Connections { login: login.or(self.login), ..self }
+    }
+
+    /// How a repository is spoken with.
+    ///
+    /// # Errors
+    /// When stored credentials can't be read.
+    pub fn options(&self, host: &str, repository: &str) -> Result<RegistryOptions, Error> {
+        let credentials = match self.login.as_ref().filter(|login| login.registry == host) {
+            Some(login) => Credentials::Basic {
+                username: login.username.clone(),
+                password: login.password.clone(),
+            },
+            None => Credentials::for_repository(host, repository).map_err(StoreError::from)?,
+        };
+        let mut tls = Tls::for_registry(host);
+        tls.authorities.extend(self.tls.authorities.iter().cloned());
+        tls.identity = self.tls.identity.clone().or(tls.identity);
+        let shell = self.shell.clone();
+        Ok(RegistryOptions {
+            insecure: self.insecure.iter().any(|insecure| insecure == host),
+            credentials,
+            token_servers: self.token_servers.clone(),
+            tls,
+            on_retry: Some(OnRetry::new(move |retrying| announce(&shell, retrying))),
+            ..RegistryOptions::default()
+        })
+    }
+
+    /// The repository of a reference.
+    ///
+    /// # Errors
+    /// When stored credentials, or certificates, can't be read.
+    pub fn registry(&self, reference: &Reference) -> Result<Registry, Error> {
+        self.registry_mounting(reference, None)
+    }
+
+    /// The same, which may take blobs from the repository of `source`, if it is one of the same registry.
+    ///
+    /// # Errors
+    /// As [`Connections::registry`].
+    pub fn registry_mounting(
+        &self,
+        reference: &Reference,
+        source: Option<&Reference>,
+    ) -> Result<Registry, Error> {
+        let other = source.filter(|source| {
+            source.registry() == reference.registry()
+                && source.repository() != reference.repository()
+        });
+        let options = RegistryOptions {
+            mount_from: other.map(|source| source.repository().to_owned()),
+            ..self.options(reference.registry(), reference.repository())?
+        };
+        Ok(Registry::new(reference, options).map_err(StoreError::from)?)
+    }
+}
+
+fn announce(shell: &Shell, retrying: &Retrying) {
+    let Retrying { reason, wait, next, tries } = retrying;
+    let wait = wait.as_secs_f64();
+    shell.status("Retrying", format_args!("in {wait:.1} s, try {next} of {tries}: {reason}"));
+}
+
+fn login_from(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Login>, Error> {
+    let Some(password) = variable(WASM_OCI_PASSWORD) else { return Ok(None) };
+    let Some((registry, username)) = variable(WASM_OCI_REGISTRY).zip(variable(WASM_OCI_USERNAME))
+    else {
+        return Err(Error::Usage(format!(
+            "{WASM_OCI_PASSWORD} is set, but not whose it is: set {WASM_OCI_REGISTRY} to the registry's host and \
+             {WASM_OCI_USERNAME} to the user"
+        )));
+    };
+    Ok(Some(Login { registry, username, password: Secret::new(password) }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_of_the_environment_is_for_one_registry() {
+        let all = |name: &str| Some(name.to_owned());
+        let login = login_from(all).unwrap().unwrap();
+        assert_eq!(
+            (login.registry.as_str(), login.username.as_str()),
+            (WASM_OCI_REGISTRY, WASM_OCI_USERNAME)
+        );
+        assert!(!format!("{login:?}").contains(WASM_OCI_PASSWORD));
+        assert_eq!(login_from(|_| None).unwrap(), None);
+        let error =
+            login_from(|name| (name != WASM_OCI_REGISTRY).then(|| name.to_owned())).unwrap_err();
+        assert!(error.to_string().contains(WASM_OCI_REGISTRY), "{error}");
+    }
+
+    #[test]
+    fn a_login_is_not_for_other_registries() {
+        let shell = Shell::new(crate::ui::shell::Verbosity::Quiet, crate::ui::shell::Color::Never);
+        let connections =
+            Connections::new(&RegistryArgs::default(), &Settings::default(), &shell).unwrap();
+        let login =
+            Login { registry: "a.io".into(), username: "me".into(), password: Secret::new("x") };
+        let connections = connections.with_login(Some(login));
+        let user = |host: &str| match connections.options(host, "app").unwrap().credentials {
+            Credentials::Basic { username, .. } => Some(username),
+            _ => None,
+        };
+        assert_eq!(user("a.io").as_deref(), Some("me"));
+        assert_eq!(user("b.invalid"), None);
+        assert_eq!(user("a.io:5000"), None);
+    }
+}

@@ -1,0 +1,396 @@
+//! A registry for development: a folder of layouts, one for each repository, spoken to as any registry.
+//!
+//! The protocol is `ferro-oci-server`'s; here is where its blobs, manifests and tags are. What is pushed lies in
+//! `FOLDER/.incoming` until a manifest needs it, and then in the layout of that manifest's repository, from where any
+//! tool can read it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use ferro_blob_store::{BlobStore, BlobStoreError, Digest as FerroDigest, Result as Stored};
+use ferro_oci_server::{
+    AppState, InMemoryRegistryMeta, Reference, ReferrerDescriptor, RegistryMeta, UploadAdmission,
+    UploadState, router,
+};
+use serde::Deserialize;
+use tokio::net::TcpListener;
+use wasm_oci_core::image::{Blob, Digest, MediaType, Tag};
+use wasm_oci_core::store::{Layout, Name, Silent, Sink, Source};
+
+/// Where blobs wait for their manifest.
+const INCOMING: &str = ".incoming";
+/// A repository's name has no more parts than this.
+const DEEPEST: usize = 8;
+
+/// Serves the layouts in `folder` until `end`.
+///
+/// # Errors
+/// What the listener fails with.
+pub async fn serve(
+    folder: &Path,
+    listener: TcpListener,
+    end: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    let layouts = Layouts { folder: folder.to_owned() };
+    let meta = Meta { layouts: layouts.clone(), memory: InMemoryRegistryMeta::new() };
+    meta.find_referrers().await.map_err(std::io::Error::other)?;
+    let state = AppState::new(Arc::new(layouts), Arc::new(meta));
+    axum::serve(listener, router(state)).with_graceful_shutdown(end).await
+}
+
+/// The folder.
+#[derive(Debug, Clone)]
+struct Layouts {
+    folder: PathBuf,
+}
+
+impl Layouts {
+    /// Where a repository is. The folder may be a layout itself: then it is the repository of its own name.
+    fn path(&self, repository: &str) -> PathBuf {
+        match self.folder.join("oci-layout").is_file() && self.own_name() == repository {
+            true => self.folder.clone(),
+            false => self.folder.join(repository),
+        }
+    }
+
+    fn own_name(&self) -> String {
+        let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase())
+    }
+
+    fn open(&self, repository: &str) -> Option<Layout> {
+        Layout::open(&self.path(repository)).ok()
+    }
+
+    fn incoming(&self) -> Stored<Layout> {
+        Layout::create(&self.folder.join(INCOMING)).map_err(failed)
+    }
+
+    /// The names of all repositories, in order.
+    fn repositories(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        if self.folder.join("oci-layout").is_file() {
+            names.push(self.own_name());
+        }
+        collect(&self.folder, "", 0, &mut names);
+        names.sort();
+        names
+    }
+
+    /// The layout that has a blob.
+    fn holder(&self, digest: Digest) -> Option<Layout> {
+        let incoming = Layout::open(&self.folder.join(INCOMING)).ok();
+        let all = self.repositories();
+        let mut all = incoming.into_iter().chain(all.iter().filter_map(|name| self.open(name)));
+        all.find(|layout| layout.holds(digest))
+    }
+
+    fn read(&self, digest: Digest) -> Stored<Option<Vec<u8>>> {
+        self.holder(digest).map_or(Ok(None), |layout| layout.bytes(digest).map_err(failed))
+    }
+}
+
+fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
+    let entries = folder.read_dir().into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        let Ok(name) = entry.file_name().into_string() else { continue };
+        if name.starts_with('.') || (name == "blobs" && folder.join("oci-layout").is_file()) {
+            continue;
+        }
+        let whole = format!("{prefix}{name}");
+        if entry.path().join("oci-layout").is_file() {
+            names.push(whole.clone());
+        }
+        if depth < DEEPEST {
+            collect(&entry.path(), &format!("{whole}/"), depth + 1, names);
+        }
+    }
+}
+
+fn failed(error: impl std::fmt::Display) -> BlobStoreError {
+    BlobStoreError::Io(std::io::Error::other(error.to_string()))
+}
+
+fn ours(digest: &FerroDigest) -> Stored<Digest> {
+    digest.to_string().parse().map_err(failed)
+}
+
+fn theirs(digest: Digest) -> Stored<FerroDigest> {
+    Ok(digest.to_string().parse()?)
+}
+
+#[async_trait]
+impl BlobStore for Layouts {
+    async fn put(&self, digest: &FerroDigest, bytes: Bytes) -> Stored<()> {
+        let blob = Blob::new(MediaType::from("application/octet-stream"), bytes.to_vec());
+        let (expected, computed) = (digest.to_string(), blob.descriptor().digest.to_string());
+        if expected != computed {
+            return Err(BlobStoreError::DigestMismatch { expected, computed });
+        }
+        self.incoming()?.push(&blob, &Silent).await.map_err(failed)
+    }
+
+    async fn get(&self, digest: &FerroDigest) -> Stored<Bytes> {
+        let bytes = self.read(ours(digest)?)?;
+        bytes.map(Bytes::from).ok_or_else(|| BlobStoreError::NotFound(digest.to_string()))
+    }
+
+    async fn contains(&self, digest: &FerroDigest) -> Stored<bool> {
+        Ok(self.holder(ours(digest)?).is_some())
+    }
+
+    /// Nothing is freed: a layout's blobs may be shared, and other tools read them.
+    async fn delete(&self, _: &FerroDigest) -> Stored<()> {
+        Ok(())
+    }
+
+    async fn list(&self) -> Stored<Vec<FerroDigest>> {
+        let mut digests = Vec::new();
+        for layout in self.repositories().iter().filter_map(|name| self.open(name)) {
+            for (_, descriptor) in layout.images().map_err(failed)? {
+                digests.push(theirs(descriptor.digest)?);
+            }
+        }
+        Ok(digests)
+    }
+}
+
+/// Manifests and tags are in the layouts; uploads under way, and who refers to whom, in memory.
+struct Meta {
+    layouts: Layouts,
+    memory: InMemoryRegistryMeta,
+}
+
+/// What of a manifest matters here.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Document {
+    media_type: Option<String>,
+    artifact_type: Option<String>,
+    config: Option<Entry>,
+    #[serde(default)]
+    layers: Vec<Entry>,
+    #[serde(default)]
+    manifests: Vec<Entry>,
+    subject: Option<Entry>,
+    annotations: Option<std::collections::BTreeMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry {
+    media_type: String,
+    digest: Digest,
+}
+
+impl Document {
+    fn parse(bytes: &[u8]) -> Stored<Document> {
+        serde_json::from_slice(bytes).map_err(failed)
+    }
+
+    /// What the manifest is: a document that doesn't say so itself shows it by what it lists.
+    fn media_type(&self) -> String {
+        let by_shape = match self.config.is_none() && self.layers.is_empty() {
+            true => MediaType::ImageIndex,
+            false => MediaType::ImageManifest,
+        };
+        self.media_type.clone().unwrap_or_else(|| by_shape.to_string())
+    }
+}
+
+impl Meta {
+    /// Puts all that a manifest lists into its repository's layout, and then itself.
+    async fn keep(
+        &self,
+        repository: &str,
+        reference: &Reference,
+        media_type: &str,
+        body: &Bytes,
+    ) -> Stored<()> {
+        let layout = Layout::create(&self.layouts.path(repository)).map_err(failed)?;
+        let document = Document::parse(body)?;
+        for entry in document.config.iter().chain(&document.layers).chain(&document.manifests) {
+            if layout.holds(entry.digest) {
+                continue;
+            }
+            let bytes = self.layouts.read(entry.digest)?;
+            let bytes = bytes.ok_or_else(|| BlobStoreError::NotFound(entry.digest.to_string()))?;
+            let blob = Blob::new(MediaType::from(entry.media_type.as_str()), bytes);
+            layout.push(&blob, &Silent).await.map_err(failed)?;
+        }
+        let manifest = Blob::new(MediaType::from(media_type), body.to_vec());
+        match reference {
+            Reference::Tag(tag) => {
+                let tag: Tag = tag.parse().map_err(failed)?;
+                layout.tag(&manifest, &tag).await.map(drop).map_err(failed)
+            }
+            Reference::Digest(_) => layout.push(&manifest, &Silent).await.map_err(failed),
+        }
+    }
+
+    /// Looks into all layouts for manifests that refer to others.
+    async fn find_referrers(&self) -> Stored<()> {
+        for repository in self.layouts.repositories() {
+            let Some(layout) = self.layouts.open(&repository) else { continue };
+            for (_, descriptor) in layout.images().map_err(failed)? {
+                let Some(bytes) = layout.bytes(descriptor.digest).map_err(failed)? else {
+                    continue;
+                };
+                let Ok(Document {
+                    subject: Some(subject), artifact_type, annotations, config, ..
+                }) = Document::parse(&bytes)
+                else {
+                    continue;
+                };
+                let referrer = ReferrerDescriptor {
+                    media_type: descriptor.media_type.to_string(),
+                    digest: theirs(descriptor.digest)?,
+                    size: descriptor.size,
+                    artifact_type: artifact_type.or(config.map(|config| config.media_type)),
+                    annotations,
+                };
+                self.memory
+                    .register_referrer(&repository, &theirs(subject.digest)?, referrer)
+                    .await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl RegistryMeta for Meta {
+    async fn put_manifest(
+        &self,
+        name: &str,
+        reference: &Reference,
+        digest: &FerroDigest,
+        media_type: &str,
+        body: Bytes,
+    ) -> Stored<()> {
+        self.put_manifest_with_referrer(name, reference, digest, media_type, body, None).await
+    }
+
+    async fn put_manifest_with_referrer(
+        &self,
+        name: &str,
+        reference: &Reference,
+        _: &FerroDigest,
+        media_type: &str,
+        body: Bytes,
+        referrer: Option<(FerroDigest, ReferrerDescriptor)>,
+    ) -> Stored<()> {
+        self.keep(name, reference, media_type, &body).await?;
+        match referrer {
+            Some((subject, descriptor)) => {
+                self.memory.register_referrer(name, &subject, descriptor).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    async fn get_manifest(
+        &self,
+        name: &str,
+        reference: &Reference,
+    ) -> Stored<Option<(FerroDigest, String, Bytes)>> {
+        let Some(layout) = self.layouts.open(name) else { return Ok(None) };
+        let digest = match reference {
+            Reference::Digest(digest) => ours(digest)?,
+            Reference::Tag(tag) => {
+                let Ok(tag) = tag.parse() else { return Ok(None) };
+                match layout.resolve(&Name::Tag(tag)).await {
+                    Ok(descriptor) => descriptor.digest,
+                    Err(_) => return Ok(None),
+                }
+            }
+        };
+        let Some(bytes) = layout.bytes(digest).map_err(failed)? else { return Ok(None) };
+        let media_type = Document::parse(&bytes)?.media_type();
+        Ok(Some((theirs(digest)?, media_type, bytes.into())))
+    }
+
+    async fn delete_manifest(&self, name: &str, reference: &Reference) -> Stored<bool> {
+        match (self.layouts.open(name), reference) {
+            (Some(layout), Reference::Digest(digest)) => {
+                layout.forget(ours(digest)?).map_err(failed)
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn list_tags(
+        &self,
+        name: &str,
+        last: Option<&str>,
+        n: Option<usize>,
+    ) -> Stored<Vec<String>> {
+        let Some(layout) = self.layouts.open(name) else { return Ok(Vec::new()) };
+        let images = layout.images().map_err(failed)?;
+        let mut tags: Vec<String> =
+            images.into_iter().filter_map(|(tag, _)| Some(tag?.to_string())).collect();
+        tags.sort();
+        tags.dedup();
+        Ok(page(tags, last, n))
+    }
+
+    async fn list_repositories(&self, last: Option<&str>, n: Option<usize>) -> Stored<Vec<String>> {
+        Ok(page(self.layouts.repositories(), last, n))
+    }
+
+    async fn start_upload(&self, name: &str) -> Stored<UploadAdmission> {
+        self.memory.start_upload(name).await
+    }
+
+    async fn append_upload(
+        &self,
+        name: &str,
+        uuid: &str,
+        offset: u64,
+        chunk: Bytes,
+    ) -> Stored<u64> {
+        self.memory.append_upload(name, uuid, offset, chunk).await
+    }
+
+    async fn complete_upload(&self, name: &str, uuid: &str, digest: &FerroDigest) -> Stored<()> {
+        self.memory.complete_upload(name, uuid, digest).await
+    }
+
+    async fn get_upload_state(&self, name: &str, uuid: &str) -> Stored<Option<UploadState>> {
+        self.memory.get_upload_state(name, uuid).await
+    }
+
+    async fn cancel_upload(&self, name: &str, uuid: &str) -> Stored<bool> {
+        self.memory.cancel_upload(name, uuid).await
+    }
+
+    async fn list_referrers(
+        &self,
+        name: &str,
+        digest: &FerroDigest,
+        artifact_type: Option<&str>,
+    ) -> Stored<Vec<ReferrerDescriptor>> {
+        self.memory.list_referrers(name, digest, artifact_type).await
+    }
+
+    async fn take_upload_bytes(&self, name: &str, uuid: &str) -> Stored<Option<Bytes>> {
+        self.memory.take_upload_bytes(name, uuid).await
+    }
+
+    async fn register_referrer(
+        &self,
+        name: &str,
+        subject: &FerroDigest,
+        descriptor: ReferrerDescriptor,
+    ) -> Stored<()> {
+        self.memory.register_referrer(name, subject, descriptor).await
+    }
+}
+
+/// The part of a list that comes after `last`, of at most `n`.
+fn page(all: Vec<String>, last: Option<&str>, n: Option<usize>) -> Vec<String> {
+    let after = all.into_iter().filter(|item| last.is_none_or(|last| item.as_str() > last));
+    after.take(n.unwrap_or(usize::MAX)).collect()
+}

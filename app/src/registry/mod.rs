@@ -1,0 +1,5 @@
+//! Places that images are read from and written to, as users name them.
+
+pub mod connection;
+pub mod development;
+pub mod source;

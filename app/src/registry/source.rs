@@ -1,0 +1,108 @@
+//! Images at any of the places that users name.
+
+use wasm_oci_core::image::{Blob, Descriptor, Image, Manifest};
+use wasm_oci_core::module::BuiltModule;
+use wasm_oci_core::store::{
+    Archive, Error as StoreError, Layout, Location, Name, Registry, Source, load, load_wasm,
+};
+
+use crate::error::Error;
+use crate::registry::connection::Connections;
+
+/// A place that images are read from.
+pub enum AnySource {
+    /// `oci:`
+    Layout(Layout),
+    /// `oci-archive:`
+    Archive(Archive),
+    /// A reference.
+    Registry(Box<Registry>),
+}
+
+impl Source for AnySource {
+    async fn resolve(&self, name: &Name) -> Result<Descriptor, StoreError> {
+        match self {
+            AnySource::Layout(layout) => layout.resolve(name).await,
+            AnySource::Archive(archive) => archive.resolve(name).await,
+            AnySource::Registry(registry) => registry.resolve(name).await,
+        }
+    }
+
+    async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, StoreError> {
+        match self {
+            AnySource::Layout(layout) => layout.fetch(descriptor).await,
+            AnySource::Archive(archive) => archive.fetch(descriptor).await,
+            AnySource::Registry(registry) => registry.fetch(descriptor).await,
+        }
+    }
+}
+
+/// Opens the place of a location, and says which image is meant there.
+///
+/// # Errors
+/// When there is no such place or image, or for a file, which is none.
+pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource, Name), Error> {
+    match location {
+        Location::File(path) => Err(Error::Usage(format!(
+            "`{}` is a file, not an image: pack it first",
+            path.display()
+        ))),
+        Location::Layout(path, tag) => {
+            let layout = Layout::open(path)?;
+            let name =
+                tag.clone().map_or_else(|| layout.default_name(), |tag| Ok(Name::Tag(tag)))?;
+            Ok((AnySource::Layout(layout), name))
+        }
+        Location::Archive(path, tag) => {
+            let archive = Archive::open(path)?;
+            let name =
+                tag.clone().map_or_else(|| archive.default_name(), |tag| Ok(Name::Tag(tag)))?;
+            Ok((AnySource::Archive(archive), name))
+        }
+        Location::Registry(reference) => {
+            Ok((AnySource::Registry(Box::new(connections.registry(reference)?)), reference.into()))
+        }
+    }
+}
+
+/// Reads the whole image at a location.
+///
+/// # Errors
+/// As [`open`], and what reading fails with.
+pub async fn load_image(location: &Location, connections: &Connections) -> Result<Image, Error> {
+    let (source, name) = open(location, connections)?;
+    Ok(load(&source, &name).await?)
+}
+
+/// What is at a location: a module as it is, or the manifest of an image that holds one.
+pub enum Found {
+    /// A module.
+    Module(BuiltModule),
+    /// A manifest.
+    Manifest(Box<Manifest>),
+}
+
+/// Reads what is at a location; of an image for several platforms, only the Wasm part.
+///
+/// # Errors
+/// What opening or reading it fails with.
+pub async fn find(location: &Location, connections: &Connections) -> Result<Found, Error> {
+    if let Location::File(path) = location {
+        return Ok(Found::Module(BuiltModule::read(path)?));
+    }
+    let (source, name) = open(location, connections)?;
+    Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
+}
+
+impl Found {
+    /// The module, of whichever it is.
+    ///
+    /// # Errors
+    /// When the image has none.
+    pub fn module(self) -> Result<BuiltModule, Error> {
+        match self {
+            Found::Module(module) => Ok(module),
+            Found::Manifest(manifest) => Ok(manifest.module()?),
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Serving programs for a user: `serve`, of both commands.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use wasm_oci_core::image::Manifest;
+use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server};
+
+use crate::config::args::ServeArgs;
+use crate::error::Error;
+use crate::run::run::{Prepared, serving_engine};
+use crate::ui::shell::Shell;
+
+/// Serves a component in a file, until a signal ends it.
+///
+/// # Errors
+/// What reading or starting it fails with.
+pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
+    let engine = serving_engine(&args.limits(), args.no_cache, shell)?;
+    serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
+}
+
+/// Serves the component of an image: arguments replace the image's own, variables are added to them, and files beside
+/// the module are there to be read.
+///
+/// # Errors
+/// What reading or starting it fails with.
+pub fn serve_manifest(manifest: &Manifest, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
+    let engine = serving_engine(&args.limits(), args.no_cache, shell)?;
+    serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
+}
+
+fn serve_prepared(
+    engine: &Engine,
+    prepared: &Prepared,
+    args: &ServeArgs,
+    shell: &Shell,
+) -> Result<(), Error> {
+    let given = (!args.args.is_empty()).then_some(args.args.as_slice());
+    let mut options = options(args, prepared.command(given), prepared.env().to_vec())?;
+    // One request must not change what the next one sees.
+    let _root = prepared.add_root(&mut options.dirs, true)?;
+    serve_program(engine, prepared.program(), options, shell)
+}
+
+/// What the user gives, added to a command and variables.
+fn options(
+    args: &ServeArgs,
+    command: Vec<String>,
+    mut env: Vec<(String, String)>,
+) -> Result<ServeOptions, Error> {
+    env.extend(args.variables()?);
+    Ok(ServeOptions {
+        addr: args.at.addr(),
+        args: command,
+        env,
+        dirs: args.dirs.clone(),
+        network: args.net,
+        limits: args.limits(),
+        ..ServeOptions::default()
+    })
+}
+
+/// Listens, says where, and answers until a signal comes.
+fn serve_program(
+    engine: &Engine,
+    program: &Program,
+    options: ServeOptions,
+    shell: &Shell,
+) -> Result<(), Error> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
+    let drain = options.drain;
+    let name = program.name().to_owned();
+    let served = runtime.block_on(async {
+        // From now on, so that a signal that comes early is not lost.
+        let (mut first, mut second) = (Signals::new()?, Signals::new()?);
+        let server = Server::bind(engine, program, options).await?;
+        shell.status("Serving", &name);
+        shell.print(format_args!("http://{}", server.local_addr()))?;
+        let log = Log { shell: shell.clone(), name, has_hinted: AtomicBool::new(false) };
+        let shutdown = async {
+            first.next().await;
+            shell.status("Stopping", format_args!("when all requests are answered, or after {drain:?}"));
+        };
+        let at_once = async {
+            second.next().await;
+            second.next().await;
+        };
+        tokio::select! {
+            cut_off = server.run(shutdown, move |access| log.write(access)) => {
+                if cut_off > 0 {
+                    shell.warn(format_args!("{cut_off} requests were cut off: they took longer than {drain:?}"));
+                }
+            }
+            () = at_once => shell.warn("stopped at once: requests may have been cut off"),
+        }
+        Ok(())
+    });
+    runtime.shutdown_background();
+    served
+}
+
+/// The signals that end a server.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> Result<Signals, Error> {
+        use tokio::signal::unix::{SignalKind, signal};
+        let listen = |kind| signal(kind).map_err(Error::Runtime);
+        Ok(Signals {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> Result<Signals, Error> {
+        Ok(Signals {})
+    }
+
+    async fn next(&mut self) {
+        // Where there is no such signal, nothing but the end of the process ends it.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// A line for each request.
+struct Log {
+    shell: Shell,
+    name: String,
+    has_hinted: AtomicBool,
+}
+
+impl Log {
+    fn write(&self, access: &Access) {
+        let line = line(access);
+        match &access.failure {
+            None => self.shell.log(line),
+            // That a client goes is nothing to be told of when only errors are.
+            Some(failure @ Failure::Gone) => self.shell.log(format_args!("{line} ({failure})")),
+            Some(failure) => {
+                self.shell.error(format_args!("`{}` failed: {failure}", self.name));
+                self.shell.log(line);
+            }
+        }
+        if access.refused_request && !self.has_hinted.swap(true, Ordering::Relaxed) {
+            self.shell.hint(format_args!(
+                "`{}` wanted to send HTTP requests itself: --net lets it",
+                self.name
+            ));
+        }
+    }
+}
+
+/// `METHOD PATH STATUS BYTES DURATION`, with `-` for a status that there was not.
+fn line(access: &Access) -> String {
+    let status = access.status.map_or("-".to_owned(), |status| status.to_string());
+    let milliseconds = access.duration.as_secs_f64() * 1e3;
+    format!(
+        "{} {} {status} {} {milliseconds:.1}ms",
+        access.method,
+        visible(&access.path),
+        access.bytes
+    )
+}
+
+/// A path as it is in a URL, so that it can do nothing to a terminal.
+fn visible(path: &str) -> String {
+    let byte = |byte: u8| match byte.is_ascii_graphic() {
+        true => char::from(byte).to_string(),
+        false => format!("%{byte:02X}"),
+    };
+    if path.bytes().all(|byte| byte.is_ascii_graphic()) {
+        path.to_owned()
+    } else {
+        path.bytes().map(byte).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::args::AddrArgs;
+
+    #[test]
+    fn there_is_always_an_address_and_a_limit_of_time() {
+        let args = ServeArgs::default();
+        assert_eq!(args.at.addr().to_string(), "127.0.0.1:8080");
+        assert_eq!(args.limits().timeout, Some(Duration::from_secs(30)));
+        assert_eq!(AddrArgs { port: Some(0), addr: None }.addr().to_string(), "127.0.0.1:0");
+        assert_eq!(
+            AddrArgs { addr: "[::1]:1".parse().ok(), port: None }.addr().to_string(),
+            "[::1]:1"
+        );
+    }
+
+    #[test]
+    fn a_line_has_all_its_words_and_no_control_characters() {
+        let access = Access {
+            method: "GET".to_owned(),
+            path: "/a\u{9b}2J".to_owned(),
+            status: Some(200),
+            bytes: 5,
+            duration: Duration::from_micros(1234),
+            failure: None,
+            refused_request: false,
+        };
+        assert_eq!(line(&access), "GET /a%C2%9B2J 200 5 1.2ms");
+        assert_eq!(
+            line(&Access { status: None, path: "/".to_owned(), ..access }),
+            "GET / - 5 1.2ms"
+        );
+    }
+}

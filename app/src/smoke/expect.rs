@@ -1,0 +1,213 @@
+//! Whether what a program did is what was expected of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+use std::time::Duration;
+
+use regex::Regex;
+use serde::Serialize;
+use similar::TextDiff;
+
+/// How much of one text is shown, in lines.
+const MOST_LINES: usize = 120;
+/// How much of one line is shown, in characters.
+const LONGEST_LINE: usize = 400;
+/// How long to look for the shortest difference.
+const DIFF_TIME: Duration = Duration::from_secs(1);
+
+/// Something that is not as expected.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Mismatch {
+    /// What: `exit-code`, `stdout`, a file.
+    pub what: String,
+    /// What is wrong with it, in a line.
+    pub message: String,
+    /// The difference from what was expected, or what was looked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+impl Mismatch {
+    pub(super) fn new(what: &str, message: impl Into<String>) -> Mismatch {
+        Mismatch { what: what.to_owned(), message: message.into(), detail: None }
+    }
+
+    pub(super) fn with(self, detail: String) -> Mismatch {
+        Mismatch { detail: Some(detail), ..self }
+    }
+}
+
+/// What is expected of some bytes, ready to be held against them.
+pub(super) struct Expectation<'a> {
+    /// What they are as a whole.
+    pub(super) whole: Option<Vec<u8>>,
+    pub(super) contains: &'a [String],
+    pub(super) matches: &'a [String],
+}
+
+impl Expectation<'_> {
+    /// Everything that is not so with `actual`, which is called `what`.
+    pub(super) fn mismatches(&self, what: &str, actual: &[u8]) -> Vec<Mismatch> {
+        let mut mismatches = Vec::new();
+        if let Some(expected) = self.whole.as_deref().filter(|expected| *expected != actual) {
+            mismatches.push(different(what, "what was expected", expected, actual));
+        }
+        let text = String::from_utf8_lossy(actual);
+        for part in self.contains.iter().filter(|part| !text.contains(part.as_str())) {
+            mismatches
+                .push(Mismatch::new(what, format!("{what} doesn't contain:")).with(visible(part)));
+        }
+        for pattern in self.matches {
+            // It was compiled once when the settings were read.
+            if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&text)) {
+                let mismatch = Mismatch::new(what, format!("{what} doesn't match:"));
+                mismatches.push(mismatch.with(visible(pattern)));
+            }
+        }
+        mismatches
+    }
+}
+
+/// What can be observed of a run, by what messages call it, and is the same each time.
+pub(super) type Observed = BTreeMap<String, Vec<u8>>;
+
+/// What differs between two runs that should do the same.
+pub(super) fn differences(reference: &Observed, actual: &Observed) -> Vec<Mismatch> {
+    const THAN: &str = "that of the module as it was built";
+    let all: BTreeSet<&String> = reference.keys().chain(actual.keys()).collect();
+    let difference = |what: &String| match (reference.get(what), actual.get(what)) {
+        (Some(expected), Some(actual)) if expected != actual => {
+            Some(different(what, THAN, expected, actual))
+        }
+        (Some(_), None) => Some(Mismatch::new(
+            what,
+            format!("{what} is only there with the module as it was built"),
+        )),
+        (None, Some(_)) => Some(Mismatch::new(
+            what,
+            format!("{what} is not there with the module as it was built"),
+        )),
+        _ => None,
+    };
+    all.into_iter().filter_map(difference).collect()
+}
+
+/// That something is not `than` what it is to be.
+fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch {
+    match (std::str::from_utf8(expected), std::str::from_utf8(actual)) {
+        (Ok(expected), Ok(actual)) => {
+            Mismatch::new(what, format!("{what} is not {than}:")).with(diff(expected, actual))
+        }
+        _ => {
+            let same = expected.iter().zip(actual).take_while(|(a, b)| a == b).count();
+            let sizes = format!("{} bytes, not {}", actual.len(), expected.len());
+            let mismatch = Mismatch::new(
+                what,
+                format!("{what} is not {than}: {sizes}; byte {same} is the first that differs:"),
+            );
+            mismatch.with(format!("-{}\n+{}\n", hex(expected, same), hex(actual, same)))
+        }
+    }
+}
+
+/// The unified difference of two texts.
+fn diff(expected: &str, actual: &str) -> String {
+    let (expected, actual) = (visible(expected), visible(actual));
+    let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(&expected, &actual);
+    shortened(&diff.unified_diff().header("expected", "actual").to_string())
+}
+
+/// Some bytes from `start` on.
+fn hex(bytes: &[u8], start: usize) -> String {
+    let some: Vec<String> =
+        bytes.iter().skip(start).take(16).map(|byte| format!("{byte:02x}")).collect();
+    match bytes.len() {
+        end if start >= end => "(the end)".to_owned(),
+        end if end > start + 16 => format!("{} …", some.join(" ")),
+        _ => some.join(" "),
+    }
+}
+
+/// A text with every character shown that a terminal would act on instead.
+pub(super) fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\n' | '\t' => shown.push(character),
+            control if control.is_control() => shown.extend(control.escape_default()),
+            other => shown.push(other),
+        }
+    }
+    shown
+}
+
+/// The beginning and the end of a long text, and of each line what can be read.
+pub(super) fn shortened(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let surplus = lines.len().saturating_sub(MOST_LINES);
+    let mut short = String::new();
+    for (number, line) in lines.iter().enumerate() {
+        // Writing to a String can't fail.
+        let _ = match number.checked_sub(MOST_LINES / 2) {
+            Some(0) if surplus > 0 => writeln!(short, "… {surplus} more lines …"),
+            Some(after) if after < surplus => continue,
+            _ => match line.char_indices().nth(LONGEST_LINE) {
+                Some((end, _)) => writeln!(short, "{} …", &line[..end]),
+                None => writeln!(short, "{line}"),
+            },
+        };
+    }
+    short
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn equal(expected: &[u8], actual: &[u8]) -> Vec<Mismatch> {
+        Expectation { whole: Some(expected.to_vec()), contains: &[], matches: &[] }
+            .mismatches("stdout", actual)
+    }
+
+    #[test]
+    fn a_difference_is_shown_line_by_line() {
+        assert_eq!(equal(b"a\n", b"a\n"), []);
+        let [mismatch] = equal(b"a\nb\nc\n", b"a\nB\nc\n").try_into().unwrap();
+        assert_eq!(mismatch.message, "stdout is not what was expected:");
+        assert_eq!(
+            mismatch.detail.unwrap(),
+            "--- expected\n+++ actual\n@@ -1,3 +1,3 @@\n a\n-b\n+B\n c\n"
+        );
+        let detail =
+            |expected: &[u8], actual: &[u8]| equal(expected, actual).remove(0).detail.unwrap();
+        assert!(detail(b"a\n", b"a").contains("No newline at end of file"));
+        assert!(detail(b"a\n", b"a\r\n").contains("+a\\r\n"));
+        assert!(detail(b"a\n", b"\x1b[31ma\n").contains("+\\u{1b}[31ma\n"));
+        assert_eq!(detail(b"\xff\x00\x01", b"\xff\x00\x02\x03"), "-01\n+02 03\n");
+        assert_eq!(detail(b"\xff\x00", b"\xff"), "-00\n+(the end)\n");
+    }
+
+    #[test]
+    fn parts_and_patterns() {
+        let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
+        let (contains, matches) = (texts(&["ell", "x"]), texts(&["^H.*o$", "^e"]));
+        let expectation = Expectation { whole: None, contains: &contains, matches: &matches };
+        let told: Vec<_> = expectation.mismatches("stderr", b"Hello").into_iter().collect();
+        let told: Vec<_> =
+            told.iter().map(|it| (it.message.as_str(), it.detail.as_deref())).collect();
+        assert_eq!(
+            told,
+            [("stderr doesn't contain:", Some("x")), ("stderr doesn't match:", Some("^e"))]
+        );
+    }
+
+    #[test]
+    fn of_a_long_text_the_ends_are_shown() {
+        let text: String = (0..1000).map(|number| format!("{number}\n")).collect();
+        let short = shortened(&text);
+        assert!(short.starts_with("0\n1\n") && short.ends_with("998\n999\n"), "{short}");
+        assert!(short.contains("59\n… 880 more lines …\n940\n"), "{short}");
+        assert_eq!(shortened("a\nb"), "a\nb\n");
+        assert_eq!(shortened(&"x".repeat(500)).chars().count(), LONGEST_LINE + 3);
+    }
+}

@@ -1,0 +1,252 @@
+//! Smoke tests of programs that answer HTTP requests.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::Request;
+use hyper::body::Bytes;
+use hyper_util::rt::TokioIo;
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use wasm_oci_core::run::{Engine, Program, RunOptions, ServeOptions, Server};
+
+use super::expect::{Mismatch, Observed, shortened, visible};
+use super::run::{DEFAULT_OUTPUT, Outcome, expectation, files_after, is_partial, verdict};
+use crate::config::smoke::case::{Answer, Case, Http};
+
+/// How long the program may work on after its answer.
+const DRAIN: Duration = Duration::from_secs(1);
+
+/// What came back.
+struct Response {
+    status: u16,
+    headers: Vec<(String, Vec<u8>)>,
+    body: Vec<u8>,
+}
+
+/// Starts the program as a server, sends it the request, and holds the answer against what is expected.
+///
+/// # Errors
+/// When there is no telling: the program can't be started, or doesn't answer.
+pub(super) fn test(
+    engine: &Engine,
+    program: &Program,
+    options: &RunOptions,
+    case: &Case,
+    request: &Http,
+    root: &Path,
+) -> Result<(Outcome, Observed), String> {
+    let start = Instant::now();
+    let most =
+        usize::try_from(options.limits.output.unwrap_or(DEFAULT_OUTPUT)).unwrap_or(usize::MAX);
+    let timeout = options.limits.timeout.unwrap_or(Duration::MAX);
+    let (response, failure) = served(engine, program, options, async |address| {
+        let answer = tokio::time::timeout(timeout, ask(address, request, &case.folder, most));
+        answer.await.unwrap_or_else(|_| Err(format!("there was no answer in {timeout:?}")))
+    })?;
+    let time = start.elapsed();
+    let mut mismatches = mismatches(&request.answer, &response, case)?;
+    // Why an answer is not as expected, if that is known.
+    if let Some(failure) = failure.filter(|_| !mismatches.is_empty()) {
+        mismatches.insert(0, Mismatch::new("http", format!("the program failed: {failure}")));
+    }
+    mismatches.extend(files_after(case, root)?);
+    let verdict = verdict(mismatches);
+    let outcome =
+        Outcome { verdict, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() };
+    let mut observed =
+        Observed::from([("the status".to_owned(), response.status.to_string().into_bytes())]);
+    if !is_partial(request.answer.body.as_ref()) {
+        observed.insert("the body".to_owned(), response.body);
+    }
+    Ok((outcome, observed))
+}
+
+/// Does something while the program serves at an address. Says, too, what the server has to say of a request that
+/// failed.
+fn served<T>(
+    engine: &Engine,
+    program: &Program,
+    options: &RunOptions,
+    client: impl AsyncFnOnce(SocketAddr) -> Result<T, String>,
+) -> Result<(T, Option<String>), String> {
+    let RunOptions { args, env, dirs, network, limits, .. } = options.clone();
+    let options =
+        ServeOptions { args, env, dirs, network, limits, drain: DRAIN, ..ServeOptions::default() };
+    let failure = Arc::new(Mutex::new(None));
+    let noted = Arc::clone(&failure);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|e| format!("can't start a server: {e}"))?;
+    let result = runtime.block_on(async {
+        let server = Server::bind(engine, program, options).await.map_err(|e| e.to_string())?;
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = server.run(async { drop(stopped.await) }, move |access| {
+            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+            *noted = access.failure.as_ref().map(ToString::to_string);
+        });
+        let asking = async {
+            let result = client(address).await;
+            drop(stop);
+            result
+        };
+        tokio::join!(serving, asking).1
+    });
+    runtime.shutdown_background();
+    let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
+    Ok((result?, failure))
+}
+
+async fn ask(
+    address: SocketAddr,
+    request: &Http,
+    folder: &Path,
+    most: usize,
+) -> Result<Response, String> {
+    let failed = |e: &dyn std::fmt::Display| format!("{} {}: {e}", request.method, request.path);
+    let mut builder = Request::builder().method(request.method.as_str()).uri(request.path.as_str());
+    if !request.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
+        builder = builder.header("host", address.to_string());
+    }
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    let body =
+        request.body.as_ref().map(|body| body.bytes(folder)).transpose()?.unwrap_or_default();
+    let message = builder.body(Full::new(Bytes::from(body))).map_err(|e| failed(&e))?;
+
+    let stream = TcpStream::connect(address).await.map_err(|e| failed(&e))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(|e| failed(&e))?;
+    // It moves bytes for as long as there is a request; what it fails with, the request fails with.
+    let connection = tokio::spawn(connection);
+    let (parts, body) = sender.send_request(message).await.map_err(|e| failed(&e))?.into_parts();
+    let body = Limited::new(body, most).collect().await.map_err(|e| failed(&e))?.to_bytes();
+    connection.abort();
+    let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+        (name.to_string(), value.as_bytes().to_vec())
+    };
+    Ok(Response {
+        status: parts.status.as_u16(),
+        headers: parts.headers.iter().map(header).collect(),
+        body: body.to_vec(),
+    })
+}
+
+/// What is not as expected in an answer.
+fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<Mismatch>, String> {
+    let mut mismatches = Vec::new();
+    if response.status != answer.status {
+        let message =
+            format!("the status is {}, not {}; the body:", response.status, answer.status);
+        let body = shortened(&visible(&String::from_utf8_lossy(&response.body)));
+        mismatches.push(Mismatch::new("status", message).with(body));
+    }
+    for (name, expected) in &answer.headers {
+        let values: Vec<&[u8]> = response
+            .headers
+            .iter()
+            .filter(|(other, _)| other.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_slice())
+            .collect();
+        let what = format!("the header `{name}`");
+        match (values.is_empty(), expected.absent) {
+            (true, true) => {}
+            (true, false) => mismatches.push(Mismatch::new(&what, format!("{what} is not there"))),
+            (false, true) => mismatches.push(Mismatch::new(&what, format!("{what} is there"))),
+            (false, false) => {
+                mismatches.extend(
+                    expectation(expected, case)?.mismatches(&what, &values.join(&b", "[..])),
+                );
+            }
+        }
+    }
+    if let Some(expected) = &answer.body {
+        mismatches.extend(expectation(expected, case)?.mismatches("body", &response.body));
+    }
+    Ok(mismatches)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+
+    use super::*;
+    use crate::config::smoke::case::{Content, Expected};
+
+    /// Sends a request to a server that answers so, and returns what the server read, too.
+    fn exchange(
+        request: &Http,
+        answer: &'static str,
+        most: usize,
+    ) -> (String, Result<Response, String>) {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut read = vec![0; 4096];
+            let mut length = 0;
+            while !read[..length].ends_with(b"body") {
+                length += stream.read(&mut read[length..]).unwrap();
+            }
+            stream.write_all(answer.as_bytes()).unwrap();
+            String::from_utf8_lossy(&read[..length]).into_owned()
+        });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let response = runtime.block_on(ask(address, request, Path::new(""), most));
+        (server.join().unwrap(), response)
+    }
+
+    #[test]
+    fn a_request_and_its_answer() {
+        let request = Http {
+            method: "POST".to_owned(),
+            path: "/a?b".to_owned(),
+            headers: [("X-Mine".to_owned(), "1".to_owned())].into(),
+            body: Some(Content { text: Some("body".to_owned()), from: None }),
+            answer: Answer::default(),
+        };
+        let answer = "HTTP/1.1 201 Created\r\nx-a: 1\r\nx-a: 2\r\ncontent-length: 5\r\n\r\nhello";
+        let (sent, response) = exchange(&request, answer, 100);
+        assert!(sent.starts_with("POST /a?b HTTP/1.1\r\nhost: 127.0.0.1:"), "{sent}");
+        assert!(sent.contains("x-mine: 1\r\n") && sent.ends_with("\r\n\r\nbody"), "{sent}");
+        let response = response.unwrap();
+
+        let told = |answer: &Answer| -> Vec<String> {
+            let mismatches = mismatches(answer, &response, &Case::default()).unwrap();
+            mismatches.into_iter().map(|mismatch| mismatch.message).collect()
+        };
+        let equals = |text: &str| Expected { equals: Some(text.to_owned()), ..Expected::default() };
+        let absent = Expected { absent: true, ..Expected::default() };
+        let right = Answer {
+            status: 201,
+            headers: [("X-A".to_owned(), equals("1, 2")), ("x-b".to_owned(), absent.clone())]
+                .into(),
+            body: Some(equals("hello")),
+        };
+        assert_eq!(told(&right), Vec::<String>::new());
+        let wrong = Answer {
+            status: 200,
+            headers: [("x-a".to_owned(), absent), ("x-b".to_owned(), equals(""))].into(),
+            body: Some(equals("Hello")),
+        };
+        let expected = [
+            "the status is 201, not 200; the body:",
+            "the header `x-a` is there",
+            "the header `x-b` is not there",
+            "body is not what was expected:",
+        ];
+        assert_eq!(told(&wrong), expected);
+        let (_, endless) = exchange(&request, answer, 4);
+        assert!(
+            endless.err().unwrap().starts_with("POST /a?b: "),
+            "a body that is too long is none"
+        );
+    }
+}

@@ -1,0 +1,265 @@
+//! How smoke tests went: for people, for scripts, for CI systems.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use anstyle::AnsiColor;
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+use serde::Serialize;
+
+use super::expect::{Mismatch, shortened, visible};
+use super::{Case, Outcome, Suite, Verdict};
+use crate::error::Error;
+use crate::ui::shell::Shell;
+
+/// A test that was run.
+#[derive(Debug)]
+pub struct Tested<'a> {
+    /// The program.
+    pub suite: &'a Suite,
+    /// The test.
+    pub case: &'a Case,
+    /// How it went.
+    pub outcome: Outcome,
+}
+
+/// How all of them went.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// Those that were run, in their order.
+    pub tested: Vec<Tested<'a>>,
+    /// How many were not run.
+    pub skipped: usize,
+    /// How long it took.
+    pub time: Duration,
+}
+
+impl Tested<'_> {
+    fn passed(&self) -> bool {
+        self.outcome.verdict == Verdict::Passed
+    }
+
+    /// The line that tells of it.
+    pub(super) fn show(&self, shell: &Shell) {
+        let Tested { suite, case, outcome } = self;
+        let time = outcome.time.as_secs_f64();
+        let line = format_args!("[{time:>8.3}s] {} {}", suite.name, case.name).to_string();
+        match outcome.verdict {
+            Verdict::Passed => shell.status("PASS", line),
+            Verdict::Failed(_) => shell.failed("FAIL", line),
+            Verdict::Broken(_) => shell.failed("ERROR", line),
+        }
+    }
+
+    /// All that is wrong, in lines.
+    fn problems(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String can't fail.
+        match &self.outcome.verdict {
+            Verdict::Passed => {}
+            Verdict::Broken(reason) => drop(writeln!(text, "{reason}")),
+            Verdict::Failed(mismatches) => {
+                for Mismatch { message, detail, .. } in mismatches {
+                    let _ = writeln!(text, "{message}");
+                    for line in detail.iter().flat_map(|detail| detail.lines()) {
+                        let _ = writeln!(text, "    {line}");
+                    }
+                }
+            }
+        }
+        text
+    }
+
+    /// What the program wrote, but for what a difference shows already.
+    fn output(&self) -> String {
+        let mut text = String::new();
+        for (what, bytes) in [("stdout", &self.outcome.stdout), ("stderr", &self.outcome.stderr)] {
+            let shown = matches!(&self.outcome.verdict, Verdict::Failed(mismatches)
+                if mismatches.iter().any(|it| it.what == what && it.message.contains("expected")));
+            if shown || bytes.is_empty() {
+                continue;
+            }
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "{what} was:");
+            for line in shortened(&visible(&String::from_utf8_lossy(bytes))).lines() {
+                let _ = writeln!(text, "    {line}");
+            }
+        }
+        text
+    }
+
+    fn show_failure(&self, shell: &Shell) {
+        let Tested { suite, case, .. } = self;
+        let mut text = String::new();
+        for line in self.problems().lines().chain(self.output().lines()) {
+            // Writing to a String can't fail.
+            let _ = match line.strip_prefix("    ").and_then(|line| line.chars().next()) {
+                Some('-') => coloured(&mut text, AnsiColor::Red, line),
+                Some('+') => coloured(&mut text, AnsiColor::Green, line),
+                _ => writeln!(text, "  {line}"),
+            };
+        }
+        shell.error(format_args!(
+            "the smoke test `{}` of `{}` failed:\n{}",
+            case.name,
+            suite.name,
+            text.trim_end()
+        ));
+    }
+
+    fn junit(&self) -> TestCase {
+        let status = match &self.outcome.verdict {
+            Verdict::Passed => TestCaseStatus::success(),
+            Verdict::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            Verdict::Broken(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
+        };
+        let mut case = TestCase::new(self.case.name.as_str(), status);
+        case.set_classname(self.suite.name.as_str()).set_time(self.outcome.time);
+        if !self.passed() {
+            let problems = self.problems();
+            case.status
+                .set_message(problems.lines().next().unwrap_or_default().trim_end_matches(':'));
+            case.status.set_type("smoke test").set_description(problems);
+            case.set_system_out_lossy(&self.outcome.stdout)
+                .set_system_err_lossy(&self.outcome.stderr);
+        }
+        case
+    }
+
+    fn message(&self) -> TestMessage<'_> {
+        let Tested { suite, case, outcome } = self;
+        let (verdict, mismatches, error) = match &outcome.verdict {
+            Verdict::Passed => ("passed", None, None),
+            Verdict::Failed(mismatches) => ("failed", Some(mismatches.as_slice()), None),
+            Verdict::Broken(reason) => ("error", None, Some(reason.as_str())),
+        };
+        let written = |bytes| (!self.passed()).then(|| String::from_utf8_lossy(bytes).into_owned());
+        TestMessage {
+            reason: "wasm-oci-test",
+            package: suite.package.as_deref(),
+            program: &suite.name,
+            name: &case.name,
+            outcome: verdict,
+            seconds: outcome.time.as_secs_f64(),
+            exit_code: outcome.exit_code,
+            mismatches,
+            error,
+            stdout: written(&outcome.stdout),
+            stderr: written(&outcome.stderr),
+        }
+    }
+}
+
+/// A test, as a line of JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+struct TestMessage<'a> {
+    reason: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    package: Option<&'a str>,
+    program: &'a str,
+    name: &'a str,
+    outcome: &'static str,
+    seconds: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exit_code: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mismatches: Option<&'a [Mismatch]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stdout: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stderr: Option<String>,
+}
+
+/// All tests, as a line of JSON.
+#[derive(Serialize)]
+struct SummaryMessage {
+    reason: &'static str,
+    run: usize,
+    passed: usize,
+    failed: usize,
+    skipped: usize,
+    seconds: f64,
+}
+
+fn coloured(text: &mut String, colour: AnsiColor, line: &str) -> std::fmt::Result {
+    let style = colour.on_default();
+    writeln!(text, "{style}  {line}{style:#}")
+}
+
+impl Report<'_> {
+    /// How many failed.
+    #[must_use]
+    pub fn failed(&self) -> usize {
+        self.tested.iter().filter(|test| !test.passed()).count()
+    }
+
+    /// What failed and why, and how many.
+    pub(super) fn show(&self, shell: &Shell) {
+        if self.tested.is_empty() {
+            return;
+        }
+        for test in self.tested.iter().filter(|test| !test.passed()) {
+            test.show_failure(shell);
+        }
+        let (run, failed) = (self.tested.len(), self.failed());
+        let tests = if run == 1 { "test" } else { "tests" };
+        let mut line = format!(
+            "[{:>8.3}s] {run} {tests} run: {} passed",
+            self.time.as_secs_f64(),
+            run - failed
+        );
+        for (count, what) in [(failed, "failed"), (self.skipped, "skipped")] {
+            if count > 0 {
+                // Writing to a String can't fail.
+                let _ = write!(line, ", {count} {what}");
+            }
+        }
+        if failed > 0 {
+            shell.failed("Summary", line);
+        } else {
+            shell.status("Summary", line);
+        }
+    }
+
+    /// A line for each test, and one for all.
+    ///
+    /// # Errors
+    /// [`Error::Stdout`].
+    pub(super) fn print_json(&self, shell: &Shell) -> Result<(), Error> {
+        for test in &self.tested {
+            shell.print_json(&test.message())?;
+        }
+        let (run, failed) = (self.tested.len(), self.failed());
+        shell.print_json(&SummaryMessage {
+            reason: "wasm-oci-test-summary",
+            run,
+            passed: run - failed,
+            failed,
+            skipped: self.skipped,
+            seconds: self.time.as_secs_f64(),
+        })
+    }
+
+    /// JUnit XML, a suite for each program.
+    pub(super) fn junit(&self) -> Result<String, quick_junit::SerializeError> {
+        let mut report = quick_junit::Report::new("wasm-oci");
+        report.set_time(self.time);
+        let mut tests = self.tested.iter().peekable();
+        while let Some(first) = tests.next() {
+            let mut suite = TestSuite::new(first.suite.name.as_str());
+            let mut time = first.outcome.time;
+            suite.add_test_case(first.junit());
+            while let Some(test) = tests.next_if(|test| std::ptr::eq(test.suite, first.suite)) {
+                time += test.outcome.time;
+                suite.add_test_case(test.junit());
+            }
+            suite.set_time(time);
+            report.add_test_suite(suite);
+        }
+        // The schema of Jenkins, which is as much of a standard as there is, has no such attribute there.
+        Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1))
+    }
+}

@@ -1,0 +1,255 @@
+//! One smoke test.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use wasm_oci_core::image::IncludedFile;
+use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
+
+use super::expect::{Expectation, Mismatch, Observed, differences};
+use super::{Suite, http};
+use crate::config::smoke::case::{Case, Expected, guest_path};
+use crate::run::run::{Prepared, ending, write_files};
+
+/// The time that a program may take unless its test says another.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+/// What it may write.
+pub(super) const DEFAULT_OUTPUT: u64 = 16 << 20;
+
+/// How a test went.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Whether all was as expected.
+    pub verdict: Verdict,
+    /// How long the program ran.
+    pub time: Duration,
+    /// How it ended, as `run` would; none if it wasn't started, or serves.
+    pub exit_code: Option<u8>,
+    /// What it wrote to standard output.
+    pub stdout: Vec<u8>,
+    /// What it wrote to standard error.
+    pub stderr: Vec<u8>,
+}
+
+/// Whether all was as expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was.
+    Passed,
+    /// It was not.
+    Failed(Vec<Mismatch>),
+    /// There was no telling: a file of the test is missing, or the program can't be started.
+    Broken(String),
+}
+
+/// The limits of a test's program.
+pub(super) fn limits(case: &Case) -> Limits {
+    Limits {
+        timeout: Some(case.timeout.unwrap_or(DEFAULT_TIMEOUT)),
+        memory: case.memory,
+        output: Some(case.max_output.unwrap_or(DEFAULT_OUTPUT)),
+        ..Limits::default()
+    }
+}
+
+/// Runs a test to its end, on this thread.
+pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> Outcome {
+    let attempt = || {
+        let compared = suite.reference.is_some();
+        let (outcome, observed) = attempt(engine, &suite.program, case, compared)?;
+        let Some(reference) = &suite.reference else { return Ok(outcome) };
+        compare(outcome, &observed, attempt(engine, reference, case, compared)?.1)
+    };
+    attempt().unwrap_or_else(|reason| Outcome {
+        verdict: Verdict::Broken(reason),
+        time: Duration::ZERO,
+        exit_code: None,
+        stdout: Vec::new(),
+        stderr: Vec::new(),
+    })
+}
+
+/// The outcome of a run, held against what the reference did.
+fn compare(outcome: Outcome, observed: &Observed, reference: Observed) -> Result<Outcome, String> {
+    let mut mismatches = match outcome.verdict {
+        Verdict::Passed => Vec::new(),
+        Verdict::Failed(mismatches) => mismatches,
+        Verdict::Broken(reason) => return Err(reason),
+    };
+    mismatches.extend(differences(&reference, observed));
+    Ok(Outcome { verdict: verdict(mismatches), ..outcome })
+}
+
+/// Runs a program, and looks at all that it did if that will be `compared`.
+fn attempt(
+    engine: &Engine,
+    prepared: &Prepared,
+    case: &Case,
+    compared: bool,
+) -> Result<(Outcome, Observed), String> {
+    let root = root(prepared, case)?;
+    let options = options(prepared, case, root.path())?;
+    if let Some(request) = &case.http {
+        let (outcome, mut observed) =
+            http::test(engine, prepared.program(), &options, case, request, root.path())?;
+        if compared {
+            observe_files(root.path(), root.path(), case, &mut observed)?;
+        }
+        return Ok((outcome, observed));
+    }
+    // What is missing should be known before the program has run.
+    let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
+    let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
+    let start = Instant::now();
+    let outcome = run(engine, prepared.program(), &options).map_err(|e| e.to_string())?;
+    let time = start.elapsed();
+
+    let mut mismatches = Vec::new();
+    let (code, stopped) = ending(&outcome.end);
+    let expected = case.exit_code.unwrap_or(0);
+    if code != expected {
+        mismatches.push(Mismatch::new(
+            "exit-code",
+            match stopped {
+                Some(reason) => format!("the program was stopped: {reason}"),
+                None => format!("the exit code is {code}, not {expected}"),
+            },
+        ));
+    }
+    for (what, expectation, actual) in
+        [("stdout", stdout, &outcome.stdout), ("stderr", stderr, &outcome.stderr)]
+    {
+        mismatches.extend(expectation.into_iter().flat_map(|it| it.mismatches(what, actual)));
+    }
+    mismatches.extend(files_after(case, root.path())?);
+    let mut observed = Observed::new();
+    if compared {
+        observed.insert("the exit code".to_owned(), code.to_string().into_bytes());
+        for (what, expected, actual) in
+            [("stdout", &case.stdout, &outcome.stdout), ("stderr", &case.stderr, &outcome.stderr)]
+        {
+            if !is_partial(expected.as_ref()) {
+                observed.insert(what.to_owned(), actual.clone());
+            }
+        }
+        observe_files(root.path(), root.path(), case, &mut observed)?;
+    }
+    let outcome = Outcome {
+        verdict: verdict(mismatches),
+        time,
+        exit_code: Some(code),
+        stdout: outcome.stdout,
+        stderr: outcome.stderr,
+    };
+    Ok((outcome, observed))
+}
+
+pub(super) fn is_partial(expected: Option<&Expected>) -> bool {
+    expected.is_some_and(Expected::is_partial)
+}
+
+/// The files that are left below a folder of the program's `/`. Links are not followed.
+fn observe_files(
+    folder: &Path,
+    root: &Path,
+    case: &Case,
+    observed: &mut Observed,
+) -> Result<(), String> {
+    let failed = |e: std::io::Error| format!("can't read what the program left: {e}");
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let metadata = path.symlink_metadata().map_err(failed)?;
+        if metadata.is_dir() {
+            observe_files(&path, root, case, observed)?;
+        } else if metadata.is_file() {
+            let name = path.strip_prefix(root).unwrap_or(&path);
+            let expected = case
+                .files_after
+                .iter()
+                .find(|(path, _)| guest_path(path).is_some_and(|it| Path::new(&it) == name));
+            if !is_partial(expected.map(|(_, expected)| expected)) {
+                let what = format!("the file `{}`", name.display());
+                observed.insert(what, fs::read(&path).map_err(failed)?);
+            }
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn verdict(mismatches: Vec<Mismatch>) -> Verdict {
+    if mismatches.is_empty() { Verdict::Passed } else { Verdict::Failed(mismatches) }
+}
+
+pub(super) fn expectation<'a>(
+    expected: &'a Expected,
+    case: &Case,
+) -> Result<Expectation<'a>, String> {
+    let Expected { contains, matches, .. } = expected;
+    Ok(Expectation { whole: expected.whole(&case.folder)?, contains, matches })
+}
+
+/// The folder that the program sees as `/`: the image's files, and over them those of the test.
+fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
+    let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
+    write_files(prepared.files(), folder.path()).map_err(|e| e.to_string())?;
+    for (path, content) in &case.files {
+        let files = match &content.from {
+            Some(from) => IncludedFile::read(&case.folder.join(from), path),
+            None => IncludedFile::new(path, content.bytes(&case.folder)?).map(|file| vec![file]),
+        };
+        write_files(&files.map_err(|e| e.to_string())?, folder.path())
+            .map_err(|e| e.to_string())?;
+    }
+    Ok(folder)
+}
+
+fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, String> {
+    let root = Dir { host: root.to_owned(), guest: "/".to_owned(), read_only: false };
+    let own = case.env.iter().map(|(name, value)| (name.clone(), value.clone()));
+    let stdin = case.stdin.as_ref().map(|content| content.bytes(&case.folder)).transpose()?;
+    Ok(RunOptions {
+        args: prepared.command(case.args.as_deref()),
+        export: prepared.export().map(str::to_owned),
+        env: prepared.env().iter().cloned().chain(own).collect(),
+        dirs: [root].into_iter().chain(case.dirs()?).collect(),
+        stdin: Stdin::Bytes(stdin.unwrap_or_default()),
+        streams: Streams::Capture,
+        network: false,
+        limits: limits(case),
+    })
+}
+
+/// What is not as expected in the program's `/`.
+pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, String> {
+    let mut mismatches = Vec::new();
+    for (path, expected) in &case.files_after {
+        let host = root.join(guest_path(path).unwrap_or_default());
+        let what = format!("the file `{path}`");
+        match (read_inside(&host, root), expected.absent) {
+            (Ok(bytes), false) => {
+                mismatches.extend(expectation(expected, case)?.mismatches(&what, &bytes))
+            }
+            (Err(e), true) if e.kind() == ErrorKind::NotFound => {}
+            (Err(e), false) if e.kind() == ErrorKind::NotFound => {
+                mismatches.push(Mismatch::new(&what, format!("{what} is not there")));
+            }
+            (Ok(_), true) => mismatches.push(Mismatch::new(&what, format!("{what} is there"))),
+            (Err(e), _) => {
+                mismatches.push(Mismatch::new(&what, format!("{what} can't be read: {e}")))
+            }
+        }
+    }
+    Ok(mismatches)
+}
+
+/// Reads a file, unless a link that the program left leads out of its folder.
+fn read_inside(path: &Path, root: &Path) -> std::io::Result<Vec<u8>> {
+    let actual = fs::canonicalize(path)?;
+    if !actual.starts_with(fs::canonicalize(root)?) {
+        return Err(std::io::Error::other("it is a link that leads out of the program's folder"));
+    }
+    fs::read(actual)
+}

@@ -1,0 +1,5 @@
+//! Output to the user.
+
+pub mod output_args;
+pub mod render;
+pub mod shell;

@@ -1,0 +1,39 @@
+//! Arguments about the output.
+
+use clap::{ArgAction, Args};
+
+use crate::ui::shell::{Color, Shell, Verbosity};
+
+/// What is said, and how.
+#[derive(Debug, Clone, Args)]
+pub struct OutputArgs {
+    /// Say more
+    #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Colour the output
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        env = "CARGO_TERM_COLOR",
+        hide_env = true,
+        default_value = "auto"
+    )]
+    pub color: Color,
+}
+
+impl OutputArgs {
+    /// The shell that speaks so.
+    #[must_use]
+    pub fn shell(&self) -> Shell {
+        let verbosity = match (self.quiet, self.verbose) {
+            (true, _) => Verbosity::Quiet,
+            (false, 0) => Verbosity::Normal,
+            (false, _) => Verbosity::Verbose,
+        };
+        Shell::new(verbosity, self.color)
+    }
+}

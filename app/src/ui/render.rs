@@ -1,0 +1,141 @@
+//! Values as text for people.
+
+use std::fmt::Write;
+
+use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes, Verdict, visible};
+
+use crate::units::size;
+
+/// What is in a module, as `inspect` and `validate` show it.
+#[must_use]
+pub fn report(report: &Report) -> String {
+    let mut text = String::new();
+    field(&mut text, "kind", report.kind.name());
+    field(&mut text, "size", &size(report.size));
+    let features: Vec<&str> =
+        report.features.iter().map(wasm_oci_core::module::Feature::name).collect();
+    field(
+        &mut text,
+        "features",
+        if features.is_empty() {
+            "none beyond WebAssembly 1.0".into()
+        } else {
+            features.join(", ")
+        }
+        .as_str(),
+    );
+    let capabilities: Vec<&str> = report.capabilities.iter().map(|it| it.name()).collect();
+    let none = "none beyond its arguments and streams".to_owned();
+    field(
+        &mut text,
+        "can use",
+        &Some(capabilities.join(", ")).filter(|list| !list.is_empty()).unwrap_or(none),
+    );
+    text.push_str(&runtimes(report));
+    for memory in &report.memories {
+        field(&mut text, "memory", &limits(memory, 64 << 10));
+    }
+    for table in &report.tables {
+        field(&mut text, "table", &table_limits(table));
+    }
+    let imports = report.imports.iter().map(|import| format!("{import} ({})", word(import.kind)));
+    list(&mut text, "imports", imports);
+    let exports = report
+        .exports
+        .iter()
+        .map(|export| format!("{} ({})", visible(&export.name), word(export.kind)));
+    list(&mut text, "exports", exports);
+    let sections = report
+        .sections
+        .iter()
+        .map(|section| format!("{:<24}{:>10}", visible(&section.name), size(section.size)));
+    list(&mut text, "sections", sections);
+    text
+}
+
+/// Which runtimes take a module, and what keeps it from the others.
+#[must_use]
+pub fn runtimes(report: &Report) -> String {
+    let mut text = verdicts(&report.runtimes);
+    let uses = report.uses.iter().filter_map(|place| {
+        let shown = place.to_string();
+        (!shown.is_empty()).then(|| format!("{}: {shown}", place.need))
+    });
+    list(&mut text, "which is used in", uses);
+    text
+}
+
+/// What runtimes make of a module.
+#[must_use]
+pub fn verdicts(all: &[Verdict]) -> String {
+    let mut text = String::new();
+    let takes = all.iter().filter(|verdict| verdict.takes == Takes::Yes).map(|verdict| {
+        // A version where it makes a difference.
+        verdict
+            .from
+            .map_or(verdict.runtime.to_string(), |from| format!("{} {from}", verdict.runtime))
+    });
+    let takes = takes.collect::<Vec<_>>().join(", ");
+    field(&mut text, "runs on", if takes.is_empty() { "no runtime as it is" } else { &takes });
+    for (title, takes) in
+        [("runs with an option on", Takes::WithOption), ("does not run on", Takes::No)]
+    {
+        // Runtimes with the same obstacles are named together.
+        let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
+        for verdict in all.iter().filter(|verdict| verdict.takes == takes) {
+            let why = verdict.obstacles.iter().map(obstacle).collect::<Vec<_>>().join(", ");
+            let name = verdict.runtime.name();
+            match groups.iter_mut().find(|(other, _)| *other == why) {
+                Some((_, names)) => names.push(name),
+                None => groups.push((why, vec![name])),
+            }
+        }
+        list(
+            &mut text,
+            title,
+            groups.iter().map(|(why, names)| format!("{}: {why}", names.join(", "))),
+        );
+    }
+    text
+}
+
+fn obstacle(obstacle: &Obstacle) -> String {
+    match obstacle.with {
+        Some(with) => format!("{} ({with})", obstacle.need),
+        None => obstacle.need.clone(),
+    }
+}
+
+/// A line of `name: value`, aligned.
+pub fn field(text: &mut String, name: &str, value: &str) {
+    // Writing to a String can't fail.
+    let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
+}
+
+/// A heading, and a line for each item.
+pub fn list(text: &mut String, name: &str, items: impl Iterator<Item = String>) {
+    let mut items = items.peekable();
+    if items.peek().is_some() {
+        let _ = writeln!(text, "{name}:");
+    }
+    for item in items {
+        let _ = writeln!(text, "  {item}");
+    }
+}
+
+fn limits(limits: &Limits, unit: u64) -> String {
+    let most = limits
+        .maximum
+        .map_or("no limit".to_owned(), |maximum| format!("at most {}", size(maximum * unit)));
+    let shared = if limits.shared { ", shared" } else { "" };
+    format!("{} at the start, {most}{shared}", size(limits.minimum * unit))
+}
+
+fn table_limits(limits: &Limits) -> String {
+    let most = limits.maximum.map_or("no limit".to_owned(), |maximum| format!("at most {maximum}"));
+    format!("{} at the start, {most}", limits.minimum)
+}
+
+fn word(kind: ExternalKind) -> String {
+    format!("{kind:?}").to_lowercase()
+}
