@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wasm_oci_core::image::{Image, ImageSettings, Reference, Tag, assemble};
 use wasm_oci_core::module::{BuiltModule, Level, ValidateOptions, ValidatedModule, validate};
-use wasm_oci_core::store::{ArchiveImage, Layout, Rehearsal, Silent, save, write_archive};
+use wasm_oci_core::store::{ArchiveImage, DryRun, Layout, Silent, save, write_archive};
 
 use crate::config::plan::Plan;
 use crate::error::Error;
@@ -142,7 +142,7 @@ pub async fn to_registry(
 ///
 /// # Errors
 /// What the registry fails with.
-pub async fn rehearse(
+pub async fn dry_run(
     images: &[TaggedImage],
     repository: &Reference,
     connections: &Connections,
@@ -150,9 +150,9 @@ pub async fn rehearse(
 ) -> Result<(), Error> {
     let registry = connections.registry(repository)?;
     for TaggedImage { image, tags, .. } in images {
-        let rehearsal = Rehearsal::of(&registry);
-        save(image, &rehearsal, tags, &Silent).await?;
-        for request in rehearsal.into_requests() {
+        let dry_run = DryRun::of(&registry);
+        save(image, &dry_run, tags, &Silent).await?;
+        for request in dry_run.into_requests() {
             shell.print(request)?;
         }
     }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::{
-    Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, Retrying, Secret, Tls,
+    Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, RetryEvent, Secret, Tls,
 };
 
 use crate::config::args::unless_empty;
@@ -190,7 +190,7 @@ impl Connections {
             credentials,
             token_servers: self.token_servers.clone(),
             tls,
-            on_retry: Some(OnRetry::new(move |retrying| announce(&shell, retrying))),
+            on_retry: Some(OnRetry::new(move |event| announce(&shell, event))),
             ..RegistryOptions::default()
         })
     }
@@ -224,10 +224,13 @@ impl Connections {
     }
 }
 
-fn announce(shell: &Shell, retrying: &Retrying) {
-    let Retrying { reason, wait, next, tries } = retrying;
+fn announce(shell: &Shell, event: &RetryEvent) {
+    let RetryEvent { reason, wait, attempt, max_attempts } = event;
     let wait = wait.as_secs_f64();
-    shell.status("Retrying", format_args!("in {wait:.1} s, try {next} of {tries}: {reason}"));
+    shell.status(
+        "Retrying",
+        format_args!("in {wait:.1} s, attempt {attempt} of {max_attempts}: {reason}"),
+    );
 }
 
 fn login_from(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Login>, Error> {

@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::pipeline::stages::{rehearse, to_registry};
+use wasm_oci_app::pipeline::stages::{dry_run, to_registry};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci_app::runtime::{block_on, until_interrupted};
 use wasm_oci_app::smoke::{require, test_engine};
@@ -86,14 +86,9 @@ impl Publication<'_> {
     ///
     /// # Errors
     /// What a registry fails with.
-    pub(super) fn rehearse(&self, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn dry_run(&self, shell: &Shell) -> Result<(), Failure> {
         for (n, program) in self.made.iter().enumerate() {
-            block_on(rehearse(
-                &program.load()?,
-                self.repositories[n],
-                &self.connections[n],
-                shell,
-            ))?;
+            block_on(dry_run(&program.load()?, self.repositories[n], &self.connections[n], shell))?;
         }
         Ok(())
     }

@@ -37,7 +37,7 @@ impl Push {
         let made = make(&request, shell)?;
         let publication = self.publish.plan(&made, shell)?;
         if self.making.dry_run {
-            return publication.rehearse(shell);
+            return publication.dry_run(shell);
         }
         let json = self.making.json();
         publication.push(json, shell, |program, repository| {

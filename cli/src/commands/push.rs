@@ -20,7 +20,7 @@ use wasm_oci_app::pipeline::engines;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::any_imports;
-use wasm_oci_app::pipeline::stages::{compressed, pack, rehearse, to_registry};
+use wasm_oci_app::pipeline::stages::{compressed, dry_run, pack, to_registry};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::{Prepared, optimized_cache};
@@ -90,7 +90,7 @@ impl Push {
         let connections = Connections::new(&self.registry, &settings, shell)?.with_login(login);
         let (images, sizes) = self.images(&plan, &connections, shell)?;
         if self.dry_run {
-            return block_on(rehearse(&images, &self.destination, &connections, shell));
+            return block_on(dry_run(&images, &self.destination, &connections, shell));
         }
         self.test(&images, shell)?;
         until_interrupted(to_registry(&images, &self.destination, &connections, shell))?;

@@ -17,7 +17,7 @@ use crate::module::{BuiltModule, Kind, ValidateOptions, function_names, validate
 const TICK: Duration = Duration::from_millis(5);
 
 /// How many instances, memories and tables there may be in a pool at a time, of all runs together.
-pub(super) const AT_ONCE: u32 = 1_000;
+pub(super) const MAX_CONCURRENT: u32 = 1_000;
 /// What an instance without its memories and tables may take, in bytes. None that we know of comes near.
 const LARGEST_INSTANCE: usize = 16 << 20;
 /// The elements that a table in a pool may grow to: functions that are called through pointers.
@@ -81,12 +81,12 @@ impl Engine {
     /// As [`Engine::new`].
     pub fn pooled(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
         let mut pool = PoolingAllocationConfig::new();
-        pool.total_component_instances(AT_ONCE)
+        pool.total_component_instances(MAX_CONCURRENT)
             // They are many in a component, and small.
-            .total_core_instances(AT_ONCE * 64)
-            .total_memories(AT_ONCE)
-            .total_tables(AT_ONCE)
-            .total_stacks(AT_ONCE)
+            .total_core_instances(MAX_CONCURRENT * 64)
+            .total_memories(MAX_CONCURRENT)
+            .total_tables(MAX_CONCURRENT)
+            .total_stacks(MAX_CONCURRENT)
             .max_component_instance_size(LARGEST_INSTANCE)
             .max_core_instance_size(LARGEST_INSTANCE)
             .table_elements(MOST_TABLE_ELEMENTS);

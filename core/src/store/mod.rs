@@ -32,8 +32,8 @@ pub use location::Location;
 pub use progress::{Outcome, Progress, Silent};
 #[cfg(feature = "registry")]
 pub use registry::{
-    Credentials, OnRetry, Registry, RegistryError, RegistryOptions, Rehearsal, Request, Retry,
-    Retrying, Secret, Stored, Tls, forget_login, log_in, store_login,
+    Credentials, DryRun, OnRetry, Registry, RegistryError, RegistryOptions, Request, RetryEvent,
+    RetryPolicy, Secret, Stored, Tls, forget_login, log_in, store_login,
 };
 
 pub use survey::{Survey, survey};
@@ -44,7 +44,7 @@ use crate::image::{
 };
 
 /// How many blobs move at once. More of them share the same connection's speed.
-const AT_ONCE: usize = 4;
+const MAX_CONCURRENT: usize = 4;
 
 /// How an image is called in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,7 +167,7 @@ async fn load_manifest(source: &impl Source, blob: Blob) -> Result<Manifest, Err
     let document = ManifestDocument::parse(&blob.bytes()?)?;
     let config = fetch_document(source, &document.config).await?;
     let layers = stream::iter(&document.layers).map(|layer| source.fetch(layer));
-    let layers = layers.buffered(AT_ONCE).try_collect().await?;
+    let layers = layers.buffered(MAX_CONCURRENT).try_collect().await?;
     Ok(Manifest::from_parts(blob, document, config, layers)?)
 }
 
@@ -270,7 +270,7 @@ async fn transfer(
 async fn all_at_once(
     moves: impl Iterator<Item = impl Future<Output = Result<(), Error>>>,
 ) -> Result<(), Error> {
-    stream::iter(moves).buffer_unordered(AT_ONCE).try_collect().await
+    stream::iter(moves).buffer_unordered(MAX_CONCURRENT).try_collect().await
 }
 
 /// `content` is only waited for when it is needed.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use wasm_oci_core::image::Image;
 use wasm_oci_core::store::{
-    Credentials, Error, Layout, Name, OnRetry, Registry, RegistryOptions, Retry, Secret, Silent,
-    Sink, Source, copy, load, save,
+    Credentials, Error, Layout, Name, OnRetry, Registry, RegistryOptions, RetryPolicy, Secret,
+    Silent, Sink, Source, copy, load, save,
 };
 
 use super::{images, repository, tag, wait};
@@ -19,11 +19,11 @@ use crate::harness::registry::{PASSWORD, USER};
 /// As patient as by default, but quicker.
 pub(super) fn quick() -> RegistryOptions {
     RegistryOptions {
-        retry: Retry {
-            first_wait: Duration::from_millis(4),
-            longest_wait: Duration::from_millis(20),
-            patience: Duration::from_secs(5),
-            ..Retry::default()
+        retry: RetryPolicy {
+            initial_backoff: Duration::from_millis(4),
+            max_backoff: Duration::from_millis(20),
+            max_retry_after: Duration::from_secs(5),
+            ..RetryPolicy::default()
         },
         read_timeout: Duration::from_millis(1_000),
         stall_timeout: Duration::from_millis(1_000),
@@ -118,7 +118,7 @@ fn what_does_not_pass_leaves_the_tag_where_it_was() {
                 move |request| if request.is(method, part) { given.clone() } else { Fault::None },
             );
             let mut options = quick();
-            options.retry.tries = 2;
+            options.retry.max_attempts = 2;
             options.read_timeout = Duration::from_millis(200);
             options.stall_timeout = Duration::from_millis(200);
             let name = format!("{}/{path}", proxy.host());
@@ -325,7 +325,7 @@ fn a_wait_that_the_registry_asks_for_is_kept_or_too_long() {
     let asks = |seconds: &str| Fault::Answer(429, vec![("Retry-After", seconds.to_owned())]);
     let heard: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let waits = Arc::clone(&heard);
-    let on_retry = OnRetry::new(move |retrying| waits.lock().unwrap().push(retrying.wait));
+    let on_retry = OnRetry::new(move |event| waits.lock().unwrap().push(event.wait));
     let registry = through(&proxy, RegistryOptions { on_retry: Some(on_retry), ..quick() });
     proxy.set_times(1, asks("1"), |request| request.method == "POST");
     let begin = Instant::now();

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use wasm_oci_core::image::Reference;
-use wasm_oci_core::store::{Credentials, Error as StoreError, RegistryOptions, Retry, log_in};
+use wasm_oci_core::store::{
+    Credentials, Error as StoreError, RegistryOptions, RetryPolicy, log_in,
+};
 
 use super::{Finding, tool};
 use crate::error::Error;
@@ -47,7 +49,11 @@ fn is_authentication(error: &Error) -> bool {
 /// Once, and soon.
 fn quick(options: RegistryOptions) -> RegistryOptions {
     RegistryOptions {
-        retry: Retry { tries: 1, patience: Duration::ZERO, ..Retry::default() },
+        retry: RetryPolicy {
+            max_attempts: 1,
+            max_retry_after: Duration::ZERO,
+            ..RetryPolicy::default()
+        },
         connect_timeout: tool::LIMIT,
         read_timeout: tool::LIMIT,
         on_retry: None,

@@ -32,7 +32,7 @@ pub use self::access::{Access, Failure};
 use self::answer::{Head, answer};
 use super::command::End;
 use super::context::{Given, Limited, end, in_time, store};
-use super::engine::{AT_ONCE, Code};
+use super::engine::{Code, MAX_CONCURRENT};
 use super::limits::Limiter;
 use super::outgoing::Outgoing;
 use super::{Dir, Engine, Error, Limits, Program, World, streams};
@@ -257,7 +257,7 @@ fn at_once(component: &Component) -> usize {
     let each = component
         .resources_required()
         .map_or(UNKNOWN_NEED, |needed| needed.num_memories.max(needed.num_tables).max(1));
-    usize::try_from(AT_ONCE / each.min(AT_ONCE)).unwrap_or(1)
+    usize::try_from(MAX_CONCURRENT / each.min(MAX_CONCURRENT)).unwrap_or(1)
 }
 
 impl App {

@@ -13,8 +13,8 @@ use reqwest::{Client, Request, RequestBuilder, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::failure::{Answer, Failure};
-use super::wire::{bounded_body, root_url};
+use super::request_error::{ErrorResponse, RequestError};
+use super::transport::{bounded_body, root_url};
 use super::{Credentials, RegistryOptions, Secret};
 
 /// A token that says nothing of its end is good for a minute.
@@ -65,24 +65,24 @@ pub(super) struct Auth {
 
 #[derive(Default)]
 struct State {
-    challenge: Known,
+    challenge: Challenge,
     tokens: BTreeMap<Access, Token>,
 }
 
 /// What the registry wants.
 #[derive(Default, Clone)]
-enum Known {
+enum Challenge {
     /// It was not asked yet.
     #[default]
     Unknown,
     /// Nothing, as far as it said.
     Nothing,
     Basic,
-    Bearer(Bearer),
+    Bearer(BearerChallenge),
 }
 
 #[derive(Clone)]
-struct Bearer {
+struct BearerChallenge {
     realm: Url,
     service: Option<String>,
     scope: Option<String>,
@@ -114,13 +114,18 @@ impl Auth {
 
     /// What a request for `access` carries, as far as is known. Who has credentials asks the registry first what it
     /// wants: some answer the unknown that nothing is there.
-    pub(super) async fn authorization(&self, access: Access) -> Result<Authorization, Failure> {
+    pub(super) async fn authorization(
+        &self,
+        access: Access,
+    ) -> Result<Authorization, RequestError> {
         let mut state = self.state.lock().await;
-        if matches!((&state.challenge, &self.credentials), (Known::Unknown, Credentials::Anonymous))
-        {
+        if matches!(
+            (&state.challenge, &self.credentials),
+            (Challenge::Unknown, Credentials::Anonymous)
+        ) {
             return Ok(Authorization::None);
         }
-        if matches!(state.challenge, Known::Unknown) {
+        if matches!(state.challenge, Challenge::Unknown) {
             state.challenge = self.ask().await?;
         }
         self.answer(&mut state, access).await
@@ -135,8 +140,8 @@ impl Auth {
         access: Access,
         used: &Authorization,
         headers: &HeaderMap,
-        refusal: Failure,
-    ) -> Result<(), Failure> {
+        refusal: RequestError,
+    ) -> Result<(), RequestError> {
         let mut state = self.state.lock().await;
         // Several requests are refused at once when a token ends; the first gets a new one for all.
         let newer = state
@@ -147,10 +152,10 @@ impl Auth {
             return Ok(());
         }
         state.challenge = match challenge(headers, &self.origin)? {
-            Known::Unknown | Known::Nothing => return Err(refusal),
+            Challenge::Unknown | Challenge::Nothing => return Err(refusal),
             // It was told, and doesn't believe it.
-            Known::Basic if *used == Authorization::Basic => return Err(refusal),
-            Known::Basic if self.credentials == Credentials::Anonymous => return Err(refusal),
+            Challenge::Basic if *used == Authorization::Basic => return Err(refusal),
+            Challenge::Basic if self.credentials == Credentials::Anonymous => return Err(refusal),
             known => known,
         };
         state.tokens.remove(&access);
@@ -162,22 +167,26 @@ impl Auth {
         &self,
         authorization: &Authorization,
         request: &mut Request,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), RequestError> {
         let value = match authorization {
             Authorization::None => return Ok(()),
             Authorization::Basic => basic(&self.credentials)?,
             Authorization::Bearer(token) => header(&format!("Bearer {}", token.reveal()))
-                .ok_or_else(|| Failure::protocol("its token can't be sent in a header"))?,
+                .ok_or_else(|| RequestError::protocol("its token can't be sent in a header"))?,
         };
         request.headers_mut().insert(AUTHORIZATION, value);
         Ok(())
     }
 
-    async fn answer(&self, state: &mut State, access: Access) -> Result<Authorization, Failure> {
+    async fn answer(
+        &self,
+        state: &mut State,
+        access: Access,
+    ) -> Result<Authorization, RequestError> {
         let bearer = match &state.challenge {
-            Known::Unknown | Known::Nothing => return Ok(Authorization::None),
-            Known::Basic => return Ok(Authorization::Basic),
-            Known::Bearer(bearer) => bearer,
+            Challenge::Unknown | Challenge::Nothing => return Ok(Authorization::None),
+            Challenge::Basic => return Ok(Authorization::Basic),
+            Challenge::Bearer(bearer) => bearer,
         };
         if let Some(token) = state.tokens.get(&access).filter(|token| token.until > Instant::now())
         {
@@ -191,48 +200,54 @@ impl Auth {
 
     /// Asks the registry what it wants
     /// ([distribution-spec, determining support](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support)).
-    async fn ask(&self) -> Result<Known, Failure> {
+    async fn ask(&self) -> Result<Challenge, RequestError> {
         let response = self.client.get(root_url(&self.origin)).send().await?;
         match response.status().as_u16() {
             401 => challenge(response.headers(), &self.origin),
             // Whatever else it says, it says it again when something real is asked for.
-            _ => Ok(Known::Nothing),
+            _ => Ok(Challenge::Nothing),
         }
     }
 
-    async fn token(&self, bearer: &Bearer, access: Access) -> Result<Token, Failure> {
+    async fn token(&self, bearer: &BearerChallenge, access: Access) -> Result<Token, RequestError> {
         if self.credentials != Credentials::Anonymous {
             self.check_realm(&bearer.realm)?;
         }
         let response = self.token_request(bearer, access)?.send().await?;
         let status = response.status();
         if !status.is_success() {
-            let answer = Answer::of(response).await;
+            let answer = ErrorResponse::of(response).await;
             // It refuses to make a token: to users that is the registry refusing them.
             let refused = matches!(answer.status, 400 | 403 | 404);
-            return Err(Failure::Answer(if refused {
-                Answer { status: 401, ..answer }
+            return Err(RequestError::Status(if refused {
+                ErrorResponse { status: 401, ..answer }
             } else {
                 answer
             }));
         }
         let begin = Instant::now();
-        let given: Given = serde_json::from_slice(&bounded_body(response, MAX_TOKEN).await?)
-            // What was decoded is left out: it may be a token.
-            .map_err(|_| Failure::protocol("its token can't be read"))?;
-        let value = given.token.or(given.access_token).filter(|token| !token.is_empty());
-        let value = value.ok_or_else(|| Failure::protocol("its token service gives no token"))?;
+        let response: TokenResponse =
+            serde_json::from_slice(&bounded_body(response, MAX_TOKEN).await?)
+                // What was decoded is left out: it may be a token.
+                .map_err(|_| RequestError::protocol("its token can't be read"))?;
+        let value = response.token.or(response.access_token).filter(|token| !token.is_empty());
+        let value =
+            value.ok_or_else(|| RequestError::protocol("its token service gives no token"))?;
         if header(&value).is_none() {
-            return Err(Failure::protocol("its token can't be sent in a header"));
+            return Err(RequestError::protocol("its token can't be sent in a header"));
         }
-        let life = Duration::from_secs(given.expires_in.unwrap_or(SHORTEST_LIFE));
+        let life = Duration::from_secs(response.expires_in.unwrap_or(SHORTEST_LIFE));
         let until = begin + life.saturating_sub(MARGIN).max(life / 2);
         Ok(Token { value: Secret::new(value), until })
     }
 
     /// Names and passwords are sent as such with a GET; an identity token is exchanged with a POST
     /// ([distribution, OAuth 2](https://distribution.github.io/distribution/spec/auth/oauth/)).
-    fn token_request(&self, bearer: &Bearer, access: Access) -> Result<RequestBuilder, Failure> {
+    fn token_request(
+        &self,
+        bearer: &BearerChallenge,
+        access: Access,
+    ) -> Result<RequestBuilder, RequestError> {
         let scopes = self.scopes(bearer, access);
         let service = bearer.service.as_deref();
         if let Credentials::IdentityToken(token) = &self.credentials {
@@ -261,7 +276,7 @@ impl Auth {
 
     /// What the token has to allow: what we are about to do, and what the registry said it wants for other things than
     /// our repository.
-    fn scopes(&self, bearer: &Bearer, access: Access) -> Vec<String> {
+    fn scopes(&self, bearer: &BearerChallenge, access: Access) -> Vec<String> {
         let own = format!("repository:{}:", self.repository);
         let mut scopes = match access {
             Access::LogIn => Vec::new(),
@@ -282,14 +297,14 @@ impl Auth {
 
     /// A token service sees the credentials. It is the registry's own host, or one of the same owner by its domain, or
     /// one that the user named; and the way there is as safe as the one to the registry.
-    fn check_realm(&self, realm: &Url) -> Result<(), Failure> {
+    fn check_realm(&self, realm: &Url) -> Result<(), RequestError> {
         let safe = realm.scheme() == "https" || self.origin.scheme() == "http";
         let host = realm.host_str().unwrap_or_default();
         let own = self.origin.host_str().unwrap_or_default();
         if safe && (same_owner(own, host) || self.token_servers.iter().any(|named| named == host)) {
             return Ok(());
         }
-        Err(Failure::UntrustedRealm { host: host.to_owned(), safe })
+        Err(RequestError::UntrustedRealm { host: host.to_owned(), safe })
     }
 }
 
@@ -307,24 +322,24 @@ fn same_owner(a: &str, b: &str) -> bool {
 }
 
 /// What an answer with the status 401 wants. Of several things, a token.
-fn challenge(headers: &HeaderMap, origin: &Url) -> Result<Known, Failure> {
-    let mut known = Known::Nothing;
+fn challenge(headers: &HeaderMap, origin: &Url) -> Result<Challenge, RequestError> {
+    let mut known = Challenge::Nothing;
     for value in headers.get_all(WWW_AUTHENTICATE) {
         let Ok(text) = value.to_str() else { continue };
         // What can't be understood may be followed by what can.
         for challenge in http_auth::parse_challenges(text).unwrap_or_default() {
             if challenge.scheme.eq_ignore_ascii_case("bearer") {
-                return bearer(&challenge, origin).map(Known::Bearer);
+                return bearer(&challenge, origin).map(Challenge::Bearer);
             }
             if challenge.scheme.eq_ignore_ascii_case("basic") {
-                known = Known::Basic;
+                known = Challenge::Basic;
             }
         }
     }
     Ok(known)
 }
 
-fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<Bearer, Failure> {
+fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<BearerChallenge, RequestError> {
     let param = |name: &str| {
         let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.to_unescaped())
@@ -332,36 +347,37 @@ fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<Bearer, Failure>
     let realm = param("realm").and_then(|realm| Url::parse(&realm).ok());
     let realm =
         realm.filter(|realm| matches!(realm.scheme(), "http" | "https") && realm.has_host());
-    let realm = realm.ok_or_else(|| Failure::protocol("it doesn't say where to get a token"))?;
+    let realm =
+        realm.ok_or_else(|| RequestError::protocol("it doesn't say where to get a token"))?;
     if realm.scheme() == "http" && origin.scheme() == "https" {
-        return Err(Failure::UntrustedRealm {
+        return Err(RequestError::UntrustedRealm {
             host: realm.host_str().unwrap_or_default().to_owned(),
             safe: false,
         });
     }
-    Ok(Bearer { realm, service: param("service"), scope: param("scope") })
+    Ok(BearerChallenge { realm, service: param("service"), scope: param("scope") })
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct TokenResponse {
     token: Option<String>,
     access_token: Option<String>,
     expires_in: Option<u64>,
 }
 
-fn basic(credentials: &Credentials) -> Result<HeaderValue, Failure> {
+fn basic(credentials: &Credentials) -> Result<HeaderValue, RequestError> {
     let Credentials::Basic { username, password } = credentials else {
-        return Err(Failure::Credentials(
+        return Err(RequestError::Credentials(
             "the registry wants a user name and a password, not a token",
         ));
     };
     // RFC 7617, section 2: all after the first colon would be taken for the password.
     if username.contains(':') {
-        return Err(Failure::Credentials("there is a colon in the user name"));
+        return Err(RequestError::Credentials("there is a colon in the user name"));
     }
     let encoded = BASE64.encode(format!("{username}:{}", password.reveal()));
     header(&format!("Basic {encoded}"))
-        .ok_or(Failure::Credentials("they can't be sent in a header"))
+        .ok_or(RequestError::Credentials("they can't be sent in a header"))
 }
 
 fn header(text: &str) -> Option<HeaderValue> {
@@ -407,13 +423,13 @@ mod tests {
             ]),
             &origin(),
         );
-        let Ok(Known::Bearer(bearer)) = known else { panic!("no token is wanted") };
+        let Ok(Challenge::Bearer(bearer)) = known else { panic!("no token is wanted") };
         assert_eq!(bearer.realm.as_str(), "https://auth.docker.io/token");
         assert_eq!(bearer.service.as_deref(), Some("registry.docker.io"));
         assert_eq!(bearer.scope.as_deref(), Some("repository:a/b:pull"));
-        assert!(matches!(challenge(&headers(&["Basic realm=x"]), &origin()), Ok(Known::Basic)));
-        assert!(matches!(challenge(&headers(&["Digest x=y"]), &origin()), Ok(Known::Nothing)));
-        assert!(matches!(challenge(&HeaderMap::new(), &origin()), Ok(Known::Nothing)));
+        assert!(matches!(challenge(&headers(&["Basic realm=x"]), &origin()), Ok(Challenge::Basic)));
+        assert!(matches!(challenge(&headers(&["Digest x=y"]), &origin()), Ok(Challenge::Nothing)));
+        assert!(matches!(challenge(&HeaderMap::new(), &origin()), Ok(Challenge::Nothing)));
     }
 
     #[test]
@@ -464,7 +480,7 @@ mod tests {
     fn tokens_are_asked_for_what_is_done() {
         let scopes = |access, scope: Option<&str>| {
             let realm = origin();
-            let bearer = Bearer { realm, service: None, scope: scope.map(str::to_owned) };
+            let bearer = BearerChallenge { realm, service: None, scope: scope.map(str::to_owned) };
             auth("https://r.io", &[]).scopes(&bearer, access)
         };
         assert_eq!(scopes(Access::Pull, None), ["repository:own/app:pull"]);

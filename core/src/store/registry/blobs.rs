@@ -1,4 +1,4 @@
-//! Blobs: asked for, mounted, read and written, through memory in pieces only.
+//! Blobs: asked for, mounted, read and written, through memory in chunks only.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::pin::pin;
@@ -13,32 +13,32 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::{Error, Progress};
 use super::auth::Access;
-use super::failure::Failure;
 use super::manifests::reported_digest;
-use super::wire::Wire;
+use super::request_error::RequestError;
+use super::transport::Transport;
 use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
 
 /// How much is read from a file at once.
-const PIECE: usize = 256 << 10;
+const CHUNK_SIZE: usize = 256 << 10;
 
 /// Whether the repository has the blob. One of another size is not it.
 pub(super) async fn exists(
-    wire: &Wire,
+    transport: &Transport,
     access: Access,
     descriptor: &Descriptor,
-) -> Result<bool, Failure> {
-    let url = wire.blob_url(descriptor.digest);
-    match wire.send(access, || wire.clients().requests.head(url.clone())).await {
+) -> Result<bool, RequestError> {
+    let url = transport.blob_url(descriptor.digest);
+    match transport.send(access, || transport.clients().requests.head(url.clone())).await {
         Ok(response) => {
             Ok(length(response.headers()).is_none_or(|length| length == descriptor.size))
         }
-        Err(failure) if failure.is_not_found() => Ok(false),
-        Err(failure) => Err(failure),
+        Err(error) if error.is_not_found() => Ok(false),
+        Err(error) => Err(error),
     }
 }
 
 /// What a request to mount came to.
-pub(super) enum Mounted {
+pub(super) enum MountOutcome {
     /// The repository has the blob.
     Yes,
     /// It doesn't, but the registry waits for it at this place.
@@ -47,14 +47,21 @@ pub(super) enum Mounted {
 
 /// Asks the registry to take the blob from another of its repositories
 /// ([distribution-spec, mounting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)).
-/// That it doesn't is no failure, whatever it says.
-pub(super) async fn mount(wire: &Wire, digest: Digest, from: &str) -> Result<Mounted, Failure> {
-    let url = wire.mount_url(digest, from);
-    match wire.send(Access::Mount, || empty(wire.clients().requests.post(url.clone()))).await {
-        Ok(response) if response.status() == StatusCode::CREATED => Ok(Mounted::Yes),
-        Ok(response) => Ok(Mounted::Upload(wire.place(&response)?)),
-        Err(failure) if failure.may_pass() => Err(failure),
-        Err(_) => Ok(Mounted::Upload(None)),
+/// That it doesn't is no error, whatever it says.
+pub(super) async fn mount(
+    transport: &Transport,
+    digest: Digest,
+    from: &str,
+) -> Result<MountOutcome, RequestError> {
+    let url = transport.mount_url(digest, from);
+    match transport
+        .send(Access::Mount, || empty(transport.clients().requests.post(url.clone())))
+        .await
+    {
+        Ok(response) if response.status() == StatusCode::CREATED => Ok(MountOutcome::Yes),
+        Ok(response) => Ok(MountOutcome::Upload(transport.place(&response)?)),
+        Err(error) if error.is_transient() => Err(error),
+        Err(_) => Ok(MountOutcome::Upload(None)),
     }
 }
 
@@ -70,13 +77,13 @@ impl Partial {
         Ok(Partial { file, length: 0 })
     }
 
-    fn keep(&mut self, piece: &[u8]) -> Result<(), Failure> {
-        self.file.write_all(piece).map_err(Error::io("write", self.file.path()))?;
-        self.length += piece.len() as u64;
+    fn keep(&mut self, chunk: &[u8]) -> Result<(), RequestError> {
+        self.file.write_all(chunk).map_err(Error::io("write", self.file.path()))?;
+        self.length += chunk.len() as u64;
         Ok(())
     }
 
-    fn truncate(&mut self) -> Result<(), Failure> {
+    fn truncate(&mut self) -> Result<(), RequestError> {
         let file = self.file.as_file_mut();
         let emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
         emptied.map_err(Error::io("write", self.file.path()))?;
@@ -88,49 +95,55 @@ impl Partial {
 /// Reads the blob that `descriptor` names into the file of `partial`, from where an earlier try ended, and no more than
 /// its size. It is only ever asked of the repository: the `urls` that a descriptor may have are not followed.
 pub(super) async fn get(
-    wire: &Wire,
+    transport: &Transport,
     descriptor: &Descriptor,
     partial: &Mutex<Option<Partial>>,
-) -> Result<Blob, Failure> {
+) -> Result<Blob, RequestError> {
     let taken = partial.lock().unwrap_or_else(PoisonError::into_inner).take();
     let mut part = match taken {
         Some(part) => part,
         None => Partial::new()?,
     };
-    match read(wire, descriptor, &mut part).await {
+    match read(transport, descriptor, &mut part).await {
         Ok(resumed) => {
             match Blob::verified_temporary(descriptor.clone(), part.file.into_temp_path()) {
                 // The two parts are not of one blob: the next try reads all of it.
                 Err(error @ ImageError::Mismatch { .. }) if resumed => {
-                    Err(Failure::Protocol { reason: error.to_string(), may_pass: true })
+                    Err(RequestError::Protocol { reason: error.to_string(), is_transient: true })
                 }
                 blob => Ok(blob?),
             }
         }
-        Err(failure) => {
+        Err(error) => {
             *partial.lock().unwrap_or_else(PoisonError::into_inner) = Some(part);
-            Err(failure)
+            Err(error)
         }
     }
 }
 
 /// Reads what is missing, and returns whether something was there.
-async fn read(wire: &Wire, descriptor: &Descriptor, part: &mut Partial) -> Result<bool, Failure> {
+async fn read(
+    transport: &Transport,
+    descriptor: &Descriptor,
+    part: &mut Partial,
+) -> Result<bool, RequestError> {
     let limit = descriptor.size;
     if part.length > 0 && part.length == limit {
         return Ok(true);
     }
-    let url = wire.blob_url(descriptor.digest);
+    let url = transport.blob_url(descriptor.digest);
     let from = part.length;
     let request = || match from {
-        0 => wire.clients().requests.get(url.clone()),
-        from => wire.clients().requests.get(url.clone()).header(RANGE, format!("bytes={from}-")),
+        0 => transport.clients().requests.get(url.clone()),
+        from => {
+            transport.clients().requests.get(url.clone()).header(RANGE, format!("bytes={from}-"))
+        }
     };
-    let mut response = match wire.send(Access::Pull, request).await {
-        Err(failure) if failure.status() == Some(416) && from > 0 => {
+    let mut response = match transport.send(Access::Pull, request).await {
+        Err(error) if error.status() == Some(416) && from > 0 => {
             part.truncate()?;
             let reason = "it has less of the blob than it sent before".to_owned();
-            return Err(Failure::Protocol { reason, may_pass: true });
+            return Err(RequestError::Protocol { reason, is_transient: true });
         }
         response => response?,
     };
@@ -139,13 +152,13 @@ async fn read(wire: &Wire, descriptor: &Descriptor, part: &mut Partial) -> Resul
         part.truncate()?;
     }
     if response.content_length().is_some_and(|length| length > limit - part.length) {
-        return Err(Failure::TooLarge { limit });
+        return Err(RequestError::TooLarge { limit });
     }
-    while let Some(piece) = response.chunk().await? {
-        if piece.len() as u64 > limit - part.length {
-            return Err(Failure::TooLarge { limit });
+    while let Some(chunk) = response.chunk().await? {
+        if chunk.len() as u64 > limit - part.length {
+            return Err(RequestError::TooLarge { limit });
         }
-        part.keep(&piece)?;
+        part.keep(&chunk)?;
     }
     Ok(from > 0)
 }
@@ -163,50 +176,51 @@ fn continues(response: &Response, from: u64) -> bool {
 /// ([distribution-spec, POST then PUT](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#post-then-put)).
 /// `again` says that it was tried before: then the blob may be there, and only the answer was lost.
 pub(super) async fn put(
-    wire: &Wire,
+    transport: &Transport,
     blob: &Blob,
     place: Option<Url>,
     again: bool,
     progress: &dyn Progress,
-) -> Result<(), Failure> {
+) -> Result<(), RequestError> {
     let descriptor = blob.descriptor();
-    if again && exists(wire, Access::Push, descriptor).await? {
+    if again && exists(transport, Access::Push, descriptor).await? {
         return Ok(());
     }
     let mut place = match place {
         Some(place) => place,
-        None => begin(wire).await?,
+        None => begin(transport).await?,
     };
     place.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
     progress.begin(descriptor);
-    let failure = match upload(wire, blob, &place, progress).await {
+    let error = match upload(transport, blob, &place, progress).await {
         Ok(response) => return confirmed(&response, descriptor.digest),
-        Err(failure @ Failure::Local(_)) => return Err(failure),
-        Err(failure) => failure,
+        Err(error @ RequestError::Local(_)) => return Err(error),
+        Err(error) => error,
     };
-    match failure.status() {
+    match error.status() {
         // The upload is lost, with the part of the registry that knew of it: another may do better.
-        Some(status @ (404 | 416)) => Err(Failure::Protocol {
+        Some(status @ (404 | 416)) => Err(RequestError::Protocol {
             reason: format!("it answered {status}, and knows nothing of the upload that it began"),
-            may_pass: true,
+            is_transient: true,
         }),
         // It may have kept the blob and still say no; that it is there is all that matters.
-        Some(401 | 403 | 413) => Err(failure),
-        Some(_) if exists(wire, Access::Push, descriptor).await.unwrap_or(false) => Ok(()),
-        _ => Err(failure),
+        Some(401 | 403 | 413) => Err(error),
+        Some(_) if exists(transport, Access::Push, descriptor).await.unwrap_or(false) => Ok(()),
+        _ => Err(error),
     }
 }
 
 /// Begins an upload, and returns where it goes on.
-async fn begin(wire: &Wire) -> Result<Url, Failure> {
-    let url = wire.uploads_url();
-    let response =
-        wire.send(Access::Push, || empty(wire.clients().requests.post(url.clone()))).await?;
-    let nowhere = || Failure::Protocol {
+async fn begin(transport: &Transport) -> Result<Url, RequestError> {
+    let url = transport.uploads_url();
+    let response = transport
+        .send(Access::Push, || empty(transport.clients().requests.post(url.clone())))
+        .await?;
+    let nowhere = || RequestError::Protocol {
         reason: "it names no place for the upload".to_owned(),
-        may_pass: true,
+        is_transient: true,
     };
-    wire.place(&response)?.ok_or_else(nowhere)
+    transport.place(&response)?.ok_or_else(nowhere)
 }
 
 /// Some registries and proxies refuse a POST that doesn't say how long it is.
@@ -214,53 +228,54 @@ fn empty(request: RequestBuilder) -> RequestBuilder {
     request.header(CONTENT_LENGTH, 0)
 }
 
-fn confirmed(response: &Response, expected: Digest) -> Result<(), Failure> {
+fn confirmed(response: &Response, expected: Digest) -> Result<(), RequestError> {
     match reported_digest(response.headers())? {
-        Some(found) if found != expected => Err(Failure::WrongDigest { expected, found }),
+        Some(found) if found != expected => Err(RequestError::WrongDigest { expected, found }),
         _ => Ok(()),
     }
 }
 
 /// Sends the content, and watches that it goes on.
 async fn upload(
-    wire: &Wire,
+    transport: &Transport,
     blob: &Blob,
     place: &Url,
     progress: &dyn Progress,
-) -> Result<Response, Failure> {
+) -> Result<Response, RequestError> {
     let descriptor = blob.descriptor();
     let (sender, events) = unbounded_channel();
     let request = || {
         // What can't be opened is cut short at its start.
         let reader = blob.reader().unwrap_or_else(|_| Box::new(io::empty()));
-        let pieces = Pieces { reader, left: descriptor.size, sender: sender.clone() };
-        let request = wire.clients().uploads.put(place.clone());
+        let chunks = Chunks { reader, left: descriptor.size, sender: sender.clone() };
+        let request = transport.clients().uploads.put(place.clone());
         request
             .header(CONTENT_TYPE, "application/octet-stream")
             .header(CONTENT_LENGTH, descriptor.size)
-            .body(Body::wrap_stream(stream::iter(pieces)))
+            .body(Body::wrap_stream(stream::iter(chunks)))
     };
     let advance = |bytes| progress.advance(descriptor, bytes);
-    watch(wire, wire.send(Access::Push, request), events, advance).await
+    watch(transport, transport.send(Access::Push, request), events, advance).await
 }
 
-/// Waits for an upload as long as it takes pieces, and passes on how many bytes they have.
+/// Waits for an upload as long as it takes chunks, and passes on how many bytes they have.
 async fn watch(
-    wire: &Wire,
-    upload: impl Future<Output = Result<Response, Failure>>,
+    transport: &Transport,
+    upload: impl Future<Output = Result<Response, RequestError>>,
     mut events: UnboundedReceiver<io::Result<u64>>,
     advance: impl Fn(u64),
-) -> Result<Response, Failure> {
-    let patience = wire.options().stall_timeout;
+) -> Result<Response, RequestError> {
+    let max_retry_after = transport.options().stall_timeout;
     let mut upload = pin!(upload);
-    let hear =
-        |event: io::Result<u64>| event.map(&advance).map_err(|e| Failure::from(ImageError::Io(e)));
+    let hear = |event: io::Result<u64>| {
+        event.map(&advance).map_err(|e| RequestError::from(ImageError::Io(e)))
+    };
     let result = loop {
         tokio::select! {
             biased;
             Some(event) = events.recv() => hear(event)?,
             result = &mut upload => break result,
-            () = tokio::time::sleep(patience) => return Err(Failure::Stalled(patience)),
+            () = tokio::time::sleep(max_retry_after) => return Err(RequestError::Stalled(max_retry_after)),
         }
     };
     while let Ok(event) = events.try_recv() {
@@ -273,15 +288,15 @@ fn length(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-/// The pieces of a blob. They are read when the connection takes them, and announced, because the request outlives
+/// The chunks of a blob. They are read when the connection takes them, and announced, because the request outlives
 /// any borrow of a [`Progress`].
-struct Pieces {
+struct Chunks {
     reader: Box<dyn Read + Send>,
     left: u64,
     sender: UnboundedSender<io::Result<u64>>,
 }
 
-impl Iterator for Pieces {
+impl Iterator for Chunks {
     type Item = io::Result<Bytes>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -290,10 +305,10 @@ impl Iterator for Pieces {
         }
         // Nobody hears it when the upload was given up, and then it doesn't matter.
         match self.read() {
-            Ok(piece) => {
-                self.left -= piece.len() as u64;
-                let _ = self.sender.send(Ok(piece.len() as u64));
-                Some(Ok(piece))
+            Ok(chunk) => {
+                self.left -= chunk.len() as u64;
+                let _ = self.sender.send(Ok(chunk.len() as u64));
+                Some(Ok(chunk))
             }
             Err(error) => {
                 self.left = 0;
@@ -305,13 +320,13 @@ impl Iterator for Pieces {
     }
 }
 
-impl Pieces {
+impl Chunks {
     fn read(&mut self) -> io::Result<Bytes> {
-        let size = self.left.min(PIECE as u64);
-        let mut piece = Vec::with_capacity(PIECE);
-        (&mut self.reader).take(size).read_to_end(&mut piece)?;
-        if piece.len() as u64 == size {
-            Ok(piece.into())
+        let size = self.left.min(CHUNK_SIZE as u64);
+        let mut chunk = Vec::with_capacity(CHUNK_SIZE);
+        (&mut self.reader).take(size).read_to_end(&mut chunk)?;
+        if chunk.len() as u64 == size {
+            Ok(chunk.into())
         } else {
             Err(io::Error::new(
                 io::ErrorKind::UnexpectedEof,
@@ -325,32 +340,32 @@ impl Pieces {
 mod tests {
     use super::*;
 
-    fn pieces(bytes: Vec<u8>, size: u64) -> (Vec<io::Result<Bytes>>, Vec<io::Result<u64>>) {
+    fn chunks(bytes: Vec<u8>, size: u64) -> (Vec<io::Result<Bytes>>, Vec<io::Result<u64>>) {
         let (sender, mut events) = unbounded_channel();
-        let pieces =
-            Pieces { reader: Box::new(io::Cursor::new(bytes)), left: size, sender }.collect();
-        (pieces, std::iter::from_fn(|| events.try_recv().ok()).collect())
+        let chunks =
+            Chunks { reader: Box::new(io::Cursor::new(bytes)), left: size, sender }.collect();
+        (chunks, std::iter::from_fn(|| events.try_recv().ok()).collect())
     }
 
     #[test]
     fn a_blob_is_sent_in_large_pieces() {
-        let bytes: Vec<u8> = (0..PIECE * 2 + 7).map(|n| n as u8).collect();
-        let (pieces, events) = pieces(bytes.clone(), bytes.len() as u64);
-        let pieces: Vec<Bytes> = pieces.into_iter().map(Result::unwrap).collect();
-        assert_eq!(pieces.iter().map(Bytes::len).collect::<Vec<_>>(), [PIECE, PIECE, 7]);
-        assert_eq!(pieces.concat(), bytes);
+        let bytes: Vec<u8> = (0..CHUNK_SIZE * 2 + 7).map(|n| n as u8).collect();
+        let (chunks, events) = chunks(bytes.clone(), bytes.len() as u64);
+        let chunks: Vec<Bytes> = chunks.into_iter().map(Result::unwrap).collect();
+        assert_eq!(chunks.iter().map(Bytes::len).collect::<Vec<_>>(), [CHUNK_SIZE, CHUNK_SIZE, 7]);
+        assert_eq!(chunks.concat(), bytes);
         assert_eq!(events.into_iter().map(Result::unwrap).sum::<u64>(), bytes.len() as u64);
     }
 
     #[test]
     fn a_file_that_was_cut_short_is_not_sent_as_if_it_were_whole() {
-        let (pieces, events) = pieces(vec![0; 5], 6);
-        assert!(pieces[0].is_err() && pieces.len() == 1);
+        let (chunks, events) = chunks(vec![0; 5], 6);
+        assert!(chunks[0].is_err() && chunks.len() == 1);
         assert!(events[0].is_err());
     }
 
     #[test]
     fn nothing_is_no_piece() {
-        assert!(pieces(Vec::new(), 0).0.is_empty());
+        assert!(chunks(Vec::new(), 0).0.is_empty());
     }
 }

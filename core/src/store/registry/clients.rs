@@ -3,7 +3,7 @@
 use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Client, ClientBuilder};
 
-use super::failure::cause;
+use super::request_error::cause;
 use super::{RegistryError, RegistryOptions};
 
 /// How we call ourselves.

@@ -184,7 +184,7 @@ fn or_none(found: Result<DockerCredential, CredentialRetrievalError>) -> Found {
     match found {
         Ok(credential) => Ok(Some(credential)),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-        // What Docker's helpers agreed to say of a registry they don't know, with the status of a failure.
+        // What Docker's helpers agreed to say of a registry they don't know, with the status of an error.
         Err(CredentialRetrievalError::HelperFailure { stdout, .. })
             if stdout.contains("credentials not found") =>
         {

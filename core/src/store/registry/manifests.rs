@@ -7,8 +7,8 @@ use serde::Deserialize;
 
 use super::super::Name;
 use super::auth::Access;
-use super::failure::Failure;
-use super::wire::{Wire, bounded_body};
+use super::request_error::RequestError;
+use super::transport::{Transport, bounded_body};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
 
 /// What we can read.
@@ -33,17 +33,20 @@ pub(super) struct Received {
 
 impl Received {
     /// The manifest of a name that says nothing of its type.
-    pub(super) fn into_blob(self) -> Result<Blob, Failure> {
-        let untyped = || Failure::protocol("neither it nor the manifest says of what type that is");
+    pub(super) fn into_blob(self) -> Result<Blob, RequestError> {
+        let untyped =
+            || RequestError::protocol("neither it nor the manifest says of what type that is");
         Ok(Blob::new(self.media_type.ok_or_else(untyped)?, self.bytes))
     }
 
     /// The manifest that `descriptor` names.
-    pub(super) fn into_blob_of(self, descriptor: &Descriptor) -> Result<Blob, Failure> {
+    pub(super) fn into_blob_of(self, descriptor: &Descriptor) -> Result<Blob, RequestError> {
         match self.media_type {
             Some(found) if found != descriptor.media_type => {
                 let expected = &descriptor.media_type;
-                Err(Failure::protocol(format!("it calls {found} what the index calls {expected}")))
+                Err(RequestError::protocol(format!(
+                    "it calls {found} what the index calls {expected}"
+                )))
             }
             _ => Ok(Blob::verified(descriptor.clone(), self.bytes)?),
         }
@@ -51,10 +54,15 @@ impl Received {
 }
 
 /// Reads the manifest that `name` means, of which there may be `limit` bytes.
-pub(super) async fn get(wire: &Wire, name: &Name, limit: u64) -> Result<Received, Failure> {
-    let url = wire.manifest_url(name);
-    let response =
-        wire.send(Access::Pull, || accepting(wire.clients().requests.get(url.clone()))).await?;
+pub(super) async fn get(
+    transport: &Transport,
+    name: &Name,
+    limit: u64,
+) -> Result<Received, RequestError> {
+    let url = transport.manifest_url(name);
+    let response = transport
+        .send(Access::Pull, || accepting(transport.clients().requests.get(url.clone())))
+        .await?;
     let reported = reported_digest(response.headers())?;
     let content_type = content_type(response.headers());
     let bytes = bounded_body(response, limit.min(MAX_DOCUMENT)).await?;
@@ -67,68 +75,81 @@ pub(super) async fn get(wire: &Wire, name: &Name, limit: u64) -> Result<Received
 }
 
 /// What the registry says of a manifest that is not read.
-pub(super) enum Seen {
+pub(super) enum ManifestStatus {
     /// There is none.
     Missing,
     /// There is one; of which digest, it may say.
-    There(Option<Digest>),
+    Exists(Option<Digest>),
 }
 
 /// Asks for a manifest without reading it.
-pub(super) async fn head(wire: &Wire, access: Access, name: &Name) -> Result<Seen, Failure> {
-    let url = wire.manifest_url(name);
-    match wire.send(access, || accepting(wire.clients().requests.head(url.clone()))).await {
-        Ok(response) => reported_digest(response.headers()).map(Seen::There),
-        Err(failure) if failure.is_not_found() => Ok(Seen::Missing),
-        Err(failure) => Err(failure),
+pub(super) async fn head(
+    transport: &Transport,
+    access: Access,
+    name: &Name,
+) -> Result<ManifestStatus, RequestError> {
+    let url = transport.manifest_url(name);
+    match transport.send(access, || accepting(transport.clients().requests.head(url.clone()))).await
+    {
+        Ok(response) => reported_digest(response.headers()).map(ManifestStatus::Exists),
+        Err(error) if error.is_not_found() => Ok(ManifestStatus::Missing),
+        Err(error) => Err(error),
     }
 }
 
 /// Writes a manifest under a name, its own digest or a tag.
-pub(super) async fn put(wire: &Wire, name: &Name, blob: &Blob) -> Result<(), Failure> {
+pub(super) async fn put(
+    transport: &Transport,
+    name: &Name,
+    blob: &Blob,
+) -> Result<(), RequestError> {
     let descriptor = blob.descriptor();
-    let (url, bytes) = (wire.manifest_url(name), Bytes::from_owner(blob.bytes()?));
+    let (url, bytes) = (transport.manifest_url(name), Bytes::from_owner(blob.bytes()?));
     let request = || {
-        let request = wire.clients().requests.put(url.clone());
+        let request = transport.clients().requests.put(url.clone());
         request.header(CONTENT_TYPE, descriptor.media_type.as_str()).body(bytes.clone())
     };
-    let response = wire.send(Access::Push, request).await?;
+    let response = transport.send(Access::Push, request).await?;
     expect(reported_digest(response.headers())?, descriptor.digest)
 }
 
 /// Deletes a tag, or a manifest with all its tags
 /// ([distribution-spec, deleting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management)).
-pub(super) async fn delete(wire: &Wire, name: &Name) -> Result<(), Failure> {
-    let url = wire.manifest_url(name);
-    wire.send(Access::Delete, || wire.clients().requests.delete(url.clone())).await.map(drop)
+pub(super) async fn delete(transport: &Transport, name: &Name) -> Result<(), RequestError> {
+    let url = transport.manifest_url(name);
+    transport
+        .send(Access::Delete, || transport.clients().requests.delete(url.clone()))
+        .await
+        .map(drop)
 }
 
 /// All tags, page by page
 /// ([distribution-spec, listing tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags)).
-pub(super) async fn tags(wire: &Wire) -> Result<Vec<String>, Failure> {
+pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestError> {
     #[derive(Deserialize)]
     struct Page {
         // The reference implementation says null of a repository that has lost all of them.
         tags: Option<Vec<String>>,
     }
     let mut tags = Vec::new();
-    let mut next = Some(wire.url("tags/list"));
+    let mut next = Some(transport.url("tags/list"));
     for _ in 0..MAX_PAGES {
         let Some(url) = next else { return Ok(tags) };
-        let response = wire.send(Access::Pull, || wire.clients().requests.get(url.clone())).await?;
+        let response =
+            transport.send(Access::Pull, || transport.clients().requests.get(url.clone())).await?;
         next = following(&response, &url)?;
         let page: Page = serde_json::from_slice(&bounded_body(response, MAX_DOCUMENT).await?)
             .map_err(|error| {
-                Failure::protocol(format!("its list of tags can't be read: {error}"))
+                RequestError::protocol(format!("its list of tags can't be read: {error}"))
             })?;
         tags.extend(page.tags.unwrap_or_default());
     }
-    Err(Failure::protocol("its list of tags has no end"))
+    Err(RequestError::protocol("its list of tags has no end"))
 }
 
 /// The page after this one, by the header `Link: </v2/…>; rel="next"`
 /// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)); never one of another host.
-fn following(response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
+fn following(response: &Response, asked: &Url) -> Result<Option<Url>, RequestError> {
     let Some(link) = response.headers().get(LINK).and_then(|link| link.to_str().ok()) else {
         return Ok(None);
     };
@@ -139,7 +160,7 @@ fn following(response: &Response, asked: &Url) -> Result<Option<Url>, Failure> {
         return Ok(None);
     }
     let next = asked.join(target).ok().filter(|next| next.origin() == asked.origin());
-    next.map(Some).ok_or_else(|| Failure::protocol("its list of tags goes on somewhere else"))
+    next.map(Some).ok_or_else(|| RequestError::protocol("its list of tags goes on somewhere else"))
 }
 
 fn accepting(request: RequestBuilder) -> RequestBuilder {
@@ -147,15 +168,15 @@ fn accepting(request: RequestBuilder) -> RequestBuilder {
 }
 
 /// Fails when a digest was reported and is another than `found`.
-fn expect(reported: Option<Digest>, found: Digest) -> Result<(), Failure> {
+fn expect(reported: Option<Digest>, found: Digest) -> Result<(), RequestError> {
     match reported {
-        Some(expected) if expected != found => Err(Failure::WrongDigest { expected, found }),
+        Some(expected) if expected != found => Err(RequestError::WrongDigest { expected, found }),
         _ => Ok(()),
     }
 }
 
 /// The digest that the registry reports. One of another algorithm than ours can't be compared, and says nothing.
-pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, Failure> {
+pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, RequestError> {
     let Some(value) = headers.get(CONTENT_DIGEST) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default();
     if !text.starts_with("sha256:") {
@@ -163,7 +184,7 @@ pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, Fai
     }
     text.parse()
         .map(Some)
-        .map_err(|_| Failure::protocol(format!("its {CONTENT_DIGEST} is no digest")))
+        .map_err(|_| RequestError::protocol(format!("its {CONTENT_DIGEST} is no digest")))
 }
 
 fn content_type(headers: &HeaderMap) -> Option<String> {
@@ -175,18 +196,19 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
 
 /// What a manifest is: what the header says and, if the document says it too, what both say
 /// ([image-spec, manifest.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions)).
-fn media_type(content_type: Option<&str>, bytes: &[u8]) -> Result<Option<MediaType>, Failure> {
+fn media_type(content_type: Option<&str>, bytes: &[u8]) -> Result<Option<MediaType>, RequestError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Typed {
         media_type: Option<String>,
     }
-    let typed = serde_json::from_slice::<Typed>(bytes)
-        .map_err(|error| Failure::protocol(format!("its manifest is no JSON object: {error}")))?;
+    let typed = serde_json::from_slice::<Typed>(bytes).map_err(|error| {
+        RequestError::protocol(format!("its manifest is no JSON object: {error}"))
+    })?;
     match (content_type, typed.media_type.as_deref()) {
-        (Some(header), Some(document)) if header != document => {
-            Err(Failure::protocol(format!("it calls {header:?} what calls itself {document:?}")))
-        }
+        (Some(header), Some(document)) if header != document => Err(RequestError::protocol(
+            format!("it calls {header:?} what calls itself {document:?}"),
+        )),
         (header, document) => Ok(header.or(document).map(MediaType::from)),
     }
 }
@@ -236,8 +258,11 @@ mod tests {
         assert_eq!(of(&digest.to_string()).ok().flatten(), Some(digest));
         assert!(matches!(of("sha512:abc"), Ok(None)));
         assert!(matches!(of(""), Ok(None)));
-        assert!(matches!(of("sha256:abc"), Err(Failure::Protocol { .. })));
+        assert!(matches!(of("sha256:abc"), Err(RequestError::Protocol { .. })));
         assert!(expect(None, digest).is_ok() && expect(Some(digest), digest).is_ok());
-        assert!(matches!(expect(Some(digest), Digest::of(b"y")), Err(Failure::WrongDigest { .. })));
+        assert!(matches!(
+            expect(Some(digest), Digest::of(b"y")),
+            Err(RequestError::WrongDigest { .. })
+        ));
     }
 }

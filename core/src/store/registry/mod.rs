@@ -1,21 +1,21 @@
 //! Registries: one repository of one, over the
 //! [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
 //!
-//! Requests are made in [`wire`] only: [`Wire::send`] makes one, as who we are (see [`auth`]), and [`Wire::attempt`]
+//! Requests are made in [`transport`] only: [`Transport::send`] makes one, as who we are (see [`auth`]), and [`Transport::with_retries`]
 //! carries one operation out, again when that may help (see [`retry`]), and names it in the error.
 
 mod auth;
 mod blobs;
 mod clients;
 mod credentials;
+mod dry_run;
 mod error;
-mod failure;
 mod login;
 mod manifests;
-mod rehearsal;
+mod request_error;
 mod retry;
 mod tls;
-mod wire;
+mod transport;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,17 +23,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 pub use credentials::{Credentials, Secret};
+pub use dry_run::{DryRun, Request};
 pub use error::RegistryError;
 pub use login::{Stored, forget_login, store_login};
-pub use rehearsal::{Rehearsal, Request};
-pub use retry::Retry;
+pub use retry::RetryPolicy;
 pub use tls::Tls;
 
 use self::auth::Access;
-use self::blobs::Mounted;
-use self::failure::Failure;
-use self::manifests::{Received, Seen};
-use self::wire::Wire;
+use self::blobs::MountOutcome;
+use self::manifests::{ManifestStatus, Received};
+use self::request_error::RequestError;
+use self::transport::Transport;
 use super::{Error, Name, Outcome, Progress, Sink, Source};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
 
@@ -49,7 +49,7 @@ pub struct RegistryOptions {
     /// Certificates beside the system's.
     pub tls: Tls,
     /// When a request that failed is made again.
-    pub retry: Retry,
+    pub retry: RetryPolicy,
     /// Who hears of requests that are made again.
     pub on_retry: Option<OnRetry>,
     /// Another repository of the same registry, whose blobs it is asked to take instead of being sent them.
@@ -71,7 +71,7 @@ impl Default for RegistryOptions {
             credentials: Credentials::Anonymous,
             token_servers: Vec::new(),
             tls: Tls::default(),
-            retry: Retry::default(),
+            retry: RetryPolicy::default(),
             on_retry: None,
             mount_from: None,
             connect_timeout: Duration::from_secs(10),
@@ -83,29 +83,29 @@ impl Default for RegistryOptions {
 
 /// A request that failed and is made again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Retrying {
+pub struct RetryEvent {
     /// What it failed with.
     pub reason: String,
     /// How long we wait before.
     pub wait: Duration,
     /// Which try comes next, from 2.
-    pub next: u32,
+    pub attempt: u32,
     /// How many there are at most.
-    pub tries: u32,
+    pub max_attempts: u32,
 }
 
 /// Hears of requests that are made again.
 #[derive(Clone)]
-pub struct OnRetry(Arc<dyn Fn(&Retrying) + Send + Sync>);
+pub struct OnRetry(Arc<dyn Fn(&RetryEvent) + Send + Sync>);
 
 impl OnRetry {
     /// Calls `hear` before each wait.
-    pub fn new(hear: impl Fn(&Retrying) + Send + Sync + 'static) -> OnRetry {
+    pub fn new(hear: impl Fn(&RetryEvent) + Send + Sync + 'static) -> OnRetry {
         OnRetry(Arc::new(hear))
     }
 
-    fn tell(&self, retrying: &Retrying) {
-        (self.0)(retrying);
+    fn tell(&self, event: &RetryEvent) {
+        (self.0)(event);
     }
 }
 
@@ -120,18 +120,20 @@ impl fmt::Debug for OnRetry {
 /// # Errors
 /// [`RegistryError::Unauthorized`] when it doesn't, and what asking fails with.
 pub async fn log_in(host: &str, options: RegistryOptions) -> Result<(), Error> {
-    let wire = Wire::new(host, "", options)?;
+    let transport = Transport::new(host, "", options)?;
     let ask = |_| async {
-        wire.send(Access::LogIn, || wire.clients().requests.get(wire.root_url())).await
+        transport
+            .send(Access::LogIn, || transport.clients().requests.get(transport.root_url()))
+            .await
     };
-    wire.attempt(&format!("log in to {host}"), ask).await.map(drop)
+    transport.with_retries(&format!("log in to {host}"), ask).await.map(drop)
 }
 
 /// One repository of a registry.
 ///
 /// Its methods need a Tokio runtime with time and I/O. It is logged in to when it is first used.
 pub struct Registry {
-    wire: Wire,
+    transport: Transport,
     /// What [`Source::resolve`] read last, which is fetched next.
     resolved: Mutex<Option<Blob>>,
     /// Where uploads go on that began with a mount that was not made.
@@ -144,8 +146,8 @@ impl Registry {
     /// # Errors
     /// [`RegistryError::Client`] when certificates can't be read.
     pub fn new(reference: &Reference, options: RegistryOptions) -> Result<Registry, RegistryError> {
-        let wire = Wire::new(reference.registry(), reference.repository(), options)?;
-        Ok(Registry { wire, resolved: Mutex::default(), begun: Mutex::default() })
+        let transport = Transport::new(reference.registry(), reference.repository(), options)?;
+        Ok(Registry { transport, resolved: Mutex::default(), begun: Mutex::default() })
     }
 
     /// All tags of the repository, in order.
@@ -154,9 +156,10 @@ impl Registry {
     /// [`RegistryError::Missing`] when there is no such repository, and what asking fails with.
     pub async fn tags(&self) -> Result<Vec<String>, Error> {
         let get = |_| async {
-            manifests::tags(&self.wire).await.map_err(|failure| self.or_missing(failure, &"tags"))
+            manifests::tags(&self.transport).await.map_err(|error| self.or_missing(error, &"tags"))
         };
-        let mut tags = self.wire.attempt(&format!("list the tags of {self}"), get).await?;
+        let mut tags =
+            self.transport.with_retries(&format!("list the tags of {self}"), get).await?;
         // The specification wants them so; not all registries do it.
         tags.sort();
         Ok(tags)
@@ -168,17 +171,17 @@ impl Registry {
     /// [`RegistryError::Missing`] when it isn't there, [`RegistryError::Undeletable`] when the registry deletes no tags
     /// alone, or nothing at all.
     pub async fn delete(&self, name: &Name) -> Result<(), Error> {
-        let delete = |made| async move {
-            match manifests::delete(&self.wire, name).await {
+        let delete = |attempts| async move {
+            match manifests::delete(&self.transport, name).await {
                 // It was deleted, and only the answer was lost.
-                Err(failure) if failure.is_not_found() && made > 0 => Ok(()),
-                Err(failure) if matches!(failure.status(), Some(400 | 405)) => {
+                Err(error) if error.is_not_found() && attempts > 0 => Ok(()),
+                Err(error) if matches!(error.status(), Some(400 | 405)) => {
                     Err(self.undeletable(name).into())
                 }
-                result => result.map_err(|failure| self.or_missing(failure, name)),
+                result => result.map_err(|error| self.or_missing(error, name)),
             }
         };
-        self.wire.attempt(&format!("delete `{name}` of {self}"), delete).await
+        self.transport.with_retries(&format!("delete `{name}` of {self}"), delete).await
     }
 
     fn undeletable(&self, name: &Name) -> Error {
@@ -197,33 +200,35 @@ impl Registry {
     /// Reads a manifest of at most `limit` bytes.
     async fn manifest(&self, name: &Name, limit: u64) -> Result<Received, Error> {
         let get = |_| async move {
-            let received = manifests::get(&self.wire, name, limit).await;
-            received.map_err(|failure| self.or_missing(failure, name))
+            let received = manifests::get(&self.transport, name, limit).await;
+            received.map_err(|error| self.or_missing(error, name))
         };
-        self.wire.attempt(&self.fetching(name), get).await
+        self.transport.with_retries(&self.fetching(name), get).await
     }
 
     async fn put_manifest(&self, blob: &Blob, name: &Name) -> Result<(), Error> {
         let action = format!("push the manifest `{name}` to {self}");
-        let put = |_| async move { manifests::put(&self.wire, name, blob).await };
-        let Err(error) = self.wire.attempt(&action, put).await else { return Ok(()) };
+        let put = |_| async move { manifests::put(&self.transport, name, blob).await };
+        let Err(error) = self.transport.with_retries(&action, put).await else { return Ok(()) };
         // A registry may take it and still say no, or nothing: what counts is where the name is now.
-        match manifests::head(&self.wire, Access::Push, name).await {
-            Ok(Seen::There(Some(digest))) if digest == blob.descriptor().digest => Ok(()),
+        match manifests::head(&self.transport, Access::Push, name).await {
+            Ok(ManifestStatus::Exists(Some(digest))) if digest == blob.descriptor().digest => {
+                Ok(())
+            }
             _ => Err(error),
         }
     }
 
     /// What the registry says of a manifest that is to be written.
-    async fn seen(&self, name: &Name) -> Result<Seen, Error> {
-        let ask = |_| manifests::head(&self.wire, Access::Push, name);
-        self.wire.attempt(&format!("ask {self} for `{name}`"), ask).await
+    async fn seen(&self, name: &Name) -> Result<ManifestStatus, Error> {
+        let ask = |_| manifests::head(&self.transport, Access::Push, name);
+        self.transport.with_retries(&format!("ask {self} for `{name}`"), ask).await
     }
 
     /// Whether `name` means this manifest already.
     async fn is_at(&self, name: &Name, blob: &Blob) -> Result<bool, Error> {
         Ok(
-            matches!(self.seen(name).await?, Seen::There(Some(digest)) if digest == blob.descriptor().digest),
+            matches!(self.seen(name).await?, ManifestStatus::Exists(Some(digest)) if digest == blob.descriptor().digest),
         )
     }
 
@@ -233,12 +238,12 @@ impl Registry {
     }
 
     /// [`RegistryError::Missing`] for what is read and not there; other failures stay what they are.
-    fn or_missing(&self, failure: Failure, name: &impl fmt::Display) -> Failure {
-        if failure.is_not_found() {
+    fn or_missing(&self, error: RequestError, name: &impl fmt::Display) -> RequestError {
+        if error.is_not_found() {
             let (place, name) = (self.to_string(), name.to_string());
             return Error::from(RegistryError::Missing { place, name }).into();
         }
-        failure
+        error
     }
 
     /// Takes what was resolved, if it is what is wanted now.
@@ -253,7 +258,7 @@ impl Source for Registry {
         let received = self.manifest(name, MAX_DOCUMENT).await?;
         let blob = received
             .into_blob()
-            .map_err(|failure| self.wire.explain(failure, &self.fetching(name)))?;
+            .map_err(|error| self.transport.explain(error, &self.fetching(name)))?;
         let descriptor = blob.descriptor().clone();
         *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(blob);
         Ok(descriptor)
@@ -267,14 +272,14 @@ impl Source for Registry {
         if is_manifest(descriptor) {
             let received = self.manifest(&Name::Digest(digest), descriptor.size).await?;
             let blob = received.into_blob_of(descriptor);
-            return blob.map_err(|failure| self.wire.explain(failure, &self.fetching(&digest)));
+            return blob.map_err(|error| self.transport.explain(error, &self.fetching(&digest)));
         }
         let partial = Mutex::default();
         let get = |_| async {
-            let blob = blobs::get(&self.wire, descriptor, &partial).await;
-            blob.map_err(|failure| self.or_missing(failure, &digest))
+            let blob = blobs::get(&self.transport, descriptor, &partial).await;
+            blob.map_err(|error| self.or_missing(error, &digest))
         };
-        self.wire.attempt(&self.fetching(&digest), get).await
+        self.transport.with_retries(&self.fetching(&digest), get).await
     }
 }
 
@@ -282,19 +287,22 @@ impl Sink for Registry {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let digest = descriptor.digest;
         if is_manifest(descriptor) {
-            return Ok(matches!(self.seen(&Name::Digest(digest)).await?, Seen::There(_)));
+            return Ok(matches!(
+                self.seen(&Name::Digest(digest)).await?,
+                ManifestStatus::Exists(_)
+            ));
         }
-        let ask = |_| blobs::exists(&self.wire, Access::Push, descriptor);
-        self.wire.attempt(&format!("ask {self} for `{digest}`"), ask).await
+        let ask = |_| blobs::exists(&self.transport, Access::Push, descriptor);
+        self.transport.with_retries(&format!("ask {self} for `{digest}`"), ask).await
     }
 
     async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let Some(from) = &self.wire.options().mount_from else { return Ok(false) };
+        let Some(from) = &self.transport.options().mount_from else { return Ok(false) };
         let digest = descriptor.digest;
-        let mount = |_| blobs::mount(&self.wire, digest, from);
-        match self.wire.attempt(&format!("mount `{digest}` in {self}"), mount).await? {
-            Mounted::Yes => Ok(true),
-            Mounted::Upload(place) => {
+        let mount = |_| blobs::mount(&self.transport, digest, from);
+        match self.transport.with_retries(&format!("mount `{digest}` in {self}"), mount).await? {
+            MountOutcome::Yes => Ok(true),
+            MountOutcome::Upload(place) => {
                 let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
                 begun.extend(place.map(|place| (digest, place)));
                 Ok(false)
@@ -311,16 +319,16 @@ impl Sink for Registry {
             return Ok(());
         }
         let action = format!("push the blob `{}` to {self}", descriptor.digest);
-        let put = |made| async move {
+        let put = |attempts| async move {
             // Where it went on once, it doesn't a second time.
             let place = self
                 .begun
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&descriptor.digest);
-            blobs::put(&self.wire, blob, place, made > 0, progress).await
+            blobs::put(&self.transport, blob, place, attempts > 0, progress).await
         };
-        self.wire.attempt(&action, put).await
+        self.transport.with_retries(&action, put).await
     }
 
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
@@ -340,12 +348,12 @@ fn is_manifest(descriptor: &Descriptor) -> bool {
 
 impl fmt::Display for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.wire.name())
+        f.write_str(&self.transport.name())
     }
 }
 
 impl fmt::Debug for Registry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Registry").field(&self.wire.name()).finish()
+        f.debug_tuple("Registry").field(&self.transport.name()).finish()
     }
 }

@@ -11,7 +11,7 @@ use crate::image::{Blob, Descriptor, Tag};
 
 /// A repository that is asked what it has, and not written to: what would be written is noted instead.
 #[derive(Debug)]
-pub struct Rehearsal<'a> {
+pub struct DryRun<'a> {
     registry: &'a Registry,
     requests: Mutex<Vec<Request>>,
 }
@@ -37,11 +37,11 @@ impl fmt::Display for Request {
     }
 }
 
-impl<'a> Rehearsal<'a> {
+impl<'a> DryRun<'a> {
     /// A push to this repository.
     #[must_use]
-    pub fn of(registry: &'a Registry) -> Rehearsal<'a> {
-        Rehearsal { registry, requests: Mutex::default() }
+    pub fn of(registry: &'a Registry) -> DryRun<'a> {
+        DryRun { registry, requests: Mutex::default() }
     }
 
     /// The requests, in their order.
@@ -56,12 +56,12 @@ impl<'a> Rehearsal<'a> {
     }
 }
 
-impl Sink for Rehearsal<'_> {
+impl Sink for DryRun<'_> {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let wire = &self.registry.wire;
+        let transport = &self.registry.transport;
         let url = match is_manifest(descriptor) {
-            true => wire.manifest_url(&Name::Digest(descriptor.digest)),
-            false => wire.blob_url(descriptor.digest),
+            true => transport.manifest_url(&Name::Digest(descriptor.digest)),
+            false => transport.blob_url(descriptor.digest),
         };
         self.note("HEAD", url, 0);
         self.registry.exists(descriptor).await
@@ -69,18 +69,22 @@ impl Sink for Rehearsal<'_> {
 
     /// Whether the registry would, only it knows; that it does is what is noted.
     async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let wire = &self.registry.wire;
-        let Some(from) = &wire.options().mount_from else { return Ok(false) };
-        self.note("POST", wire.mount_url(descriptor.digest, from), 0);
+        let transport = &self.registry.transport;
+        let Some(from) = &transport.options().mount_from else { return Ok(false) };
+        self.note("POST", transport.mount_url(descriptor.digest, from), 0);
         Ok(true)
     }
 
     async fn push(&self, blob: &Blob, _: &dyn Progress) -> Result<(), Error> {
-        let (wire, descriptor) = (&self.registry.wire, blob.descriptor());
+        let (transport, descriptor) = (&self.registry.transport, blob.descriptor());
         if is_manifest(descriptor) {
-            self.note("PUT", wire.manifest_url(&Name::Digest(descriptor.digest)), descriptor.size);
+            self.note(
+                "PUT",
+                transport.manifest_url(&Name::Digest(descriptor.digest)),
+                descriptor.size,
+            );
         } else {
-            let mut url = wire.uploads_url();
+            let mut url = transport.uploads_url();
             self.note("POST", url.clone(), 0);
             url.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
             self.note("PUT", url, descriptor.size);
@@ -90,7 +94,7 @@ impl Sink for Rehearsal<'_> {
 
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
         let name = Name::Tag(tag.clone());
-        let url = self.registry.wire.manifest_url(&name);
+        let url = self.registry.transport.manifest_url(&name);
         self.note("HEAD", url.clone(), 0);
         if self.registry.is_at(&name, root).await? {
             return Ok(Outcome::Existed);

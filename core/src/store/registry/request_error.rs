@@ -7,7 +7,7 @@ use reqwest::Response;
 use serde::Deserialize;
 
 use super::super::Error;
-use super::retry::asked;
+use super::retry::retry_after;
 use super::{Credentials, RegistryError, RegistryOptions};
 use crate::image::{Digest, Error as ImageError};
 
@@ -15,11 +15,11 @@ use crate::image::{Digest, Error as ImageError};
 const MAX_ERROR_BODY: usize = 1 << 16;
 
 /// Why one request failed.
-pub(super) enum Failure {
+pub(super) enum RequestError {
     /// No answer, or half of one.
-    Transport(reqwest::Error),
+    Connection(reqwest::Error),
     /// An answer that says no.
-    Answer(Answer),
+    Status(ErrorResponse),
     /// Nothing happened for so long.
     Stalled(Duration),
     /// More came than there may be.
@@ -27,7 +27,7 @@ pub(super) enum Failure {
     /// A manifest, or what the registry says of one, has another digest.
     WrongDigest { expected: Digest, found: Digest },
     /// Not the answer of a registry; the next one may be one.
-    Protocol { reason: String, may_pass: bool },
+    Protocol { reason: String, is_transient: bool },
     /// The registry wants a token from where the credentials don't belong.
     UntrustedRealm { host: String, safe: bool },
     /// Credentials that can't be put into a header.
@@ -38,14 +38,14 @@ pub(super) enum Failure {
 
 /// An answer that says no, with the start of its body.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct ErrorResponse {
     pub(super) status: u16,
     pub(super) body: Vec<u8>,
     /// How long it asks to wait.
-    pub(super) asked: Option<Duration>,
+    pub(super) retry_after: Option<Duration>,
 }
 
-impl Answer {
+impl ErrorResponse {
     /// Whether a manifest was refused for a blob that isn't there. We only send one when the registry has said that all
     /// are: while somebody else sends the same blob, some say so a little early.
     fn lacks_a_blob(&self) -> bool {
@@ -54,18 +54,18 @@ impl Answer {
             && text.is_some_and(|text| text.contains("MANIFEST_BLOB_UNKNOWN"))
     }
 
-    pub(super) async fn of(mut response: Response) -> Answer {
-        let (status, asked) = (response.status().as_u16(), asked(response.headers()));
+    pub(super) async fn of(mut response: Response) -> ErrorResponse {
+        let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
         let mut body = Vec::new();
         // The status says enough when the rest doesn't come.
-        while let Ok(Some(piece)) = response.chunk().await {
-            body.extend_from_slice(&piece);
+        while let Ok(Some(chunk)) = response.chunk().await {
+            body.extend_from_slice(&chunk);
             if body.len() > MAX_ERROR_BODY {
                 body.truncate(MAX_ERROR_BODY);
                 break;
             }
         }
-        Answer { status, body, asked }
+        ErrorResponse { status, body, retry_after }
     }
 }
 
@@ -80,44 +80,46 @@ pub(super) struct Context<'a> {
     pub(super) options: &'a RegistryOptions,
 }
 
-impl Failure {
+impl RequestError {
     /// The error for users.
     pub(super) fn explain(self, context: &Context<'_>) -> Error {
         let action = context.action.to_owned();
         let registry = context.registry.to_owned();
         let error = match self {
-            Failure::Local(error) => return error,
-            Failure::Transport(error) if is_untrusted(&error) => {
+            RequestError::Local(error) => return error,
+            RequestError::Connection(error) if is_untrusted(&error) => {
                 RegistryError::Untrusted { action, registry, reason: cause(&error) }
             }
-            Failure::Transport(error) if error.is_connect() => {
+            RequestError::Connection(error) if error.is_connect() => {
                 let limit = context.options.connect_timeout.as_secs();
                 let too_slow = || format!("no connection within {limit} seconds");
                 let reason = if error.is_timeout() { too_slow() } else { cause(&error) };
                 RegistryError::Unreachable { action, origin: context.origin.to_owned(), reason }
             }
-            Failure::Transport(error) if error.is_timeout() => {
+            RequestError::Connection(error) if error.is_timeout() => {
                 RegistryError::TimedOut { action, seconds: context.options.read_timeout.as_secs() }
             }
-            Failure::Transport(error) if error.is_builder() || error.is_redirect() => {
+            RequestError::Connection(error) if error.is_builder() || error.is_redirect() => {
                 RegistryError::Protocol { action, registry, reason: cause(&error) }
             }
-            Failure::Transport(error) => {
+            RequestError::Connection(error) => {
                 RegistryError::Interrupted { action, reason: cause(&error) }
             }
-            Failure::Answer(answer) => rejected(&answer, context),
-            Failure::Stalled(limit) => RegistryError::TimedOut { action, seconds: limit.as_secs() },
-            Failure::TooLarge { limit } => RegistryError::TooLarge { action, limit },
-            Failure::WrongDigest { expected, found } => {
+            RequestError::Status(answer) => rejected(&answer, context),
+            RequestError::Stalled(limit) => {
+                RegistryError::TimedOut { action, seconds: limit.as_secs() }
+            }
+            RequestError::TooLarge { limit } => RegistryError::TooLarge { action, limit },
+            RequestError::WrongDigest { expected, found } => {
                 RegistryError::WrongDigest { action, expected, found }
             }
-            Failure::Protocol { reason, .. } => {
+            RequestError::Protocol { reason, .. } => {
                 RegistryError::Protocol { action, registry, reason }
             }
-            Failure::UntrustedRealm { host, safe } => {
+            RequestError::UntrustedRealm { host, safe } => {
                 RegistryError::UntrustedTokenServer { action, registry, host, safe }
             }
-            Failure::Credentials(reason) => {
+            RequestError::Credentials(reason) => {
                 RegistryError::InvalidCredentials { registry, reason: reason.to_owned() }
             }
         };
@@ -125,14 +127,14 @@ impl Failure {
     }
 
     /// Not the answer of a registry.
-    pub(super) fn protocol(reason: impl Into<String>) -> Failure {
-        Failure::Protocol { reason: reason.into(), may_pass: false }
+    pub(super) fn protocol(reason: impl Into<String>) -> RequestError {
+        RequestError::Protocol { reason: reason.into(), is_transient: false }
     }
 
     /// The status of an answer that says no.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
-            Failure::Answer(answer) => Some(answer.status),
+            RequestError::Status(answer) => Some(answer.status),
             _ => None,
         }
     }
@@ -144,49 +146,49 @@ impl Failure {
 
     /// Whether there was nobody to ask.
     pub(super) fn is_connect(&self) -> bool {
-        matches!(self, Failure::Transport(error) if error.is_connect())
+        matches!(self, RequestError::Connection(error) if error.is_connect())
     }
 
     /// Whether the same request may succeed a little later.
-    pub(super) fn may_pass(&self) -> bool {
+    pub(super) fn is_transient(&self) -> bool {
         match self {
-            Failure::Transport(error) => {
+            RequestError::Connection(error) => {
                 !(error.is_builder() || error.is_redirect() || is_untrusted(error))
             }
-            Failure::Answer(answer) => {
+            RequestError::Status(answer) => {
                 matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504) || answer.lacks_a_blob()
             }
-            Failure::Stalled(_) => true,
-            Failure::Protocol { may_pass, .. } => *may_pass,
+            RequestError::Stalled(_) => true,
+            RequestError::Protocol { is_transient, .. } => *is_transient,
             _ => false,
         }
     }
 
     /// How long the registry asks to wait.
-    pub(super) fn asked(&self) -> Option<Duration> {
+    pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Failure::Answer(answer) => answer.asked,
+            RequestError::Status(answer) => answer.retry_after,
             _ => None,
         }
     }
 }
 
-impl From<reqwest::Error> for Failure {
-    fn from(error: reqwest::Error) -> Failure {
+impl From<reqwest::Error> for RequestError {
+    fn from(error: reqwest::Error) -> RequestError {
         // Its address may have an upload's or a redirect's secrets in the query.
-        Failure::Transport(error.without_url())
+        RequestError::Connection(error.without_url())
     }
 }
 
-impl From<Error> for Failure {
-    fn from(error: Error) -> Failure {
-        Failure::Local(error)
+impl From<Error> for RequestError {
+    fn from(error: Error) -> RequestError {
+        RequestError::Local(error)
     }
 }
 
-impl From<ImageError> for Failure {
-    fn from(error: ImageError) -> Failure {
-        Failure::Local(error.into())
+impl From<ImageError> for RequestError {
+    fn from(error: ImageError) -> RequestError {
+        RequestError::Local(error.into())
     }
 }
 
@@ -207,7 +209,7 @@ fn is_untrusted(error: &reqwest::Error) -> bool {
     false
 }
 
-fn rejected(answer: &Answer, context: &Context<'_>) -> RegistryError {
+fn rejected(answer: &ErrorResponse, context: &Context<'_>) -> RegistryError {
     let status = answer.status;
     let (code, text) = said(&answer.body);
     let message = text.map(|text| format!(" ({text})")).unwrap_or_default();
@@ -221,7 +223,8 @@ fn rejected(answer: &Answer, context: &Context<'_>) -> RegistryError {
         403 => RegistryError::Denied { action, registry, message },
         404 => RegistryError::NotFound { action, message },
         _ => {
-            let wait = answer.asked.filter(|asked| *asked > context.options.retry.patience);
+            let wait =
+                answer.retry_after.filter(|wait| *wait > context.options.retry.max_retry_after);
             RegistryError::Rejected { action, status, code, message, wait }
         }
     }
@@ -285,20 +288,24 @@ mod tests {
     use super::super::Secret;
     use super::*;
 
-    fn explained(failure: Failure) -> RegistryError {
+    fn explained(error: RequestError) -> RegistryError {
         let credentials =
             Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
         let options = &RegistryOptions { credentials, ..RegistryOptions::default() };
         let context =
             Context { action: "push", registry: "ghcr.io", origin: "https://ghcr.io", options };
-        match failure.explain(&context) {
+        match error.explain(&context) {
             Error::Registry(error) => error,
             error => panic!("{error}"),
         }
     }
 
     fn answer(status: u16, body: &str) -> RegistryError {
-        explained(Failure::Answer(Answer { status, body: body.as_bytes().to_vec(), asked: None }))
+        explained(RequestError::Status(ErrorResponse {
+            status,
+            body: body.as_bytes().to_vec(),
+            retry_after: None,
+        }))
     }
 
     #[test]
@@ -334,8 +341,10 @@ mod tests {
 
     #[test]
     fn only_what_may_pass_is_tried_again() {
-        let passes =
-            |status| Failure::Answer(Answer { status, body: Vec::new(), asked: None }).may_pass();
+        let passes = |status| {
+            RequestError::Status(ErrorResponse { status, body: Vec::new(), retry_after: None })
+                .is_transient()
+        };
         for status in [408, 429, 500, 502, 503, 504] {
             assert!(passes(status), "{status}");
         }
@@ -343,16 +352,25 @@ mod tests {
             assert!(!passes(status), "{status}");
         }
         let body = br#"{"errors":[{"code":"MANIFEST_BLOB_UNKNOWN"}]}"#.to_vec();
-        assert!(Failure::Answer(Answer { status: 400, body, asked: None }).may_pass());
-        assert!(Failure::Stalled(Duration::ZERO).may_pass());
-        assert!(!Failure::protocol("x").may_pass() && !Failure::TooLarge { limit: 1 }.may_pass());
+        assert!(
+            RequestError::Status(ErrorResponse { status: 400, body, retry_after: None })
+                .is_transient()
+        );
+        assert!(RequestError::Stalled(Duration::ZERO).is_transient());
+        assert!(
+            !RequestError::protocol("x").is_transient()
+                && !RequestError::TooLarge { limit: 1 }.is_transient()
+        );
     }
 
     #[test]
     fn a_wait_that_is_too_long_is_the_error() {
         let hour = Some(Duration::from_secs(3_600));
-        let error =
-            explained(Failure::Answer(Answer { status: 429, body: Vec::new(), asked: hour }));
+        let error = explained(RequestError::Status(ErrorResponse {
+            status: 429,
+            body: Vec::new(),
+            retry_after: hour,
+        }));
         assert!(error.to_string().contains("asks to wait for 1h"), "{error}");
     }
 }

@@ -1,6 +1,6 @@
 //! The connection to a registry: the one place where requests are made.
 //!
-//! [`Wire::send`] makes one request, as who we are, and takes an answer that says no for a failure; [`Wire::attempt`]
+//! [`Transport::send`] makes one request, as who we are, and takes an answer that says no for an error; [`Transport::with_retries`]
 //! carries an operation of some requests out, again if it may then succeed, and names it in the error.
 
 use std::future::Future;
@@ -12,7 +12,7 @@ use reqwest::{RequestBuilder, Response, Url};
 use super::super::{Error, Name};
 use super::auth::{Access, Auth, Authorization};
 use super::clients::{Clients, is_loopback};
-use super::failure::{Answer, Context, Failure};
+use super::request_error::{Context, ErrorResponse, RequestError};
 use super::{RegistryError, RegistryOptions, Tls};
 use crate::image::Digest;
 
@@ -20,7 +20,7 @@ use crate::image::Digest;
 const MOST_RENEWALS: usize = 2;
 
 /// A connection to one repository.
-pub(super) struct Wire {
+pub(super) struct Transport {
     /// Host and port as users write them.
     registry: String,
     repository: String,
@@ -33,19 +33,19 @@ pub(super) struct Wire {
     answered: AtomicBool,
 }
 
-impl Wire {
+impl Transport {
     pub(super) fn new(
         registry: &str,
         repository: &str,
         mut options: RegistryOptions,
-    ) -> Result<Wire, RegistryError> {
+    ) -> Result<Transport, RegistryError> {
         // Files for TLS say that there is some, also on this machine.
         options.insecure |= is_loopback(registry) && options.tls == Tls::default();
         let origin = origin(registry, options.insecure)?;
         let clients = Clients::new(registry, &options)?;
         let auth = Auth::new(&options, origin.clone(), repository, clients.tokens.clone());
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
-        Ok(Wire {
+        Ok(Transport {
             registry,
             repository,
             origin,
@@ -115,7 +115,7 @@ impl Wire {
         &self,
         access: Access,
         request: impl Fn() -> RequestBuilder + Send,
-    ) -> Result<Response, Failure> {
+    ) -> Result<Response, RequestError> {
         let mut renewals = 0;
         loop {
             let (client, request) = request().build_split();
@@ -132,7 +132,7 @@ impl Wire {
             }
             let headers = response.headers().clone();
             let unknown = response.status().as_u16() == 401 && self.is_ours(response.url());
-            let refusal = Failure::Answer(Answer::of(response).await);
+            let refusal = RequestError::Status(ErrorResponse::of(response).await);
             if !unknown || renewals == MOST_RENEWALS {
                 return Err(refusal);
             }
@@ -144,9 +144,10 @@ impl Wire {
     /// Where an answer says to go on
     /// ([distribution-spec, pushing blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs)).
     /// It may be elsewhere, where nobody is told who we are, but not less safe.
-    pub(super) fn place(&self, response: &Response) -> Result<Option<Url>, Failure> {
+    pub(super) fn place(&self, response: &Response) -> Result<Option<Url>, RequestError> {
         let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
-        let nowhere = || Failure::protocol("it names a place for the upload that is no address");
+        let nowhere =
+            || RequestError::protocol("it names a place for the upload that is no address");
         let location = location.to_str().map_err(|_| nowhere())?;
         let mut place = response.url().join(location).map_err(|_| nowhere())?;
         // A registry behind something that ends TLS for it often doesn't know that there is any.
@@ -161,7 +162,7 @@ impl Wire {
         match place.scheme() {
             "https" => Ok(Some(place)),
             "http" if self.origin.scheme() == "http" => Ok(Some(place)),
-            _ => Err(Failure::protocol(
+            _ => Err(RequestError::protocol(
                 "it names a place for the upload that is not reached over https",
             )),
         }
@@ -169,32 +170,35 @@ impl Wire {
 
     /// Carries `operation` out, which is told how often it was tried before, until it succeeds or trying once more
     /// makes no sense.
-    pub(super) async fn attempt<T, F>(
+    pub(super) async fn with_retries<T, F>(
         &self,
         action: &str,
         operation: impl Fn(u32) -> F + Send,
     ) -> Result<T, Error>
     where
-        F: Future<Output = Result<T, Failure>> + Send,
+        F: Future<Output = Result<T, RequestError>> + Send,
     {
-        let mut made = 0;
+        let mut attempts = 0;
         loop {
-            let failure = match operation(made).await {
+            let error = match operation(attempts).await {
                 Ok(result) => return Ok(result),
-                Err(failure) => failure,
+                Err(error) => error,
             };
-            made += 1;
-            let Some(wait) = self.wait(made, &failure) else {
-                let action =
-                    if made > 1 { format!("{action} in {made} tries") } else { action.to_owned() };
-                return Err(self.explain(failure, &action));
+            attempts += 1;
+            let Some(wait) = self.backoff(attempts, &error) else {
+                let action = if attempts > 1 {
+                    format!("{action} in {attempts} attempts")
+                } else {
+                    action.to_owned()
+                };
+                return Err(self.explain(error, &action));
             };
             if let Some(heard) = &self.options.on_retry {
-                heard.tell(&super::Retrying {
-                    reason: self.explain(failure, action).to_string(),
+                heard.tell(&super::RetryEvent {
+                    reason: self.explain(error, action).to_string(),
                     wait,
-                    next: made + 1,
-                    tries: self.options.retry.tries,
+                    attempt: attempts + 1,
+                    max_attempts: self.options.retry.max_attempts,
                 });
             }
             tokio::time::sleep(wait).await;
@@ -202,18 +206,18 @@ impl Wire {
     }
 
     /// How long to wait before the next of so many tries, if there should be one.
-    fn wait(&self, made: u32, failure: &Failure) -> Option<std::time::Duration> {
+    fn backoff(&self, attempts: u32, error: &RequestError) -> Option<std::time::Duration> {
         // Somebody who never answered isn't there, and is asked once more: most often the name is wrong.
-        let unheard = failure.is_connect() && !self.answered.load(Ordering::Relaxed);
-        if !failure.may_pass() || (unheard && made > 1) {
+        let unheard = error.is_connect() && !self.answered.load(Ordering::Relaxed);
+        if !error.is_transient() || (unheard && attempts > 1) {
             return None;
         }
-        self.options.retry.wait(made, failure.asked())
+        self.options.retry.backoff(attempts, error.retry_after())
     }
 
     /// The error for users when `action` fails.
-    pub(super) fn explain(&self, failure: Failure, action: &str) -> Error {
-        failure.explain(&Context {
+    pub(super) fn explain(&self, error: RequestError, action: &str) -> Error {
+        error.explain(&Context {
             action,
             registry: &self.registry,
             origin: self.origin.as_str().trim_end_matches('/'),
@@ -239,16 +243,19 @@ pub(super) fn root_url(origin: &Url) -> Url {
 }
 
 /// The body of an answer, unless it is longer than `limit`.
-pub(super) async fn bounded_body(mut response: Response, limit: u64) -> Result<Vec<u8>, Failure> {
+pub(super) async fn bounded_body(
+    mut response: Response,
+    limit: u64,
+) -> Result<Vec<u8>, RequestError> {
     let too_large = |length: u64| length > limit;
     if response.content_length().is_some_and(too_large) {
-        return Err(Failure::TooLarge { limit });
+        return Err(RequestError::TooLarge { limit });
     }
     let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await? {
-        body.extend_from_slice(&piece);
+    while let Some(chunk) = response.chunk().await? {
+        body.extend_from_slice(&chunk);
         if too_large(body.len() as u64) {
-            return Err(Failure::TooLarge { limit });
+            return Err(RequestError::TooLarge { limit });
         }
     }
     Ok(body)
@@ -260,23 +267,23 @@ mod tests {
 
     use super::*;
 
-    fn wire(registry: &str) -> Wire {
-        Wire::new(registry, "library/app", RegistryOptions::default()).unwrap()
+    fn transport(registry: &str) -> Transport {
+        Transport::new(registry, "library/app", RegistryOptions::default()).unwrap()
     }
 
     #[test]
     fn docker_hub_lives_elsewhere() {
-        let url = wire("docker.io").url("manifests/1");
+        let url = transport("docker.io").url("manifests/1");
         assert_eq!(url.as_str(), "https://registry-1.docker.io/v2/library/app/manifests/1");
-        assert_eq!(wire("[::1]:5000").root_url().as_str(), "http://[::1]:5000/v2/");
+        assert_eq!(transport("[::1]:5000").root_url().as_str(), "http://[::1]:5000/v2/");
     }
 
-    fn place(registry: &str, location: Option<&str>) -> Result<Option<Url>, Failure> {
-        let wire = wire(registry);
-        let answer = http::Response::builder().url(wire.url("blobs/uploads/"));
+    fn place(registry: &str, location: Option<&str>) -> Result<Option<Url>, RequestError> {
+        let transport = transport(registry);
+        let answer = http::Response::builder().url(transport.url("blobs/uploads/"));
         let answer =
             location.into_iter().fold(answer, |answer, location| answer.header(LOCATION, location));
-        wire.place(&Response::from(answer.body("").unwrap()))
+        transport.place(&Response::from(answer.body("").unwrap()))
     }
 
     #[test]
@@ -298,7 +305,7 @@ mod tests {
 
     #[test]
     fn who_we_are_is_for_the_registry_alone() {
-        let ours = |url: &str| wire("r.io").is_ours(&Url::parse(url).unwrap());
+        let ours = |url: &str| transport("r.io").is_ours(&Url::parse(url).unwrap());
         assert!(ours("https://r.io/v2/") && ours("https://r.io:443/v2/"));
         for url in
             ["http://r.io/v2/", "https://r.io:444/", "https://x.r.io/", "https://r.io.evil.com/"]
