@@ -31,3 +31,4 @@ pub mod module;
 #[cfg(feature = "run")]
 pub mod run;
 pub mod store;
+pub mod trace;

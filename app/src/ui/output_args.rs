@@ -2,12 +2,13 @@
 
 use clap::{ArgAction, Args};
 
+use crate::ui::debug_log;
 use crate::ui::shell::{Color, Shell, Verbosity};
 
 /// What is said, and how.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
-    /// Say more
+    /// Print more; -vv adds a debug log
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
     /// Say nothing but errors
@@ -26,7 +27,7 @@ pub struct OutputArgs {
 }
 
 impl OutputArgs {
-    /// The shell that speaks so.
+    /// Returns the shell for these arguments. From `-vv` on, the debug log starts as well.
     #[must_use]
     pub fn shell(&self) -> Shell {
         let verbosity = match (self.quiet, self.verbose) {
@@ -34,6 +35,10 @@ impl OutputArgs {
             (false, 0) => Verbosity::Normal,
             (false, _) => Verbosity::Verbose,
         };
-        Shell::new(verbosity, self.color)
+        let shell = Shell::new(verbosity, self.color);
+        if self.verbose > 1 {
+            debug_log::install(&shell);
+        }
+        shell
     }
 }
