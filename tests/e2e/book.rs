@@ -62,8 +62,8 @@ fn what_we_are_said_to_say_is_what_we_say() {
         let Some(cell) = line.strip_prefix("| ").and_then(|row| row.split(" | ").next()) else {
             continue;
         };
-        if cell.starts_with("what ") {
-            is_ours = cell.starts_with("what we say");
+        if cell.ends_with("message") {
+            is_ours = cell == "our message";
             continue;
         }
         for (_, [text]) in quoted.captures_iter(cell).filter(|_| is_ours).map(|it| it.extract()) {

@@ -219,5 +219,8 @@ fn the_tables_of_runtimes_are_those_of_the_code() {
 #[test]
 fn the_tables_of_consumers_are_those_of_the_code() {
     assert_parts_generated("docs/formats.md", &[("consumers", consumers_table())]);
-    assert_parts_generated("docs/check.md", &[("hurdles", hurdles_table())]);
+    assert_parts_generated(
+        "docs/reference/incompatibilities.md",
+        &[("incompatibilities", hurdles_table())],
+    );
 }

@@ -27,7 +27,7 @@ pub(super) struct Block<'a> {
 /// The README and the pages of the book.
 pub(super) fn pages() -> Vec<Page> {
     let mut paths = vec!["README.md".to_owned()];
-    for folder in ["docs", "docs/reference"] {
+    for folder in ["docs", "docs/decisions", "docs/reference"] {
         let entries =
             fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().file_name());
         let names = entries.map(|name| format!("{folder}/{}", name.into_string().unwrap()));
