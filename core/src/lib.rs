@@ -25,6 +25,7 @@
 
 #![warn(missing_docs)]
 
+pub mod compat;
 mod gzip;
 pub mod image;
 pub mod module;

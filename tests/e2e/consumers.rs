@@ -4,8 +4,10 @@
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use wasm_oci_core::image::{Consumer, Format, ImageVerdict, Shape, Source};
-use wasm_oci_core::module::{Kind, Takes};
+use wasm_oci_core::compat::engines::{Consumer, ImageVerdict, Shape, Source};
+use wasm_oci_core::compat::runtimes::Takes;
+use wasm_oci_core::image::Format;
+use wasm_oci_core::module::Kind;
 
 use crate::harness::commands::{cargo, example, lasting};
 use crate::harness::{Containerd, Node, Pod, Registry, Run, Version, cargo_wasm_oci, wasm_oci};

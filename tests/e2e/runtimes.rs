@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use tempfile::TempDir;
-use wasm_oci_core::module::{NEEDS, Runtime, Support, Version};
+use wasm_oci_core::compat::runtimes::{NEEDS, Runtime, Support, Version};
 
 use crate::harness::commands::root;
 use crate::harness::{Node, Run, cargo_wasm_oci, wasm_oci};

@@ -3,9 +3,9 @@
 use std::str::FromStr;
 
 use serde_json::json;
+use wasm_oci_core::compat::engines::{Audience, formats_for};
 use wasm_oci_core::image::{
-    Audience, Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference,
-    Tag, formats_for,
+    Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
 };
 use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, WasmOpt};
 

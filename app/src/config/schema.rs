@@ -7,8 +7,10 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
-use wasm_oci_core::image::{Audience, Format};
-use wasm_oci_core::module::{Capability, DebugInfo, Level, Runtime};
+use wasm_oci_core::compat::engines::Audience;
+use wasm_oci_core::compat::runtimes::Runtime;
+use wasm_oci_core::image::Format;
+use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
 use crate::config::settings::Settings;
 

@@ -1,7 +1,9 @@
 //! Whom images are for: which formats that means, and whether the images that were made are.
 
-use wasm_oci_core::image::{Audience, Consumer, Format, ImageVerdict, Shape, formats_for};
-use wasm_oci_core::module::{Kind, Takes};
+use wasm_oci_core::compat::engines::{Audience, Consumer, ImageVerdict, Shape, formats_for};
+use wasm_oci_core::compat::runtimes::Takes;
+use wasm_oci_core::image::Format;
+use wasm_oci_core::module::Kind;
 
 use crate::error::Error;
 use crate::pipeline::packed::TaggedImage;

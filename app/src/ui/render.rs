@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::module::{ExternalKind, Limits, Obstacle, Report, Takes, Verdict, visible};
+use wasm_oci_core::compat::runtimes::{Obstacle, Takes, Verdict};
+use wasm_oci_core::module::{ExternalKind, Limits, Report, visible};
 
 use crate::units::size;
 

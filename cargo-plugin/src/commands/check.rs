@@ -8,7 +8,8 @@ use wasm_oci_app::pipeline::engines::require_shapes;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
-use wasm_oci_core::image::{Format, Shape};
+use wasm_oci_core::compat::engines::Shape;
+use wasm_oci_core::image::Format;
 use wasm_oci_core::store::Location;
 
 use crate::args::CargoArgs;

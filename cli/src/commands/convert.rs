@@ -1,7 +1,8 @@
 //! `wasm-oci convert`: an image in another format, of the same module.
 
 use clap::Args;
-use wasm_oci_core::image::{Audience, Format, ImageSettings, Platform, Tag, assemble, formats_for};
+use wasm_oci_core::compat::engines::{Audience, formats_for};
+use wasm_oci_core::image::{Format, ImageSettings, Platform, Tag, assemble};
 use wasm_oci_core::module::{ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 

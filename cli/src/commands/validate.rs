@@ -1,7 +1,8 @@
 //! `wasm-oci validate`: whether a module would be taken.
 
 use clap::Args;
-use wasm_oci_core::module::{Capability, MeantFor, ValidateOptions, validate};
+use wasm_oci_core::compat::runtimes::MeantFor;
+use wasm_oci_core::module::{Capability, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;

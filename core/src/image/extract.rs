@@ -34,7 +34,7 @@ impl Manifest {
     ///
     /// # Errors
     /// As [`Manifest::module`].
-    pub(super) fn program(&self) -> Result<Program, Error> {
+    pub(crate) fn program(&self) -> Result<Program, Error> {
         match self.layers().iter().find(|layer| is_bare(layer)) {
             Some(layer) => Ok(Program { bytes: layer.bytes()?.to_vec(), is_named: true }),
             None => self.unpack(),
@@ -92,15 +92,15 @@ impl Manifest {
 }
 
 /// What an image starts.
-pub(super) struct Program {
+pub(crate) struct Program {
     /// Its file.
-    pub(super) bytes: Vec<u8>,
+    pub(crate) bytes: Vec<u8>,
     /// Whether it is what the command names: a bare layer needs no path.
-    pub(super) is_named: bool,
+    pub(crate) is_named: bool,
 }
 
 /// Whether a layer is a bare module.
-pub(super) fn is_bare(layer: &Blob) -> bool {
+pub(crate) fn is_bare(layer: &Blob) -> bool {
     BARE.contains(&layer.descriptor().media_type.as_str())
 }
 

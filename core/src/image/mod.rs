@@ -6,13 +6,12 @@
 mod assemble;
 mod blob;
 mod config;
-mod consumers;
 mod created;
 mod descriptor;
 mod digest;
 mod documents;
 mod error;
-mod extract;
+pub(crate) mod extract;
 mod format;
 mod include;
 mod layer;
@@ -26,9 +25,6 @@ pub(crate) mod tests;
 pub use assemble::assemble;
 pub use blob::Blob;
 pub use config::Config;
-pub use consumers::{
-    Audience, Consumer, ImageVerdict, KnownHurdle, Shape, Source, Surveyed, formats_for,
-};
 pub use created::Created;
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Digester};

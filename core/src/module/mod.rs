@@ -15,10 +15,10 @@ mod optimize;
 mod options;
 mod order;
 mod report;
-mod runtimes;
 mod sections;
 mod similar;
 mod size;
+mod uses;
 mod validate;
 mod wasm_opt;
 
@@ -30,12 +30,10 @@ pub use features::Feature;
 pub use optimize::{OptimizedModule, optimize, optimized_before};
 pub use options::{DebugInfo, Level, OptimizeOptions, Optimizer};
 pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize, visible};
-pub use runtimes::{
-    Function, MeantFor, NEEDS, Obstacle, Runtime, Support, Takes, Use, Verdict, Version,
-};
 pub use size::{
     OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection,
     SizedSegment, UNNAMED, function_names, readable_name,
 };
+pub use uses::{Function, Use};
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};
 pub use wasm_opt::WasmOpt;

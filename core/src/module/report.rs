@@ -8,9 +8,9 @@ use wasmparser::{
 };
 
 use super::features;
-use super::runtimes::{needs, verdicts};
 use super::sections::{SectionRange, sections};
-use super::{Capability, Feature, Use, Verdict};
+use super::{Capability, Feature, Use};
+use crate::compat::runtimes::{Verdict, needs, verdicts};
 
 /// What a module is, needs and offers, read from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

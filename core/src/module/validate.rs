@@ -4,10 +4,9 @@ use std::collections::BTreeSet;
 
 use wasmparser::{Parser, Payload};
 
-use super::runtimes::{needs, obstacles, refusal, uses};
-use super::{
-    Capability, MeantFor, Obstacle, OptimizedModule, Report, ValidateError, report, visible,
-};
+use super::uses::uses;
+use super::{Capability, OptimizedModule, Report, ValidateError, report, visible};
+use crate::compat::runtimes::{MeantFor, Obstacle, needs, obstacles, refusal};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).

@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Error, Name, Source, fetch_document};
-use crate::image::{
-    Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform, Surveyed,
-};
+use crate::compat::engines::Surveyed;
+use crate::image::{Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform};
 
 /// An image as far as it can be read.
 #[derive(Debug, Clone)]
@@ -19,8 +18,11 @@ pub struct Survey {
 impl Survey {
     /// What consumers tell it from others by.
     #[must_use]
-    pub fn shape(&self) -> crate::image::Shape {
-        crate::image::Shape::of_parts(self.root.descriptor().media_type.is_index(), &self.manifests)
+    pub fn shape(&self) -> crate::compat::engines::Shape {
+        crate::compat::engines::Shape::of_parts(
+            self.root.descriptor().media_type.is_index(),
+            &self.manifests,
+        )
     }
 }
 

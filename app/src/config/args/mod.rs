@@ -7,8 +7,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use wasm_oci_core::image::{Audience, Created, Format, Platform};
-use wasm_oci_core::module::{Capability, DebugInfo, Level, MeantFor};
+use wasm_oci_core::compat::engines::Audience;
+use wasm_oci_core::compat::runtimes::MeantFor;
+use wasm_oci_core::image::{Created, Format, Platform};
+use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
 pub use self::program::{AddrArgs, GivenArgs, LimitArgs, RunArgs, ServeArgs, TestArgs};
 use crate::config::budget::{BudgetSetting, parse};

@@ -10,8 +10,10 @@ mod text;
 
 use clap::Args;
 use serde::Serialize;
-use wasm_oci_core::image::{Audience, Digest, ImageVerdict, Platform, Shape};
-use wasm_oci_core::module::{Kind, Takes, Verdict};
+use wasm_oci_core::compat::engines::{Audience, ImageVerdict, Shape};
+use wasm_oci_core::compat::runtimes::{Takes, Verdict};
+use wasm_oci_core::image::{Digest, Platform};
+use wasm_oci_core::module::Kind;
 use wasm_oci_core::store::{Location, survey};
 
 use crate::error::Error;

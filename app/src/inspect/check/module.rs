@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use serde_json::json;
-use wasm_oci_core::image::{Audience, Consumer, Format, Shape, formats_for};
+use wasm_oci_core::compat::engines::{Audience, Consumer, Shape, formats_for};
+use wasm_oci_core::image::Format;
 use wasm_oci_core::module::{BuiltModule, Kind, Report};
 
 use super::CheckArgs;

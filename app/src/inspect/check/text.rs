@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::image::{Audience, ImageVerdict, formats_for};
-use wasm_oci_core::module::{Takes, Verdict};
+use wasm_oci_core::compat::engines::{Audience, ImageVerdict, formats_for};
+use wasm_oci_core::compat::runtimes::{Takes, Verdict};
 
 use super::Checked;
 use crate::error::Error;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use toml::Value;
-use wasm_oci_core::image::{Consumer, Format};
+use wasm_oci_core::compat::engines::Consumer;
+use wasm_oci_core::image::Format;
 use wasm_oci_core::module::Kind;
 
 use super::Finding;

@@ -9,8 +9,8 @@ use wasmparser::{
     KnownCustom, Name, Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-use crate::module::sections::section_name;
-use crate::module::{Feature, visible};
+use super::sections::section_name;
+use super::{Feature, visible};
 
 /// How many functions are named. More would help nobody: what they have in common is a crate or an option.
 const NAMED: usize = 3;
@@ -70,7 +70,7 @@ impl fmt::Display for Use {
 /// Where a module that uses `features` and no others uses each of `needs`. What is no proposal is used nowhere.
 ///
 /// Each costs a pass over the code: functions are validated with all features but that one.
-pub(in crate::module) fn uses(
+pub(super) fn uses(
     bytes: &[u8],
     features: &[Feature],
     needs: &BTreeSet<String>,

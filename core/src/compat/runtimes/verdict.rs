@@ -3,8 +3,8 @@
 use serde::{Serialize, Serializer};
 
 use super::table::{WASI, WASI_THREADS};
-use super::{MeantFor, Runtime, Use, Version};
-use crate::module::{Feature, Report, ValidateError, WASI_PREVIEW_1};
+use super::{MeantFor, Runtime, Version};
+use crate::module::{Feature, Report, Use, ValidateError, WASI_PREVIEW_1};
 
 /// Whether a runtime takes a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -53,7 +53,7 @@ fn option<S: Serializer>(with: &Option<&'static str>, serializer: S) -> Result<S
 
 /// What a module with this report needs of a runtime. Imports from others than WASI are not among it: who has
 /// allowed them knows a runtime that provides them.
-pub(in crate::module) fn needs(report: &Report) -> Vec<&str> {
+pub(crate) fn needs(report: &Report) -> Vec<&str> {
     let imports = |module: &str, name: Option<&str>| {
         report
             .imports
@@ -67,7 +67,7 @@ pub(in crate::module) fn needs(report: &Report) -> Vec<&str> {
 }
 
 /// What the newest version of each runtime makes of a module with these needs.
-pub(in crate::module) fn verdicts(needs: &[&str]) -> Vec<Verdict> {
+pub(crate) fn verdicts(needs: &[&str]) -> Vec<Verdict> {
     Runtime::all().map(|runtime| verdict(runtime, runtime.newest(), needs)).collect()
 }
 
@@ -96,14 +96,14 @@ fn verdict(runtime: Runtime, version: Version, needs: &[&str]) -> Verdict {
 }
 
 /// What keeps a module from the runtime that it is meant for.
-pub(in crate::module) fn obstacles(meant_for: MeantFor, needs: &[&str]) -> Vec<Obstacle> {
+pub(crate) fn obstacles(meant_for: MeantFor, needs: &[&str]) -> Vec<Obstacle> {
     let version = meant_for.version.unwrap_or_else(|| meant_for.runtime.newest());
     verdict(meant_for.runtime, version, needs).obstacles
 }
 
 /// Why a module is refused: the first obstacle, with where the module uses it and what to do, and what else is in the
 /// way.
-pub(in crate::module) fn refusal(
+pub(crate) fn refusal(
     name: &str,
     meant_for: MeantFor,
     obstacles: &[Obstacle],

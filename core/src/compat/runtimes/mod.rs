@@ -1,7 +1,6 @@
 //! Which runtimes take a module.
 
 mod table;
-mod uses;
 mod verdict;
 
 use std::fmt;
@@ -12,11 +11,9 @@ use serde::{Serialize, Serializer};
 use table::{ALWAYS, EVERYWHERE, Known, RUNTIMES};
 
 pub use table::NEEDS;
-pub use uses::{Function, Use};
 pub use verdict::{Obstacle, Takes, Verdict};
 
-pub(super) use uses::uses;
-pub(super) use verdict::{needs, obstacles, refusal, verdicts};
+pub(crate) use verdict::{needs, obstacles, refusal, verdicts};
 
 /// A runtime that this version knows, by its usual name: `wasmtime`, `node`, …
 #[derive(Clone, Copy)]

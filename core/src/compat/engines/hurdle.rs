@@ -1,8 +1,9 @@
 //! What can keep a consumer from starting an image.
 
 use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
+use crate::compat::runtimes::{Takes, Verdict};
 use crate::image::Platform;
-use crate::module::{Kind, Takes, Verdict};
+use crate::module::Kind;
 
 /// Something about an image that one consumer or another stumbles over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

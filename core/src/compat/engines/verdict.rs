@@ -6,8 +6,9 @@ use super::Consumer;
 use super::hurdle::Hurdle;
 use super::shape::{Content, Entry, Shape};
 use super::table::{NOBODY, NOBODY_STARTS, Outcome, Pick, Rule};
+use crate::compat::runtimes::Takes;
 use crate::image::{Format, Platform};
-use crate::module::{Kind, Takes};
+use crate::module::Kind;
 
 /// How it is known what a consumer does with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

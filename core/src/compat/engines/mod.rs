@@ -12,7 +12,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use super::{Error, Format};
+use crate::image::{Error, Format};
 use crate::module::Kind;
 use table::{CONSUMERS, Known};
 

@@ -1,8 +1,8 @@
 //! The table against itself, and against images that we make. The tests of the commands hold it against consumers.
 
 use super::*;
+use crate::compat::runtimes::Takes;
 use crate::image::tests::image;
-use crate::module::Takes;
 
 fn consumer(name: &str) -> Consumer {
     Consumer::all().find(|consumer| consumer.name() == name).unwrap()

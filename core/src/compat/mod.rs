@@ -1,0 +1,4 @@
+//! Compatibility: which engines start an image, and which runtimes take a module.
+
+pub mod engines;
+pub mod runtimes;
