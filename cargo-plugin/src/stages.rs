@@ -230,16 +230,13 @@ fn build_all(
         Ok::<_, Failure>((of_build, all))
     };
     let mut unheard = Ok(());
-    // cargo's messages, and what `--no-cache` is asked for, are only had from cargo.
-    let may_rest = !request.json && !request.no_cache;
-    let built = build(env, &request.selection, may_rest, settings, &mut |event| match event {
+    let built = build(env, &request.selection, settings, &mut |event| match event {
         Event::InstallingTarget { target, command } => {
             shell.status("Installing", format_args!("{target} ({command})"))
         }
         Event::Building => meanwhile(),
         Event::CargoMessage(line) if request.json && unheard.is_ok() => unheard = shell.print(line),
         Event::CargoMessage(_) => {}
-        Event::CargoSaid(line) => shell.pass_on(line),
     })?;
     unheard?;
     Ok(built)

@@ -30,7 +30,6 @@ mod real_crates;
 mod reference;
 mod registry;
 mod release;
-mod resting;
 mod running;
 mod runtimes;
 mod scaffolding;

@@ -12,7 +12,6 @@ use crate::cargo::{
     env::CargoEnv,
     error::Error,
     folders,
-    inputs::{self, Place},
     memory::{self, Memory, Request},
     messages::{Messages, Modules, TargetId},
     profile,
@@ -22,7 +21,6 @@ use crate::cargo::{
     selection::Selection,
     target::WasiTarget,
     toolchain::{self, Toolchain},
-    verdict::{self, Verdict},
 };
 
 /// The settings of ours that decide how cargo builds. They may stand in the manifest.
@@ -49,12 +47,10 @@ pub enum Event<'a> {
         /// The command.
         command: &'a str,
     },
-    /// cargo has started to build, or is about to be found needless. It may do so a second time.
+    /// cargo has started to build. It may do so a second time.
     Building,
-    /// A line of cargo's on stdout, in its `--message-format json`. None where cargo was not started.
+    /// A line of cargo's on stdout, in its `--message-format json`.
     CargoMessage(&'a str),
-    /// A line that cargo said on stderr, in colours, when that didn't go there by itself.
-    CargoSaid(&'a [u8]),
 }
 
 /// What a build has made.
@@ -82,18 +78,15 @@ pub struct BuiltProject<G> {
 }
 
 /// Builds what is selected. `settings` are asked for once it is known what that is; with them comes what the caller
-/// gives for each project, to have it back with the module. Unless it `may_rest`, cargo is started in any case.
+/// gives for each project, to have it back with the module.
 pub fn build<G, E: From<Error>>(
     env: &CargoEnv,
     selection: &Selection,
-    may_rest: bool,
     settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
     observe: &mut dyn FnMut(Event<'_>),
 ) -> Result<Built<G>, E> {
     let config = &CargoConfig::load(env, &selection.config);
-    // With `-v`, cargo tells of every unit.
-    let may_rest = may_rest && selection.verbose == 0;
-    let context = Context { env, config, selection, may_rest };
+    let context = Context { env, config, selection };
     match context.build_from_memory(&settings, observe)? {
         Some(built) => Ok(built),
         None => context.build_afresh(&settings, observe),
@@ -106,7 +99,6 @@ struct Context<'a> {
     env: &'a CargoEnv,
     config: &'a CargoConfig,
     selection: &'a Selection,
-    may_rest: bool,
 }
 
 /// All that is known before cargo builds.
@@ -124,7 +116,7 @@ impl Context<'_> {
         settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Option<Built<G>>, E> {
-        let Self { env, config, selection, .. } = self;
+        let Self { env, config, selection } = self;
         let recall = || {
             let request = Request::new(env, selection);
             Memory::recall(request, &memory::target_dirs(env, config, selection), config)
@@ -146,7 +138,7 @@ impl Context<'_> {
         settings: impl Fn(&Workspace, &[Project]) -> Result<(Settings, Vec<G>), E>,
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Built<G>, E> {
-        let Self { env, config, selection, .. } = self;
+        let Self { env, config, selection } = self;
         let start = SystemTime::now();
         let metadata = ask_cargo(env, selection)?;
         let plan = self.plan(&metadata, settings)?;
@@ -207,73 +199,9 @@ impl Context<'_> {
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcome<G>, Error> {
         let folders = folders::all(self.env, self.config, &plan.workspace, toolchain, commit);
-        let modules = match self.place(&plan, toolchain) {
-            Some(place) => self.modules_if_needed(&plan, place, &folders, observe)?,
-            None => self.start(&plan, self.command(&plan, toolchain, &folders), observe)?.modules,
-        };
+        let command = self.command(&plan, toolchain, &folders);
+        let modules = self.start(&plan, command, observe)?.modules;
         Ok(Outcome { plan, named: self.selection.names_targets(), folders, modules })
-    }
-
-    /// Where cargo may be left alone when it would find nothing to do.
-    fn place<'p, G>(&'p self, plan: &'p Plan<G>, toolchain: &'p Toolchain) -> Option<Place<'p>> {
-        let Self { env, config, selection, may_rest } = *self;
-        let target = plan.settings.target;
-        let place = Place { env, config, selection, workspace: &plan.workspace, toolchain, target };
-        (may_rest && inputs::is_ordinary(place)).then_some(place)
-    }
-
-    /// The modules, from cargo unless it is certain what it would say. What makes it certain is in [`verdict`].
-    fn modules_if_needed<G>(
-        self,
-        plan: &Plan<G>,
-        place: Place<'_>,
-        folders: &[Remap],
-        observe: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Modules, Error> {
-        let target_dir = plan.workspace.target_dir();
-        let command = self.command(plan, place.toolchain, folders);
-        let digest = verdict::digest(&command);
-        let known = Verdict::recall(digest, target_dir);
-        if known.as_ref().is_some_and(Verdict::is_confirmed) {
-            observe(Event::Building);
-        }
-        let known = known.filter(Verdict::holds);
-        if let Some(known) = known.as_ref().filter(|known| known.is_confirmed()) {
-            return Ok(known.modules().iter().map(resting).collect());
-        }
-        let start = SystemTime::now();
-        let messages = match &known {
-            None => self.start(plan, command, observe)?,
-            Some(_) => {
-                self.start(plan, self.command_to_be_heard(plan, place.toolchain, folders), observe)?
-            }
-        };
-        let modules = messages.modules.iter().map(remembered).collect();
-        let built = messages.modules.values().map(|(wasm, _)| wasm.as_path());
-        if let Some(inputs) = inputs::of_build(place, &messages.units, &messages.scripts, built) {
-            let verdict = Verdict::new(digest, inputs, modules);
-            let verdict = match known.filter(|_| messages.is_fresh && messages.said_nothing) {
-                Some(before) => verdict.confirmed(&before, start),
-                None => verdict,
-            };
-            verdict.keep(target_dir);
-        }
-        Ok(messages.modules)
-    }
-
-    /// The same command, of which is heard what it says to the user, too.
-    fn command_to_be_heard<G>(
-        self,
-        plan: &Plan<G>,
-        toolchain: &Toolchain,
-        folders: &[Remap],
-    ) -> Command {
-        // Whoever shows it takes the colours out where none are wanted.
-        let selection = Selection { color: Some("always".to_owned()), ..self.selection.clone() };
-        let mut command =
-            Context { selection: &selection, ..self }.command(plan, toolchain, folders);
-        command.stderr(Stdio::piped());
-        command
     }
 
     fn start<G>(
@@ -294,7 +222,7 @@ impl Context<'_> {
     }
 
     fn command<G>(self, plan: &Plan<G>, toolchain: &Toolchain, folders: &[Remap]) -> Command {
-        let Self { env, config, selection, .. } = self;
+        let Self { env, config, selection } = self;
         let sources = profile::Sources { env, config, manifest: plan.workspace.manifest() };
         let target = plan.settings.target;
         let users = rustflags::users(env, config, target, || toolchain.print_cfg(env, target));
@@ -321,25 +249,11 @@ impl Context<'_> {
     }
 }
 
-/// A module of which it is known that cargo would find it fresh.
-fn resting(module: &verdict::Module) -> (TargetId, (PathBuf, bool)) {
-    let verdict::Module { package_id, kind, target, wasm } = module.clone();
-    ((package_id, kind, target), (wasm, true))
-}
-
-fn remembered(
-    ((package_id, kind, target), (wasm, _)): (&TargetId, &(PathBuf, bool)),
-) -> verdict::Module {
-    let (package_id, target, wasm) = (package_id.clone(), target.clone(), wasm.clone());
-    verdict::Module { package_id, kind: *kind, target, wasm }
-}
-
 /// Why cargo's build failed, as far as cargo does not say it well.
 fn failure<G>(plan: &Plan<G>, messages: Messages) -> Error {
     let Settings { target, c_compiler, .. } = plan.settings;
     let folder = links::folder(plan.workspace.target_dir(), c_compiler);
-    let ended: Vec<_> = messages.scripts.into_iter().map(|script| script.out_dir).collect();
-    match Failures::read(&folder, target, c_compiler, &ended) {
+    match Failures::read(&folder, target, c_compiler, &messages.out_dirs) {
         Some(failures) => Error::CNotCompiled { failures },
         None => Error::CargoBuildFailed { status: messages.status },
     }

@@ -71,11 +71,6 @@ impl CargoEnv {
         self.vars.get(OsStr::new(name))?.to_str()
     }
 
-    /// The names of all variables that are set, as far as they are text.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.vars.keys().filter_map(|name| name.to_str())
-    }
-
     /// The variable that overrides a key of cargo's configuration: `build.target-dir` is `CARGO_BUILD_TARGET_DIR`.
     pub fn config_var(&self, key: &[&str]) -> Option<&str> {
         self.var(&format!("CARGO_{}", key.join("_")).replace(['-', '.'], "_").to_uppercase())

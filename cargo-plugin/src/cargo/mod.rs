@@ -12,7 +12,6 @@ pub mod error;
 pub mod file_state;
 pub mod folders;
 pub mod git;
-pub mod inputs;
 pub mod memory;
 pub mod messages;
 pub mod profile;
@@ -22,7 +21,6 @@ pub mod rustflags;
 pub mod selection;
 pub mod target;
 pub mod toolchain;
-pub mod verdict;
 
 #[cfg(test)]
 mod tests;

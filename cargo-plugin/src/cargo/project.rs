@@ -5,7 +5,7 @@ use std::{
     process::Stdio,
 };
 
-use cargo_metadata::{Dependency, DependencyKind, Metadata, Package, Target};
+use cargo_metadata::{DependencyKind, Metadata, Package, Target};
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -184,20 +184,8 @@ impl Workspace {
 
     /// The path dependencies of members, by name.
     pub(crate) fn path_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
-        self.dependencies(|dependency| dependency.kind != DependencyKind::Development)
-    }
-
-    /// The path dependencies of members, by name, those for tests included.
-    pub(crate) fn local_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
-        self.dependencies(|_| true)
-    }
-
-    fn dependencies(
-        &self,
-        is_meant: fn(&Dependency) -> bool,
-    ) -> impl Iterator<Item = (&str, &Path)> {
         let all = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
-        let meant = all.filter(move |dependency| is_meant(dependency));
+        let meant = all.filter(|dependency| dependency.kind != DependencyKind::Development);
         meant.filter_map(|dependency| {
             Some((dependency.name.as_str(), dependency.path.as_ref()?.as_std_path()))
         })

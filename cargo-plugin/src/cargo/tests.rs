@@ -20,7 +20,6 @@ mod building;
 mod flags;
 mod git;
 mod reproducible;
-mod resting;
 mod selecting;
 mod toolchain;
 
@@ -83,7 +82,7 @@ impl Sandbox {
             c_compiler: Choice::default(),
         };
         let given = |_: &Workspace, projects: &[Project]| Ok((settings, vec![(); projects.len()]));
-        build::build(&self.env(folder), &selection, true, given, observe)
+        build::build(&self.env(folder), &selection, given, observe)
     }
 
     /// Waits until a change of the files would show. Only then is anything remembered of them.
