@@ -146,6 +146,11 @@ impl Shell {
         self.bars.suspend(|| drop(anstream::stderr().write_all(line.as_bytes())));
     }
 
+    /// A line that another program has written, in colours.
+    pub fn pass_on(&self, line: &[u8]) {
+        self.bars.suspend(|| drop(anstream::stderr().write_all(line)));
+    }
+
     /// What was made, for people to read and scripts to take.
     ///
     /// # Errors
