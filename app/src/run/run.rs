@@ -10,7 +10,7 @@ use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
     Cache, Dir, End, Engine, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams, run,
 };
-use wasm_oci_core::store::{Kept, Location, load_wasm};
+use wasm_oci_core::store::{CachedSource, Location, load_wasm};
 
 use crate::config::args::{CacheArgs, GivenArgs, RunArgs};
 use crate::config::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
@@ -94,7 +94,7 @@ pub async fn pulled(
         None => load_wasm(&source, &name).await?,
         Some(dir) => {
             let limit = cache_size()?.unwrap_or(DEFAULT_KEPT);
-            load_wasm(&Kept::new(source, &dir.join("images"), limit)?, &name).await?
+            load_wasm(&CachedSource::new(source, &dir.join("images"), limit)?, &name).await?
         }
     })
 }

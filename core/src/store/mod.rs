@@ -5,15 +5,15 @@
 //! is done with it, and a tag moves only when everything below it is there.
 
 mod archive;
+mod cached_source;
 mod error;
 mod file;
-mod kept;
 mod layout;
 mod location;
+mod partial_image;
 mod progress;
 #[cfg(feature = "registry")]
 mod registry;
-mod survey;
 #[cfg(test)]
 mod tests;
 
@@ -24,19 +24,18 @@ use std::future::{Future, ready};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 pub use archive::{Archive, ArchiveImage, write_archive};
+pub use cached_source::CachedSource;
 pub use error::Error;
 pub use file::{remove_oldest, write_file};
-pub use kept::Kept;
 pub use layout::Layout;
 pub use location::Location;
+pub use partial_image::{PartialImage, load_partial};
 pub use progress::{Outcome, Progress, Silent};
 #[cfg(feature = "registry")]
 pub use registry::{
     Credentials, DryRun, OnRetry, Registry, RegistryError, RegistryOptions, Request, RetryEvent,
     RetryPolicy, Secret, Stored, Tls, forget_login, log_in, store_login,
 };
-
-pub use survey::{Survey, survey};
 
 use crate::image::{
     Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,

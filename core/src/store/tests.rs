@@ -211,7 +211,7 @@ async fn what_was_fetched_once_is_kept() {
     let image = image(Format::Universal);
     let layout = saved(&place, &image, &["1"]).await;
     let origin = Counting(&layout, 0.into());
-    let source = || Kept::new(&origin, &kept, 1 << 20).unwrap();
+    let source = || CachedSource::new(&origin, &kept, 1 << 20).unwrap();
     let (by_tag, by_digest) = (Name::Tag(tag("1")), Name::Digest(image.digest()));
     let digest = load_wasm(&source(), &by_tag).await.unwrap().digest();
     assert_eq!(origin.asked(), 5, "the tag, the index, a manifest, its configuration, its layer");
@@ -232,7 +232,7 @@ async fn no_more_is_kept_than_may_be() {
     let folder = tempfile::tempdir().unwrap();
     let (place, kept) = (folder.path().join("layout"), folder.path().join("kept"));
     let layout = saved(&place, &image(Format::Universal), &["1"]).await;
-    let source = Kept::new(layout, &kept, 0).unwrap();
+    let source = CachedSource::new(layout, &kept, 0).unwrap();
     load_wasm(&source, &Name::Tag(tag("1"))).await.unwrap();
     let blobs =
         || std::fs::read_dir(kept.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());

@@ -1,8 +1,8 @@
 //! Who takes an image, or what would be made of a module.
 //!
 //! ```text
-//! Location ─survey→ Shape ─judge→ verdicts ─┬─ text.rs: a table, and what to do
-//!                                           └─ JSON
+//! Location ─load_partial→ Shape ─judge→ verdicts ─┬─ text.rs: a table, and what to do
+//!                                                 └─ JSON
 //! ```
 
 mod module;
@@ -14,7 +14,7 @@ use wasm_oci_core::compat::engines::{Audience, ImageVerdict, Shape};
 use wasm_oci_core::compat::runtimes::{Takes, Verdict};
 use wasm_oci_core::image::{Digest, Platform};
 use wasm_oci_core::module::Kind;
-use wasm_oci_core::store::{Location, survey};
+use wasm_oci_core::store::{Location, load_partial};
 
 use crate::error::Error;
 use crate::pipeline::engines::{consumers, refuse};
@@ -103,9 +103,9 @@ pub fn check(
         return module::check(path, args, shell);
     }
     let (source, name) = open(location, connections)?;
-    let survey = block_on(survey(&source, &name))?;
-    let digest = survey.root.descriptor().digest;
-    let checked = Checked::new(location.to_string(), digest, &survey.shape(), &args.audience);
+    let image = block_on(load_partial(&source, &name))?;
+    let digest = image.root.descriptor().digest;
+    let checked = Checked::new(location.to_string(), digest, &image.shape(), &args.audience);
     checked.print(&convert_command(location), args.json, shell)?;
     if args.audience.is_empty() {
         return Ok(());

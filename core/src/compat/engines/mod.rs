@@ -16,7 +16,7 @@ use crate::image::{Error, Format};
 use crate::module::Kind;
 use table::{CONSUMERS, Known};
 
-pub use shape::{Shape, Surveyed};
+pub use shape::{PartialManifest, Shape};
 pub use verdict::{ImageVerdict, KnownHurdle, Source};
 
 /// A program that images are for, in one version or kind: `docker-28`, `cri-1.7`, `wkg`.

@@ -82,7 +82,7 @@ pub(super) enum Content {
 
 /// One manifest of an image, as far as it could be read.
 #[derive(Debug, Clone)]
-pub struct Surveyed {
+pub struct PartialManifest {
     /// What the index says it runs on, when it is listed in one.
     pub listed_for: Option<Platform>,
     /// The manifest and what it lists, or why that can't be read.
@@ -93,21 +93,21 @@ impl Shape {
     /// The shape of an image that was read whole.
     #[must_use]
     pub fn of(image: &Image) -> Shape {
-        let surveyed = image
+        let partial = image
             .manifests()
             .iter()
-            .map(|manifest| Surveyed { listed_for: None, manifest: Ok(manifest.clone()) });
+            .map(|manifest| PartialManifest { listed_for: None, manifest: Ok(manifest.clone()) });
         Shape::of_parts(
             image.root().descriptor().media_type.is_index(),
-            &surveyed.collect::<Vec<_>>(),
+            &partial.collect::<Vec<_>>(),
         )
     }
 
     /// The shape of an image of these manifests: those that an index lists, or the only one.
     #[must_use]
-    pub fn of_parts(is_index: bool, manifests: &[Surveyed]) -> Shape {
+    pub fn of_parts(is_index: bool, manifests: &[PartialManifest]) -> Shape {
         let mut entries: Vec<Entry> = Vec::new();
-        for (n, Surveyed { listed_for, manifest }) in manifests.iter().enumerate() {
+        for (n, PartialManifest { listed_for, manifest }) in manifests.iter().enumerate() {
             // Manifests of one index often share their layers, which are unpacked once.
             let same =
                 manifests[..n].iter().position(|other| is_same_program(&other.manifest, manifest));

@@ -13,24 +13,24 @@ const IN_USE: Duration = Duration::from_secs(60 * 60);
 /// A source whose blobs are kept in a layout, without a tag. What is there is not fetched again, and what is named by
 /// its digest is not even asked for. Digest and size of what is kept are checked as those of anything else.
 #[derive(Debug)]
-pub struct Kept<S> {
+pub struct CachedSource<S> {
     origin: S,
     layout: Layout,
     limit: u64,
 }
 
-impl<S> Kept<S> {
+impl<S> CachedSource<S> {
     /// `origin`, whose blobs are kept in the layout in `dir`. `limit` is the size to stay below, in bytes.
     ///
     /// # Errors
     /// As [`Layout::create`].
-    pub fn new(origin: S, dir: &Path, limit: u64) -> Result<Kept<S>, Error> {
+    pub fn new(origin: S, dir: &Path, limit: u64) -> Result<CachedSource<S>, Error> {
         let mut folder = std::fs::DirBuilder::new();
         // What is pulled with a user's credentials is not for others.
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
         folder.recursive(true).create(dir).map_err(Error::io("create", dir))?;
-        Ok(Kept { origin, layout: Layout::create(dir)?, limit })
+        Ok(CachedSource { origin, layout: Layout::create(dir)?, limit })
     }
 
     /// Keeps a blob. That this fails costs only time: it is fetched again.
@@ -46,7 +46,7 @@ impl<S> Kept<S> {
     }
 }
 
-impl<S: Source> Source for Kept<S> {
+impl<S: Source> Source for CachedSource<S> {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         let kept = match name {
             Name::Digest(digest) => document(&self.layout, *digest),

@@ -3,19 +3,19 @@
 use std::collections::BTreeMap;
 
 use super::{Error, Name, Source, fetch_document};
-use crate::compat::engines::Surveyed;
+use crate::compat::engines::PartialManifest;
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform};
 
 /// An image as far as it can be read.
 #[derive(Debug, Clone)]
-pub struct Survey {
+pub struct PartialImage {
     /// Its manifest or index.
     pub root: Blob,
     /// Its manifests: those that an index lists, or the only one.
-    pub manifests: Vec<Surveyed>,
+    pub manifests: Vec<PartialManifest>,
 }
 
-impl Survey {
+impl PartialImage {
     /// What consumers tell it from others by.
     #[must_use]
     pub fn shape(&self) -> crate::compat::engines::Shape {
@@ -30,8 +30,8 @@ impl Survey {
 ///
 /// # Errors
 /// What [`Source`] fails with for the manifest or index itself, or [`Error::Image`] when an index can't be understood. What
-/// is wrong below is in the survey.
-pub async fn survey(source: &impl Source, name: &Name) -> Result<Survey, Error> {
+/// is wrong below is in the load_partial.
+pub async fn load_partial(source: &impl Source, name: &Name) -> Result<PartialImage, Error> {
     let root = fetch_document(source, &source.resolve(name).await?).await?;
     let mut layers = BTreeMap::new();
     let mut manifests = Vec::new();
@@ -41,17 +41,17 @@ pub async fn survey(source: &impl Source, name: &Name) -> Result<Survey, Error> 
                 Ok(blob) => read(source, blob, &mut layers).await,
                 Err(error) => Err(error),
             };
-            manifests.push(surveyed(entry.platform, manifest));
+            manifests.push(partial(entry.platform, manifest));
         }
     } else {
         let manifest = read(source, root.clone(), &mut layers).await;
-        manifests.push(surveyed(None, manifest));
+        manifests.push(partial(None, manifest));
     }
-    Ok(Survey { root, manifests })
+    Ok(PartialImage { root, manifests })
 }
 
-fn surveyed(listed_for: Option<Platform>, manifest: Result<Manifest, Error>) -> Surveyed {
-    Surveyed { listed_for, manifest: manifest.map_err(|error| error.to_string()) }
+fn partial(listed_for: Option<Platform>, manifest: Result<Manifest, Error>) -> PartialManifest {
+    PartialManifest { listed_for, manifest: manifest.map_err(|error| error.to_string()) }
 }
 
 async fn read(
