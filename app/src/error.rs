@@ -37,10 +37,10 @@ pub enum Error {
     Usage(String),
     /// Smoke tests failed, so that nothing was done after them.
     #[error(
-        "{failed} of {run} smoke tests failed, so that nothing was pushed: {way_out} pushes all the same"
+        "{failed} of {run} smoke tests failed, so that nothing was pushed: {suggestion} pushes all the same"
     )]
-    SmokeTests { failed: usize, run: usize, way_out: &'static str },
-    /// Consumers that an image is meant for can't start it.
+    SmokeTests { failed: usize, run: usize, suggestion: &'static str },
+    /// Engines that an image is meant for can't start it.
     #[error("{0}")]
     NotTaken(String),
     /// Ctrl-C.
@@ -171,11 +171,11 @@ pub enum YamlError {
         hint: Option<&'static str>,
     },
     /// A value can't be changed where it stands.
-    #[error("{place}: this is written so that it can't be changed in place: {way_out}")]
+    #[error("{place}: this is written so that it can't be changed in place: {suggestion}")]
     NotInPlace {
         /// Where.
         place: String,
         /// What to do instead.
-        way_out: String,
+        suggestion: String,
     },
 }

@@ -5,7 +5,7 @@ use std::slice;
 
 use serde_json::{Value, json};
 
-use crate::consumers::{assert_failed, verdict};
+use crate::engines::{assert_failed, compatibility};
 use crate::harness::foreign::{ARTIFACT_CONFIG, Buildah, CONFIG, TAR, WASM, Written, tar};
 use crate::harness::{Containerd, Pod, Registry, Run, Version, umoci, wasm_oci};
 
@@ -63,13 +63,13 @@ impl Images {
 
 /// Runs an image with its own command, or with another where `check` says that it is needed.
 #[track_caller]
-fn assert_is_right(name: &str, image: &str, consumer: &str, run: impl Fn(&[&str]) -> Run) {
-    let verdict = verdict(image, consumer);
-    let what = format!("{name} on {consumer} ({verdict})");
-    let conditions = verdict["with"].to_string();
+fn assert_is_right(name: &str, image: &str, engine: &str, run: impl Fn(&[&str]) -> Run) {
+    let compatibility = compatibility(image, engine);
+    let what = format!("{name} on {engine} ({compatibility})");
+    let conditions = compatibility["with"].to_string();
     let as_it_is = run(&[]);
-    match (verdict["takes"].as_str().unwrap(), conditions.contains("path")) {
-        ("no", _) => assert_failed(&as_it_is, &verdict, &what),
+    match (compatibility["takes"].as_str().unwrap(), conditions.contains("path")) {
+        ("no", _) => assert_failed(&as_it_is, &compatibility, &what),
         (_, true) => {
             assert_ne!(as_it_is.code, 0, "{what} needs no condition: {as_it_is:?}");
             let run = run(&["/app.wasm"]);

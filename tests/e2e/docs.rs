@@ -9,7 +9,7 @@ use wasm_oci_app::config::schema;
 use wasm_oci_app::config::smoke::case::{Answer, Case, Content, Expected, Http};
 use wasm_oci_app::exit_code::ExitCode;
 
-use crate::consumers::{consumers_table, hurdles_table};
+use crate::engines::{engines_table, incompatibilities_table};
 use crate::harness::commands::{example, root};
 use crate::harness::{Run, tools};
 use crate::reference::commands_page;
@@ -218,9 +218,9 @@ fn the_tables_of_runtimes_are_those_of_the_code() {
 
 #[test]
 fn the_tables_of_consumers_are_those_of_the_code() {
-    assert_parts_generated("docs/formats.md", &[("consumers", consumers_table())]);
+    assert_parts_generated("docs/formats.md", &[("consumers", engines_table())]);
     assert_parts_generated(
         "docs/reference/incompatibilities.md",
-        &[("incompatibilities", hurdles_table())],
+        &[("incompatibilities", incompatibilities_table())],
     );
 }

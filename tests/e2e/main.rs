@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod action;
-mod audience;
 mod bad_input;
 mod book;
 mod book_commands;
@@ -12,10 +11,11 @@ mod check;
 mod completions;
 mod components;
 mod compose;
-mod consumers;
 mod docs;
 mod doctor;
 mod elsewhere;
+mod engine_selectors;
+mod engines;
 mod exec;
 mod golden;
 mod harness;

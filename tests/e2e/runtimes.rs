@@ -86,9 +86,9 @@ fn report(module: &Path) -> Value {
     serde_json::from_str::<Value>(&inspect.stdout).unwrap()["module"].clone()
 }
 
-fn verdict<'a>(report: &'a Value, runtime: &str) -> &'a Value {
-    let verdicts = report["runtimes"].as_array().unwrap();
-    verdicts.iter().find(|verdict| verdict["runtime"] == runtime).unwrap()
+fn compatibility<'a>(report: &'a Value, runtime: &str) -> &'a Value {
+    let compatibilities = report["runtimes"].as_array().unwrap();
+    compatibilities.iter().find(|compatibility| compatibility["runtime"] == runtime).unwrap()
 }
 
 #[test]
@@ -153,9 +153,9 @@ fn functions_that_use_it_are_named() {
     let (_folder, probes) = probes();
     let path = |need: &str| &probes.iter().find(|(name, _)| name == need).unwrap().1;
     let tail_call = report(path("tail-call"));
-    assert_eq!(verdict(&tail_call, "wasmtime")["takes"], "yes");
-    assert_eq!(verdict(&tail_call, "wasmedge")["from"], "0.16");
-    assert_eq!(verdict(&tail_call, "wamr")["takes"], "with-option");
+    assert_eq!(compatibility(&tail_call, "wasmtime")["takes"], "yes");
+    assert_eq!(compatibility(&tail_call, "wasmedge")["from"], "0.16");
+    assert_eq!(compatibility(&tail_call, "wamr")["takes"], "with-option");
     assert_eq!(tail_call["uses"][0]["functions"][0]["name"], "count_down");
     let threads = Run::of(wasm_oci().arg("validate").arg(path("threads"))).success().stdout;
     assert!(threads.contains("wasmedge: threads (--enable-threads)"), "{threads}");

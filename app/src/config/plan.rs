@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use serde_json::json;
-use wasm_oci_core::compat::engines::{Audience, formats_for};
+use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
 use wasm_oci_core::image::{
     Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
 };
@@ -29,7 +29,7 @@ pub struct Plan {
     /// What goes into the image.
     pub image: ImageSettings,
     /// Whom the images are for, if that is said.
-    pub audience: Vec<Audience>,
+    pub engines: Vec<EngineSelector>,
     /// The formats to make, the main one first.
     pub formats: Vec<Format>,
     /// The tags of the main format.
@@ -44,8 +44,9 @@ impl Plan {
     /// # Errors
     /// What can't be parsed or read, by the setting's name.
     pub fn resolve(name: &str, settings: &Settings) -> Result<Plan, Error> {
-        let audience = parsed::<Audience>("for", settings.audience.as_deref())?.unwrap_or_default();
-        let formats = formats(settings, &audience)?;
+        let engines =
+            parsed::<EngineSelector>("for", settings.engines.as_deref())?.unwrap_or_default();
+        let formats = formats(settings, &engines)?;
         let level = match &settings.optimize {
             Some(level) => Level::from_str(level).map_err(|e| meaning("optimize", &e))?,
             None => default_level(&formats),
@@ -99,7 +100,7 @@ impl Plan {
             },
             budget: Budget::resolve(&settings.size_budget)?,
             image,
-            audience,
+            engines,
             formats,
         })
     }
@@ -150,7 +151,7 @@ impl Plan {
         let image = &self.image;
         json!({
             "name": image.name,
-            "for": self.audience,
+            "for": self.engines,
             "formats": self.formats.iter().map(Format::to_string).collect::<Vec<_>>(),
             "tags": self.tags.iter().map(Tag::to_string).collect::<Vec<_>>(),
             "repository": self.repository.as_ref().map(Reference::name),
@@ -175,16 +176,16 @@ impl Plan {
     }
 }
 
-/// Those that are named, or else those for the audience.
-fn formats(settings: &Settings, audience: &[Audience]) -> Result<Vec<Format>, Error> {
+/// Those that are named, or else those for the engines.
+fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format>, Error> {
     match parsed("format", settings.format.as_deref())? {
-        Some(_) if !audience.is_empty() => Err(meaning(
+        Some(_) if !engines.is_empty() => Err(meaning(
             "for",
             &"`format` says already which formats are made: leave one of them out",
         )),
         Some(formats) => Ok(formats),
-        None if audience.is_empty() => Ok(vec![Format::default()]),
-        None => Ok(formats_for(audience)?.into_iter().map(|(format, _)| format).collect()),
+        None if engines.is_empty() => Ok(vec![Format::default()]),
+        None => Ok(formats_for(engines)?.into_iter().map(|(format, _)| format).collect()),
     }
 }
 
@@ -300,7 +301,7 @@ mod tests {
     #[test]
     fn formats_are_chosen_for_an_audience() {
         let of = |names: &[&str]| Settings {
-            audience: Some(names.iter().map(|&name| name.to_owned()).collect()),
+            engines: Some(names.iter().map(|&name| name.to_owned()).collect()),
             ..Settings::default()
         };
         assert_eq!(plan(of(&["docker", "podman"])).formats, [Format::Universal]);

@@ -7,7 +7,7 @@ use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
-use wasm_oci_core::compat::engines::Audience;
+use wasm_oci_core::compat::engines::EngineSelector;
 use wasm_oci_core::compat::runtimes::Runtime;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
@@ -132,8 +132,8 @@ pub(crate) fn formats(_: &mut SchemaGenerator) -> Schema {
     one_or_many(one_of(Format::ALL.map(Format::name)))
 }
 
-pub(crate) fn audiences(_: &mut SchemaGenerator) -> Schema {
-    one_or_many(one_of(Audience::names()))
+pub(crate) fn engine_selectors(_: &mut SchemaGenerator) -> Schema {
+    one_or_many(one_of(EngineSelector::names()))
 }
 
 pub(crate) fn capabilities(_: &mut SchemaGenerator) -> Schema {

@@ -31,8 +31,8 @@ pub struct Settings {
     /// Whom the image is [for](check.md), one or a list, as `docker` or `cri-1.7`: the formats are chosen for them, instead
     /// of by `format`, and an image that one of them can't start is not made (exit code 9).
     #[serde(rename = "for", deserialize_with = "one_or_many")]
-    #[schemars(schema_with = "schema::audiences", extend("x-flag" = "--for"))]
-    pub audience: Option<Vec<String>>,
+    #[schemars(schema_with = "schema::engine_selectors", extend("x-flag" = "--for"))]
+    pub engines: Option<Vec<String>>,
     /// Tags, each alone or as `REPOSITORY:TAG`.
     #[serde(deserialize_with = "one_or_many")]
     #[schemars(schema_with = "schema::texts", extend("x-flag" = "-t, --tag", "default" = "latest"))]
@@ -137,13 +137,13 @@ impl Settings {
     #[must_use]
     pub fn over(self, lower: Settings) -> Settings {
         // Both say which formats are made, so that the nearer one of either counts.
-        let (format, audience) = match (self.format, self.audience) {
-            (None, None) => (lower.format, lower.audience),
+        let (format, engines) = match (self.format, self.engines) {
+            (None, None) => (lower.format, lower.engines),
             both => both,
         };
         Settings {
             format,
-            audience,
+            engines,
             tags: self.tags.or(lower.tags),
             repository: self.repository.or(lower.repository),
             insecure_registries: self.insecure_registries.or(lower.insecure_registries),
@@ -345,11 +345,11 @@ mod tests {
     #[test]
     fn formats_and_whom_they_are_for_take_each_others_place() {
         let format = || from(json!({"format": "module"})).unwrap();
-        let audience = || from(json!({"for": ["docker", "wkg"]})).unwrap();
-        let over = format().over(audience());
-        assert_eq!((over.format.is_some(), over.audience.is_some()), (true, false));
-        let over = audience().over(format());
-        assert_eq!((over.format.is_some(), over.audience.unwrap().len()), (false, 2));
+        let engines = || from(json!({"for": ["docker", "wkg"]})).unwrap();
+        let over = format().over(engines());
+        assert_eq!((over.format.is_some(), over.engines.is_some()), (true, false));
+        let over = engines().over(format());
+        assert_eq!((over.format.is_some(), over.engines.unwrap().len()), (false, 2));
     }
 
     #[test]

@@ -1,27 +1,28 @@
 //! Whom images are for: which formats that means, and whether the images that were made are.
 
-use wasm_oci_core::compat::engines::{Audience, Consumer, ImageVerdict, Shape, formats_for};
-use wasm_oci_core::compat::runtimes::Takes;
+use wasm_oci_core::compat::Supports;
+use wasm_oci_core::compat::engines::{Compatibility, Engine, EngineSelector, Shape, formats_for};
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::Kind;
 
 use crate::error::Error;
 use crate::pipeline::packed::TaggedImage;
 
-/// Which formats are made for an audience, and why: `universal, the only format that docker and podman both take`.
+/// Which formats are made for these engines, and why: `universal, the only format that docker and podman both take`.
 ///
 /// # Errors
 /// When there is no format for one of them.
-pub fn why(audience: &[Audience]) -> Result<String, Error> {
-    let chosen = formats_for(audience)?;
+pub fn why(engines: &[EngineSelector]) -> Result<String, Error> {
+    let chosen = formats_for(engines)?;
     let reasons: Vec<String> =
-        chosen.iter().map(|(format, takers)| reason(*format, takers)).collect();
+        chosen.iter().map(|(format, selectors)| reason(*format, selectors)).collect();
     Ok(reasons.join("; "))
 }
 
-fn reason(format: Format, takers: &[Audience]) -> String {
-    let all_take = |other: &Format| takers.iter().all(|taker| taker.takes(*other, Kind::Command));
-    let names: Vec<&str> = takers.iter().map(|taker| taker.name()).collect();
+fn reason(format: Format, selectors: &[EngineSelector]) -> String {
+    let all_take =
+        |other: &Format| selectors.iter().all(|selector| selector.takes(*other, Kind::Command));
+    let names: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
     let is_only = Format::ALL.iter().filter(|other| all_take(other)).count() == 1;
     let (verb, all) = match names.len() {
         1 => ("takes", ""),
@@ -43,15 +44,16 @@ pub(crate) fn listed(names: &[&str]) -> String {
     }
 }
 
-/// Who of an audience can start none of the images `shapes`, each with what it makes of the first of them.
-fn left_out(audience: &[Audience], shapes: &[Shape]) -> Vec<ImageVerdict> {
-    let mut left_out: Vec<ImageVerdict> = Vec::new();
-    for consumer in audience.iter().flat_map(|it| it.consumers()) {
-        let verdicts: Vec<ImageVerdict> =
-            shapes.iter().map(|shape| consumer.judge(shape)).collect();
-        let is_served = verdicts.iter().any(|verdict| verdict.takes != Takes::No);
-        let is_known = left_out.iter().any(|known| known.consumer == consumer);
-        left_out.extend(verdicts.into_iter().next().filter(|_| !is_served && !is_known));
+/// The selected engines that can start none of the images, each with the result for the first image.
+fn left_out(engines: &[EngineSelector], shapes: &[Shape]) -> Vec<Compatibility> {
+    let mut left_out: Vec<Compatibility> = Vec::new();
+    for engine in engines.iter().flat_map(|it| it.engines()) {
+        let compatibilities: Vec<Compatibility> =
+            shapes.iter().map(|shape| engine.check(shape)).collect();
+        let is_served =
+            compatibilities.iter().any(|compatibility| compatibility.supports != Supports::No);
+        let is_known = left_out.iter().any(|known| known.engine == engine);
+        left_out.extend(compatibilities.into_iter().next().filter(|_| !is_served && !is_known));
     }
     left_out
 }
@@ -60,64 +62,73 @@ fn left_out(audience: &[Audience], shapes: &[Shape]) -> Vec<ImageVerdict> {
 ///
 /// # Errors
 /// [`Error::NotTaken`].
-pub fn require(name: &str, audience: &[Audience], images: &[TaggedImage]) -> Result<(), Error> {
+pub fn require(
+    name: &str,
+    engines: &[EngineSelector],
+    images: &[TaggedImage],
+) -> Result<(), Error> {
     // To look into an image, it has to be unpacked.
-    if audience.is_empty() {
+    if engines.is_empty() {
         return Ok(());
     }
     let shapes: Vec<Shape> = images.iter().map(|tagged| Shape::of(&tagged.image)).collect();
-    require_shapes(name, audience, &shapes)
+    require_shapes(name, engines, &shapes)
 }
 
 /// The same of shapes.
 ///
 /// # Errors
 /// As [`require`].
-pub fn require_shapes(name: &str, audience: &[Audience], shapes: &[Shape]) -> Result<(), Error> {
-    refuse(name, &left_out(audience, shapes))
+pub fn require_shapes(
+    name: &str,
+    engines: &[EngineSelector],
+    shapes: &[Shape],
+) -> Result<(), Error> {
+    refuse(name, &left_out(engines, shapes))
 }
 
 /// The same when it is known who is left out.
-pub(crate) fn refuse(name: &str, left_out: &[ImageVerdict]) -> Result<(), Error> {
+pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error> {
     let Some(first) = left_out.first() else { return Ok(()) };
-    let names: Vec<&str> = left_out.iter().map(|verdict| verdict.consumer.name()).collect();
-    let way_out = match (first.format, first.way_out) {
+    let names: Vec<&str> =
+        left_out.iter().map(|compatibility| compatibility.engine.name()).collect();
+    let suggestion = match (first.format, first.suggestion) {
         (Some(format), _) => format!(": the format {format} does"),
-        (None, Some(way_out)) => format!(": {way_out}"),
+        (None, Some(suggestion)) => format!(": {suggestion}"),
         (None, None) => String::new(),
     };
     let first = failure(first);
-    Err(Error::NotTaken(format!("`{name}` doesn't run on {}: {first}{way_out}", listed(&names))))
+    Err(Error::NotTaken(format!("`{name}` doesn't run on {}: {first}{suggestion}", listed(&names))))
 }
 
-/// What a consumer says, and the cause.
-pub(crate) fn failure(verdict: &ImageVerdict) -> String {
-    let because = verdict.because.as_deref().unwrap_or_default();
-    match verdict.says {
+/// What an engine says, and the cause.
+pub(crate) fn failure(compatibility: &Compatibility) -> String {
+    let because = compatibility.because.as_deref().unwrap_or_default();
+    match compatibility.says {
         Some(says) => format!("\"{says}\" ({because})"),
         None => because.to_owned(),
     }
 }
 
-/// Those of an audience, each once, or all there are.
-pub(crate) fn consumers(audience: &[Audience]) -> Vec<Consumer> {
-    let wanted = |consumer: &Consumer| {
-        audience.is_empty() || audience.iter().any(|it| it.consumers().any(|one| one == *consumer))
+/// Returns the selected engines, each once; all engines if nothing is selected.
+pub(crate) fn selected(engines: &[EngineSelector]) -> Vec<Engine> {
+    let wanted = |engine: &Engine| {
+        engines.is_empty() || engines.iter().any(|it| it.engines().any(|one| one == *engine))
     };
-    Consumer::all().filter(wanted).collect()
+    Engine::all().filter(wanted).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn audience(names: &[&str]) -> Vec<Audience> {
+    fn engines(names: &[&str]) -> Vec<EngineSelector> {
         names.iter().map(|name| name.parse().unwrap()).collect()
     }
 
     #[test]
     fn the_reason_says_whether_there_was_a_choice() {
-        let of = |names: &[&str]| why(&audience(names)).unwrap();
+        let of = |names: &[&str]| why(&engines(names)).unwrap();
         let only = "universal, the only format that docker and kubernetes both take";
         assert_eq!(of(&["docker", "kubernetes"]), only);
         assert_eq!(of(&["podman"]), "universal, which podman takes");
@@ -131,9 +142,9 @@ mod tests {
     fn one_image_of_several_is_enough() {
         let shape = |format| Shape::of_format(format, Kind::Command);
         let shapes = [shape(Format::Universal), shape(Format::Artifact)];
-        let audience = audience(&["docker", "wkg"]);
-        assert!(require_shapes("app", &audience, &shapes).is_ok());
-        let error = require_shapes("app", &audience, &shapes[..1]).unwrap_err();
+        let engines = engines(&["docker", "wkg"]);
+        assert!(require_shapes("app", &engines, &shapes).is_ok());
+        let error = require_shapes("app", &engines, &shapes[..1]).unwrap_err();
         assert_eq!(error.exit_code().code(), 9);
         assert!(
             error.to_string().starts_with("`app` doesn't run on wkg: \"Incompatible"),
@@ -141,7 +152,7 @@ mod tests {
         );
         assert!(error.to_string().ends_with("the format artifact does"), "{error}");
         let component = [Shape::of_format(Format::Universal, Kind::Component)];
-        let error = require_shapes("app", &super::tests::audience(&["podman"]), &component)
+        let error = require_shapes("app", &super::tests::engines(&["podman"]), &component)
             .unwrap_err()
             .to_string();
         assert!(error.contains("component") && error.ends_with("wasm32-wasip1"), "{error}");

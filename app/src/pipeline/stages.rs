@@ -34,8 +34,8 @@ pub fn pack(
     last: Option<&Path>,
     shell: &Shell,
 ) -> Result<Packed, Error> {
-    if !plan.audience.is_empty() {
-        shell.status("Choosing", engines::why(&plan.audience)?);
+    if !plan.engines.is_empty() {
+        shell.status("Choosing", engines::why(&plan.engines)?);
     }
     let validated = validated(module, plan, cache, shell)?;
     let mut images = Vec::new();
@@ -45,7 +45,7 @@ pub fn pack(
     {
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
-    engines::require(&plan.image.name, &plan.audience, &images)?;
+    engines::require(&plan.image.name, &plan.engines, &images)?;
     let compressed = images.first().map_or(0, |main| compressed(&main.image));
     let sizes =
         Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };

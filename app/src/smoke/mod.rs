@@ -104,21 +104,21 @@ pub fn test<'a>(
     Ok(report)
 }
 
-/// Runs all tests before a push, which is not to happen when one of them fails, unless by `way_out`.
+/// Runs all tests before a push, which is not to happen when one of them fails, unless by `suggestion`.
 ///
 /// # Errors
 /// [`Error::SmokeTests`] then, and as [`test()`].
 pub fn require(
     engine: &Engine,
     suites: &[Suite],
-    way_out: &'static str,
+    suggestion: &'static str,
     json: bool,
     shell: &Shell,
 ) -> Result<(), Error> {
     let report = test(engine, suites, &TestArgs::default(), json, shell)?;
     match report.failed() {
         0 => Ok(()),
-        failed => Err(Error::SmokeTests { failed, run: report.tested.len(), way_out }),
+        failed => Err(Error::SmokeTests { failed, run: report.tested.len(), suggestion }),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::compat::runtimes::{Obstacle, Takes, Verdict};
+use wasm_oci_core::compat::Supports;
+use wasm_oci_core::compat::runtimes::{Obstacle, RuntimeCompatibility};
 use wasm_oci_core::module::{ExternalKind, Limits, Report, visible};
 
 use crate::units::size;
@@ -57,7 +58,7 @@ pub fn report(report: &Report) -> String {
 /// Which runtimes take a module, and what keeps it from the others.
 #[must_use]
 pub fn runtimes(report: &Report) -> String {
-    let mut text = verdicts(&report.runtimes);
+    let mut text = compatibilities(&report.runtimes);
     let uses = report.uses.iter().filter_map(|place| {
         let shown = place.to_string();
         (!shown.is_empty()).then(|| format!("{}: {shown}", place.need))
@@ -68,24 +69,26 @@ pub fn runtimes(report: &Report) -> String {
 
 /// What runtimes make of a module.
 #[must_use]
-pub fn verdicts(all: &[Verdict]) -> String {
+pub fn compatibilities(all: &[RuntimeCompatibility]) -> String {
     let mut text = String::new();
-    let takes = all.iter().filter(|verdict| verdict.takes == Takes::Yes).map(|verdict| {
-        // A version where it makes a difference.
-        verdict
-            .from
-            .map_or(verdict.runtime.to_string(), |from| format!("{} {from}", verdict.runtime))
-    });
+    let takes = all.iter().filter(|compatibility| compatibility.supports == Supports::Yes).map(
+        |compatibility| {
+            // A version where it makes a difference.
+            compatibility.from.map_or(compatibility.runtime.to_string(), |from| {
+                format!("{} {from}", compatibility.runtime)
+            })
+        },
+    );
     let takes = takes.collect::<Vec<_>>().join(", ");
     field(&mut text, "runs on", if takes.is_empty() { "no runtime as it is" } else { &takes });
     for (title, takes) in
-        [("runs with an option on", Takes::WithOption), ("does not run on", Takes::No)]
+        [("runs with an option on", Supports::WithOption), ("does not run on", Supports::No)]
     {
         // Runtimes with the same obstacles are named together.
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
-        for verdict in all.iter().filter(|verdict| verdict.takes == takes) {
-            let why = verdict.obstacles.iter().map(obstacle).collect::<Vec<_>>().join(", ");
-            let name = verdict.runtime.name();
+        for compatibility in all.iter().filter(|compatibility| compatibility.supports == takes) {
+            let why = compatibility.obstacles.iter().map(obstacle).collect::<Vec<_>>().join(", ");
+            let name = compatibility.runtime.name();
             match groups.iter_mut().find(|(other, _)| *other == why) {
                 Some((_, names)) => names.push(name),
                 None => groups.push((why, vec![name])),

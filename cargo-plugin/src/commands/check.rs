@@ -16,7 +16,7 @@ use crate::args::CargoArgs;
 use crate::failure::Failure;
 use crate::stages::{Made, Request, make};
 
-/// Say of each consumer whether it runs an image, with which error it fails, and what to change
+/// Say of each engine whether it runs an image, with which error it fails, and what to change
 ///
 /// Without a SOURCE, the image of every program of the package or workspace is built and checked. With several formats,
 /// it is enough that one of them runs. An image of a SOURCE may be anybody's, and may be broken.
@@ -57,19 +57,19 @@ impl Check {
         let programs =
             made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
         for (program, shapes) in made.iter().zip(programs) {
-            require_shapes(&program.project.target, &self.check.audience, &shapes)?;
+            require_shapes(&program.project.target, &self.check.engines, &shapes)?;
         }
         Ok(())
     }
 
-    /// Prints what consumers make of each image of a program.
+    /// Prints what engines make of each image of a program.
     fn show(&self, program: &Made, shell: &Shell) -> Result<Vec<Shape>, Failure> {
         let mut shapes = Vec::new();
         for image in program.load()? {
             let tag = image.tags.first().map_or(String::new(), |tag| format!(":{tag}"));
             let source = format!("oci:{}{tag}", program.layout.display());
             let shape = Shape::of(&image.image);
-            let checked = Checked::new(source, image.image.digest(), &shape, &self.check.audience);
+            let checked = Checked::new(source, image.image.digest(), &shape, &self.check.engines);
             checked.print("cargo wasm-oci build --format ", self.check.json, shell)?;
             shapes.push(shape);
         }

@@ -8,9 +8,9 @@ use wasm_oci_app::inspect::check::{CheckArgs, check};
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Say of each consumer whether it runs an image, with which error it fails, and what to change
+/// Say of each engine whether it runs an image, with which error it fails, and what to change
 ///
-/// The image may be anybody's, and may be broken. Of a .wasm file, it says which formats each consumer would take.
+/// The image may be anybody's, and may be broken. Of a .wasm file, it says which formats each engine would take.
 #[derive(Debug, Args)]
 pub(crate) struct Check {
     /// What to check: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]

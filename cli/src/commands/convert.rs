@@ -1,7 +1,7 @@
 //! `wasm-oci convert`: an image in another format, of the same module.
 
 use clap::Args;
-use wasm_oci_core::compat::engines::{Audience, formats_for};
+use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
 use wasm_oci_core::image::{Format, ImageSettings, Platform, Tag, assemble};
 use wasm_oci_core::module::{ValidateOptions, validate};
 use wasm_oci_core::store::Location;
@@ -29,22 +29,17 @@ pub(crate) struct Convert {
     #[arg(value_name = "DESTINATION")]
     destination: Location,
     /// The formats to make: universal, container, module, combined, artifact
-    #[arg(
-        long,
-        value_name = "FORMAT",
-        value_delimiter = ',',
-        required_unless_present = "audience"
-    )]
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',', required_unless_present = "engines")]
     format: Vec<Format>,
     /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
     #[arg(
-        id = "audience",
+        id = "engines",
         long = "for",
-        value_name = "CONSUMER",
+        value_name = "ENGINE",
         value_delimiter = ',',
         conflicts_with = "format"
     )]
-    audience: Vec<Audience>,
+    engines: Vec<EngineSelector>,
     /// Another tag for the image there
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     tags: Vec<Tag>,
@@ -68,11 +63,11 @@ impl Convert {
         if !self.linux_platforms.is_empty() {
             settings.linux_platforms = self.linux_platforms;
         }
-        let formats = match self.audience.as_slice() {
+        let formats = match self.engines.as_slice() {
             [] => self.format,
-            audience => {
-                shell.status("Choosing", engines::why(audience)?);
-                formats_for(audience)?.into_iter().map(|(format, _)| format).collect()
+            engines => {
+                shell.status("Choosing", engines::why(engines)?);
+                formats_for(engines)?.into_iter().map(|(format, _)| format).collect()
             }
         };
         let module = source.wasm_manifest()?.module()?;
@@ -86,7 +81,7 @@ impl Convert {
             );
             images.push(TaggedImage { format: *format, image, tags });
         }
-        engines::require(&self.source.to_string(), &self.audience, &images)?;
+        engines::require(&self.source.to_string(), &self.engines, &images)?;
         until_interrupted(destination.put(&images, &settings.name, &connections, shell))?;
         for image in &images {
             ImageMessage::new(&settings.name, image, None, &destination.places())

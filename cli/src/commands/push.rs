@@ -129,7 +129,7 @@ impl Push {
         let image = block_on(load_image(&self.source, connections))?;
         check_budget(&image, plan)?;
         let images = vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }];
-        engines::require(&self.source.to_string(), &plan.audience, &images)?;
+        engines::require(&self.source.to_string(), &plan.engines, &images)?;
         Ok((images, None))
     }
 }

@@ -1,7 +1,7 @@
 //! `wasm-oci validate`: whether a module would be taken.
 
 use clap::Args;
-use wasm_oci_core::compat::runtimes::MeantFor;
+use wasm_oci_core::compat::runtimes::RequiredRuntime;
 use wasm_oci_core::module::{Capability, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
@@ -26,7 +26,7 @@ pub(crate) struct Validate {
     deny: Vec<Capability>,
     /// Refuse a module that this runtime doesn't take, as node or node@20
     #[arg(long = "runtime", value_name = "RUNTIME")]
-    runtimes: Vec<MeantFor>,
+    runtimes: Vec<RequiredRuntime>,
     /// Print the report as JSON
     #[arg(long)]
     json: bool,

@@ -92,20 +92,20 @@ pub enum ValidateError {
     },
     /// A runtime that it is meant for doesn't take it.
     #[error(
-        "`{name}` does not run on `{meant_for}`, which doesn't take `{need}`{detail}: {way_out}, or \
-         take `{meant_for}` out of `runtimes`"
+        "`{name}` does not run on `{required}`, which doesn't take `{need}`{detail}: {suggestion}, or \
+         take `{required}` out of `runtimes`"
     )]
     Runtime {
         /// The module's name.
         name: String,
         /// The runtime, perhaps with a version.
-        meant_for: String,
+        required: String,
         /// What is in the way: a proposal, or a part of WASI.
         need: String,
         /// Which version, or what else, would take it; where the module uses it; what else is in the way.
         detail: String,
         /// What to do.
-        way_out: &'static str,
+        suggestion: &'static str,
     },
 }
 

@@ -5,18 +5,17 @@
 
 #[cfg(feature = "optimize")]
 mod binaryen;
-mod bounds;
 mod built;
 mod capabilities;
+mod complexity;
 mod difference;
 mod error;
 mod features;
+mod function_order;
 mod optimize;
 mod options;
-mod order;
 mod report;
 mod sections;
-mod similar;
 mod size;
 mod uses;
 mod validate;

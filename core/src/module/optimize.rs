@@ -5,10 +5,9 @@ use std::path::Path;
 
 use wasmparser::{BinaryReaderError, WasmFeatures};
 
-use super::bounds::excess;
-use super::order::Functions;
+use super::complexity::excess;
+use super::function_order::{Functions, by_similarity};
 use super::sections::{is_component, nested, with_contents, with_data_of, without_custom};
-use super::similar::by_similarity;
 use super::validate::check_depth;
 use super::{
     BuiltModule, DebugInfo, Level, OptimizeError, OptimizeOptions, Optimizer, ValidateError,

@@ -10,7 +10,7 @@ use wasmparser::{
 use super::features;
 use super::sections::{SectionRange, sections};
 use super::{Capability, Feature, Use};
-use crate::compat::runtimes::{Verdict, needs, verdicts};
+use crate::compat::runtimes::{RuntimeCompatibility, compatibilities, needs};
 
 /// What a module is, needs and offers, read from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,7 +29,7 @@ pub struct Report {
     /// The proposals beyond the first version of the standard that it really uses.
     pub features: Vec<Feature>,
     /// Which runtimes take it.
-    pub runtimes: Vec<Verdict>,
+    pub runtimes: Vec<RuntimeCompatibility>,
     /// Where it uses what one of them doesn't take.
     pub uses: Vec<Use>,
     /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
@@ -179,7 +179,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         }
     }
     report.capabilities = report.found_capabilities();
-    report.runtimes = verdicts(&needs(&report));
+    report.runtimes = compatibilities(&needs(&report));
     Ok(report)
 }
 

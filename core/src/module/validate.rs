@@ -6,7 +6,7 @@ use wasmparser::{Parser, Payload};
 
 use super::uses::uses;
 use super::{Capability, OptimizedModule, Report, ValidateError, report, visible};
-use crate::compat::runtimes::{MeantFor, Obstacle, needs, obstacles, refusal};
+use crate::compat::runtimes::{Obstacle, RequiredRuntime, needs, obstacles, refusal};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
@@ -20,7 +20,7 @@ pub struct ValidateOptions {
     /// What the module must not be able to do.
     pub deny: BTreeSet<Capability>,
     /// The runtimes that have to take it as it is.
-    pub runtimes: Vec<MeantFor>,
+    pub runtimes: Vec<RequiredRuntime>,
     /// Accept any import module: to look at a module, not to make an image of it.
     pub allow_any_import: bool,
 }
@@ -133,13 +133,13 @@ pub(super) fn check_depth(name: &str, bytes: &[u8]) -> Result<(), ValidateError>
 }
 
 /// What is in the way of each runtime that the module is meant for.
-fn blocked(report: &Report, runtimes: &[MeantFor]) -> Vec<(MeantFor, Vec<Obstacle>)> {
+fn blocked(report: &Report, runtimes: &[RequiredRuntime]) -> Vec<(RequiredRuntime, Vec<Obstacle>)> {
     runtimes.iter().map(|runtime| (*runtime, obstacles(*runtime, &needs(report)))).collect()
 }
 
 /// All that is in the way of any runtime, or of the older one that the module is meant for.
-fn in_the_way(report: &Report, blocked: &[(MeantFor, Vec<Obstacle>)]) -> BTreeSet<String> {
-    let of_newest = report.runtimes.iter().flat_map(|verdict| &verdict.obstacles);
+fn in_the_way(report: &Report, blocked: &[(RequiredRuntime, Vec<Obstacle>)]) -> BTreeSet<String> {
+    let of_newest = report.runtimes.iter().flat_map(|compatibility| &compatibility.obstacles);
     let of_blocked = blocked.iter().flat_map(|(_, obstacles)| obstacles);
     of_newest.chain(of_blocked).map(|obstacle| obstacle.need.clone()).collect()
 }
@@ -251,22 +251,21 @@ mod tests {
 
     #[test]
     fn a_runtime_that_it_is_meant_for_has_to_take_it() {
-        let meant_for = |names: &[&str]| ValidateOptions {
+        let required = |names: &[&str]| ValidateOptions {
             runtimes: names.iter().map(|name| name.parse().unwrap()).collect(),
             ..ValidateOptions::default()
         };
         let wat = "(module (func $blur (drop (f32x4.relaxed_madd
             (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))))";
-        assert!(validated(wat, &meant_for(&["node", "wasmtime"])).is_ok());
-        let error = validated(wat, &meant_for(&["node", "node@20"])).unwrap_err().to_string();
+        assert!(validated(wat, &required(&["node", "wasmtime"])).is_ok());
+        let error = validated(wat, &required(&["node", "node@20"])).unwrap_err().to_string();
         assert_eq!(
             error,
             "`test.wasm` does not run on `node@20`, which doesn't take `relaxed-simd` (21 does), in `blur`: build \
              without `-Ctarget-feature=+relaxed-simd`, or take `node@20` out of `runtimes`"
         );
-        let component = validated("(component)", &meant_for(&["wasmtime", "wasmedge"]))
-            .unwrap_err()
-            .to_string();
+        let component =
+            validated("(component)", &required(&["wasmtime", "wasmedge"])).unwrap_err().to_string();
         assert!(
             component.contains("`wasmedge`") && component.contains("for wasm32-wasip1"),
             "{component}"

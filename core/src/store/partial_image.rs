@@ -16,7 +16,7 @@ pub struct PartialImage {
 }
 
 impl PartialImage {
-    /// What consumers tell it from others by.
+    /// The properties that engines tell images apart by.
     #[must_use]
     pub fn shape(&self) -> crate::compat::engines::Shape {
         crate::compat::engines::Shape::of_parts(

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use wasm_oci_core::compat::engines::Audience;
-use wasm_oci_core::compat::runtimes::MeantFor;
+use wasm_oci_core::compat::engines::EngineSelector;
+use wasm_oci_core::compat::runtimes::RequiredRuntime;
 use wasm_oci_core::image::{Created, Format, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
@@ -55,7 +55,7 @@ pub struct ModuleArgs {
     #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
     pub deny: Vec<String>,
     /// Refuse a module that this runtime doesn't take, as node or node@20
-    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME", value_parser = checked::<MeantFor>)]
+    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME", value_parser = checked::<RequiredRuntime>)]
     pub runtimes: Vec<String>,
 }
 
@@ -68,14 +68,14 @@ pub struct ImageArgs {
     pub format: Vec<String>,
     /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
     #[arg(
-        id = "audience",
+        id = "engines",
         long = "for",
-        value_name = "CONSUMER",
+        value_name = "ENGINE",
         value_delimiter = ',',
         conflicts_with = "format",
-        value_parser = checked::<Audience>
+        value_parser = checked::<EngineSelector>
     )]
-    pub audience: Vec<String>,
+    pub engines: Vec<String>,
     /// Tag of the image, alone or as REPOSITORY:TAG
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<String>,
@@ -171,7 +171,7 @@ impl ImageArgs {
         let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
         Settings {
             format: unless_empty(&self.format),
-            audience: unless_empty(&self.audience),
+            engines: unless_empty(&self.engines),
             tags: unless_empty(&self.tags),
             entrypoint: unless_empty(&self.entrypoint),
             args: unless_empty(&self.args),

@@ -109,8 +109,8 @@ impl<'a> Edits<'a> {
         outline(self.stream, &self.replaced, &self.inserted)
     }
 
-    fn refused(&self, node: NodeId, way_out: String) -> Error {
-        Error::NotInPlace { place: self.stream.place(node), way_out }
+    fn refused(&self, node: NodeId, suggestion: String) -> Error {
+        Error::NotInPlace { place: self.stream.place(node), suggestion }
     }
 }
 

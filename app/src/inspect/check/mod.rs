@@ -1,8 +1,8 @@
 //! Who takes an image, or what would be made of a module.
 //!
 //! ```text
-//! Location ─load_partial→ Shape ─judge→ verdicts ─┬─ text.rs: a table, and what to do
-//!                                                 └─ JSON
+//! Location ─load_partial→ Shape ─check→ Compatibility ─┬─ text.rs: a table, and what to do
+//!                                                      └─ JSON
 //! ```
 
 mod module;
@@ -10,14 +10,15 @@ mod text;
 
 use clap::Args;
 use serde::Serialize;
-use wasm_oci_core::compat::engines::{Audience, ImageVerdict, Shape};
-use wasm_oci_core::compat::runtimes::{Takes, Verdict};
+use wasm_oci_core::compat::Supports;
+use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape};
+use wasm_oci_core::compat::runtimes::RuntimeCompatibility;
 use wasm_oci_core::image::{Digest, Platform};
 use wasm_oci_core::module::Kind;
 use wasm_oci_core::store::{Location, load_partial};
 
 use crate::error::Error;
-use crate::pipeline::engines::{consumers, refuse};
+use crate::pipeline::engines::{refuse, selected};
 use crate::registry::connection::Connections;
 use crate::registry::source::open;
 use crate::runtime::block_on;
@@ -26,15 +27,15 @@ use crate::ui::shell::Shell;
 /// What is checked for whom.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
-    /// Only look at this consumer, and fail (exit code 9) if it doesn't run there: docker, docker-28, kubernetes, cri-1.7, …
-    #[arg(id = "audience", long = "for", value_name = "CONSUMER", value_delimiter = ',')]
-    pub audience: Vec<Audience>,
+    /// Only look at this engine, and fail (exit code 9) if it doesn't run there: docker, docker-28, kubernetes, cri-1.7, …
+    #[arg(id = "engines", long = "for", value_name = "ENGINE", value_delimiter = ',')]
+    pub engines: Vec<EngineSelector>,
     /// Print it as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// An image, and what each consumer makes of it.
+/// An image, and what each engine makes of it.
 #[derive(Debug, Serialize)]
 pub struct Checked {
     /// Where it is, as users write it.
@@ -49,16 +50,22 @@ pub struct Checked {
     pub kind: Option<Kind>,
     /// What whoever made it should know.
     pub notes: Vec<String>,
-    /// What consumers make of it.
-    pub consumers: Vec<ImageVerdict>,
+    /// What engines make of it.
+    #[serde(rename = "consumers")]
+    pub engines: Vec<Compatibility>,
     /// What runtimes make of its module.
-    pub runtimes: Vec<Verdict>,
+    pub runtimes: Vec<RuntimeCompatibility>,
 }
 
 impl Checked {
-    /// What consumers make of an image of this shape: those of the audience, or all there are.
+    /// What engines make of an image of this shape: those of the engines, or all there are.
     #[must_use]
-    pub fn new(source: String, digest: Digest, shape: &Shape, audience: &[Audience]) -> Checked {
+    pub fn new(
+        source: String,
+        digest: Digest,
+        shape: &Shape,
+        engines: &[EngineSelector],
+    ) -> Checked {
         Checked {
             source,
             digest,
@@ -69,22 +76,19 @@ impl Checked {
                 .collect(),
             kind: shape.report().map(|report| report.kind),
             notes: shape.notes(),
-            consumers: consumers(audience)
-                .into_iter()
-                .map(|consumer| consumer.judge(shape))
-                .collect(),
+            engines: selected(engines).into_iter().map(|engine| engine.check(shape)).collect(),
             runtimes: shape.report().map(|report| report.runtimes.clone()).unwrap_or_default(),
         }
     }
 
-    /// Prints it. `way_out` is the command that makes another image, up to the names of its formats.
+    /// Prints it. `suggestion` is the command that makes another image, up to the names of its formats.
     ///
     /// # Errors
     /// [`Error::Stdout`].
-    pub fn print(&self, way_out: &str, json: bool, shell: &Shell) -> Result<(), Error> {
+    pub fn print(&self, suggestion: &str, json: bool, shell: &Shell) -> Result<(), Error> {
         match json {
             true => shell.print_json(self),
-            false => shell.print(text::image(self, way_out)?.trim_end()),
+            false => shell.print(text::image(self, suggestion)?.trim_end()),
         }
     }
 }
@@ -105,13 +109,13 @@ pub fn check(
     let (source, name) = open(location, connections)?;
     let image = block_on(load_partial(&source, &name))?;
     let digest = image.root.descriptor().digest;
-    let checked = Checked::new(location.to_string(), digest, &image.shape(), &args.audience);
+    let checked = Checked::new(location.to_string(), digest, &image.shape(), &args.engines);
     checked.print(&convert_command(location), args.json, shell)?;
-    if args.audience.is_empty() {
+    if args.engines.is_empty() {
         return Ok(());
     }
-    let fails = |verdict: &&ImageVerdict| verdict.takes == Takes::No;
-    refuse(&checked.source, &checked.consumers.iter().filter(fails).cloned().collect::<Vec<_>>())
+    let fails = |compatibility: &&Compatibility| compatibility.supports == Supports::No;
+    refuse(&checked.source, &checked.engines.iter().filter(fails).cloned().collect::<Vec<_>>())
 }
 
 /// The command that makes an image of other formats, up to their names.

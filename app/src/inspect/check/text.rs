@@ -2,16 +2,17 @@
 
 use std::fmt::Write;
 
-use wasm_oci_core::compat::engines::{Audience, ImageVerdict, formats_for};
-use wasm_oci_core::compat::runtimes::{Takes, Verdict};
+use wasm_oci_core::compat::Supports;
+use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, formats_for};
+use wasm_oci_core::compat::runtimes::RuntimeCompatibility;
 
 use super::Checked;
 use crate::error::Error;
 use crate::pipeline::engines::{failure, listed};
-use crate::ui::render::{field, verdicts};
+use crate::ui::render::{compatibilities, field};
 
-/// An image: what it is, a line for each consumer, what to change.
-pub(super) fn image(checked: &Checked, way_out: &str) -> Result<String, Error> {
+/// An image: what it is, a line for each engine, what to change.
+pub(super) fn image(checked: &Checked, suggestion: &str) -> Result<String, Error> {
     let mut text = String::new();
     field(&mut text, "image", &checked.source);
     field(&mut text, "digest", &checked.digest.to_string());
@@ -26,29 +27,30 @@ pub(super) fn image(checked: &Checked, way_out: &str) -> Result<String, Error> {
     for note in &checked.notes {
         field(&mut text, "note", note);
     }
-    let rows = checked
-        .consumers
-        .iter()
-        .map(|verdict| (verdict.consumer.name(), word(verdict.takes), says(verdict)));
+    let rows = checked.engines.iter().map(|compatibility| {
+        (compatibility.engine.name(), word(compatibility.supports), says(compatibility))
+    });
     table(&mut text, &rows.collect::<Vec<_>>());
-    changes(&mut text, &checked.consumers, way_out)?;
+    changes(&mut text, &checked.engines, suggestion)?;
     runtimes(&mut text, &checked.runtimes);
     Ok(text)
 }
 
-fn word(takes: Takes) -> &'static str {
+fn word(takes: Supports) -> &'static str {
     match takes {
-        Takes::Yes => "ok",
-        Takes::WithOption => "ok with",
-        Takes::No => "fails",
+        Supports::Yes => "ok",
+        Supports::WithOption => "ok with",
+        Supports::No => "fails",
     }
 }
 
-fn says(verdict: &ImageVerdict) -> String {
-    match verdict.takes {
-        Takes::Yes => verdict.consumer.how().to_owned(),
-        Takes::WithOption => format!("{}; {}", verdict.with.join("; "), verdict.consumer.how()),
-        Takes::No => failure(verdict),
+fn says(compatibility: &Compatibility) -> String {
+    match compatibility.supports {
+        Supports::Yes => compatibility.engine.how().to_owned(),
+        Supports::WithOption => {
+            format!("{}; {}", compatibility.with.join("; "), compatibility.engine.how())
+        }
+        Supports::No => failure(compatibility),
     }
 }
 
@@ -62,25 +64,25 @@ pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
 }
 
 /// What to do for those who fail.
-fn changes(text: &mut String, all: &[ImageVerdict], way_out: &str) -> Result<(), Error> {
-    let failing = || all.iter().filter(|verdict| verdict.takes == Takes::No);
-    let convertible: Vec<Audience> = failing()
-        .filter(|verdict| verdict.format.is_some())
-        .map(|verdict| verdict.consumer.name().parse().map_err(Error::from))
+fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result<(), Error> {
+    let failing = || all.iter().filter(|compatibility| compatibility.supports == Supports::No);
+    let convertible: Vec<EngineSelector> = failing()
+        .filter(|compatibility| compatibility.format.is_some())
+        .map(|compatibility| compatibility.engine.name().parse().map_err(Error::from))
         .collect::<Result<_, _>>()?;
     let chosen = formats_for(&convertible)?;
     let mut lines: Vec<String> = Vec::new();
-    for (format, takers) in &chosen {
-        let names: Vec<&str> = takers.iter().map(|taker| taker.name()).collect();
-        lines.push(format!("for {}: {way_out}{format}", listed(&names)));
+    for (format, selectors) in &chosen {
+        let names: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
+        lines.push(format!("for {}: {suggestion}{format}", listed(&names)));
     }
-    for verdict in failing() {
-        let Some(way_out) = verdict.way_out else { continue };
+    for compatibility in failing() {
+        let Some(suggestion) = compatibility.suggestion else { continue };
         let same: Vec<&str> = failing()
-            .filter(|other| other.way_out == Some(way_out))
-            .map(|other| other.consumer.name())
+            .filter(|other| other.suggestion == Some(suggestion))
+            .map(|other| other.engine.name())
             .collect();
-        let line = format!("for {}: {way_out}", listed(&same));
+        let line = format!("for {}: {suggestion}", listed(&same));
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -95,9 +97,9 @@ fn changes(text: &mut String, all: &[ImageVerdict], way_out: &str) -> Result<(),
 }
 
 /// What runtimes make of the module.
-pub(super) fn runtimes(text: &mut String, all: &[Verdict]) {
+pub(super) fn runtimes(text: &mut String, all: &[RuntimeCompatibility]) {
     if !all.is_empty() {
         text.push('\n');
-        text.push_str(&verdicts(all));
+        text.push_str(&compatibilities(all));
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use toml::Value;
-use wasm_oci_core::compat::engines::Consumer;
+use wasm_oci_core::compat::engines::Engine;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::Kind;
 
@@ -49,9 +49,9 @@ fn version(line: &str) -> Finding {
 /// Which formats this version takes: by the newest of those in the table that is not newer.
 fn formats(version: (u32, u32)) -> String {
     let of = |family: &str| {
-        let ours = Consumer::all().filter(|consumer| consumer.family() == family);
-        let number = |consumer: &Consumer| {
-            let (_, number) = consumer.name().rsplit_once('-')?;
+        let ours = Engine::all().filter(|engine| engine.family() == family);
+        let number = |engine: &Engine| {
+            let (_, number) = engine.name().rsplit_once('-')?;
             let (major, minor) = number.split_once('.')?;
             Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
         };

@@ -1,11 +1,11 @@
-//! Which consumers take an image: a table, and a verdict by the image's real shape, whoever made it.
+//! Which engines take an image: a table, and a compatibility by the image's real shape, whoever made it.
 
-mod hurdle;
+mod check;
+mod incompatibility;
 mod shape;
 mod table;
 #[cfg(test)]
 mod tests;
-mod verdict;
 
 use std::fmt;
 use std::str::FromStr;
@@ -14,19 +14,19 @@ use serde::{Serialize, Serializer};
 
 use crate::image::{Error, Format};
 use crate::module::Kind;
-use table::{CONSUMERS, Known};
+use table::{ENGINES, Known};
 
+pub use check::{Compatibility, Evidence, KnownIncompatibility};
 pub use shape::{PartialManifest, Shape};
-pub use verdict::{ImageVerdict, KnownHurdle, Source};
 
 /// A program that images are for, in one version or kind: `docker-28`, `cri-1.7`, `wkg`.
 #[derive(Clone, Copy)]
-pub struct Consumer(&'static Known);
+pub struct Engine(&'static Known);
 
-impl Consumer {
+impl Engine {
     /// All of them, engines first.
-    pub fn all() -> impl Iterator<Item = Consumer> {
-        CONSUMERS.iter().map(Consumer)
+    pub fn all() -> impl Iterator<Item = Engine> {
+        ENGINES.iter().map(Engine)
     }
 
     /// The name by which the user knows it.
@@ -54,43 +54,42 @@ impl Consumer {
     }
 }
 
-impl fmt::Debug for Consumer {
+impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl fmt::Display for Consumer {
+impl fmt::Display for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
     }
 }
 
-impl PartialEq for Consumer {
-    fn eq(&self, other: &Consumer) -> bool {
+impl PartialEq for Engine {
+    fn eq(&self, other: &Engine) -> bool {
         self.name() == other.name()
     }
 }
 
-impl Eq for Consumer {}
+impl Eq for Engine {}
 
-impl Serialize for Consumer {
+impl Serialize for Engine {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.name())
     }
 }
 
-/// Whom an image is for: one consumer, or all versions and kinds of one, as `docker`.
+/// Whom an image is for: one engine, or all versions and kinds of one, as `docker`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Audience(&'static str);
+pub struct EngineSelector(&'static str);
 
-impl Audience {
+impl EngineSelector {
     /// Every name that there is: families first, then those of which a family has several.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         let mut names: Vec<&str> = Vec::new();
-        for name in Consumer::all().map(Consumer::family).chain(Consumer::all().map(Consumer::name))
-        {
+        for name in Engine::all().map(Engine::family).chain(Engine::all().map(Engine::name)) {
             if !names.contains(&name) {
                 names.push(name);
             }
@@ -105,63 +104,64 @@ impl Audience {
     }
 
     /// Who that is.
-    pub fn consumers(self) -> impl Iterator<Item = Consumer> {
-        Consumer::all()
-            .filter(move |consumer| [consumer.name(), consumer.family()].contains(&self.0))
+    pub fn engines(self) -> impl Iterator<Item = Engine> {
+        Engine::all().filter(move |engine| [engine.name(), engine.family()].contains(&self.0))
     }
 
     /// Whether all of them take this format.
     #[must_use]
     pub fn takes(self, format: Format, kind: Kind) -> bool {
-        self.consumers().all(|consumer| consumer.formats(kind).any(|taken| taken == format))
+        self.engines().all(|engine| engine.formats(kind).any(|taken| taken == format))
     }
 }
 
-impl fmt::Display for Audience {
+impl fmt::Display for EngineSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
     }
 }
 
-impl Serialize for Audience {
+impl Serialize for EngineSelector {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.0)
     }
 }
 
-impl FromStr for Audience {
+impl FromStr for EngineSelector {
     type Err = Error;
 
-    fn from_str(text: &str) -> Result<Audience, Error> {
-        let found = Audience::names().into_iter().find(|name| *name == text);
-        found.map(Audience).ok_or_else(|| Error::UnknownConsumer {
+    fn from_str(text: &str) -> Result<EngineSelector, Error> {
+        let found = EngineSelector::names().into_iter().find(|name| *name == text);
+        found.map(EngineSelector).ok_or_else(|| Error::UnknownEngine {
             text: text.to_owned(),
-            known: Audience::names().join(", "),
+            known: EngineSelector::names().join(", "),
         })
     }
 }
 
-/// The formats for an audience: as few as can be, each with those for whom it is made, the one for most of them first.
+/// The formats for these engines: as few as can be, each with those for whom it is made, the one for most of them first.
 ///
 /// # Errors
 /// [`Error::NoFormat`] when there is none for one of them.
-pub fn formats_for(audience: &[Audience]) -> Result<Vec<(Format, Vec<Audience>)>, Error> {
-    let mut chosen: Vec<(Format, Vec<Audience>)> = Vec::new();
-    let mut rest: Vec<Audience> = audience.to_vec();
+pub fn formats_for(
+    engines: &[EngineSelector],
+) -> Result<Vec<(Format, Vec<EngineSelector>)>, Error> {
+    let mut chosen: Vec<(Format, Vec<EngineSelector>)> = Vec::new();
+    let mut rest: Vec<EngineSelector> = engines.to_vec();
     rest.dedup();
     while let Some(first) = rest.first() {
-        let takers = |format: Format| -> Vec<Audience> {
+        let selectors = |format: Format| -> Vec<EngineSelector> {
             // What the module is, is not known yet; no format is for one kind of module alone.
             rest.iter().copied().filter(|it| it.takes(format, Kind::Command)).collect()
         };
-        let best = Format::ALL.map(|format| (format, takers(format)));
+        let best = Format::ALL.map(|format| (format, selectors(format)));
         // The first of those that most take: the order of the formats is that of preference.
-        let best = best.into_iter().rev().max_by_key(|(_, takers)| takers.len());
-        match best.filter(|(_, takers)| !takers.is_empty()) {
-            None => return Err(Error::NoFormat { consumer: first.name() }),
-            Some((format, takers)) => {
-                rest.retain(|it| !takers.contains(it));
-                chosen.push((format, takers));
+        let best = best.into_iter().rev().max_by_key(|(_, selectors)| selectors.len());
+        match best.filter(|(_, selectors)| !selectors.is_empty()) {
+            None => return Err(Error::NoFormat { engine: first.name() }),
+            Some((format, selectors)) => {
+                rest.retain(|it| !selectors.contains(it));
+                chosen.push((format, selectors));
             }
         }
     }

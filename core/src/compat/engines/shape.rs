@@ -1,10 +1,10 @@
-//! What consumers tell images apart by.
+//! What engines tell images apart by.
 
 use crate::image::extract::is_bare;
 use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
 
-/// What consumers look at in an image, whoever made it. Parts that can't be read are a part of its shape.
+/// What engines look at in an image, whoever made it. Parts that can't be read are a part of its shape.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub(super) is_index: bool,

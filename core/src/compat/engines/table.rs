@@ -1,9 +1,9 @@
-//! What is known of consumers of images. `docs/formats.md` shows it; the tests hold it against those that they can run.
+//! What is known of engines of images. `docs/formats.md` shows it; the tests hold it against those that they can run.
 
-use super::hurdle::Hurdle;
-use super::verdict::Source;
+use super::check::Evidence;
+use super::incompatibility::Incompatibility;
 
-/// A consumer, and what keeps it from starting an image.
+/// An engine, and what keeps it from starting an image.
 pub(super) struct Known {
     /// By what users call it.
     pub(super) name: &'static str,
@@ -18,10 +18,10 @@ pub(super) struct Known {
     pub(super) starts: bool,
     pub(super) rules: &'static [Rule],
     /// How it is known that all else runs.
-    pub(super) source: Source,
+    pub(super) source: Evidence,
 }
 
-/// Which manifest of an index a consumer takes. Of an image that is no index, all take the only one.
+/// Which manifest of an index an engine takes. Of an image that is no index, all take the only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pick {
     /// That for `wasi/wasm`, to the letter, which the user says with `--platform`; else one for linux, with another.
@@ -32,11 +32,11 @@ pub(super) enum Pick {
     Wasm,
 }
 
-/// What a hurdle does to a consumer.
+/// What an incompatibility does to an engine.
 pub(super) struct Rule {
-    pub(super) hurdle: Hurdle,
+    pub(super) incompatibility: Incompatibility,
     pub(super) outcome: Outcome,
-    pub(super) source: Source,
+    pub(super) source: Evidence,
 }
 
 pub(super) enum Outcome {
@@ -47,41 +47,41 @@ pub(super) enum Outcome {
 }
 
 /// Seen by the tests, on every change.
-const fn tested(hurdle: Hurdle, says: &'static str) -> Rule {
-    Rule { hurdle, outcome: Outcome::Fails(says), source: Source::Tests }
+const fn tested(incompatibility: Incompatibility, says: &'static str) -> Rule {
+    Rule { incompatibility, outcome: Outcome::Fails(says), source: Evidence::Tests }
 }
 
 /// Seen by hand, in November 2026.
-const fn seen(hurdle: Hurdle, says: &'static str) -> Rule {
-    Rule { hurdle, outcome: Outcome::Fails(says), source: Source::Hand }
+const fn seen(incompatibility: Incompatibility, says: &'static str) -> Rule {
+    Rule { incompatibility, outcome: Outcome::Fails(says), source: Evidence::Hand }
 }
 
-/// Read in the consumer's source.
-const fn read(hurdle: Hurdle, says: &'static str) -> Rule {
-    Rule { hurdle, outcome: Outcome::Fails(says), source: Source::Code }
+/// Read in the engine's source.
+const fn read(incompatibility: Incompatibility, says: &'static str) -> Rule {
+    Rule { incompatibility, outcome: Outcome::Fails(says), source: Evidence::Code }
 }
 
 /// It follows from what else is known, and nobody has looked.
-const fn inferred(hurdle: Hurdle) -> Rule {
-    Rule { hurdle, outcome: Outcome::Fails(""), source: Source::Inferred }
+const fn inferred(incompatibility: Incompatibility) -> Rule {
+    Rule { incompatibility, outcome: Outcome::Fails(""), source: Evidence::Inferred }
 }
 
-const fn with(hurdle: Hurdle, condition: &'static str, source: Source) -> Rule {
-    Rule { hurdle, outcome: Outcome::With(condition), source }
+const fn with(incompatibility: Incompatibility, condition: &'static str, source: Evidence) -> Rule {
+    Rule { incompatibility, outcome: Outcome::With(condition), source }
 }
 
 /// What nobody can do anything with.
-pub(super) const NOBODY: &[Rule] = &[inferred(Hurdle::Unreadable)];
+pub(super) const ALL_ENGINES: &[Rule] = &[inferred(Incompatibility::Unreadable)];
 
 /// What nobody starts.
-pub(super) const NOBODY_STARTS: &[Rule] = &[
-    inferred(Hurdle::NoModule),
-    inferred(Hurdle::NotWasm),
-    inferred(Hurdle::Precompiled),
+pub(super) const ALL_STARTING_ENGINES: &[Rule] = &[
+    inferred(Incompatibility::NoModule),
+    inferred(Incompatibility::NotWasm),
+    inferred(Incompatibility::Precompiled),
     with(
-        Hurdle::Reactor,
+        Incompatibility::Reactor,
         "an export to call: `#NAME` after the module's path in the entrypoint",
-        Source::Code,
+        Evidence::Code,
     ),
 ];
 
@@ -105,7 +105,7 @@ const NO_PARENT: &str = "parent snapshot";
 const OS: &str = "operating system is not supported";
 const CANNOT_HANDLE: &str = "wasmtime executor can't handle spec";
 
-pub(super) const CONSUMERS: &[Known] = &[
+pub(super) const ENGINES: &[Known] = &[
     Known {
         name: "containerd-1.6",
         family: "containerd",
@@ -114,17 +114,17 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasi,
         starts: true,
         rules: &[
-            tested(Hurdle::NoEntry, NO_MATCH),
-            tested(Hurdle::BareInDiffIds, NO_PROCESSOR),
-            tested(Hurdle::BareLayer, MISMATCHED),
-            tested(Hurdle::DiffIds, MISMATCHED),
-            tested(Hurdle::TarUnderOtherConfig, UNKNOWN_CONFIG),
-            inferred(Hurdle::OtherLayer),
-            tested(Hurdle::CommandElsewhere, CANNOT_HANDLE),
-            with(Hurdle::LinuxInIndex, CTR_PLATFORM, Source::Inferred),
-            with(Hurdle::NoCommand, CTR_COMMAND, Source::Tests),
+            tested(Incompatibility::NoEntry, NO_MATCH),
+            tested(Incompatibility::BareInDiffIds, NO_PROCESSOR),
+            tested(Incompatibility::BareLayer, MISMATCHED),
+            tested(Incompatibility::DiffIds, MISMATCHED),
+            tested(Incompatibility::TarUnderOtherConfig, UNKNOWN_CONFIG),
+            inferred(Incompatibility::OtherLayer),
+            tested(Incompatibility::CommandElsewhere, CANNOT_HANDLE),
+            with(Incompatibility::LinuxInIndex, CTR_PLATFORM, Evidence::Inferred),
+            with(Incompatibility::NoCommand, CTR_COMMAND, Evidence::Tests),
         ],
-        source: Source::Tests,
+        source: Evidence::Tests,
     },
     Known {
         name: "containerd-1.7",
@@ -134,20 +134,20 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasi,
         starts: true,
         rules: &[
-            tested(Hurdle::NoEntry, NO_MATCH),
-            tested(Hurdle::BareInDiffIds, MISMATCHED),
-            tested(Hurdle::DiffIds, MISMATCHED),
-            tested(Hurdle::ArtifactConfig, UNKNOWN_CONFIG),
-            tested(Hurdle::OtherConfig, UNKNOWN_CONFIG),
-            tested(Hurdle::BareLayersInIndex, CANNOT_HANDLE),
-            tested(Hurdle::BareLayersForOthers, CANNOT_HANDLE),
-            tested(Hurdle::OtherWasmLayer, CANNOT_HANDLE),
-            inferred(Hurdle::OtherLayer),
-            tested(Hurdle::CommandElsewhere, CANNOT_HANDLE),
-            with(Hurdle::LinuxInIndex, CTR_PLATFORM, Source::Inferred),
-            with(Hurdle::NoCommand, CTR_COMMAND, Source::Tests),
+            tested(Incompatibility::NoEntry, NO_MATCH),
+            tested(Incompatibility::BareInDiffIds, MISMATCHED),
+            tested(Incompatibility::DiffIds, MISMATCHED),
+            tested(Incompatibility::ArtifactConfig, UNKNOWN_CONFIG),
+            tested(Incompatibility::OtherConfig, UNKNOWN_CONFIG),
+            tested(Incompatibility::BareLayersInIndex, CANNOT_HANDLE),
+            tested(Incompatibility::BareLayersForOthers, CANNOT_HANDLE),
+            tested(Incompatibility::OtherWasmLayer, CANNOT_HANDLE),
+            inferred(Incompatibility::OtherLayer),
+            tested(Incompatibility::CommandElsewhere, CANNOT_HANDLE),
+            with(Incompatibility::LinuxInIndex, CTR_PLATFORM, Evidence::Inferred),
+            with(Incompatibility::NoCommand, CTR_COMMAND, Evidence::Tests),
         ],
-        source: Source::Tests,
+        source: Evidence::Tests,
     },
     Known {
         name: "cri-1.6",
@@ -157,16 +157,16 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Host,
         starts: true,
         rules: &[
-            tested(Hurdle::NoEntry, NO_MATCH),
-            tested(Hurdle::DiffIds, WRONG_NUMBER),
-            tested(Hurdle::BareInDiffIds, NO_PROCESSOR),
-            tested(Hurdle::OnlyBareLayers, MISMATCHED),
-            tested(Hurdle::TarUnderOtherConfig, NO_READER),
-            inferred(Hurdle::OtherLayer),
-            tested(Hurdle::CommandElsewhere, CANNOT_HANDLE),
-            with(Hurdle::NoCommand, POD_COMMAND, Source::Tests),
+            tested(Incompatibility::NoEntry, NO_MATCH),
+            tested(Incompatibility::DiffIds, WRONG_NUMBER),
+            tested(Incompatibility::BareInDiffIds, NO_PROCESSOR),
+            tested(Incompatibility::OnlyBareLayers, MISMATCHED),
+            tested(Incompatibility::TarUnderOtherConfig, NO_READER),
+            inferred(Incompatibility::OtherLayer),
+            tested(Incompatibility::CommandElsewhere, CANNOT_HANDLE),
+            with(Incompatibility::NoCommand, POD_COMMAND, Evidence::Tests),
         ],
-        source: Source::Tests,
+        source: Evidence::Tests,
     },
     Known {
         name: "cri-1.7",
@@ -176,18 +176,18 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Host,
         starts: true,
         rules: &[
-            tested(Hurdle::NoEntry, NO_MATCH),
-            tested(Hurdle::DiffIds, WRONG_NUMBER),
-            tested(Hurdle::BareInDiffIds, MISMATCHED),
-            tested(Hurdle::TarUnderOtherConfig, NO_READER),
-            tested(Hurdle::BareLayersInIndex, CANNOT_HANDLE),
-            tested(Hurdle::BareLayersForOthers, CANNOT_HANDLE),
-            tested(Hurdle::OtherWasmLayer, CANNOT_HANDLE),
-            inferred(Hurdle::OtherLayer),
-            tested(Hurdle::CommandElsewhere, CANNOT_HANDLE),
-            with(Hurdle::NoCommand, POD_COMMAND, Source::Tests),
+            tested(Incompatibility::NoEntry, NO_MATCH),
+            tested(Incompatibility::DiffIds, WRONG_NUMBER),
+            tested(Incompatibility::BareInDiffIds, MISMATCHED),
+            tested(Incompatibility::TarUnderOtherConfig, NO_READER),
+            tested(Incompatibility::BareLayersInIndex, CANNOT_HANDLE),
+            tested(Incompatibility::BareLayersForOthers, CANNOT_HANDLE),
+            tested(Incompatibility::OtherWasmLayer, CANNOT_HANDLE),
+            inferred(Incompatibility::OtherLayer),
+            tested(Incompatibility::CommandElsewhere, CANNOT_HANDLE),
+            with(Incompatibility::NoCommand, POD_COMMAND, Evidence::Tests),
         ],
-        source: Source::Tests,
+        source: Evidence::Tests,
     },
     Known {
         name: "cri-2.1",
@@ -197,18 +197,18 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Host,
         starts: true,
         rules: &[
-            seen(Hurdle::NoEntry, NO_MATCH),
-            inferred(Hurdle::DiffIds),
-            inferred(Hurdle::BareInDiffIds),
-            inferred(Hurdle::TarUnderOtherConfig),
-            inferred(Hurdle::BareLayersInIndex),
-            inferred(Hurdle::BareLayersForOthers),
-            inferred(Hurdle::OtherWasmLayer),
-            inferred(Hurdle::OtherLayer),
-            inferred(Hurdle::CommandElsewhere),
-            with(Hurdle::NoCommand, POD_COMMAND, Source::Hand),
+            seen(Incompatibility::NoEntry, NO_MATCH),
+            inferred(Incompatibility::DiffIds),
+            inferred(Incompatibility::BareInDiffIds),
+            inferred(Incompatibility::TarUnderOtherConfig),
+            inferred(Incompatibility::BareLayersInIndex),
+            inferred(Incompatibility::BareLayersForOthers),
+            inferred(Incompatibility::OtherWasmLayer),
+            inferred(Incompatibility::OtherLayer),
+            inferred(Incompatibility::CommandElsewhere),
+            with(Incompatibility::NoCommand, POD_COMMAND, Evidence::Hand),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "cri-2.3",
@@ -218,19 +218,19 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Host,
         starts: true,
         rules: &[
-            seen(Hurdle::NoEntry, NO_MATCH),
-            seen(Hurdle::TarLayerForWasi, NO_PARENT),
-            inferred(Hurdle::DiffIds),
-            inferred(Hurdle::BareInDiffIds),
-            inferred(Hurdle::TarUnderOtherConfig),
-            inferred(Hurdle::BareLayersInIndex),
-            inferred(Hurdle::BareLayersForOthers),
-            inferred(Hurdle::OtherWasmLayer),
-            inferred(Hurdle::OtherLayer),
-            inferred(Hurdle::CommandElsewhere),
-            with(Hurdle::NoCommand, POD_COMMAND, Source::Hand),
+            seen(Incompatibility::NoEntry, NO_MATCH),
+            seen(Incompatibility::TarLayerForWasi, NO_PARENT),
+            inferred(Incompatibility::DiffIds),
+            inferred(Incompatibility::BareInDiffIds),
+            inferred(Incompatibility::TarUnderOtherConfig),
+            inferred(Incompatibility::BareLayersInIndex),
+            inferred(Incompatibility::BareLayersForOthers),
+            inferred(Incompatibility::OtherWasmLayer),
+            inferred(Incompatibility::OtherLayer),
+            inferred(Incompatibility::CommandElsewhere),
+            with(Incompatibility::NoCommand, POD_COMMAND, Evidence::Hand),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "docker-26",
@@ -240,22 +240,22 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasi,
         starts: true,
         rules: &[
-            inferred(Hurdle::NoEntry),
-            seen(Hurdle::ArtifactConfig, "No such image"),
-            seen(Hurdle::OtherWasmOs, "No such image"),
-            seen(Hurdle::OnlyBareLayers, CANNOT_HANDLE),
-            inferred(Hurdle::DiffIds),
-            inferred(Hurdle::BareInDiffIds),
-            inferred(Hurdle::BareLayersInIndex),
-            inferred(Hurdle::BareLayersForOthers),
-            inferred(Hurdle::OtherWasmLayer),
-            inferred(Hurdle::OtherLayer),
-            inferred(Hurdle::OtherConfig),
-            inferred(Hurdle::CommandElsewhere),
-            with(Hurdle::Linux, "no `--platform`", Source::Inferred),
-            with(Hurdle::NoCommand, DOCKER_COMMAND, Source::Inferred),
+            inferred(Incompatibility::NoEntry),
+            seen(Incompatibility::ArtifactConfig, "No such image"),
+            seen(Incompatibility::OtherWasmOs, "No such image"),
+            seen(Incompatibility::OnlyBareLayers, CANNOT_HANDLE),
+            inferred(Incompatibility::DiffIds),
+            inferred(Incompatibility::BareInDiffIds),
+            inferred(Incompatibility::BareLayersInIndex),
+            inferred(Incompatibility::BareLayersForOthers),
+            inferred(Incompatibility::OtherWasmLayer),
+            inferred(Incompatibility::OtherLayer),
+            inferred(Incompatibility::OtherConfig),
+            inferred(Incompatibility::CommandElsewhere),
+            with(Incompatibility::Linux, "no `--platform`", Evidence::Inferred),
+            with(Incompatibility::NoCommand, DOCKER_COMMAND, Evidence::Inferred),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "docker-28",
@@ -265,20 +265,20 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasi,
         starts: true,
         rules: &[
-            inferred(Hurdle::NoEntry),
-            seen(Hurdle::OtherWasmOs, "does not provide the specified platform"),
-            inferred(Hurdle::DiffIds),
-            inferred(Hurdle::BareInDiffIds),
-            inferred(Hurdle::BareLayersInIndex),
-            inferred(Hurdle::BareLayersForOthers),
-            inferred(Hurdle::OtherWasmLayer),
-            inferred(Hurdle::OtherLayer),
-            inferred(Hurdle::OtherConfig),
-            inferred(Hurdle::CommandElsewhere),
-            with(Hurdle::Linux, "no `--platform`", Source::Inferred),
-            with(Hurdle::NoCommand, DOCKER_COMMAND, Source::Inferred),
+            inferred(Incompatibility::NoEntry),
+            seen(Incompatibility::OtherWasmOs, "does not provide the specified platform"),
+            inferred(Incompatibility::DiffIds),
+            inferred(Incompatibility::BareInDiffIds),
+            inferred(Incompatibility::BareLayersInIndex),
+            inferred(Incompatibility::BareLayersForOthers),
+            inferred(Incompatibility::OtherWasmLayer),
+            inferred(Incompatibility::OtherLayer),
+            inferred(Incompatibility::OtherConfig),
+            inferred(Incompatibility::CommandElsewhere),
+            with(Incompatibility::Linux, "no `--platform`", Evidence::Inferred),
+            with(Incompatibility::NoCommand, DOCKER_COMMAND, Evidence::Inferred),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "docker-classic",
@@ -288,16 +288,16 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Host,
         starts: true,
         rules: &[
-            inferred(Hurdle::NoEntry),
-            seen(Hurdle::NotLinux, OS),
-            inferred(Hurdle::BareLayer),
-            inferred(Hurdle::DiffIds),
-            inferred(Hurdle::OtherLayer),
-            inferred(Hurdle::OtherConfig),
-            inferred(Hurdle::CommandElsewhere),
-            with(Hurdle::NoCommand, DOCKER_COMMAND, Source::Inferred),
+            inferred(Incompatibility::NoEntry),
+            seen(Incompatibility::NotLinux, OS),
+            inferred(Incompatibility::BareLayer),
+            inferred(Incompatibility::DiffIds),
+            inferred(Incompatibility::OtherLayer),
+            inferred(Incompatibility::OtherConfig),
+            inferred(Incompatibility::CommandElsewhere),
+            with(Incompatibility::NoCommand, DOCKER_COMMAND, Evidence::Inferred),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "podman",
@@ -307,24 +307,24 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasi,
         starts: true,
         rules: &[
-            inferred(Hurdle::NoEntry),
-            seen(Hurdle::ArtifactConfig, ""),
-            seen(Hurdle::OnlyBareLayers, "invalid tar header"),
-            seen(Hurdle::BareLayer, ""),
-            seen(Hurdle::Component, ""),
-            inferred(Hurdle::DiffIds),
-            inferred(Hurdle::OtherLayer),
-            inferred(Hurdle::OtherConfig),
-            inferred(Hurdle::OtherWasmOs),
-            inferred(Hurdle::CommandElsewhere),
+            inferred(Incompatibility::NoEntry),
+            seen(Incompatibility::ArtifactConfig, ""),
+            seen(Incompatibility::OnlyBareLayers, "invalid tar header"),
+            seen(Incompatibility::BareLayer, ""),
+            seen(Incompatibility::Component, ""),
+            inferred(Incompatibility::DiffIds),
+            inferred(Incompatibility::OtherLayer),
+            inferred(Incompatibility::OtherConfig),
+            inferred(Incompatibility::OtherWasmOs),
+            inferred(Incompatibility::CommandElsewhere),
             with(
-                Hurdle::Linux,
+                Incompatibility::Linux,
                 "no `--platform`, and `--annotation module.wasm.image/variant=compat-smart`",
-                Source::Inferred,
+                Evidence::Inferred,
             ),
-            with(Hurdle::NoCommand, DOCKER_COMMAND, Source::Inferred),
+            with(Incompatibility::NoCommand, DOCKER_COMMAND, Evidence::Inferred),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "wkg",
@@ -334,21 +334,21 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasm,
         starts: false,
         rules: &[
-            read(Hurdle::TarLayer, "Incompatible layer media type"),
-            read(Hurdle::OtherWasmLayer, "Incompatible layer media type"),
-            read(Hurdle::OtherLayer, "Incompatible layer media type"),
-            read(Hurdle::NotOneLayer, "Wasm components must have exactly one layer"),
+            read(Incompatibility::TarLayer, "Incompatible layer media type"),
+            read(Incompatibility::OtherWasmLayer, "Incompatible layer media type"),
+            read(Incompatibility::OtherLayer, "Incompatible layer media type"),
+            read(Incompatibility::NotOneLayer, "Wasm components must have exactly one layer"),
             read(
-                Hurdle::ImageConfig,
+                Incompatibility::ImageConfig,
                 "Wasm components must have a config of type application/vnd.wasm.config.v0+json",
             ),
             read(
-                Hurdle::OtherConfig,
+                Incompatibility::OtherConfig,
                 "Wasm components must have a config of type application/vnd.wasm.config.v0+json",
             ),
-            inferred(Hurdle::Index),
+            inferred(Incompatibility::Index),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
     Known {
         name: "skopeo",
@@ -358,7 +358,7 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasm,
         starts: false,
         rules: &[],
-        source: Source::Tests,
+        source: Evidence::Tests,
     },
     Known {
         name: "node",
@@ -367,8 +367,8 @@ pub(super) const CONSUMERS: &[Known] = &[
         how: "`wasm-oci pull IMAGE --module app.wasm`",
         picks: Pick::Wasm,
         starts: true,
-        rules: &[read(Hurdle::Runtime("node"), "")],
-        source: Source::Tests,
+        rules: &[read(Incompatibility::Runtime("node"), "")],
+        source: Evidence::Tests,
     },
     Known {
         name: "browser",
@@ -378,10 +378,10 @@ pub(super) const CONSUMERS: &[Known] = &[
         picks: Pick::Wasm,
         starts: true,
         rules: &[
-            read(Hurdle::Runtime("chrome"), ""),
-            read(Hurdle::Runtime("firefox"), ""),
-            read(Hurdle::Runtime("safari"), ""),
+            read(Incompatibility::Runtime("chrome"), ""),
+            read(Incompatibility::Runtime("firefox"), ""),
+            read(Incompatibility::Runtime("safari"), ""),
         ],
-        source: Source::Hand,
+        source: Evidence::Hand,
     },
 ];

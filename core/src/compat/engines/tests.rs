@@ -1,20 +1,20 @@
-//! The table against itself, and against images that we make. The tests of the commands hold it against consumers.
+//! The table against itself, and against images that we make. The tests of the commands hold it against engines.
 
 use super::*;
-use crate::compat::runtimes::Takes;
+use crate::compat::Supports;
 use crate::image::tests::image;
 
-fn consumer(name: &str) -> Consumer {
-    Consumer::all().find(|consumer| consumer.name() == name).unwrap()
+fn engine(name: &str) -> Engine {
+    Engine::all().find(|engine| engine.name() == name).unwrap()
 }
 
 fn taken(name: &str) -> Vec<&'static str> {
-    consumer(name).formats(Kind::Command).map(Format::name).collect()
+    engine(name).formats(Kind::Command).map(Format::name).collect()
 }
 
 fn chosen(names: &[&str]) -> Vec<&'static str> {
-    let audience: Vec<Audience> = names.iter().map(|name| name.parse().unwrap()).collect();
-    formats_for(&audience).unwrap().into_iter().map(|(format, _)| format.name()).collect()
+    let engines: Vec<EngineSelector> = names.iter().map(|name| name.parse().unwrap()).collect();
+    formats_for(&engines).unwrap().into_iter().map(|(format, _)| format.name()).collect()
 }
 
 #[test]
@@ -22,12 +22,8 @@ fn the_shape_of_a_format_is_that_of_its_images() {
     for format in Format::ALL {
         let (of_image, of_format) =
             (Shape::of(&image(format)), Shape::of_format(format, Kind::Command));
-        for consumer in Consumer::all() {
-            assert_eq!(
-                consumer.judge(&of_image),
-                consumer.judge(&of_format),
-                "{format} for {consumer}"
-            );
+        for engine in Engine::all() {
+            assert_eq!(engine.check(&of_image), engine.check(&of_format), "{format} for {engine}");
         }
         assert_eq!(of_image.notes(), Vec::<String>::new(), "{format}");
     }
@@ -35,9 +31,9 @@ fn the_shape_of_a_format_is_that_of_its_images() {
 
 #[test]
 fn the_universal_image_is_for_every_engine() {
-    for consumer in Consumer::all().filter(|consumer| consumer.name() != "wkg") {
-        let verdict = consumer.judge(&Shape::of_format(Format::Universal, Kind::Command));
-        assert_eq!(verdict.takes, Takes::Yes, "{verdict:?}");
+    for engine in Engine::all().filter(|engine| engine.name() != "wkg") {
+        let compatibility = engine.check(&Shape::of_format(Format::Universal, Kind::Command));
+        assert_eq!(compatibility.supports, Supports::Yes, "{compatibility:?}");
     }
 }
 
@@ -59,10 +55,18 @@ fn what_was_measured_is_in_the_table() {
 #[test]
 fn who_fails_is_told_of_a_format_that_runs() {
     for format in Format::ALL {
-        for consumer in Consumer::all() {
-            let verdict = consumer.judge(&Shape::of_format(format, Kind::Command));
-            assert_eq!(verdict.takes == Takes::No, verdict.format.is_some(), "{verdict:?}");
-            assert_eq!(verdict.takes == Takes::No, verdict.because.is_some(), "{verdict:?}");
+        for engine in Engine::all() {
+            let compatibility = engine.check(&Shape::of_format(format, Kind::Command));
+            assert_eq!(
+                compatibility.supports == Supports::No,
+                compatibility.format.is_some(),
+                "{compatibility:?}"
+            );
+            assert_eq!(
+                compatibility.supports == Supports::No,
+                compatibility.because.is_some(),
+                "{compatibility:?}"
+            );
         }
     }
 }
@@ -75,7 +79,7 @@ fn as_few_formats_as_can_be_are_chosen() {
     assert_eq!(chosen(&["wkg", "cri-2.3"]), ["artifact"]);
     assert_eq!(chosen(&["wkg", "docker", "podman"]), ["universal", "artifact"]);
     assert_eq!(chosen(&[]), Vec::<&str>::new());
-    for name in Audience::names() {
+    for name in EngineSelector::names() {
         assert_eq!(chosen(&[name]).len(), 1, "{name}");
     }
 }
@@ -83,11 +87,11 @@ fn as_few_formats_as_can_be_are_chosen() {
 #[test]
 fn a_name_is_a_family_or_one_of_it() {
     let names = |text: &str| {
-        text.parse::<Audience>().unwrap().consumers().map(Consumer::name).collect::<Vec<_>>()
+        text.parse::<EngineSelector>().unwrap().engines().map(Engine::name).collect::<Vec<_>>()
     };
     assert_eq!(names("docker"), ["docker-26", "docker-28", "docker-classic"]);
     assert_eq!(names("docker-28"), ["docker-28"]);
     assert_eq!(names("wkg"), ["wkg"]);
-    let error = "moby".parse::<Audience>().unwrap_err().to_string();
+    let error = "moby".parse::<EngineSelector>().unwrap_err().to_string();
     assert!(error.contains("docker, ") && error.contains("cri-2.3"), "{error}");
 }

@@ -1,7 +1,7 @@
 //! Which runtimes take a module.
 
+mod check;
 mod table;
-mod verdict;
 
 use std::fmt;
 use std::str::FromStr;
@@ -10,10 +10,10 @@ use serde::{Serialize, Serializer};
 
 use table::{ALWAYS, EVERYWHERE, Known, RUNTIMES};
 
+pub use check::{Obstacle, RuntimeCompatibility};
 pub use table::NEEDS;
-pub use verdict::{Obstacle, Takes, Verdict};
 
-pub(crate) use verdict::{needs, obstacles, refusal, verdicts};
+pub(crate) use check::{compatibilities, needs, obstacles, refusal};
 
 /// A runtime that this version knows, by its usual name: `wasmtime`, `node`, …
 #[derive(Clone, Copy)]
@@ -133,7 +133,7 @@ impl Serialize for Version {
 impl FromStr for Version {
     type Err = String;
 
-    /// Takes `24`, `24.1` and `24.1.0`, of which the third number makes no difference.
+    /// Supports `24`, `24.1` and `24.1.0`, of which the third number makes no difference.
     fn from_str(text: &str) -> Result<Version, String> {
         let mut numbers = text.split('.').map(str::parse::<u16>);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
@@ -148,14 +148,14 @@ impl FromStr for Version {
 
 /// A runtime that a module is meant for: `node`, `node@20`. Without a version, the newest one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MeantFor {
+pub struct RequiredRuntime {
     /// The runtime.
     pub runtime: Runtime,
     /// The oldest version that has to take it.
     pub version: Option<Version>,
 }
 
-impl fmt::Display for MeantFor {
+impl fmt::Display for RequiredRuntime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.version {
             Some(version) => write!(f, "{}@{version}", self.runtime),
@@ -164,16 +164,16 @@ impl fmt::Display for MeantFor {
     }
 }
 
-impl Serialize for MeantFor {
+impl Serialize for RequiredRuntime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-impl FromStr for MeantFor {
+impl FromStr for RequiredRuntime {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<MeantFor, String> {
+    fn from_str(text: &str) -> Result<RequiredRuntime, String> {
         let (name, version) = match text.split_once('@') {
             Some((name, version)) => (name, Some(version.parse::<Version>()?)),
             None => (text, None),
@@ -187,7 +187,7 @@ impl FromStr for MeantFor {
                 "what {name} {version} takes is not known here: choose {name}@{} or a newer one",
                 runtime.oldest()
             )),
-            None => Ok(MeantFor { runtime, version }),
+            None => Ok(RequiredRuntime { runtime, version }),
         }
     }
 }
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_runtime_may_have_a_version() {
-        let shown = |text: &str| text.parse::<MeantFor>().map(|it| it.to_string());
+        let shown = |text: &str| text.parse::<RequiredRuntime>().map(|it| it.to_string());
         assert_eq!(shown("node").unwrap(), "node");
         assert_eq!(shown("node@20").unwrap(), "node@20");
         assert_eq!(shown("wasmedge@0.14.1").unwrap(), "wasmedge@0.14");

@@ -1,49 +1,51 @@
-//! What each consumer makes of an image.
+//! What each engine makes of an image.
 
 use serde::Serialize;
 
-use super::Consumer;
-use super::hurdle::Hurdle;
+use super::Engine;
+use super::incompatibility::Incompatibility;
 use super::shape::{Content, Entry, Shape};
-use super::table::{NOBODY, NOBODY_STARTS, Outcome, Pick, Rule};
-use crate::compat::runtimes::Takes;
+use super::table::{ALL_ENGINES, ALL_STARTING_ENGINES, Outcome, Pick, Rule};
+use crate::compat::Supports;
 use crate::image::{Format, Platform};
 use crate::module::Kind;
 
-/// How it is known what a consumer does with an image.
+/// How it is known what an engine does with an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Source {
+pub enum Evidence {
     /// Our tests run it.
     Tests,
     /// It was run by hand, in November 2026 on Debian with an x86-64 processor, with images of the same shape.
     Hand,
-    /// It was read in the consumer's source, or its documentation.
+    /// It was read in the engine's source, or its documentation.
     Code,
     /// It follows from the rest.
     Inferred,
 }
 
-/// Something that a consumer stumbles over, in one row of the table.
+/// Something that an engine stumbles over, in one row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct KnownHurdle {
+pub struct KnownIncompatibility {
     /// What it is about an image.
     pub cause: &'static str,
-    /// Whether the consumer fails, or runs the image when its user does something.
+    /// Whether the engine fails, or runs the image when its user does something.
     pub fails: bool,
     /// What it says when it fails, empty where that is not known; or what its user has to do.
     pub words: &'static str,
     /// How that is known.
-    pub source: Source,
+    pub source: Evidence,
 }
 
-/// Whether a consumer takes an image, and what is to be done.
+/// Whether an engine takes an image, and what is to be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ImageVerdict {
-    /// The consumer.
-    pub consumer: Consumer,
-    /// Whether it does. With an option means: beside what every image needs there, which is [`Consumer::how`].
-    pub takes: Takes,
+pub struct Compatibility {
+    /// The engine.
+    #[serde(rename = "consumer")]
+    pub engine: Engine,
+    /// Whether it does. With an option means: beside what every image needs there, which is [`Engine::how`].
+    #[serde(rename = "takes")]
+    pub supports: Supports,
     /// What its user has to do.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
@@ -57,20 +59,20 @@ pub struct ImageVerdict {
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "name")]
     pub format: Option<Format>,
     /// What else helps.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub way_out: Option<&'static str>,
+    #[serde(rename = "way_out", skip_serializing_if = "Option::is_none")]
+    pub suggestion: Option<&'static str>,
     /// How that is known.
-    pub source: Source,
+    pub source: Evidence,
 }
 
 fn name<S: serde::Serializer>(format: &Option<Format>, serializer: S) -> Result<S::Ok, S::Error> {
     format.map(Format::name).serialize(serializer)
 }
 
-impl Consumer {
+impl Engine {
     /// What it makes of an image.
     #[must_use]
-    pub fn judge(self, shape: &Shape) -> ImageVerdict {
+    pub fn check(self, shape: &Shape) -> Compatibility {
         let entry = self.pick(shape);
         match self.failing(shape) {
             Some((rule, says)) => self.failure(shape, entry, rule, says),
@@ -81,7 +83,7 @@ impl Consumer {
     /// What it fails with, if it does.
     fn failing(self, shape: &Shape) -> Option<(&'static Rule, &'static str)> {
         let entry = self.pick(shape);
-        self.rules().filter(|rule| rule.hurdle.is_in(shape, entry)).find_map(|rule| {
+        self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry)).find_map(|rule| {
             match rule.outcome {
                 Outcome::Fails(says) => Some((rule, says)),
                 Outcome::With(_) => None,
@@ -91,37 +93,46 @@ impl Consumer {
 
     /// Its own, in their order, and those of everybody.
     fn rules(self) -> impl Iterator<Item = &'static Rule> {
-        self.0.rules.iter().chain(NOBODY).chain(NOBODY_STARTS.iter().filter(move |_| self.0.starts))
+        self.0
+            .rules
+            .iter()
+            .chain(ALL_ENGINES)
+            .chain(ALL_STARTING_ENGINES.iter().filter(move |_| self.0.starts))
     }
 
-    fn success(self, shape: &Shape, entry: Option<&Entry>) -> ImageVerdict {
-        let met = self.rules().filter(|rule| rule.hurdle.is_in(shape, entry));
+    fn success(self, shape: &Shape, entry: Option<&Entry>) -> Compatibility {
+        let met = self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry));
         let conditions = met.filter_map(|rule| match rule.outcome {
             Outcome::With(condition) => Some((condition.to_owned(), rule.source)),
             Outcome::Fails(_) => None,
         });
-        let (mut with, sources): (Vec<String>, Vec<Source>) = conditions.unzip();
+        let (mut with, sources): (Vec<String>, Vec<Evidence>) = conditions.unzip();
         with.extend(self.only_some_hosts(shape));
-        ImageVerdict {
-            consumer: self,
-            takes: if with.is_empty() { Takes::Yes } else { Takes::WithOption },
+        Compatibility {
+            engine: self,
+            supports: if with.is_empty() { Supports::Yes } else { Supports::WithOption },
             with,
             says: None,
             because: None,
             format: None,
-            way_out: None,
+            suggestion: None,
             source: sources.last().copied().unwrap_or(self.0.source),
         }
     }
 
     /// All that it is known to stumble over, but for what nobody could start.
-    pub fn hurdles(self) -> impl Iterator<Item = KnownHurdle> {
+    pub fn incompatibilities(self) -> impl Iterator<Item = KnownIncompatibility> {
         self.0.rules.iter().map(|rule| {
             let (fails, words) = match rule.outcome {
                 Outcome::Fails(says) => (true, says),
                 Outcome::With(condition) => (false, condition),
             };
-            KnownHurdle { cause: rule.hurdle.cause(), fails, words, source: rule.source }
+            KnownIncompatibility {
+                cause: rule.incompatibility.cause(),
+                fails,
+                words,
+                source: rule.source,
+            }
         })
     }
 
@@ -131,17 +142,17 @@ impl Consumer {
         entry: Option<&Entry>,
         rule: &Rule,
         says: &'static str,
-    ) -> ImageVerdict {
-        let way_out = rule.hurdle.way_out();
+    ) -> Compatibility {
+        let suggestion = rule.incompatibility.suggestion();
         let kind = shape.report().map_or(Kind::Command, |report| report.kind);
-        ImageVerdict {
-            consumer: self,
-            takes: Takes::No,
+        Compatibility {
+            engine: self,
+            supports: Supports::No,
             with: Vec::new(),
             says: Some(says).filter(|says| !says.is_empty()),
-            because: Some(because(rule.hurdle, entry)),
-            format: self.formats(kind).next().filter(|_| way_out.is_none()),
-            way_out,
+            because: Some(because(rule.incompatibility, entry)),
+            format: self.formats(kind).next().filter(|_| suggestion.is_none()),
+            suggestion,
             source: rule.source,
         }
     }
@@ -186,18 +197,18 @@ impl Consumer {
 }
 
 /// The cause, with what was found.
-fn because(hurdle: Hurdle, entry: Option<&Entry>) -> String {
+fn because(incompatibility: Incompatibility, entry: Option<&Entry>) -> String {
     let detail = match entry.map(|entry| entry.parts.as_ref()) {
         Some(Err(reason)) => Some(reason.as_str()),
-        Some(Ok(parts)) => match (&parts.content, hurdle) {
-            (Content::NotWasm(reason), Hurdle::NotWasm)
-            | (Content::Nothing(reason), Hurdle::NoModule) => Some(reason.as_str()),
+        Some(Ok(parts)) => match (&parts.content, incompatibility) {
+            (Content::NotWasm(reason), Incompatibility::NotWasm)
+            | (Content::Nothing(reason), Incompatibility::NoModule) => Some(reason.as_str()),
             _ => None,
         },
         None => None,
     };
     match detail {
-        Some(detail) => format!("{}: {detail}", hurdle.cause()),
-        None => hurdle.cause().to_owned(),
+        Some(detail) => format!("{}: {detail}", incompatibility.cause()),
+        None => incompatibility.cause().to_owned(),
     }
 }

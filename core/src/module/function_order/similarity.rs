@@ -20,7 +20,7 @@ const MOST: usize = 30_000;
 
 /// The order in which each body is the one with the largest part of it in the window before; else as it is. None for
 /// too many.
-pub(super) fn by_similarity(bodies: &[&[u8]]) -> Option<Vec<usize>> {
+pub(in crate::module) fn by_similarity(bodies: &[&[u8]]) -> Option<Vec<usize>> {
     if bodies.len() > MOST {
         return None;
     }

@@ -4,8 +4,8 @@
 use std::sync::OnceLock;
 
 use serde_json::Value;
-use wasm_oci_core::compat::engines::{Consumer, ImageVerdict, Shape, Source};
-use wasm_oci_core::compat::runtimes::Takes;
+use wasm_oci_core::compat::Supports;
+use wasm_oci_core::compat::engines::{Compatibility, Engine, Evidence, Shape};
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::Kind;
 
@@ -69,101 +69,103 @@ fn assert_ran(run: &Run, what: &str) {
     assert_eq!(run.code, 3, "{what}: {run:?}");
 }
 
-/// The table: what each consumer makes of each format.
-pub(crate) fn consumers_table() -> String {
+/// The table: what each engine makes of each format.
+pub(crate) fn engines_table() -> String {
     let formats = Format::ALL.map(Format::name).join(" | ");
     let mut table = format!(
-        "| consumer | `--for` | {formats} |\n|---|---|{}\n",
+        "| engine | `--for` | {formats} |\n|---|---|{}\n",
         "---|".repeat(Format::ALL.len())
     );
-    for consumer in Consumer::all() {
-        let cells = Format::ALL
-            .map(|format| cell(&consumer.judge(&Shape::of_format(format, Kind::Command))));
-        table.push_str(&format!(
-            "| {} | `{consumer}` | {} |\n",
-            consumer.title(),
-            cells.join(" | ")
-        ));
+    for engine in Engine::all() {
+        let cells =
+            Format::ALL.map(|format| cell(&engine.check(&Shape::of_format(format, Kind::Command))));
+        table.push_str(&format!("| {} | `{engine}` | {} |\n", engine.title(), cells.join(" | ")));
     }
     table
 }
 
-fn cell(verdict: &ImageVerdict) -> String {
-    let text = match (verdict.takes, verdict.says) {
-        (Takes::Yes, _) => "runs".to_owned(),
-        (Takes::WithOption, _) => format!("runs with {}", verdict.with.join(", ")),
-        (Takes::No, Some(says)) => format!("no: \"{says}\""),
-        (Takes::No, None) => "no".to_owned(),
+fn cell(compatibility: &Compatibility) -> String {
+    let text = match (compatibility.supports, compatibility.says) {
+        (Supports::Yes, _) => "runs".to_owned(),
+        (Supports::WithOption, _) => format!("runs with {}", compatibility.with.join(", ")),
+        (Supports::No, Some(says)) => format!("no: \"{says}\""),
+        (Supports::No, None) => "no".to_owned(),
     };
-    if verdict.source == Source::Tests { format!("**{text}**") } else { text }
+    if compatibility.source == Evidence::Tests { format!("**{text}**") } else { text }
 }
 
 /// What else each stumbles over.
-pub(crate) fn hurdles_table() -> String {
-    let mut table =
-        "| consumer | when | what happens | known from |\n|---|---|---|---|\n".to_owned();
-    for consumer in Consumer::all() {
-        for hurdle in consumer.hurdles() {
-            let what = match (hurdle.fails, hurdle.words) {
+pub(crate) fn incompatibilities_table() -> String {
+    let mut table = "| engine | when | what happens | known from |\n|---|---|---|---|\n".to_owned();
+    for engine in Engine::all() {
+        for incompatibility in engine.incompatibilities() {
+            let what = match (incompatibility.fails, incompatibility.words) {
                 (true, "") => "fails".to_owned(),
                 (true, says) => format!("\"{says}\""),
                 (false, condition) => format!("runs with {condition}"),
             };
-            let source = match hurdle.source {
-                Source::Tests => "tests",
-                Source::Hand => "by hand",
-                Source::Code => "its source",
-                Source::Inferred => "the rest",
+            let source = match incompatibility.source {
+                Evidence::Tests => "tests",
+                Evidence::Hand => "by hand",
+                Evidence::Code => "its source",
+                Evidence::Inferred => "the rest",
             };
-            table.push_str(&format!("| `{consumer}` | {} | {what} | {source} |\n", hurdle.cause));
+            table.push_str(&format!(
+                "| `{engine}` | {} | {what} | {source} |\n",
+                incompatibility.cause
+            ));
         }
     }
     table
 }
 
-/// What `check` says of an image for one consumer.
+/// What `check` says of an image for one engine.
 #[track_caller]
-pub(crate) fn verdict(reference: &str, consumer: &str) -> Value {
-    let check = Run::of(wasm_oci().args(["check", reference, "--json", "--for", consumer]));
+pub(crate) fn compatibility(reference: &str, engine: &str) -> Value {
+    let check = Run::of(wasm_oci().args(["check", reference, "--json", "--for", engine]));
     let checked: Value =
         serde_json::from_str(&check.stdout).unwrap_or_else(|_| panic!("{check:?}"));
-    let verdict = checked["consumers"][0].clone();
-    assert_eq!(check.code, if verdict["takes"] == "no" { 9 } else { 0 }, "{check:?}");
-    verdict
+    let compatibility = checked["consumers"][0].clone();
+    assert_eq!(check.code, if compatibility["takes"] == "no" { 9 } else { 0 }, "{check:?}");
+    compatibility
 }
 
-/// Holds what the table says of a failure against what the consumer did.
+/// Holds what the table says of a failure against what the engine did.
 #[track_caller]
-pub(crate) fn assert_failed(run: &Run, verdict: &Value, what: &str) {
+pub(crate) fn assert_failed(run: &Run, compatibility: &Value, what: &str) {
     assert_ne!(run.code, 0, "{what} runs, and should not: {run:?}");
-    let says = verdict["says"].as_str().unwrap_or_default();
+    let says = compatibility["says"].as_str().unwrap_or_default();
     assert!(run.stderr.contains(says), "{what} should say {says:?}: {run:?}");
 }
 
 /// Tries every format, and sees whether each does what the table says.
-fn through_ctr(version: Version, consumer: &str) {
+fn through_ctr(version: Version, engine: &str) {
     let pushed = Pushed::new();
     let containerd = Containerd::shared(version);
     for format in Format::ALL.map(Format::name) {
         let image = pushed.reference(format);
         let args: Vec<&str> = ["/hello.wasm"].into_iter().chain(ARGS).collect();
         let run = containerd.pull_and_run(&image, &ENV, &args);
-        match verdict(&image, consumer) {
-            verdict if verdict["takes"] == "no" => assert_failed(&run, &verdict, format),
+        match compatibility(&image, engine) {
+            compatibility if compatibility["takes"] == "no" => {
+                assert_failed(&run, &compatibility, format)
+            }
             _ => assert_ran(&run, format),
         }
     }
 }
 
-fn through_cri(version: Version, consumer: &str) {
+fn through_cri(version: Version, engine: &str) {
     let pushed = Pushed::new();
     let containerd = Containerd::shared(version);
     for format in Format::ALL.map(Format::name) {
         let image = pushed.reference(format);
         let run =
             containerd.run_pod(Pod { image: &image, args: &ARGS, env: &ENV, ..Pod::default() });
-        match verdict(&image, consumer) {
-            verdict if verdict["takes"] == "no" => assert_failed(&run, &verdict, format),
+        match compatibility(&image, engine) {
+            compatibility if compatibility["takes"] == "no" => {
+                assert_failed(&run, &compatibility, format)
+            }
             _ => assert_ran(&run, format),
         }
     }

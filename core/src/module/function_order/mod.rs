@@ -4,6 +4,8 @@
 //! ([LEB128](https://webassembly.github.io/spec/core/binary/values.html#integers)): what is called most should come first.
 //! Numbers of table slots, by which functions are called indirectly, stay what they are.
 
+mod similarity;
+
 use std::cmp::Reverse;
 use std::ops::Range;
 
@@ -13,13 +15,15 @@ use wasmparser::{
     NameMap, Operator, OperatorsReader, Parser, Payload, SectionLimited, TableInit, TypeRef,
 };
 
-use super::sections::{CUSTOM, HEADER, append, sections};
+use crate::module::sections::{CUSTOM, HEADER, append, sections};
+
+pub(in crate::module) use similarity::by_similarity;
 
 const FUNCTION: u8 = 3;
 const CODE: u8 = 10;
 
 /// The functions of a module, and all places where one is meant by its number.
-pub(super) struct Functions<'a> {
+pub(in crate::module) struct Functions<'a> {
     module: &'a [u8],
     /// How many come before those that the module defines.
     imported: usize,
@@ -38,7 +42,9 @@ struct Reference {
 
 impl<'a> Functions<'a> {
     /// Those of a valid core module. None where their numbers may also be in places that aren't known.
-    pub(super) fn read(module: &'a [u8]) -> Result<Option<Functions<'a>>, BinaryReaderError> {
+    pub(in crate::module) fn read(
+        module: &'a [u8],
+    ) -> Result<Option<Functions<'a>>, BinaryReaderError> {
         let mut functions =
             Functions { module, imported: 0, defined: Vec::new(), references: Vec::new() };
         let (mut types, mut bodies) = (Vec::new(), Vec::new());
@@ -148,7 +154,7 @@ impl<'a> Functions<'a> {
 
     /// The order in which references take the fewest bytes, and else as it is. Functions that the module defines are
     /// counted from 0 here.
-    pub(super) fn by_use(&self) -> Vec<usize> {
+    pub(in crate::module) fn by_use(&self) -> Vec<usize> {
         let mut uses = vec![0_u32; self.defined.len()];
         for reference in &self.references {
             // Not one that is imported.
@@ -169,12 +175,15 @@ impl<'a> Functions<'a> {
     }
 
     /// The body of each function that the module defines.
-    pub(super) fn bodies(&self) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    pub(in crate::module) fn bodies(&self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         self.defined.iter().map(|(_, body)| &self.module[body.clone()])
     }
 
     /// The same module with its functions in this order.
-    pub(super) fn in_order(&self, order: &[usize]) -> Result<Vec<u8>, BinaryReaderError> {
+    pub(in crate::module) fn in_order(
+        &self,
+        order: &[usize],
+    ) -> Result<Vec<u8>, BinaryReaderError> {
         let mut numbers: Vec<usize> = (0..self.imported + self.defined.len()).collect();
         for (new, &old) in order.iter().enumerate() {
             numbers[self.imported + old] = self.imported + new;

@@ -99,9 +99,9 @@ fn a_broken_image_is_looked_at_as_far_as_it_goes() {
     let name = written.name(index, "app");
     let check = Run::of(wasm_oci().args(["check", &name, "--json"])).success();
     let found: Value = serde_json::from_str(&check.stdout).unwrap();
-    let takes = |consumer: &str| {
+    let takes = |engine: &str| {
         let all = found["consumers"].as_array().unwrap();
-        all.iter().find(|it| it["consumer"] == consumer).unwrap()["takes"]
+        all.iter().find(|it| it["consumer"] == engine).unwrap()["takes"]
             .as_str()
             .unwrap()
             .to_owned()
@@ -181,7 +181,7 @@ fn a_crate_says_whom_it_is_for() {
     };
     let cargo = |args: &[&str]| {
         let mut command = cargo_wasm_oci();
-        command.arg("wasm-oci").args(args).arg("--target-dir").arg(lasting("audience"));
+        command.arg("wasm-oci").args(args).arg("--target-dir").arg(lasting("engines"));
         Run::of(command.current_dir(folder.path()))
     };
     manifest("for = [\"docker\", \"wkg\"]");

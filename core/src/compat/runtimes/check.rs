@@ -3,16 +3,18 @@
 use serde::{Serialize, Serializer};
 
 use super::table::{WASI, WASI_THREADS};
-use super::{MeantFor, Runtime, Version};
+use super::{RequiredRuntime, Runtime, Version};
+use crate::compat::Supports;
 use crate::module::{Feature, Report, Use, ValidateError, WASI_PREVIEW_1};
 
 /// Whether a runtime takes a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Verdict {
+pub struct RuntimeCompatibility {
     /// The runtime, in its newest version.
     pub runtime: Runtime,
     /// Whether it does.
-    pub takes: Takes,
+    #[serde(rename = "takes")]
+    pub supports: Supports,
     /// The first version that takes the module, or all of it that is taken without an option. `None` if all do that
     /// were looked at, or if none does.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -20,18 +22,6 @@ pub struct Verdict {
     /// What is in the way.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub obstacles: Vec<Obstacle>,
-}
-
-/// How a runtime takes a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Takes {
-    /// As it is.
-    Yes,
-    /// With an option, or something else that its user has to do.
-    WithOption,
-    /// Not at all.
-    No,
 }
 
 /// What a module needs and a runtime doesn't have as it comes.
@@ -67,11 +57,11 @@ pub(crate) fn needs(report: &Report) -> Vec<&str> {
 }
 
 /// What the newest version of each runtime makes of a module with these needs.
-pub(crate) fn verdicts(needs: &[&str]) -> Vec<Verdict> {
-    Runtime::all().map(|runtime| verdict(runtime, runtime.newest(), needs)).collect()
+pub(crate) fn compatibilities(needs: &[&str]) -> Vec<RuntimeCompatibility> {
+    Runtime::all().map(|runtime| compatibility(runtime, runtime.newest(), needs)).collect()
 }
 
-fn verdict(runtime: Runtime, version: Version, needs: &[&str]) -> Verdict {
+fn compatibility(runtime: Runtime, version: Version, needs: &[&str]) -> RuntimeCompatibility {
     let mut from = None;
     let mut obstacles = Vec::new();
     for need in needs {
@@ -87,25 +77,30 @@ fn verdict(runtime: Runtime, version: Version, needs: &[&str]) -> Verdict {
             }),
         }
     }
-    let takes = match obstacles.as_slice() {
-        [] => Takes::Yes,
-        all if all.iter().all(|obstacle| obstacle.with.is_some()) => Takes::WithOption,
-        _ => Takes::No,
+    let supports = match obstacles.as_slice() {
+        [] => Supports::Yes,
+        all if all.iter().all(|obstacle| obstacle.with.is_some()) => Supports::WithOption,
+        _ => Supports::No,
     };
-    Verdict { runtime, takes, from: from.filter(|_| takes != Takes::No), obstacles }
+    RuntimeCompatibility {
+        runtime,
+        supports,
+        from: from.filter(|_| supports != Supports::No),
+        obstacles,
+    }
 }
 
 /// What keeps a module from the runtime that it is meant for.
-pub(crate) fn obstacles(meant_for: MeantFor, needs: &[&str]) -> Vec<Obstacle> {
-    let version = meant_for.version.unwrap_or_else(|| meant_for.runtime.newest());
-    verdict(meant_for.runtime, version, needs).obstacles
+pub(crate) fn obstacles(required: RequiredRuntime, needs: &[&str]) -> Vec<Obstacle> {
+    let version = required.version.unwrap_or_else(|| required.runtime.newest());
+    compatibility(required.runtime, version, needs).obstacles
 }
 
 /// Why a module is refused: the first obstacle, with where the module uses it and what to do, and what else is in the
 /// way.
 pub(crate) fn refusal(
     name: &str,
-    meant_for: MeantFor,
+    required: RequiredRuntime,
     obstacles: &[Obstacle],
     uses: &[Use],
 ) -> Option<ValidateError> {
@@ -130,15 +125,15 @@ pub(crate) fn refusal(
     };
     Some(ValidateError::Runtime {
         name: name.to_owned(),
-        meant_for: meant_for.to_string(),
+        required: required.to_string(),
         need: first.need.clone(),
         detail: format!("{support}{}{others}", place.unwrap_or_default()),
-        way_out: way_out(&first.need),
+        suggestion: suggestion(&first.need),
     })
 }
 
 /// What usually makes a module need it, and what to do about that.
-fn way_out(need: &str) -> &'static str {
+fn suggestion(need: &str) -> &'static str {
     match need {
         "simd" => {
             "build without `-Ctarget-feature=+simd128`, and without the crate feature that uses it"
@@ -169,17 +164,20 @@ fn way_out(need: &str) -> &'static str {
 mod tests {
     use super::*;
 
-    fn of(runtime: &str, needs: &[&str]) -> Verdict {
-        let verdicts = verdicts(needs);
-        verdicts.into_iter().find(|verdict| verdict.runtime.name() == runtime).unwrap()
+    fn of(runtime: &str, needs: &[&str]) -> RuntimeCompatibility {
+        let compatibilities = compatibilities(needs);
+        compatibilities
+            .into_iter()
+            .find(|compatibility| compatibility.runtime.name() == runtime)
+            .unwrap()
     }
 
     #[test]
     fn what_all_have_all_take() {
-        for verdict in verdicts(&["bulk-memory", "sign-extension"]) {
+        for compatibility in compatibilities(&["bulk-memory", "sign-extension"]) {
             assert_eq!(
-                (verdict.takes, verdict.from, verdict.obstacles.len()),
-                (Takes::Yes, None, 0)
+                (compatibility.supports, compatibility.from, compatibility.obstacles.len()),
+                (Supports::Yes, None, 0)
             );
         }
     }
@@ -197,13 +195,13 @@ mod tests {
     fn an_option_helps_against_some_obstacles() {
         let threads = of("wasmedge", &["threads"]);
         assert_eq!(
-            (threads.takes, threads.obstacles[0].with),
-            (Takes::WithOption, Some("--enable-threads"))
+            (threads.supports, threads.obstacles[0].with),
+            (Supports::WithOption, Some("--enable-threads"))
         );
         let both = of("wasmedge", &["threads", "component-model"]);
-        assert_eq!((both.takes, both.obstacles.len()), (Takes::No, 2));
+        assert_eq!((both.supports, both.obstacles.len()), (Supports::No, 2));
         let unheard = of("wasmtime", &["never-heard-of"]);
-        assert_eq!(unheard.takes, Takes::No);
+        assert_eq!(unheard.supports, Supports::No);
     }
 
     #[test]

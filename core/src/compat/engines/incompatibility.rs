@@ -1,0 +1,220 @@
+//! What can keep an engine from starting an image.
+
+use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
+use crate::compat::Supports;
+use crate::compat::runtimes::RuntimeCompatibility;
+use crate::image::Platform;
+use crate::module::Kind;
+
+/// Something about an image that one engine or another stumbles over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Incompatibility {
+    /// The index lists nothing for the platform that the engine looks for.
+    NoEntry,
+    /// A part of the image isn't there, or makes no sense.
+    Unreadable,
+    /// There is no module in it.
+    NoModule,
+    /// What it starts is something else than WebAssembly, or not valid.
+    NotWasm,
+    /// What it starts was compiled ahead, for one processor and version.
+    Precompiled,
+    /// What it starts is a component.
+    Component,
+    /// What it starts is a module without `_start`, and it doesn't say what else to call.
+    Reactor,
+    /// The runtime of this name doesn't take what the module needs.
+    Runtime(&'static str),
+    /// The configuration is that of a CNCF Wasm OCI Artifact.
+    ArtifactConfig,
+    /// The configuration is that of an image.
+    ImageConfig,
+    /// The configuration is neither an image's nor an artifact's.
+    OtherConfig,
+    /// A tar layer, and a configuration that is not an image's.
+    TarUnderOtherConfig,
+    /// It is an index.
+    Index,
+    /// A layer is a bare module, beside which there may be others.
+    BareLayer,
+    /// All layers are bare modules.
+    OnlyBareLayers,
+    /// An index, and all layers are bare modules.
+    BareLayersInIndex,
+    /// All layers are bare modules, of an image that is not for WebAssembly.
+    BareLayersForOthers,
+    /// A bare module under another type than `application/wasm`.
+    OtherWasmLayer,
+    /// A tar layer.
+    TarLayer,
+    /// A tar layer of an image that is for `wasi/wasm`, or another system than linux.
+    TarLayerForWasi,
+    /// There is more, or less, than one layer.
+    NotOneLayer,
+    /// A layer is neither a tar nor a module.
+    OtherLayer,
+    /// The configuration lists a bare layer among those of the root file system.
+    BareInDiffIds,
+    /// The configuration lists more, or fewer, layers of the root file system than there are tars.
+    DiffIds,
+    /// The configuration names no command.
+    NoCommand,
+    /// The command is no file of the image.
+    CommandElsewhere,
+    /// The system is `wasip1` or another of WebAssembly's than `wasi`.
+    OtherWasmOs,
+    /// The system is linux.
+    Linux,
+    /// The index lists linux, and not `wasi/wasm`.
+    LinuxInIndex,
+    /// The system is not linux.
+    NotLinux,
+}
+
+impl Incompatibility {
+    /// Whether it is in the way in this entry of this image.
+    pub(super) fn is_in(self, shape: &Shape, entry: Option<&Entry>) -> bool {
+        let parts = entry.map(|entry| entry.parts.as_ref());
+        match (self, parts) {
+            (Incompatibility::Index, _) => shape.is_index,
+            (Incompatibility::NoEntry, parts) => parts.is_none(),
+            (Incompatibility::Unreadable, Some(parts)) => parts.is_err(),
+            (_, Some(Ok(parts))) => self.is_in_parts(parts, shape.is_index),
+            _ => false,
+        }
+    }
+
+    fn is_in_parts(self, parts: &Parts, is_index: bool) -> bool {
+        let bare = parts.count(|layer| matches!(layer, LayerKind::Wasm | LayerKind::OtherWasm));
+        let tars = parts.count(|layer| layer == LayerKind::Tar);
+        let only_bare = bare > 0 && bare == parts.layers.len();
+        let os = parts.platform.as_ref().map(|platform| platform.os.as_str());
+        match self {
+            Incompatibility::NoEntry | Incompatibility::Unreadable | Incompatibility::Index => {
+                false
+            }
+            Incompatibility::NoModule => matches!(parts.content, Content::Nothing(_)),
+            Incompatibility::NotWasm => matches!(parts.content, Content::NotWasm(_)),
+            Incompatibility::Precompiled => matches!(parts.content, Content::Precompiled),
+            Incompatibility::Component => parts.is_kind(Kind::Component),
+            Incompatibility::Reactor => {
+                parts.is_kind(Kind::Reactor) && parts.command != Command::PresentWithExport
+            }
+            Incompatibility::Runtime(name) => {
+                parts.compatibility(name).is_some_and(|it| it.supports == Supports::No)
+            }
+            Incompatibility::ArtifactConfig => parts.config == ConfigKind::Artifact,
+            Incompatibility::ImageConfig => parts.config == ConfigKind::Image,
+            Incompatibility::OtherConfig => parts.config == ConfigKind::Other,
+            Incompatibility::TarUnderOtherConfig => parts.config != ConfigKind::Image && tars > 0,
+            Incompatibility::BareLayer => bare > 0,
+            Incompatibility::OnlyBareLayers => only_bare,
+            Incompatibility::BareLayersInIndex => only_bare && is_index,
+            Incompatibility::BareLayersForOthers => {
+                only_bare && !parts.platform.as_ref().is_some_and(Platform::is_wasm)
+            }
+            Incompatibility::OtherWasmLayer => {
+                parts.count(|layer| layer == LayerKind::OtherWasm) > 0
+            }
+            Incompatibility::TarLayer => tars > 0,
+            Incompatibility::TarLayerForWasi => tars > 0 && os != Some("linux"),
+            Incompatibility::NotOneLayer => parts.layers.len() != 1,
+            Incompatibility::OtherLayer => parts.count(|layer| layer == LayerKind::Other) > 0,
+            Incompatibility::BareInDiffIds => bare > 0 && parts.diff_ids > tars,
+            Incompatibility::DiffIds => tars > 0 && parts.diff_ids != tars,
+            Incompatibility::NoCommand => parts.command == Command::Missing,
+            Incompatibility::CommandElsewhere => parts.command == Command::Elsewhere,
+            Incompatibility::OtherWasmOs => {
+                parts.platform.as_ref().is_some_and(|it| it.is_wasm() && it.os != "wasi")
+            }
+            Incompatibility::Linux => os == Some("linux"),
+            Incompatibility::LinuxInIndex => is_index && os == Some("linux"),
+            Incompatibility::NotLinux => os != Some("linux"),
+        }
+    }
+
+    /// What it is, as the cause of what the engine says.
+    #[must_use]
+    pub(super) fn cause(self) -> &'static str {
+        match self {
+            Incompatibility::NoEntry => "the index lists nothing for its platform",
+            Incompatibility::Unreadable => "a part of the image can't be read",
+            Incompatibility::NoModule => "there is no module in it",
+            Incompatibility::NotWasm => "what it starts is not valid WebAssembly",
+            Incompatibility::Precompiled => {
+                "what it starts was compiled ahead, for one version of one runtime"
+            }
+            Incompatibility::Component => "it is a component",
+            Incompatibility::Reactor => "the module has no `_start`",
+            Incompatibility::Runtime(_) => "the module needs what the runtime lacks",
+            Incompatibility::ArtifactConfig => {
+                "it is an artifact, with a configuration of its own type"
+            }
+            Incompatibility::ImageConfig => "it is an image for engines",
+            Incompatibility::OtherConfig => {
+                "its configuration has a type that only some tool knows"
+            }
+            Incompatibility::TarUnderOtherConfig => {
+                "a tar layer under a configuration that is not an image's"
+            }
+            Incompatibility::Index => "it is an index",
+            Incompatibility::BareLayer | Incompatibility::OnlyBareLayers => {
+                "the module is a bare layer"
+            }
+            Incompatibility::BareLayersInIndex => "the module is a bare layer in an index",
+            Incompatibility::BareLayersForOthers => {
+                "the module is a bare layer of an image that is not for WebAssembly"
+            }
+            Incompatibility::OtherWasmLayer => {
+                "the module is a bare layer of a type that only some tool knows"
+            }
+            Incompatibility::TarLayer => "the module lies in a tar layer",
+            Incompatibility::TarLayerForWasi => "it doesn't unpack a tar layer for wasi/wasm",
+            Incompatibility::NotOneLayer => "it has not exactly one layer",
+            Incompatibility::OtherLayer => "a layer has a type that only some tool knows",
+            Incompatibility::BareInDiffIds => "`diff_ids` lists the bare layer, which is no tar",
+            Incompatibility::DiffIds => "`diff_ids` doesn't list the tar layers one by one",
+            Incompatibility::NoCommand => "it has neither an entrypoint nor a command",
+            Incompatibility::CommandElsewhere => "its command is none of its files",
+            Incompatibility::OtherWasmOs => "its `os` is not exactly `wasi`",
+            Incompatibility::Linux => "it says that it is for linux",
+            Incompatibility::LinuxInIndex => "the index lists linux, and not wasi/wasm",
+            Incompatibility::NotLinux => "it is not for linux",
+        }
+    }
+
+    /// What helps besides another format.
+    pub(super) fn suggestion(self) -> Option<&'static str> {
+        match self {
+            Incompatibility::Unreadable => Some("push it again, whole"),
+            Incompatibility::NoModule => {
+                Some("pack the module: `wasm-oci push app.wasm REFERENCE`")
+            }
+            Incompatibility::NotWasm => {
+                Some("build it for WebAssembly: `--target wasm32-wasip1` in Rust")
+            }
+            Incompatibility::Precompiled => {
+                Some("pack the module as the compiler wrote it: shims compile it themselves")
+            }
+            Incompatibility::Component => Some("build a module, for wasm32-wasip1"),
+            Incompatibility::Reactor => Some("build a program, with `main`"),
+            Incompatibility::Runtime(_) => Some(
+                "build the module without that: `wasm-oci validate --runtime` says where it is used",
+            ),
+            Incompatibility::CommandElsewhere => Some("set the entrypoint to the module's path"),
+            _ => None,
+        }
+    }
+}
+
+impl Parts {
+    fn is_kind(&self, wanted: Kind) -> bool {
+        matches!(self.content, Content::Wasm { kind, .. } if kind == wanted)
+    }
+
+    /// What a runtime makes of the module.
+    fn compatibility(&self, runtime: &str) -> Option<&RuntimeCompatibility> {
+        let Content::Wasm { report: Some(report), .. } = &self.content else { return None };
+        report.runtimes.iter().find(|compatibility| compatibility.runtime.name() == runtime)
+    }
+}
