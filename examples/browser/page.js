@@ -1,4 +1,4 @@
-// The page: a picture is drawn into one canvas, and what the program makes of it into the other.
+// The page: it draws a picture into one canvas, and the program's result into the other.
 const form = document.querySelector("form");
 const { picture, filters, blur, radius, edges, grayscale, invert } = form.elements;
 const [before, after, size, command, status] =
@@ -20,7 +20,7 @@ picture.addEventListener("change", async () => {
 });
 filters.addEventListener("input", apply);
 
-// One picture at a time: what changes meanwhile counts for the next one.
+// One picture at a time: changes in the meantime apply to the next one.
 let running = false;
 let changed = false;
 async function apply() {
@@ -45,7 +45,7 @@ async function show(args) {
   status.textContent = "";
   command.textContent = ["image-filter", ...args].join(" ");
   if (args.length === 0) return draw(before, after);
-  // As PNG, so that the program is given any picture that the browser can show.
+  // As PNG, so that every picture that the browser can show works.
   const input = await new Promise((resolve) => before.toBlob(resolve, "image/png"));
   const { code, output, errors, time } = await run(args, await input.arrayBuffer());
   status.textContent = errors;

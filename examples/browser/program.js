@@ -1,10 +1,10 @@
-// A worker that runs the program: away from the page, which stays alive meanwhile. For each picture the program is
-// started anew, as on a command line: the picture is its standard input, its standard output the result.
+// A worker that runs the program, so that the page stays responsive. Each picture starts the program again, as on a
+// command line: the picture is its standard input, and its standard output is the result.
 import { File, OpenFile, WASI } from "./node_modules/@bjorn3/browser_wasi_shim/dist/index.js";
 
 let module;
 
-/** Compiles the program while it is downloaded, the first time; after that it is only started. */
+/** Compiles the program during its first download; after that, it only starts it. */
 async function instantiate(imports) {
   if (module) return WebAssembly.instantiate(module, imports);
   const first = await WebAssembly.instantiateStreaming(fetch("image-filter.wasm"), imports);

@@ -1,4 +1,4 @@
-// Runs a WASI program with what it is given, and ends as it does:
+// Runs a WASI program, and exits with its exit code:
 //   node run.mjs [--env NAME[=VALUE]]... [--dir HOST::GUEST]... MODULE [-- ARGUMENT...]
 import { readFile } from "node:fs/promises";
 import { parseArgs } from "node:util";
@@ -12,7 +12,7 @@ if (!file) {
   process.exit(2);
 }
 
-// A program sees of the environment and of the files only what is named here.
+// The program sees only the variables and folders that are named here.
 const variable = (text) => {
   const [name, ...value] = text.split("=");
   return [name, value.length ? value.join("=") : process.env[name] ?? ""];

@@ -1,8 +1,8 @@
-// Answers a request by a program: the body is its standard input, and what it writes the answer. Each request gets an
-// instance of its own, of which nothing stays.
+// Answers requests with a program: the body is its standard input, and its standard output is the answer. Each request
+// gets a new instance, so nothing stays in memory.
 import { File, OpenFile, WASI } from "@bjorn3/browser_wasi_shim";
 
-/** What a worker exports, for a compiled program. */
+/** Returns the export of a worker, for a compiled program. */
 export const handler = (module) => ({
   async fetch(request) {
     if (request.method !== "POST") {

@@ -1,5 +1,5 @@
-// Node's HTTP server knows no `fetch` handlers yet: this makes its requests such a request, and gives the answer back.
-// `PORT=0 node node.mjs` takes any free port.
+// Node's HTTP server has no `fetch` handlers yet. This converts its requests for one, and returns the answer.
+// `PORT=0 node node.mjs` uses any free port.
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import worker from "./server.mjs";

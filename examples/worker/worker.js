@@ -1,4 +1,4 @@
-// For Cloudflare Workers: there, a module is imported compiled.
+// For Cloudflare Workers, where an imported module is already compiled.
 import { handler } from "./handler.js";
 import module from "./worker.wasm";
 

@@ -241,7 +241,7 @@ fn a_cache_is_named_by_what_is_built() {
     let job = job_with(MANIFEST, MAIN);
     let key = |inputs: &[(&str, &str)]| {
         let done = job.run_until(inputs, "Log in");
-        let given = done.given("Restore what cargo built before").clone();
+        let given = done.given("Restore cargo's cache").clone();
         (given["key"].clone(), given["restore-keys"].clone(), given["path"].clone())
     };
     let (first, prefix, paths) = key(&[]);
@@ -282,7 +282,12 @@ fn slips_in_inputs_are_named_before_anything_is_done() {
     }
     let empty = Job::new();
     let done = empty.run(&[]);
-    assert_eq!(done.failed, Some(("Name what cargo builds".to_owned(), 1)), "{}", done.log);
+    assert_eq!(
+        done.failed,
+        Some(("Compute the key of cargo's cache".to_owned(), 1)),
+        "{}",
+        done.log
+    );
     let done = job.run(&[("password", "secret"), ("image", "127.0.0.1:1/a")]);
     assert_eq!(done.failed, Some(("Log in".to_owned(), 1)), "{}", done.log);
     assert!(done.log.contains("needs `username`") && !done.log.contains("secret"), "{}", done.log);

@@ -197,7 +197,7 @@ fn the_targets_are_the_same_everywhere() {
 fn every_package_can_be_published() {
     let folder = tempfile::tempdir().unwrap();
     let publish = fs::read_to_string(root().join("release/publish")).unwrap();
-    let names = "wasm-oci-core wasm-oci-templates wasm-oci cargo-wasm-oci";
+    let names = "wasm-oci-core wasm-oci-templates wasm-oci-app wasm-oci cargo-wasm-oci";
     assert!(publish.contains(&format!("packages=({names})")));
     let mut package = cargo();
     package.args([

@@ -72,7 +72,7 @@ fn the_actions_own_ref_says_whether_it_is_a_release() {
     // What is built from sources is kept by what they are.
     let job = Job::without_programs();
     let done = job.run_until(&[], "Install wasm-oci").success();
-    let kept = done.given("Restore wasm-oci as it was built from these sources");
+    let kept = done.given("Restore wasm-oci built from these sources");
     assert_eq!(kept["path"], done.steps["find"]["folder"]);
     assert!(kept["key"].starts_with(&format!("wasm-oci-{}-", version())), "{kept:?}");
     let uncached = job.run_until(&[("cache", "false")], "Install wasm-oci").success();
