@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use wasm_oci_core::store::write_file;
+use wasm_oci_core::fs;
 
 use crate::error::Error;
 
@@ -11,5 +11,5 @@ use crate::error::Error;
 /// # Errors
 /// [`Error::Write`].
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    write_file(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
+    fs::write(path, bytes).map_err(|source| Error::Write { path: path.to_owned(), source })
 }

@@ -26,6 +26,7 @@
 #![warn(missing_docs)]
 
 pub mod compat;
+pub mod fs;
 mod gzip;
 pub mod image;
 pub mod module;

@@ -4,14 +4,16 @@
 //! has a line with the digest of the rest, which is the optimized module with its names. Entries are written under another
 //! name and renamed, so that any number of processes may use a folder; a damaged one is made again.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use wasm_oci_core::fs::{Durability, WriteOptions, evict, mark_used};
 use wasm_oci_core::image::Digest;
 use wasm_oci_core::module::{
     BuiltModule, Level, OptimizeError, OptimizeOptions, OptimizedModule, optimize, optimized_before,
 };
-use wasm_oci_core::store::{remove_oldest, write_file};
 
 use crate::config::plan::CACHE_VERSION;
 
@@ -84,18 +86,19 @@ fn recall(file: &Path) -> Option<Vec<u8>> {
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
     let module = bytes.split_off(line + 1);
     let is_whole = bytes.trim_ascii_end() == Digest::of(&module).to_string().as_bytes();
-    // What was used last is removed last.
-    let touch = |file: std::fs::File| file.set_modified(std::time::SystemTime::now());
-    std::fs::File::options().write(true).open(file).and_then(touch).ok();
+    mark_used(file);
     is_whole.then_some(module)
 }
 
 fn keep(file: &Path, module: &[u8]) {
     let dir = file.parent().unwrap_or(Path::new("."));
-    let entry = [Digest::of(module).to_string().as_bytes(), b"\n", module].concat();
-    let kept = std::fs::create_dir_all(dir).and_then(|()| write_file(file, &entry));
-    if kept.is_ok() {
-        remove_oldest(dir, LIMIT, Duration::ZERO).ok();
+    let digest = Digest::of(module).to_string();
+    // `recall` checks the digest.
+    let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
+    let fill = |file: &mut File| writeln!(file, "{digest}").and_then(|()| file.write_all(module));
+    match std::fs::create_dir_all(dir).and_then(|()| options.replace(file, fill)) {
+        Ok(()) => evict(&[dir.to_owned()], LIMIT, Duration::ZERO),
+        Err(error) => tracing::debug!(%error, file = %file.display(), "can't cache a module"),
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use fs_err as fs;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
-use wasm_oci_core::store::write_file;
+use wasm_oci_core::fs::write;
 
 use crate::scaffold::error::Error;
 
@@ -37,7 +37,7 @@ pub fn change(
     let changed = change(&mut manifest).map_err(|reason| failed(reason.to_owned()))?;
     if changed {
         let bytes = manifest.to_string();
-        write_file(path, bytes.as_bytes())
+        write(path, bytes.as_bytes())
             .map_err(|source| Error::Write { path: path.to_owned(), source })?;
     }
     Ok(changed)

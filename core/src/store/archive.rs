@@ -8,9 +8,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::file::temporary_beside;
 use super::layout::{LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::{Error, Name, Source};
+use crate::fs::WriteOptions;
 use crate::image::{
     Blob, Descriptor, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest, Tag,
 };
@@ -40,12 +40,11 @@ pub fn write_archive(
     repository: &str,
     images: &[ArchiveImage<'_>],
 ) -> Result<(), Error> {
-    let failed = || Error::io("write", path);
-    let mut file = temporary_beside(path).map_err(failed())?;
     let documents = Documents::of(repository, images)?;
-    append_all(&mut tar::Builder::new(io::BufWriter::new(file.as_file_mut())), &documents, images)
-        .map_err(failed())?;
-    file.persist(path).map(drop).map_err(|e| failed()(e.error))
+    let fill = |file: &mut File| {
+        append_all(&mut tar::Builder::new(io::BufWriter::new(file)), &documents, images)
+    };
+    WriteOptions::default().replace(path, fill).map_err(Error::io("write", path))
 }
 
 /// The documents of an archive that are not blobs.

@@ -1,10 +1,10 @@
 //! Blobs that were fetched once.
 
 use std::path::Path;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
-use super::file::remove_oldest;
 use super::{Error, Layout, Name, Silent, Sink, Source};
+use crate::fs::{create_private_folder, evict, mark_used};
 use crate::image::{Blob, Descriptor, MediaType};
 
 /// A blob that was used within this time stays: its file may still be read.
@@ -25,24 +25,21 @@ impl<S> CachedSource<S> {
     /// # Errors
     /// As [`Layout::create`].
     pub fn new(origin: S, dir: &Path, limit: u64) -> Result<CachedSource<S>, Error> {
-        let mut folder = std::fs::DirBuilder::new();
-        // What is pulled with a user's credentials is not for others.
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut folder, 0o700);
-        folder.recursive(true).create(dir).map_err(Error::io("create", dir))?;
-        Ok(CachedSource { origin, layout: Layout::create(dir)?, limit })
+        // Images that were pulled with a user's credentials are not for others.
+        create_private_folder(dir).map_err(Error::io("create", dir))?;
+        Ok(CachedSource { origin, layout: Layout::create(dir)?.checked(), limit })
     }
 
     /// Keeps a blob. That this fails costs only time: it is fetched again.
     async fn keep(&self, blob: &Blob) {
         if self.layout.push(blob, &Silent).await.is_ok() {
-            self.shrink().ok();
+            self.shrink();
         }
     }
 
     /// Removes what was not used for longest, until what is kept is below the limit.
-    pub(super) fn shrink(&self) -> std::io::Result<()> {
-        remove_oldest(&self.layout.blobs(), self.limit, IN_USE)
+    pub(super) fn shrink(&self) {
+        evict(&[self.layout.path().to_owned(), self.layout.blobs()], self.limit, IN_USE);
     }
 }
 
@@ -62,7 +59,7 @@ impl<S: Source> Source for CachedSource<S> {
         if self.layout.contains(descriptor.digest, descriptor.size)
             && let Ok(blob) = self.layout.fetch(descriptor).await
         {
-            note_use(&self.layout.blob_file(descriptor.digest));
+            mark_used(&self.layout.blob_file(descriptor.digest));
             return Ok(blob);
         }
         let blob = self.origin.fetch(descriptor).await?;
@@ -77,9 +74,4 @@ fn document(layout: &Layout, digest: crate::image::Digest) -> Option<Descriptor>
     let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
     let media_type = MediaType::from(json["mediaType"].as_str()?);
     Some(Descriptor::of(media_type, &bytes)).filter(|descriptor| descriptor.digest == digest)
-}
-
-fn note_use(file: &Path) {
-    let touch = |file: std::fs::File| file.set_modified(SystemTime::now());
-    std::fs::File::options().write(true).open(file).and_then(touch).ok();
 }

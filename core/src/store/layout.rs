@@ -6,8 +6,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::file::temporary_in;
 use super::{Below, Error, Name, Outcome, Progress, Silent, Sink, Source, below, fetch_document};
+use crate::fs::{Durability, WriteOptions, create_folder, sync_folder};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
@@ -23,6 +23,7 @@ pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 #[derive(Debug, Clone)]
 pub struct Layout {
     path: PathBuf,
+    durability: Durability,
     /// A lock on the folder of blobs, shared by all who have the layout open. None where folders can't be locked.
     _in_use: Option<Arc<File>>,
 }
@@ -44,13 +45,14 @@ impl Layout {
             let reason = "it holds other files: choose another folder, or an empty one".to_owned();
             return Err(layout.not_a_layout(reason));
         }
-        std::fs::create_dir_all(layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
-        layout.replace(
-            &layout.index_file(),
-            br#"{"manifests":[],"schemaVersion":2}"#,
-            Replace::Never,
-        )?;
-        layout.replace(&layout.marker(), LAYOUT_FILE.as_bytes(), Replace::Never)?;
+        create_folder(&layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
+        let empty = br#"{"manifests":[],"schemaVersion":2}"#;
+        for (file, content) in
+            [(layout.index_file(), &empty[..]), (layout.marker(), LAYOUT_FILE.as_bytes())]
+        {
+            let created = layout.writing().create(&file, |it| it.write_all(content));
+            created.map_err(Error::io("write", &file))?;
+        }
         Ok(layout.in_use())
     }
 
@@ -167,7 +169,12 @@ impl Layout {
     }
 
     fn at(path: &Path) -> Layout {
-        Layout { path: path.to_owned(), _in_use: None }
+        Layout { path: path.to_owned(), durability: Durability::Full, _in_use: None }
+    }
+
+    /// The same, for blobs whose digest is checked before each use: they are written without waiting for the disk.
+    pub(super) fn checked(self) -> Layout {
+        Layout { durability: Durability::Checked, ..self }
     }
 
     /// The same, which nobody prunes meanwhile.
@@ -202,28 +209,12 @@ impl Layout {
         Error::NotAStore { path: self.path.clone(), expected: "an OCI image layout", reason }
     }
 
-    /// Writes a file as a whole or not at all.
-    fn replace(&self, path: &Path, bytes: &[u8], replace: Replace) -> Result<(), Error> {
-        self.write(path, replace, |file| file.write_all(bytes))
-    }
-
-    fn write(
-        &self,
-        path: &Path,
-        replace: Replace,
-        write: impl FnOnce(&mut File) -> std::io::Result<()>,
-    ) -> Result<(), Error> {
-        let failed = || Error::io("write", path);
-        let mut file = temporary_in(&self.path).map_err(failed())?;
-        write(file.as_file_mut()).map_err(failed())?;
-        match replace {
-            Replace::Always => file.persist(path).map(drop).map_err(|e| failed()(e.error)),
-            Replace::Never => match file.persist_noclobber(path) {
-                Err(e) if e.error.kind() != std::io::ErrorKind::AlreadyExists => {
-                    Err(failed()(e.error))
-                }
-                _ => Ok(()),
-            },
+    /// Temporary files are not among the blobs, where every name is a digest.
+    fn writing(&self) -> WriteOptions<'_> {
+        WriteOptions {
+            durability: self.durability,
+            staging: Some(&self.path),
+            ..WriteOptions::default()
         }
     }
 
@@ -234,14 +225,12 @@ impl Layout {
         marker.lock().map_err(Error::io("lock", &self.marker()))?;
         let mut index = self.index()?;
         change(&mut index);
-        self.replace(&self.index_file(), &index.to_blob()?.bytes()?, Replace::Always)
+        // Another process may have renamed a blob that we found here, and not yet synced the folder.
+        sync_folder(&self.blobs()).map_err(Error::io("write", &self.blobs()))?;
+        let (file, bytes) = (self.index_file(), index.to_blob()?.bytes()?);
+        let replaced = self.writing().replace(&file, |it| it.write_all(&bytes));
+        replaced.map_err(Error::io("write", &file))
     }
-}
-
-#[derive(Clone, Copy)]
-enum Replace {
-    Always,
-    Never,
 }
 
 /// The images of an index with their tags.
@@ -315,7 +304,9 @@ impl Sink for Layout {
     async fn push(&self, blob: &Blob, progress: &dyn Progress) -> Result<(), Error> {
         let descriptor = blob.descriptor();
         progress.begin(descriptor);
-        self.write(&self.blob_file(descriptor.digest), Replace::Always, |file| blob.copy_to(file))?;
+        let file = self.blob_file(descriptor.digest);
+        let written = self.writing().replace(&file, |file| blob.copy_to(file));
+        written.map_err(Error::io("write", &file))?;
         progress.advance(descriptor, descriptor.size);
         Ok(())
     }

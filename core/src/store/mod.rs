@@ -7,7 +7,6 @@
 mod archive;
 mod cached_source;
 mod error;
-mod file;
 mod layout;
 mod location;
 mod partial_image;
@@ -26,7 +25,6 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 pub use archive::{Archive, ArchiveImage, write_archive};
 pub use cached_source::CachedSource;
 pub use error::Error;
-pub use file::{remove_oldest, write_file};
 pub use layout::Layout;
 pub use location::Location;
 pub use partial_image::{PartialImage, load_partial};

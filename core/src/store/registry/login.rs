@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::credentials::{HELPER_TIMEOUT, auth_file, docker_config, invalid, servers};
 use super::{RegistryError, Secret};
-use crate::store::file::temporary_beside;
+use crate::fs::{Access, WriteOptions, create_folder};
 
 /// Where a login is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,31 +120,19 @@ impl File {
         section.as_object_mut().unwrap_or_else(|| unreachable!("it was just made one"))
     }
 
-    /// Only the user can read it (temporary files are made so), and it is there whole or as it was.
+    /// Only the user can read the file: it holds passwords.
     fn write(&self, host: &str) -> Result<(), RegistryError> {
         let failed = |error: std::io::Error| {
             invalid(host, format!("`{}` can't be written: {error}", self.path.display()))
         };
         let folder = self.path.parent().unwrap_or(Path::new("."));
-        std::fs::create_dir_all(folder).map_err(failed)?;
+        create_folder(folder).map_err(failed)?;
         let mut text =
             serde_json::to_vec_pretty(&self.content).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
-        let mut file = temporary_beside(&self.path).map_err(failed)?;
-        private(file.as_file()).and_then(|()| file.write_all(&text)).map_err(failed)?;
-        file.persist(&self.path).map(drop).map_err(|error| failed(error.error))
+        let private = WriteOptions { access: Access::Private, ..WriteOptions::default() };
+        private.replace(&self.path, |file| file.write_all(&text)).map_err(failed)
     }
-}
-
-#[cfg(unix)]
-fn private(file: &std::fs::File) -> std::io::Result<()> {
-    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "as on Unix")]
-fn private(_: &std::fs::File) -> std::io::Result<()> {
-    Ok(())
 }
 
 /// Runs a credential helper

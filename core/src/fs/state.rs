@@ -1,0 +1,167 @@
+//! States of files, by which a change shows without reading them.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+/// The longest time between two ticks of a file system's clock: kernels advance it every 1 to 10 ms.
+const TICK: Duration = Duration::from_millis(50);
+
+/// The same for a coarse clock: ext3 and HFS+ store whole seconds, FAT every other one.
+const COARSE_TICK: Duration = Duration::from_secs(2);
+
+/// The times, length and number of a file, one of which changes with its content.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileState {
+    modified: SystemTime,
+    /// The time of the last change of content or attributes, which programs can't set. On Windows, which has none, the time
+    /// at which the file was created: another file in its place has another.
+    changed: Option<SystemTime>,
+    length: u64,
+    /// Device and inode. Zero on Windows.
+    number: (u64, u64),
+}
+
+impl FileState {
+    /// Returns the state of the file at `path`, or of the one that it links to, if it is there.
+    #[must_use]
+    pub fn of(path: &Path) -> Option<FileState> {
+        FileState::from_metadata(&std::fs::metadata(path).ok()?)
+    }
+
+    /// Returns the state in `metadata`, if its times are after 1970.
+    #[must_use]
+    pub fn from_metadata(metadata: &Metadata) -> Option<FileState> {
+        #[cfg(unix)]
+        let (changed, number) = {
+            use std::os::unix::fs::MetadataExt;
+            let (seconds, nanoseconds) = (metadata.ctime(), metadata.ctime_nsec());
+            let since = Duration::new(seconds.try_into().ok()?, nanoseconds.try_into().ok()?);
+            (Some(SystemTime::UNIX_EPOCH + since), (metadata.dev(), metadata.ino()))
+        };
+        #[cfg(not(unix))]
+        let (changed, number) = (metadata.created().ok(), (0, 0));
+        Some(FileState {
+            modified: metadata.modified().ok()?,
+            changed,
+            length: metadata.len(),
+            number,
+        })
+    }
+
+    /// Returns true if a change after `time` would show in the state. It may not show if the file was last changed shortly
+    /// before: a second write within one tick of the clock gets the same time as the first.
+    #[must_use]
+    pub fn is_settled(&self, time: SystemTime) -> bool {
+        let last = self.changed.map_or(self.modified, |changed| changed.max(self.modified));
+        time.duration_since(last).is_ok_and(|age| age > self.tick())
+    }
+
+    fn tick(&self) -> Duration {
+        // A program may have set `modified` to a whole second on a fine clock. Waiting longer then is harmless.
+        let is_whole = |time: SystemTime| {
+            time.duration_since(SystemTime::UNIX_EPOCH).is_ok_and(|since| since.subsec_nanos() == 0)
+        };
+        let is_coarse = is_whole(self.modified) || self.changed.is_some_and(is_whole);
+        if is_coarse { COARSE_TICK } else { TICK }
+    }
+}
+
+/// A path with the state of its file at one moment, or the fact that there was none.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrackedFile {
+    path: PathBuf,
+    state: Option<FileState>,
+}
+
+impl TrackedFile {
+    /// Records the present state of the file. Links are followed.
+    #[must_use]
+    pub fn of(path: &Path) -> TrackedFile {
+        TrackedFile { path: path.to_owned(), state: FileState::of(path) }
+    }
+
+    /// The path, as it was passed to [`TrackedFile::of`].
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns true if there was a file.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.state.is_some()
+    }
+
+    /// Returns true if the file is still in the recorded state.
+    #[must_use]
+    pub fn is_current(&self) -> bool {
+        FileState::of(&self.path) == self.state
+    }
+
+    /// Returns true if a change after `time` would show, as [`FileState::is_settled`]. A missing file is settled: its
+    /// appearance shows.
+    #[must_use]
+    pub fn is_settled(&self, time: SystemTime) -> bool {
+        self.state.as_ref().is_none_or(|state| state.is_settled(time))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn nobody_can_hide_a_change() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        let missing = TrackedFile::of(&path);
+        assert!(missing.is_current() && !missing.exists());
+        fs::write(&path, "one").unwrap();
+        assert!(!missing.is_current());
+        let known = TrackedFile::of(&path);
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        std::thread::sleep(TICK);
+        assert!(known.is_current());
+        fs::write(&path, "two").unwrap();
+        fs::File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), modified);
+        assert_eq!(known.is_current(), cfg!(not(unix)));
+    }
+
+    #[test]
+    fn what_was_just_changed_may_change_again_unseen() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file");
+        assert!(TrackedFile::of(&path).is_settled(SystemTime::now()));
+        fs::write(&path, "").unwrap();
+        let state = TrackedFile::of(&path);
+        assert!(!state.is_settled(SystemTime::now()));
+        assert!(state.is_settled(SystemTime::now() + 2 * COARSE_TICK));
+        assert!(!state.is_settled(SystemTime::UNIX_EPOCH));
+    }
+
+    #[test]
+    fn a_coarse_clock_is_waited_for() {
+        let at = |milliseconds| SystemTime::UNIX_EPOCH + Duration::from_millis(milliseconds);
+        let state = |modified, changed| FileState { modified, changed, length: 1, number: (1, 2) };
+        let fine = state(at(10_001), Some(at(10_001)));
+        assert!(!fine.is_settled(at(10_051)) && fine.is_settled(at(10_052)));
+        for coarse in [
+            state(at(10_000), Some(at(10_000))),
+            state(at(10_000), None),
+            // FAT stores the time of creation finer than that of the last write.
+            state(at(10_000), Some(at(9_123))),
+            state(at(9_123), Some(at(10_000))),
+        ] {
+            assert!(!coarse.is_settled(at(11_999)) && !coarse.is_settled(at(12_000)));
+            assert!(coarse.is_settled(at(12_001)));
+        }
+        // A clock that runs ahead proves nothing.
+        assert!(!state(at(90_001), Some(at(90_001))).is_settled(at(50_000)));
+    }
+}
