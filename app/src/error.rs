@@ -30,7 +30,7 @@ pub enum Error {
     #[error(transparent)]
     Yaml(#[from] YamlError),
     /// A file that is not part of a layout or archive.
-    #[error("can't write `{}`: {source}", path.display())]
+    #[error("can't write `{}`", path.display())]
     Write { path: PathBuf, source: std::io::Error },
     /// A combination of arguments that clap doesn't know to be wrong.
     #[error("{0}")]
@@ -47,10 +47,10 @@ pub enum Error {
     #[error("interrupted: what was being written is as it was before, or complete")]
     Interrupted,
     /// The asynchronous runtime didn't start.
-    #[error("can't start the network runtime: {0}")]
+    #[error("can't start the network runtime")]
     Runtime(#[source] std::io::Error),
     /// Standard output.
-    #[error("can't write to standard output: {0}")]
+    #[error("can't write to standard output")]
     Stdout(#[source] std::io::Error),
 }
 
@@ -137,7 +137,7 @@ pub struct OverBudget {
 #[non_exhaustive]
 pub enum YamlError {
     /// It can't be read.
-    #[error("can't read `{name}`: {source}")]
+    #[error("can't read `{name}`")]
     Read {
         /// What.
         name: String,

@@ -18,7 +18,7 @@ pub enum Failure {
     #[error(transparent)]
     Reference(#[from] ReferenceError),
     /// Watching for changes.
-    #[error("can't watch `{}` for changes: {source}", path.display())]
+    #[error("can't watch `{}` for changes", path.display())]
     Watch {
         /// What was to be watched.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum Failure {
         source: notify::Error,
     },
     /// The program that `watch` runs didn't start.
-    #[error("can't start `{}` once more: {source}", path.display())]
+    #[error("can't start `{}` again", path.display())]
     Start {
         /// This program.
         path: PathBuf,

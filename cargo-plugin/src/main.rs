@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         Err(failure) => {
             // cargo has told why its build failed.
             if !failure.is_told() {
-                shell.error(&failure);
+                shell.report(&failure);
             }
             failure.exit_code().into()
         }
@@ -28,7 +28,7 @@ fn compile(compiler: &Invocation) -> ExitCode {
     match compiler.run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            Shell::new(Verbosity::Normal, Color::Never).error(&error);
+            Shell::new(Verbosity::Normal, Color::Never).report(&error);
             ExitCode::FAILURE
         }
     }

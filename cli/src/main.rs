@@ -10,7 +10,7 @@ fn main() -> ExitCode {
     match cli.run(&shell) {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            shell.error(&error);
+            shell.report(&error);
             error.exit_code().into()
         }
     }

@@ -26,6 +26,7 @@
 #![warn(missing_docs)]
 
 pub mod compat;
+mod error;
 pub mod fs;
 mod gzip;
 pub mod image;
@@ -34,3 +35,5 @@ pub mod module;
 pub mod run;
 pub mod store;
 pub mod trace;
+
+pub use error::error_chain;

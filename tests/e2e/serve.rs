@@ -314,7 +314,7 @@ fn what_cannot_be_served_is_said() {
         "{}",
         taken.stderr
     );
-    assert!(taken.stderr.contains("another program listens there"), "{}", taken.stderr);
+    assert!(taken.stderr.contains("choose another port"), "{}", taken.stderr);
     let command = root().join("tests/e2e/golden/modules.in/small.wasm");
     let command = Run::of(wasm_oci().args(["serve", "--port", "0"]).arg(command));
     assert_eq!(command.code, 3, "{command:?}");

@@ -16,6 +16,7 @@ use ferro_oci_server::{
 };
 use serde::Deserialize;
 use tokio::net::TcpListener;
+use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Blob, Digest, MediaType, Tag};
 use wasm_oci_core::store::{Layout, Name, Silent, Sink, Source};
 
@@ -109,8 +110,8 @@ fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
     }
 }
 
-fn failed(error: impl std::fmt::Display) -> BlobStoreError {
-    BlobStoreError::Io(std::io::Error::other(error.to_string()))
+fn failed(error: impl std::error::Error) -> BlobStoreError {
+    BlobStoreError::Io(std::io::Error::other(error_chain(&error)))
 }
 
 fn ours(digest: &FerroDigest) -> Stored<Digest> {

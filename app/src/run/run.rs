@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
 use tempfile::TempDir;
+use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{IncludedFile, Manifest};
 use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
@@ -49,7 +50,7 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
     match Cache::open(&dir, cache_size()?) {
         Ok(cache) => Ok(Some(cache)),
         Err(error) => {
-            shell.warn(error);
+            shell.warn(error_chain(&error));
             Ok(None)
         }
     }

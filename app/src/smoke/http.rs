@@ -11,6 +11,7 @@ use hyper::body::Bytes;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
+use wasm_oci_core::error_chain;
 use wasm_oci_core::run::{Engine, Program, RunOptions, ServeOptions, Server};
 
 use super::expect::{Mismatch, Observed, shortened, visible};
@@ -83,7 +84,7 @@ fn served<T>(
         .build()
         .map_err(|e| format!("can't start a server: {e}"))?;
     let result = runtime.block_on(async {
-        let server = Server::bind(engine, program, options).await.map_err(|e| e.to_string())?;
+        let server = Server::bind(engine, program, options).await.map_err(|e| error_chain(&e))?;
         let address = server.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let serving = server.run(async { drop(stopped.await) }, move |access| {

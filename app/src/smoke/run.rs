@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+use wasm_oci_core::error_chain;
 use wasm_oci_core::image::IncludedFile;
 use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
 
@@ -104,7 +105,7 @@ fn attempt(
     let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let start = Instant::now();
-    let outcome = run(engine, prepared.program(), &options).map_err(|e| e.to_string())?;
+    let outcome = run(engine, prepared.program(), &options).map_err(|e| error_chain(&e))?;
     let time = start.elapsed();
 
     let mut mismatches = Vec::new();
@@ -194,14 +195,14 @@ pub(super) fn expectation<'a>(
 /// The folder that the program sees as `/`: the image's files, and over them those of the test.
 fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
     let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
-    write_files(prepared.files(), folder.path()).map_err(|e| e.to_string())?;
+    write_files(prepared.files(), folder.path()).map_err(|e| error_chain(&e))?;
     for (path, content) in &case.files {
         let files = match &content.from {
             Some(from) => IncludedFile::read(&case.folder.join(from), path),
             None => IncludedFile::new(path, content.bytes(&case.folder)?).map(|file| vec![file]),
         };
-        write_files(&files.map_err(|e| e.to_string())?, folder.path())
-            .map_err(|e| e.to_string())?;
+        write_files(&files.map_err(|e| error_chain(&e))?, folder.path())
+            .map_err(|e| error_chain(&e))?;
     }
     Ok(folder)
 }

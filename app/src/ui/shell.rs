@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Descriptor, Digest};
 use wasm_oci_core::store::{Outcome, Progress};
 
@@ -104,6 +105,11 @@ impl Shell {
             let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
             self.line(format_args!("{yellow}warning{yellow:#}: {message}"));
         }
+    }
+
+    /// Prints an error with its causes.
+    pub fn report(&self, error: &dyn std::error::Error) {
+        self.error(error_chain(error));
     }
 
     /// Why the command ends here.

@@ -13,7 +13,7 @@ pub enum Error {
     CurrentDir(#[source] io::Error),
 
     /// A program this needs couldn't be run.
-    #[error("can't run `{}`; is it installed, and in PATH?", program.display())]
+    #[error("can't run `{}`{}", program.display(), remedy(source))]
     NotStarted {
         /// What was to be run.
         program: PathBuf,
@@ -29,9 +29,7 @@ pub enum Error {
     },
 
     /// `cargo metadata` printed something else than metadata.
-    #[error(
-        "can't understand what `cargo metadata` says about this project; is this cargo older than 1.71?"
-    )]
+    #[error("can't understand the output of `cargo metadata` (cargo 1.71 or newer is needed)")]
     MetadataUnreadable(#[source] serde_json::Error),
 
     /// `-p` or `--exclude` names no member of the workspace.
@@ -164,6 +162,13 @@ pub enum Error {
         /// What the target's `required-features` says.
         features: Vec<String>,
     },
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; install it, or add its folder to PATH",
+        _ => "",
+    }
 }
 
 fn did_you_mean(suggestion: &Option<String>) -> String {

@@ -55,7 +55,7 @@ pub enum Error {
         path: PathBuf,
     },
     /// A file or folder can't be written.
-    #[error("can't write `{}`: {source}", path.display())]
+    #[error("can't write `{}`", path.display())]
     Write {
         /// Which.
         path: PathBuf,
@@ -63,7 +63,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A file can't be read.
-    #[error("can't read `{}`: {source}", path.display())]
+    #[error("can't read `{}`", path.display())]
     Read {
         /// Which.
         path: PathBuf,

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::Deserialize;
+use wasm_oci_core::error_chain;
 
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error as CargoError;
@@ -80,7 +81,7 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
     let path = folder.strip_prefix(root.parent().unwrap_or(root)).map_err(|e| e.to_string())?;
     let member = path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
     let before = fs::read(root).map_err(|e| e.to_string())?;
-    change(root, |manifest| add_member(manifest, &member)).map_err(|e| e.to_string())?;
+    change(root, |manifest| add_member(manifest, &member)).map_err(|e| error_chain(&e))?;
     match workspace_of(env, &folder.join("Cargo.toml")) {
         Ok(_) => Ok(Membership::Added { root: root.to_owned() }),
         Err(message) => {
@@ -99,7 +100,7 @@ fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
     };
     let text = ask_cargo(env, &selection).map_err(|error| match error {
         CargoError::MetadataFailed { message } => message,
-        other => other.to_string(),
+        other => error_chain(&other),
     })?;
     serde_json::from_str(&text).map(|it: Metadata| it.workspace_root).map_err(|e| e.to_string())
 }

@@ -139,7 +139,7 @@ pub enum Error {
         reason: String,
     },
     /// A file to include can't be read.
-    #[error("can't read `{}` to include it in the image: {source}", path.display())]
+    #[error("can't read `{}` to include it in the image", path.display())]
     Include {
         /// The file or folder.
         path: PathBuf,
@@ -147,6 +147,6 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A blob's file can't be read.
-    #[error("can't read a blob: {0}")]
+    #[error("can't read a blob")]
     Io(#[source] std::io::Error),
 }

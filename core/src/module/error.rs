@@ -9,7 +9,7 @@ use super::Capability;
 #[non_exhaustive]
 pub enum ReadError {
     /// The file can't be read.
-    #[error("can't read `{}`: {source}", path.display())]
+    #[error("can't read `{}`", path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum OptimizeError {
     },
     /// Binaryen works on files, and its temporary ones failed.
     #[error(
-        "can't write a temporary file for the optimizer: {0}: free some space, or set TMPDIR to another folder"
+        "can't write a temporary file for the optimizer; free some space, or set TMPDIR to another folder"
     )]
     Temporary(#[source] std::io::Error),
 }

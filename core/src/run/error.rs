@@ -29,7 +29,7 @@ pub enum Error {
         reason: String,
     },
     /// The file for its standard input can't be opened.
-    #[error("can't open `{}` as standard input: {source}", path.display())]
+    #[error("can't open `{}` as standard input", path.display())]
     Stdin {
         /// The file.
         path: PathBuf,
@@ -37,7 +37,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A server can't listen where it is to.
-    #[error("can't listen on {addr}: {}", why_not_listening(source))]
+    #[error("can't listen on {addr}{}", remedy(source))]
     Listen {
         /// Where.
         addr: std::net::SocketAddr,
@@ -65,13 +65,10 @@ pub enum Error {
     },
 }
 
-fn why_not_listening(source: &std::io::Error) -> String {
-    match source.kind() {
-        std::io::ErrorKind::AddrInUse => {
-            "another program listens there; choose another port (0 takes any that is free)"
-                .to_owned()
-        }
-        _ => source.to_string(),
+fn remedy(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        std::io::ErrorKind::AddrInUse => "; choose another port (0 picks a free one)",
+        _ => "",
     }
 }
 

@@ -9,7 +9,7 @@ use crate::image;
 #[non_exhaustive]
 pub enum Error {
     /// A file or folder of a layout or archive.
-    #[error("can't {action} `{}`: {source}{}", path.display(), remedy(source))]
+    #[error("can't {action} `{}`{}", path.display(), remedy(source))]
     Io {
         /// What was being done: read, write, create, lock.
         action: &'static str,
@@ -67,10 +67,10 @@ fn remedy(error: &std::io::Error) -> &'static str {
     use std::io::ErrorKind;
     match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            ": free some space, or choose a folder on another disk"
+            "; free some space, or choose a folder on another disk"
         }
         ErrorKind::PermissionDenied | ErrorKind::ReadOnlyFilesystem => {
-            ": make it writable, or choose another folder"
+            "; make it writable, or choose another folder"
         }
         _ => "",
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Error, Name, Source, fetch_document};
 use crate::compat::engines::PartialManifest;
+use crate::error_chain;
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform};
 
 /// An image as far as it can be read.
@@ -51,7 +52,7 @@ pub async fn load_partial(source: &impl Source, name: &Name) -> Result<PartialIm
 }
 
 fn partial(listed_for: Option<Platform>, manifest: Result<Manifest, Error>) -> PartialManifest {
-    PartialManifest { listed_for, manifest: manifest.map_err(|error| error.to_string()) }
+    PartialManifest { listed_for, manifest: manifest.map_err(|error| error_chain(&error)) }
 }
 
 async fn read(

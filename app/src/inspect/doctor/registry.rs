@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use wasm_oci_core::error_chain;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::{
     Credentials, Error as StoreError, RegistryOptions, RetryPolicy, log_in,
@@ -19,7 +20,7 @@ pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding
     let log_in_first = format!("log in: `cargo wasm-oci login {host}`, or `wasm-oci login {host}`");
     let options = match connections.options(host, repository.repository()) {
         Ok(options) => options,
-        Err(error) => return Finding::warning(&about, error.to_string(), log_in_first),
+        Err(error) => return Finding::warning(&about, error_chain(&error), log_in_first),
     };
     let who = match &options.credentials {
         Credentials::Basic { username, .. } => Some(format!("as {username}")),
@@ -37,7 +38,7 @@ pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding
             Finding::warning(&about, found, log_in_first)
         }
         (Err(error), _) => {
-            Finding::warning(&about, error.to_string(), "only what is pushed or pulled needs it")
+            Finding::warning(&about, error_chain(&error), "only what is pushed or pulled needs it")
         }
     }
 }

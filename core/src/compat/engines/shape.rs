@@ -1,5 +1,6 @@
 //! What engines tell images apart by.
 
+use crate::error_chain;
 use crate::image::extract::is_bare;
 use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
@@ -256,7 +257,7 @@ fn program(manifest: &Manifest) -> (Command, Content) {
         Err(Error::NoModule { reason }) => {
             return (command(manifest, false), Content::Nothing(reason));
         }
-        Err(error) => return (command(manifest, false), Content::Nothing(error.to_string())),
+        Err(error) => return (command(manifest, false), Content::Nothing(error_chain(&error))),
     };
     (command(manifest, program.is_named), content(&manifest.module_name(), program.bytes))
 }
@@ -276,14 +277,14 @@ fn content(name: &str, bytes: Vec<u8>) -> Content {
     }
     let module = match BuiltModule::new(name, bytes) {
         Ok(module) => module,
-        Err(error) => return Content::NotWasm(error.to_string()),
+        Err(error) => return Content::NotWasm(error_chain(&error)),
     };
     match validate(module.unoptimized(), &ValidateOptions::any_import()) {
         Ok(valid) => {
             let report = valid.report().clone();
             Content::Wasm { kind: report.kind, report: Some(Box::new(report)) }
         }
-        Err(error) => Content::NotWasm(error.to_string()),
+        Err(error) => Content::NotWasm(error_chain(&error)),
     }
 }
 
