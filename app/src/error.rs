@@ -144,7 +144,7 @@ pub enum YamlError {
         /// What happened.
         source: std::io::Error,
     },
-    /// It has more bytes than [`LARGEST`].
+    /// It has more bytes than [`MAX_BYTES`].
     #[error("`{name}` is larger than {} MiB, which no manifest is", limit >> 20)]
     TooLarge {
         /// What.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wasm_oci_app::inspect::doctor::tool::{Said, answer};
+use wasm_oci_app::inspect::doctor::tool::{CommandOutput, answer};
 use wasm_oci_app::inspect::doctor::{Finding, Probe};
 
 use crate::cargo::c::choice::Choice;
@@ -137,13 +137,13 @@ fn c_compiler(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Finding {
     }
 }
 
-fn say(env: &CargoEnv, program: PathBuf, args: &[&str]) -> Option<Said> {
+fn say(env: &CargoEnv, program: PathBuf, args: &[&str]) -> Option<CommandOutput> {
     answer(env.command(program).args(args))
 }
 
 #[cfg(test)]
 mod tests {
-    use wasm_oci_app::inspect::doctor::State;
+    use wasm_oci_app::inspect::doctor::FindingState;
 
     use super::*;
 
@@ -153,8 +153,8 @@ mod tests {
             let finding = compiler(line);
             (finding.state, finding.needed)
         };
-        assert_eq!(of("rustc 1.77.2 (25ef9e3d8 2024-04-09)\n"), (State::Missing, true));
-        assert_eq!(of("rustc 1.80.0 (051478957 2024-07-21)\n"), (State::Warning, false));
-        assert_eq!(of("rustc 1.999.0-nightly (0 2030-01-01)\n"), (State::Ok, false));
+        assert_eq!(of("rustc 1.77.2 (25ef9e3d8 2024-04-09)\n"), (FindingState::Missing, true));
+        assert_eq!(of("rustc 1.80.0 (051478957 2024-07-21)\n"), (FindingState::Warning, false));
+        assert_eq!(of("rustc 1.999.0-nightly (0 2030-01-01)\n"), (FindingState::Ok, false));
     }
 }

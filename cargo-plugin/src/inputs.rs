@@ -4,7 +4,7 @@ use std::fs::{DirEntry, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use wasm_oci_app::deploy::yaml::{self, LARGEST, Stream};
+use wasm_oci_app::deploy::yaml::{self, MAX_BYTES, Stream};
 use wasm_oci_app::error::Error;
 
 /// The endings of files that count in a folder.
@@ -56,7 +56,7 @@ fn read_file(path: &Path) -> Result<Stream, Error> {
 
 fn read(name: &str, from: impl Read) -> Result<Stream, Error> {
     let mut bytes = Vec::new();
-    let most = LARGEST as u64 + 1;
+    let most = MAX_BYTES as u64 + 1;
     let read = from.take(most).read_to_end(&mut bytes);
     read.map_err(|source| yaml::Error::Read { name: name.to_owned(), source })?;
     Ok(Stream::read(name, bytes)?)

@@ -32,7 +32,7 @@ pub struct ReferenceError {
 pub fn find(stream: &Stream) -> (Vec<Found>, Vec<String>) {
     let mut found = Vec::new();
     let mut among_others = Vec::new();
-    for node in stream.nodes().filter(|&node| stream.meant(node) == node) {
+    for node in stream.nodes().filter(|&node| stream.resolved(node) == node) {
         let Some(text) = stream.scalar(node) else { continue };
         let text = text.trim_end_matches('\n');
         if text.starts_with(SCHEME) && !text.contains(char::is_whitespace) {

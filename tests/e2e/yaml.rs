@@ -2,7 +2,7 @@
 
 use fastrand::Rng;
 use wasm_oci_app::deploy::yaml::edit::Edits;
-use wasm_oci_app::deploy::yaml::{LARGEST, Stream};
+use wasm_oci_app::deploy::yaml::{MAX_BYTES, Stream};
 
 const REFERENCE: &str = "wasm-oci://app";
 const IMAGE: &str = "registry.example:5000/a/app@sha256:0123456789abcdef";
@@ -184,7 +184,7 @@ fn replaced(text: &str) -> String {
     let stream = Stream::read("made", text.as_bytes().to_vec())
         .unwrap_or_else(|error| panic!("{error}:\n{text}"));
     let mut edits = Edits::of(&stream);
-    for node in stream.nodes().filter(|&node| stream.meant(node) == node) {
+    for node in stream.nodes().filter(|&node| stream.resolved(node) == node) {
         if stream.scalar(node).is_some_and(|text| text.trim_end_matches('\n') == REFERENCE) {
             edits
                 .replace(node, REFERENCE, IMAGE)
@@ -222,7 +222,7 @@ fn broken_texts_are_refused_or_keep_what_they_mean() {
         }
         let Ok(stream) = Stream::read("broken", bytes) else { continue };
         let mut edits = Edits::of(&stream);
-        for node in stream.nodes().filter(|&node| stream.meant(node) == node) {
+        for node in stream.nodes().filter(|&node| stream.resolved(node) == node) {
             if stream.scalar(node).is_some_and(|text| text.trim_end_matches('\n') == REFERENCE) {
                 _ = edits.replace(node, REFERENCE, IMAGE);
             }
@@ -238,9 +238,9 @@ fn broken_texts_are_refused_or_keep_what_they_mean() {
 #[test]
 fn large_texts_are_no_trouble() {
     let line = "- {image: wasm-oci://app, n: 'é'} # c\n";
-    let text = line.repeat(LARGEST / line.len() / 4);
+    let text = line.repeat(MAX_BYTES / line.len() / 4);
     let start = std::time::Instant::now();
     assert_eq!(replaced(&text), text.replace(REFERENCE, IMAGE));
     assert!(start.elapsed().as_secs() < 60, "{:?}", start.elapsed());
-    assert!(Stream::read("large", vec![b'#'; LARGEST + 1]).is_err());
+    assert!(Stream::read("large", vec![b'#'; MAX_BYTES + 1]).is_err());
 }

@@ -9,9 +9,9 @@ use serde::Serialize;
 use similar::TextDiff;
 
 /// How much of one text is shown, in lines.
-const MOST_LINES: usize = 120;
+const MAX_LINES: usize = 120;
 /// How much of one line is shown, in characters.
-const LONGEST_LINE: usize = 400;
+const MAX_LINE_LENGTH: usize = 400;
 /// How long to look for the shortest difference.
 const DIFF_TIME: Duration = Duration::from_secs(1);
 
@@ -144,14 +144,14 @@ pub(super) fn visible(text: &str) -> String {
 /// The beginning and the end of a long text, and of each line what can be read.
 pub(super) fn shortened(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
-    let surplus = lines.len().saturating_sub(MOST_LINES);
+    let surplus = lines.len().saturating_sub(MAX_LINES);
     let mut short = String::new();
     for (number, line) in lines.iter().enumerate() {
         // Writing to a String can't fail.
-        let _ = match number.checked_sub(MOST_LINES / 2) {
+        let _ = match number.checked_sub(MAX_LINES / 2) {
             Some(0) if surplus > 0 => writeln!(short, "… {surplus} more lines …"),
             Some(after) if after < surplus => continue,
-            _ => match line.char_indices().nth(LONGEST_LINE) {
+            _ => match line.char_indices().nth(MAX_LINE_LENGTH) {
                 Some((end, _)) => writeln!(short, "{} …", &line[..end]),
                 None => writeln!(short, "{line}"),
             },
@@ -208,6 +208,6 @@ mod tests {
         assert!(short.starts_with("0\n1\n") && short.ends_with("998\n999\n"), "{short}");
         assert!(short.contains("59\n… 880 more lines …\n940\n"), "{short}");
         assert_eq!(shortened("a\nb"), "a\nb\n");
-        assert_eq!(shortened(&"x".repeat(500)).chars().count(), LONGEST_LINE + 3);
+        assert_eq!(shortened(&"x".repeat(500)).chars().count(), MAX_LINE_LENGTH + 3);
     }
 }

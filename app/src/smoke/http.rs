@@ -15,7 +15,7 @@ use wasm_oci_core::error_chain;
 use wasm_oci_core::run::{Engine, Program, RunOptions, ServeOptions, Server};
 
 use super::expect::{Mismatch, Observed, shortened, visible};
-use super::run::{DEFAULT_OUTPUT, Outcome, expectation, files_after, is_partial, verdict};
+use super::run::{DEFAULT_OUTPUT, TestResult, expectation, files_after, is_partial, status_of};
 use crate::config::smoke::case::{Answer, Case, Http};
 
 /// How long the program may work on after its answer.
@@ -39,7 +39,7 @@ pub(super) fn test(
     case: &Case,
     request: &Http,
     root: &Path,
-) -> Result<(Outcome, Observed), String> {
+) -> Result<(TestResult, Observed), String> {
     let start = Instant::now();
     let most =
         usize::try_from(options.limits.output.unwrap_or(DEFAULT_OUTPUT)).unwrap_or(usize::MAX);
@@ -55,15 +55,15 @@ pub(super) fn test(
         mismatches.insert(0, Mismatch::new("http", format!("the program failed: {failure}")));
     }
     mismatches.extend(files_after(case, root)?);
-    let verdict = verdict(mismatches);
-    let outcome =
-        Outcome { verdict, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() };
+    let status = status_of(mismatches);
+    let result =
+        TestResult { status, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() };
     let mut observed =
         Observed::from([("the status".to_owned(), response.status.to_string().into_bytes())]);
     if !is_partial(request.answer.body.as_ref()) {
         observed.insert("the body".to_owned(), response.body);
     }
-    Ok((outcome, observed))
+    Ok((result, observed))
 }
 
 /// Does something while the program serves at an address. Says, too, what the server has to say of a request that

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! smoke = [ … ] ─read→ Case… ─┐
-//! image ─Prepared─────────────┴─Suite─test_all→ Report ─▶ lines, JSON, JUnit XML
+//! image ─Prepared─────────────┴─Suite─test_all→ TestReport ─▶ lines, JSON, JUnit XML
 //!                                      └ run: one test, in a temporary folder; expect: holds one against the other
 //! ```
 
@@ -27,8 +27,8 @@ use crate::ui::shell::Shell;
 
 pub use crate::config::smoke::case::Case;
 pub use expect::Mismatch;
-pub use report::{Report, Tested};
-pub use run::{Outcome, Verdict};
+pub use report::{FinishedTest, TestReport};
+pub use run::{TestResult, TestStatus};
 
 /// A program, and its tests.
 #[derive(Debug)]
@@ -76,7 +76,7 @@ pub fn test<'a>(
     args: &TestArgs,
     json: bool,
     shell: &Shell,
-) -> Result<Report<'a>, Error> {
+) -> Result<TestReport<'a>, Error> {
     let all: Vec<(&Suite, &Case)> =
         suites.iter().flat_map(|suite| suite.cases.iter().map(move |case| (suite, case))).collect();
     check_filters(&all, &args.filters)?;
@@ -92,7 +92,7 @@ pub fn test<'a>(
     let threads =
         args.test_threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
     let tested = run_all(engine, &meant, threads, args.fail_fast, shell);
-    let report = Report { skipped: all.len() - tested.len(), tested, time: start.elapsed() };
+    let report = TestReport { skipped: all.len() - tested.len(), tested, time: start.elapsed() };
     report.show(shell);
     if json {
         report.print_json(shell)?;
@@ -144,11 +144,11 @@ fn run_all<'a>(
     threads: usize,
     fail_fast: bool,
     shell: &Shell,
-) -> Vec<Tested<'a>> {
+) -> Vec<FinishedTest<'a>> {
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let (sender, receiver) = mpsc::channel();
-    let mut tested: Vec<(usize, Tested<'a>)> = Vec::new();
+    let mut tested: Vec<(usize, FinishedTest<'a>)> = Vec::new();
     thread::scope(|scope| {
         for _ in 0..threads.min(meant.len()) {
             let sender = sender.clone();
@@ -157,11 +157,11 @@ fn run_all<'a>(
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(suite, case)) = meant.get(index) else { break };
-                    let outcome = run::test(engine, suite, case);
-                    if fail_fast && outcome.verdict != Verdict::Passed {
+                    let result = run::test(engine, suite, case);
+                    if fail_fast && result.status != TestStatus::Passed {
                         stop.store(true, Ordering::Relaxed);
                     }
-                    let _ = sender.send((index, Tested { suite, case, outcome }));
+                    let _ = sender.send((index, FinishedTest { suite, case, result }));
                 }
             });
         }

@@ -8,46 +8,46 @@ use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
 
 use super::expect::{Mismatch, shortened, visible};
-use super::{Case, Outcome, Suite, Verdict};
+use super::{Case, Suite, TestResult, TestStatus};
 use crate::error::Error;
 use crate::ui::shell::Shell;
 
 /// A test that was run.
 #[derive(Debug)]
-pub struct Tested<'a> {
+pub struct FinishedTest<'a> {
     /// The program.
     pub suite: &'a Suite,
     /// The test.
     pub case: &'a Case,
     /// How it went.
-    pub outcome: Outcome,
+    pub result: TestResult,
 }
 
 /// How all of them went.
 #[derive(Debug)]
-pub struct Report<'a> {
+pub struct TestReport<'a> {
     /// Those that were run, in their order.
-    pub tested: Vec<Tested<'a>>,
+    pub tested: Vec<FinishedTest<'a>>,
     /// How many were not run.
     pub skipped: usize,
     /// How long it took.
     pub time: Duration,
 }
 
-impl Tested<'_> {
+impl FinishedTest<'_> {
     fn passed(&self) -> bool {
-        self.outcome.verdict == Verdict::Passed
+        self.result.status == TestStatus::Passed
     }
 
     /// The line that tells of it.
     pub(super) fn show(&self, shell: &Shell) {
-        let Tested { suite, case, outcome } = self;
-        let time = outcome.time.as_secs_f64();
+        let FinishedTest { suite, case, result } = self;
+        let time = result.time.as_secs_f64();
         let line = format_args!("[{time:>8.3}s] {} {}", suite.name, case.name).to_string();
-        match outcome.verdict {
-            Verdict::Passed => shell.status("PASS", line),
-            Verdict::Failed(_) => shell.failed("FAIL", line),
-            Verdict::Broken(_) => shell.failed("ERROR", line),
+        match result.status {
+            TestStatus::Passed => shell.status("PASS", line),
+            TestStatus::Failed(_) => shell.failed("FAIL", line),
+            TestStatus::Error(_) => shell.failed("ERROR", line),
         }
     }
 
@@ -55,10 +55,10 @@ impl Tested<'_> {
     fn problems(&self) -> String {
         let mut text = String::new();
         // Writing to a String can't fail.
-        match &self.outcome.verdict {
-            Verdict::Passed => {}
-            Verdict::Broken(reason) => drop(writeln!(text, "{reason}")),
-            Verdict::Failed(mismatches) => {
+        match &self.result.status {
+            TestStatus::Passed => {}
+            TestStatus::Error(reason) => drop(writeln!(text, "{reason}")),
+            TestStatus::Failed(mismatches) => {
                 for Mismatch { message, detail, .. } in mismatches {
                     let _ = writeln!(text, "{message}");
                     for line in detail.iter().flat_map(|detail| detail.lines()) {
@@ -73,8 +73,8 @@ impl Tested<'_> {
     /// What the program wrote, but for what a difference shows already.
     fn output(&self) -> String {
         let mut text = String::new();
-        for (what, bytes) in [("stdout", &self.outcome.stdout), ("stderr", &self.outcome.stderr)] {
-            let shown = matches!(&self.outcome.verdict, Verdict::Failed(mismatches)
+        for (what, bytes) in [("stdout", &self.result.stdout), ("stderr", &self.result.stderr)] {
+            let shown = matches!(&self.result.status, TestStatus::Failed(mismatches)
                 if mismatches.iter().any(|it| it.what == what && it.message.contains("expected")));
             if shown || bytes.is_empty() {
                 continue;
@@ -89,7 +89,7 @@ impl Tested<'_> {
     }
 
     fn show_failure(&self, shell: &Shell) {
-        let Tested { suite, case, .. } = self;
+        let FinishedTest { suite, case, .. } = self;
         let mut text = String::new();
         for line in self.problems().lines().chain(self.output().lines()) {
             // Writing to a String can't fail.
@@ -108,30 +108,30 @@ impl Tested<'_> {
     }
 
     fn junit(&self) -> TestCase {
-        let status = match &self.outcome.verdict {
-            Verdict::Passed => TestCaseStatus::success(),
-            Verdict::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
-            Verdict::Broken(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
+        let status = match &self.result.status {
+            TestStatus::Passed => TestCaseStatus::success(),
+            TestStatus::Failed(_) => TestCaseStatus::non_success(NonSuccessKind::Failure),
+            TestStatus::Error(_) => TestCaseStatus::non_success(NonSuccessKind::Error),
         };
         let mut case = TestCase::new(self.case.name.as_str(), status);
-        case.set_classname(self.suite.name.as_str()).set_time(self.outcome.time);
+        case.set_classname(self.suite.name.as_str()).set_time(self.result.time);
         if !self.passed() {
             let problems = self.problems();
             case.status
                 .set_message(problems.lines().next().unwrap_or_default().trim_end_matches(':'));
             case.status.set_type("smoke test").set_description(problems);
-            case.set_system_out_lossy(&self.outcome.stdout)
-                .set_system_err_lossy(&self.outcome.stderr);
+            case.set_system_out_lossy(&self.result.stdout)
+                .set_system_err_lossy(&self.result.stderr);
         }
         case
     }
 
     fn message(&self) -> TestMessage<'_> {
-        let Tested { suite, case, outcome } = self;
-        let (verdict, mismatches, error) = match &outcome.verdict {
-            Verdict::Passed => ("passed", None, None),
-            Verdict::Failed(mismatches) => ("failed", Some(mismatches.as_slice()), None),
-            Verdict::Broken(reason) => ("error", None, Some(reason.as_str())),
+        let FinishedTest { suite, case, result } = self;
+        let (status, mismatches, error) = match &result.status {
+            TestStatus::Passed => ("passed", None, None),
+            TestStatus::Failed(mismatches) => ("failed", Some(mismatches.as_slice()), None),
+            TestStatus::Error(reason) => ("error", None, Some(reason.as_str())),
         };
         let written = |bytes| (!self.passed()).then(|| String::from_utf8_lossy(bytes).into_owned());
         TestMessage {
@@ -139,13 +139,13 @@ impl Tested<'_> {
             package: suite.package.as_deref(),
             program: &suite.name,
             name: &case.name,
-            outcome: verdict,
-            seconds: outcome.time.as_secs_f64(),
-            exit_code: outcome.exit_code,
+            outcome: status,
+            seconds: result.time.as_secs_f64(),
+            exit_code: result.exit_code,
             mismatches,
             error,
-            stdout: written(&outcome.stdout),
-            stderr: written(&outcome.stderr),
+            stdout: written(&result.stdout),
+            stderr: written(&result.stderr),
         }
     }
 }
@@ -189,7 +189,7 @@ fn coloured(text: &mut String, colour: AnsiColor, line: &str) -> std::fmt::Resul
     writeln!(text, "{style}  {line}{style:#}")
 }
 
-impl Report<'_> {
+impl TestReport<'_> {
     /// How many failed.
     #[must_use]
     pub fn failed(&self) -> usize {
@@ -250,10 +250,10 @@ impl Report<'_> {
         let mut tests = self.tested.iter().peekable();
         while let Some(first) = tests.next() {
             let mut suite = TestSuite::new(first.suite.name.as_str());
-            let mut time = first.outcome.time;
+            let mut time = first.result.time;
             suite.add_test_case(first.junit());
             while let Some(test) = tests.next_if(|test| std::ptr::eq(test.suite, first.suite)) {
-                time += test.outcome.time;
+                time += test.result.time;
                 suite.add_test_case(test.junit());
             }
             suite.set_time(time);

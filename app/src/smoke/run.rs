@@ -22,9 +22,9 @@ pub(super) const DEFAULT_OUTPUT: u64 = 16 << 20;
 
 /// How a test went.
 #[derive(Debug, Clone)]
-pub struct Outcome {
+pub struct TestResult {
     /// Whether all was as expected.
-    pub verdict: Verdict,
+    pub status: TestStatus,
     /// How long the program ran.
     pub time: Duration,
     /// How it ended, as `run` would; none if it wasn't started, or serves.
@@ -37,13 +37,13 @@ pub struct Outcome {
 
 /// Whether all was as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TestStatus {
     /// It was.
     Passed,
     /// It was not.
     Failed(Vec<Mismatch>),
     /// There was no telling: a file of the test is missing, or the program can't be started.
-    Broken(String),
+    Error(String),
 }
 
 /// The limits of a test's program.
@@ -57,15 +57,15 @@ pub(super) fn limits(case: &Case) -> Limits {
 }
 
 /// Runs a test to its end, on this thread.
-pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> Outcome {
+pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestResult {
     let attempt = || {
         let compared = suite.reference.is_some();
-        let (outcome, observed) = attempt(engine, &suite.program, case, compared)?;
-        let Some(reference) = &suite.reference else { return Ok(outcome) };
-        compare(outcome, &observed, attempt(engine, reference, case, compared)?.1)
+        let (result, observed) = attempt(engine, &suite.program, case, compared)?;
+        let Some(reference) = &suite.reference else { return Ok(result) };
+        compare(result, &observed, attempt(engine, reference, case, compared)?.1)
     };
-    attempt().unwrap_or_else(|reason| Outcome {
-        verdict: Verdict::Broken(reason),
+    attempt().unwrap_or_else(|reason| TestResult {
+        status: TestStatus::Error(reason),
         time: Duration::ZERO,
         exit_code: None,
         stdout: Vec::new(),
@@ -73,15 +73,19 @@ pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> Outcome {
     })
 }
 
-/// The outcome of a run, held against what the reference did.
-fn compare(outcome: Outcome, observed: &Observed, reference: Observed) -> Result<Outcome, String> {
-    let mut mismatches = match outcome.verdict {
-        Verdict::Passed => Vec::new(),
-        Verdict::Failed(mismatches) => mismatches,
-        Verdict::Broken(reason) => return Err(reason),
+/// The result of a run, held against what the reference did.
+fn compare(
+    result: TestResult,
+    observed: &Observed,
+    reference: Observed,
+) -> Result<TestResult, String> {
+    let mut mismatches = match result.status {
+        TestStatus::Passed => Vec::new(),
+        TestStatus::Failed(mismatches) => mismatches,
+        TestStatus::Error(reason) => return Err(reason),
     };
     mismatches.extend(differences(&reference, observed));
-    Ok(Outcome { verdict: verdict(mismatches), ..outcome })
+    Ok(TestResult { status: status_of(mismatches), ..result })
 }
 
 /// Runs a program, and looks at all that it did if that will be `compared`.
@@ -90,26 +94,26 @@ fn attempt(
     prepared: &Prepared,
     case: &Case,
     compared: bool,
-) -> Result<(Outcome, Observed), String> {
+) -> Result<(TestResult, Observed), String> {
     let root = root(prepared, case)?;
     let options = options(prepared, case, root.path())?;
     if let Some(request) = &case.http {
-        let (outcome, mut observed) =
+        let (result, mut observed) =
             http::test(engine, prepared.program(), &options, case, request, root.path())?;
         if compared {
             observe_files(root.path(), root.path(), case, &mut observed)?;
         }
-        return Ok((outcome, observed));
+        return Ok((result, observed));
     }
     // What is missing should be known before the program has run.
     let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let start = Instant::now();
-    let outcome = run(engine, prepared.program(), &options).map_err(|e| error_chain(&e))?;
+    let result = run(engine, prepared.program(), &options).map_err(|e| error_chain(&e))?;
     let time = start.elapsed();
 
     let mut mismatches = Vec::new();
-    let (code, stopped) = ending(&outcome.end);
+    let (code, stopped) = ending(&result.end);
     let expected = case.exit_code.unwrap_or(0);
     if code != expected {
         mismatches.push(Mismatch::new(
@@ -121,7 +125,7 @@ fn attempt(
         ));
     }
     for (what, expectation, actual) in
-        [("stdout", stdout, &outcome.stdout), ("stderr", stderr, &outcome.stderr)]
+        [("stdout", stdout, &result.stdout), ("stderr", stderr, &result.stderr)]
     {
         mismatches.extend(expectation.into_iter().flat_map(|it| it.mismatches(what, actual)));
     }
@@ -130,7 +134,7 @@ fn attempt(
     if compared {
         observed.insert("the exit code".to_owned(), code.to_string().into_bytes());
         for (what, expected, actual) in
-            [("stdout", &case.stdout, &outcome.stdout), ("stderr", &case.stderr, &outcome.stderr)]
+            [("stdout", &case.stdout, &result.stdout), ("stderr", &case.stderr, &result.stderr)]
         {
             if !is_partial(expected.as_ref()) {
                 observed.insert(what.to_owned(), actual.clone());
@@ -138,14 +142,14 @@ fn attempt(
         }
         observe_files(root.path(), root.path(), case, &mut observed)?;
     }
-    let outcome = Outcome {
-        verdict: verdict(mismatches),
+    let result = TestResult {
+        status: status_of(mismatches),
         time,
         exit_code: Some(code),
-        stdout: outcome.stdout,
-        stderr: outcome.stderr,
+        stdout: result.stdout,
+        stderr: result.stderr,
     };
-    Ok((outcome, observed))
+    Ok((result, observed))
 }
 
 pub(super) fn is_partial(expected: Option<&Expected>) -> bool {
@@ -180,8 +184,8 @@ fn observe_files(
     Ok(())
 }
 
-pub(super) fn verdict(mismatches: Vec<Mismatch>) -> Verdict {
-    if mismatches.is_empty() { Verdict::Passed } else { Verdict::Failed(mismatches) }
+pub(super) fn status_of(mismatches: Vec<Mismatch>) -> TestStatus {
+    if mismatches.is_empty() { TestStatus::Passed } else { TestStatus::Failed(mismatches) }
 }
 
 pub(super) fn expectation<'a>(

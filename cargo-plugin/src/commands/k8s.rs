@@ -81,9 +81,9 @@ fn behaviour(project: &Project, program: &Resolved) -> Behaviour {
     // A smoke test asks it over HTTP.
     let is_asked = program.settings.smoke.iter().any(|case| case.http.is_some());
     match (project.kind, program.target) {
-        _ if is_asked => Behaviour::Answers,
-        (TargetKind::Bin | TargetKind::Example, _) => Behaviour::Ends,
-        (TargetKind::Cdylib, WasiTarget::Wasip2) => Behaviour::Answers,
-        (TargetKind::Cdylib, _) => Behaviour::Waits,
+        _ if is_asked => Behaviour::ServesHttp,
+        (TargetKind::Bin | TargetKind::Example, _) => Behaviour::RunsToCompletion,
+        (TargetKind::Cdylib, WasiTarget::Wasip2) => Behaviour::ServesHttp,
+        (TargetKind::Cdylib, _) => Behaviour::Library,
     }
 }

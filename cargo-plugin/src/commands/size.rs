@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::inspect::size::{SizeArgs, Sized};
+use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs};
 use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -48,7 +48,7 @@ impl Size {
                 shell.print("")?;
             }
             let connections = Connections::new(&self.registry, settings, shell)?;
-            Sized {
+            ModuleSizes {
                 package: Some(&project.package),
                 name: &project.target,
                 report: module.sizes()?,

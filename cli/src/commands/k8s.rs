@@ -74,9 +74,9 @@ fn workload(image: String, manifest: &Manifest) -> Result<Workload, Error> {
 fn behaviour(module: &Report) -> Behaviour {
     let exports = |start: &str| module.exports.iter().any(|export| export.name.starts_with(start));
     match module.kind {
-        Kind::Component if exports("wasi:http/incoming-handler@") => Behaviour::Answers,
-        Kind::Component if exports("wasi:cli/run@") => Behaviour::Ends,
-        Kind::Command => Behaviour::Ends,
-        Kind::Component | Kind::Reactor => Behaviour::Waits,
+        Kind::Component if exports("wasi:http/incoming-handler@") => Behaviour::ServesHttp,
+        Kind::Component if exports("wasi:cli/run@") => Behaviour::RunsToCompletion,
+        Kind::Command => Behaviour::RunsToCompletion,
+        Kind::Component | Kind::Reactor => Behaviour::Library,
     }
 }

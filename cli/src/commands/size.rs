@@ -4,7 +4,7 @@ use clap::Args;
 use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
-use wasm_oci_app::inspect::size::{SizeArgs, Sized, report_at};
+use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs, report_at};
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -28,6 +28,6 @@ impl Size {
         let connections = self.registry.connections(shell)?;
         let report = report_at(&self.source, &connections)?;
         let name = self.source.to_string();
-        Sized { package: None, name: &name, report }.show(&self.size, &connections, shell)
+        ModuleSizes { package: None, name: &name, report }.show(&self.size, &connections, shell)
     }
 }

@@ -102,7 +102,7 @@ pub fn complete(
         let Some((_, services)) = stream.get(document, "services") else { continue };
         for &(_, service) in stream.pairs(services) {
             let Some((key, image)) = stream.get(service, "image") else { continue };
-            if is_ours(stream.meant(image)) {
+            if is_ours(stream.resolved(image)) {
                 let missing: Vec<_> =
                     args.keys().filter(|(key, _)| stream.get(service, key).is_none()).collect();
                 edits.insert(service, key, &missing)?;
@@ -131,7 +131,7 @@ mod tests {
             args: vec!["$HOME".to_owned()],
             env: [("A".to_owned(), "b$c".to_owned())].into(),
             user: None,
-            behaviour: Behaviour::Answers,
+            behaviour: Behaviour::ServesHttp,
         };
         let text = file(std::slice::from_ref(&workload), &args()).unwrap();
         let expected = "services:\n  web:\n    image: wasm-oci://web\n    platform: wasi/wasm\n    runtime: \

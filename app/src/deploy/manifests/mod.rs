@@ -40,23 +40,23 @@ pub struct Workload {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
     /// It runs to its end.
-    Ends,
+    RunsToCompletion,
     /// It answers HTTP requests that a shim gives it (`wasi:http`).
-    Answers,
+    ServesHttp,
     /// Nothing by itself: others call its functions.
-    Waits,
+    Library,
 }
 
 impl Workload {
     /// The port that it is asked on: `given`, or if it answers HTTP requests, the shim's.
     fn port(&self, given: Option<u16>) -> Option<u16> {
-        given.or((self.behaviour == Behaviour::Answers).then_some(DEFAULT_PORT))
+        given.or((self.behaviour == Behaviour::ServesHttp).then_some(DEFAULT_PORT))
     }
 
     /// Its variables, and the shim's, when that is to listen on another port than it does by itself.
     fn variables(&self, port: Option<u16>) -> BTreeMap<String, String> {
         let mut variables = self.env.clone();
-        if let (Behaviour::Answers, Some(port)) =
+        if let (Behaviour::ServesHttp, Some(port)) =
             (self.behaviour, port.filter(|&port| port != DEFAULT_PORT))
         {
             variables.entry(PROXY_ADDRESS.to_owned()).or_insert_with(|| format!("0.0.0.0:{port}"));

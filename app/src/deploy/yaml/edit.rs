@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use super::{Error, Kind, Node, NodeId, Stream, Style, quoted_if_needed};
+use super::{Error, Node, NodeId, NodeKind, Stream, Style, quoted_if_needed};
 
 /// Changes of one text.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl<'a> Edits<'a> {
     /// # Errors
     /// [`Error::NotInPlace`].
     pub fn replace(&mut self, node: NodeId, from: &str, to: &str) -> Result<(), Error> {
-        let node = self.stream.meant(node);
+        let node = self.stream.resolved(node);
         let refused = || self.refused(node, format!("write `{to}` there yourself"));
         let (range, style) = raw(self.stream, node, from).ok_or_else(refused)?;
         let text = self.stream.scalar(node).unwrap_or_default().replacen(from, to, 1);
@@ -54,7 +54,7 @@ impl<'a> Edits<'a> {
         before: NodeId,
         pairs: &[(&str, &str)],
     ) -> Result<(), Error> {
-        let mapping = self.stream.meant(mapping);
+        let mapping = self.stream.resolved(mapping);
         if pairs.is_empty() || self.inserted.contains_key(&before) {
             return Ok(());
         }
@@ -140,11 +140,11 @@ fn outline<'a>(
         }
         let anchor = *anchor;
         tokens.push(match kind {
-            Kind::Scalar { text, .. } => {
+            NodeKind::Scalar { text, .. } => {
                 Token::Scalar { text: replaced.get(&id).unwrap_or(text), anchor }
             }
-            Kind::Sequence(items) => Token::Sequence { items: items.len(), anchor },
-            Kind::Mapping(pairs) => {
+            NodeKind::Sequence(items) => Token::Sequence { items: items.len(), anchor },
+            NodeKind::Mapping(pairs) => {
                 let more = pairs
                     .iter()
                     .filter_map(|(key, _)| inserted.get(key))
@@ -152,7 +152,7 @@ fn outline<'a>(
                     .sum::<usize>();
                 Token::Mapping { pairs: pairs.len() + more, anchor }
             }
-            Kind::Alias(node) => Token::Alias { anchor: stream.nodes[*node].anchor },
+            NodeKind::Alias(node) => Token::Alias { anchor: stream.nodes[*node].anchor },
         });
     }
     tokens
@@ -160,7 +160,7 @@ fn outline<'a>(
 
 /// The bytes of a scalar that say `text`: without quotes, anchor, tag, and the header of a block.
 fn raw(stream: &Stream, node: NodeId, text: &str) -> Option<(Range<usize>, Style)> {
-    let Node { at, kind: Kind::Scalar { style, .. }, .. } = &stream.nodes[node] else {
+    let Node { at, kind: NodeKind::Scalar { style, .. }, .. } = &stream.nodes[node] else {
         return None;
     };
     let start = content(stream, node);
@@ -206,7 +206,7 @@ fn content(stream: &Stream, node: NodeId) -> usize {
 }
 
 fn is_block(stream: &Stream, node: NodeId) -> bool {
-    matches!(stream.nodes[node].kind, Kind::Scalar { style: Style::Block, .. })
+    matches!(stream.nodes[node].kind, NodeKind::Scalar { style: Style::Block, .. })
 }
 
 /// Where to put pairs into a mapping before one of its keys, and as which bytes.
@@ -248,7 +248,7 @@ fn insertion(
 /// The start of the line above which new ones come: that of the comment right above a key, which belongs to it.
 fn above_comments(stream: &Stream, key: NodeId, line: usize, indentation: &str) -> usize {
     let text = &stream.text;
-    let is_leaf = |node: &&Node| matches!(node.kind, Kind::Scalar { .. } | Kind::Alias(_));
+    let is_leaf = |node: &&Node| matches!(node.kind, NodeKind::Scalar { .. } | NodeKind::Alias(_));
     // No comment, but part of a text.
     let floor = stream.nodes[..key].iter().rev().find(is_leaf).map_or(0, |node| node.at.end);
     let mut start = line;
@@ -293,7 +293,7 @@ mod tests {
         let yaml = stream(text);
         let mut edits = Edits::of(&yaml);
         for node in yaml.nodes() {
-            if yaml.meant(node) == node
+            if yaml.resolved(node) == node
                 && yaml.scalar(node).is_some_and(|it| it.trim_end_matches('\n') == FROM)
             {
                 edits.replace(node, FROM, TO).unwrap();

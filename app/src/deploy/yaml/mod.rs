@@ -13,10 +13,10 @@ pub use crate::error::YamlError as Error;
 pub use build::{Value, list, map, quoted_if_needed};
 
 /// The most bytes that a text may have. Larger than what a cluster keeps of one object (1.5 MB) by far.
-pub const LARGEST: usize = 16 << 20;
+pub const MAX_BYTES: usize = 16 << 20;
 
 /// How many mappings are looked into for the key of one that others are merged into.
-const MOST_MERGES: usize = 64;
+const MAX_MERGES: usize = 64;
 
 /// The number of a node in its stream. They count in the order in which nodes begin, so that a mapping comes before all
 /// that is in it.
@@ -48,11 +48,11 @@ pub struct Node {
     column: usize,
     /// The number of its anchor, 0 for none.
     anchor: usize,
-    kind: Kind,
+    kind: NodeKind,
 }
 
 #[derive(Debug, Clone)]
-enum Kind {
+enum NodeKind {
     Scalar {
         text: String,
         style: Style,
@@ -78,8 +78,8 @@ impl Stream {
     /// # Errors
     /// When it is too large, no text or no YAML.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Stream, Error> {
-        if bytes.len() > LARGEST {
-            return Err(Error::TooLarge { name: name.to_owned(), limit: LARGEST });
+        if bytes.len() > MAX_BYTES {
+            return Err(Error::TooLarge { name: name.to_owned(), limit: MAX_BYTES });
         }
         let text = String::from_utf8(bytes).map_err(|error| Error::NotText {
             name: name.to_owned(),
@@ -110,8 +110,8 @@ impl Stream {
     /// The text of a scalar.
     #[must_use]
     pub fn scalar(&self, node: NodeId) -> Option<&str> {
-        match &self.nodes[self.meant(node)].kind {
-            Kind::Scalar { text, .. } => Some(text),
+        match &self.nodes[self.resolved(node)].kind {
+            NodeKind::Scalar { text, .. } => Some(text),
             _ => None,
         }
     }
@@ -119,8 +119,8 @@ impl Stream {
     /// The items of a sequence; none of anything else.
     #[must_use]
     pub fn items(&self, node: NodeId) -> &[NodeId] {
-        match &self.nodes[self.meant(node)].kind {
-            Kind::Sequence(items) => items,
+        match &self.nodes[self.resolved(node)].kind {
+            NodeKind::Sequence(items) => items,
             _ => &[],
         }
     }
@@ -128,17 +128,17 @@ impl Stream {
     /// The keys and values of a mapping; none of anything else.
     #[must_use]
     pub fn pairs(&self, node: NodeId) -> &[(NodeId, NodeId)] {
-        match &self.nodes[self.meant(node)].kind {
-            Kind::Mapping(pairs) => pairs,
+        match &self.nodes[self.resolved(node)].kind {
+            NodeKind::Mapping(pairs) => pairs,
             _ => &[],
         }
     }
 
     /// The node that an alias means, and any other itself.
     #[must_use]
-    pub fn meant(&self, node: NodeId) -> NodeId {
+    pub fn resolved(&self, node: NodeId) -> NodeId {
         match self.nodes[node].kind {
-            Kind::Alias(node) => node,
+            NodeKind::Alias(node) => node,
             _ => node,
         }
     }
@@ -147,7 +147,7 @@ impl Stream {
     /// [`<<`](https://yaml.org/type/merge.html); and the key in this mapping that brings it: that one or `<<`.
     #[must_use]
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
-        let mut budget = MOST_MERGES;
+        let mut budget = MAX_MERGES;
         self.get_within(mapping, key, &mut budget)
     }
 
@@ -226,7 +226,7 @@ mod tests {
         assert!(error(b"a: {{ .Values.x }}\n{{- end }}\n").contains("template"));
         assert!(error(b"a: *b\n").starts_with("a.yaml:1:"));
         assert!(error(b"a: \xff\n").contains("byte 4"));
-        assert!(error(&vec![b' '; LARGEST + 1]).contains("16 MiB"));
+        assert!(error(&vec![b' '; MAX_BYTES + 1]).contains("16 MiB"));
         // Deep ones end, too.
         _ = Stream::read("a", "[".repeat(100_000).into_bytes());
         _ = Stream::read("a", "- ".repeat(100_000).into_bytes());

@@ -2,7 +2,7 @@
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
-use super::{Error, Kind, Node, NodeId, Stream, Style};
+use super::{Error, Node, NodeId, NodeKind, Stream, Style};
 
 /// Reads a text.
 pub(super) fn parse(name: &str, text: String) -> Result<Stream, Error> {
@@ -47,22 +47,26 @@ impl Tree<'_> {
                     ScalarStyle::DoubleQuoted => Style::Double,
                     ScalarStyle::Literal | ScalarStyle::Folded => Style::Block,
                 };
-                self.add(span, anchor, Kind::Scalar { text: text.into_owned(), style });
+                self.add(span, anchor, NodeKind::Scalar { text: text.into_owned(), style });
             }
             Event::Alias(anchor) => {
                 let target = anchor.checked_sub(1).and_then(|n| self.anchors.get(n)).copied();
                 // The parser knows that there is one.
-                self.add(span, 0, Kind::Alias(target.unwrap_or_default()));
+                self.add(span, 0, NodeKind::Alias(target.unwrap_or_default()));
             }
-            Event::SequenceStart(anchor, _) => self.open(span, anchor, Kind::Sequence(Vec::new())),
-            Event::MappingStart(anchor, _) => self.open(span, anchor, Kind::Mapping(Vec::new())),
+            Event::SequenceStart(anchor, _) => {
+                self.open(span, anchor, NodeKind::Sequence(Vec::new()))
+            }
+            Event::MappingStart(anchor, _) => {
+                self.open(span, anchor, NodeKind::Mapping(Vec::new()))
+            }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
             _ => {}
         }
     }
 
     /// Adds a node, to what is open.
-    fn add(&mut self, span: Span, anchor: usize, kind: Kind) -> NodeId {
+    fn add(&mut self, span: Span, anchor: usize, kind: NodeKind) -> NodeId {
         let id = self.nodes.len();
         if let Some((_, content)) = self.open.last_mut() {
             content.push(id);
@@ -82,7 +86,7 @@ impl Tree<'_> {
         id
     }
 
-    fn open(&mut self, span: Span, anchor: usize, kind: Kind) {
+    fn open(&mut self, span: Span, anchor: usize, kind: NodeKind) {
         let id = self.add(span, anchor, kind);
         self.open.push((id, Vec::new()));
     }
@@ -90,8 +94,8 @@ impl Tree<'_> {
     fn close(&mut self) {
         let Some((id, content)) = self.open.pop() else { return };
         match &mut self.nodes[id].kind {
-            Kind::Sequence(items) => *items = content,
-            Kind::Mapping(pairs) => {
+            NodeKind::Sequence(items) => *items = content,
+            NodeKind::Mapping(pairs) => {
                 *pairs = content.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect();
             }
             _ => {}

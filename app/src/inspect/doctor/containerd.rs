@@ -124,7 +124,7 @@ fn wasm_runtimes(configuration: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inspect::doctor::State;
+    use crate::inspect::doctor::FindingState;
 
     #[test]
     fn runtimes_of_either_version_of_the_configuration() {
@@ -145,10 +145,10 @@ mod tests {
             version(&format!("containerd github.com/containerd/containerd {text} 0123"))
         };
         let debian = of("1.6.20~ds1");
-        assert_eq!(debian.state, State::Ok);
+        assert_eq!(debian.state, FindingState::Ok);
         assert!(debian.found.contains("`ctr` takes universal, container; pods take"), "{debian:?}");
         assert!(of("v2.4.0-beta.1").found.contains("pods take universal, module, artifact"));
-        assert_eq!(of("1.5.9").state, State::Warning);
-        assert_eq!(version("containerd something else").state, State::Ok);
+        assert_eq!(of("1.5.9").state, FindingState::Warning);
+        assert_eq!(version("containerd something else").state, FindingState::Ok);
     }
 }

@@ -102,7 +102,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::inspect::doctor::State;
+    use crate::inspect::doctor::FindingState;
 
     #[test]
     fn the_store_is_known_by_the_drivers_type() {
@@ -110,12 +110,12 @@ mod tests {
             "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
             "Runtimes": {"runc": {"path": "runc"}, "wasm": {"runtimeType": "io.containerd.wasmedge.v1"}}});
         let findings = engine(&info, "28.5.1");
-        assert!(findings.iter().all(|finding| finding.state == State::Ok), "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.state == FindingState::Ok), "{findings:?}");
         assert!(findings[2].found.starts_with("wasm"), "{findings:?}");
         let classic =
             json!({"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]]});
-        assert_eq!(store(&classic).state, State::Warning);
+        assert_eq!(store(&classic).state, FindingState::Warning);
         let old = json!({"ServerVersion": "20.10.24"});
-        assert_eq!(engine(&old, "20.10.24")[0].state, State::Warning);
+        assert_eq!(engine(&old, "20.10.24")[0].state, FindingState::Warning);
     }
 }

@@ -68,7 +68,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::inspect::doctor::State;
+    use crate::inspect::doctor::FindingState;
 
     #[test]
     fn a_class_is_known_by_its_name_or_handler() {
@@ -81,7 +81,7 @@ mod tests {
             class("wasmtime-spin-v2", "spin")
         ]));
         assert_eq!(ours.found, "fast (handler wasmtime), wasmtime-spin-v2 (handler spin)");
-        assert_eq!(of(json!([class("gvisor", "runsc")])).state, State::Warning);
-        assert_eq!(of(json!([])).state, State::Missing);
+        assert_eq!(of(json!([class("gvisor", "runsc")])).state, FindingState::Warning);
+        assert_eq!(of(json!([])).state, FindingState::Missing);
     }
 }

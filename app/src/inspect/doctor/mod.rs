@@ -41,7 +41,7 @@ pub struct Finding {
     /// The thing.
     pub about: String,
     /// How it is.
-    pub state: State,
+    pub state: FindingState,
     /// What there is, or isn't.
     pub found: String,
     /// What to do, if something should be done.
@@ -54,7 +54,7 @@ pub struct Finding {
 /// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum FindingState {
     /// As it should be.
     Ok,
     /// There, but something won't go.
@@ -69,7 +69,7 @@ impl Finding {
     pub fn ok(about: &str, found: impl Into<String>) -> Finding {
         Finding {
             about: about.to_owned(),
-            state: State::Ok,
+            state: FindingState::Ok,
             found: found.into(),
             advice: None,
             needed: false,
@@ -79,13 +79,17 @@ impl Finding {
     /// It is there, and something won't go.
     #[must_use]
     pub fn warning(about: &str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { state: State::Warning, advice: Some(advice.into()), ..Finding::ok(about, found) }
+        Finding {
+            state: FindingState::Warning,
+            advice: Some(advice.into()),
+            ..Finding::ok(about, found)
+        }
     }
 
     /// It isn't there.
     #[must_use]
     pub fn missing(about: &str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
-        Finding { state: State::Missing, ..Finding::warning(about, found, advice) }
+        Finding { state: FindingState::Missing, ..Finding::warning(about, found, advice) }
     }
 
     /// The same of something without which nothing can be built.
@@ -196,7 +200,7 @@ pub fn show(findings: &[Finding], json: bool, shell: &Shell) -> Result<u8, Error
         true => shell.print_json(&findings)?,
         false => shell.print(text(findings).trim_end())?,
     }
-    let is_lacking = |finding: &Finding| finding.needed && finding.state == State::Missing;
+    let is_lacking = |finding: &Finding| finding.needed && finding.state == FindingState::Missing;
     match findings.iter().any(is_lacking) {
         true => Ok(ExitCode::Failure.code()),
         false => Ok(ExitCode::Success.code()),
@@ -207,9 +211,9 @@ fn text(findings: &[Finding]) -> String {
     let width = findings.iter().map(|finding| finding.about.len()).max().unwrap_or_default();
     let line = |Finding { about, state, found, advice, .. }: &Finding| {
         let state = match state {
-            State::Ok => "ok",
-            State::Warning => "warning",
-            State::Missing => "missing",
+            FindingState::Ok => "ok",
+            FindingState::Warning => "warning",
+            FindingState::Missing => "missing",
         };
         let advice = advice.as_deref().map_or(String::new(), |advice| format!(": {advice}"));
         format!("{about:width$}  {state:7}  {found}{advice}\n")
@@ -227,8 +231,11 @@ mod tests {
             Probe::new("first", || vec![Finding::ok("first", "there")]),
             Probe::new("second", || panic!("it is broken")),
         ]);
-        assert_eq!(findings[0].state, State::Ok);
-        assert_eq!((findings[1].about.as_str(), findings[1].state), ("second", State::Warning));
+        assert_eq!(findings[0].state, FindingState::Ok);
+        assert_eq!(
+            (findings[1].about.as_str(), findings[1].state),
+            ("second", FindingState::Warning)
+        );
     }
 
     #[test]

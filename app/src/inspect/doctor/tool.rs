@@ -19,9 +19,9 @@ pub struct Tool {
     pub path: PathBuf,
 }
 
-/// What a program said.
+/// What a program output.
 #[derive(Debug, Clone)]
-pub struct Said {
+pub struct CommandOutput {
     /// Whether it exited with 0.
     pub success: bool,
     /// Standard output.
@@ -41,7 +41,7 @@ impl Tool {
 
     /// Asks it. `None` when it doesn't start, or says nothing for [`LIMIT`].
     #[must_use]
-    pub fn ask(&self, args: &[&str]) -> Option<Said> {
+    pub fn ask(&self, args: &[&str]) -> Option<CommandOutput> {
         let mut command = Command::new(&self.path);
         answer(command.args(args))
     }
@@ -49,8 +49,9 @@ impl Tool {
     /// The first line that it prints, if it does so without failing.
     #[must_use]
     pub fn line(&self, args: &[&str]) -> Option<String> {
-        let said = self.ask(args).filter(|said| said.success)?;
-        said.stdout
+        let output = self.ask(args).filter(|output| output.success)?;
+        output
+            .stdout
             .lines()
             .next()
             .map(|line| line.trim().to_owned())
@@ -58,17 +59,17 @@ impl Tool {
     }
 }
 
-impl Said {
+impl CommandOutput {
     /// Its last word on why it failed.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut lines = self.stderr.lines().rev().map(str::trim);
-        lines.find(|line| !line.is_empty()).unwrap_or("it said nothing").to_owned()
+        lines.find(|line| !line.is_empty()).unwrap_or("it output nothing").to_owned()
     }
 }
 
 /// Runs a command that is to end within [`LIMIT`]. `None` when it doesn't start, or doesn't end.
-pub fn answer(command: &mut Command) -> Option<Said> {
+pub fn answer(command: &mut Command) -> Option<CommandOutput> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
     let deadline = Instant::now() + LIMIT;
@@ -78,7 +79,7 @@ pub fn answer(command: &mut Command) -> Option<Said> {
     let rest = |text: mpsc::Receiver<String>| {
         text.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_default()
     };
-    Some(Said { success: status.success(), stdout: rest(stdout), stderr: rest(stderr) })
+    Some(CommandOutput { success: status.success(), stdout: rest(stdout), stderr: rest(stderr) })
 }
 
 fn read(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
@@ -162,10 +163,10 @@ mod tests {
         let start = Instant::now();
         assert!(answer(Command::new("sleep").arg("60")).is_none());
         assert!(start.elapsed() < LIMIT * 2);
-        let said =
+        let output =
             answer(Command::new("sh").args(["-c", "echo out; echo why >&2; exit 3"])).unwrap();
         assert_eq!(
-            (said.success, said.stdout.trim(), said.reason().as_str()),
+            (output.success, output.stdout.trim(), output.reason().as_str()),
             (false, "out", "why")
         );
     }

@@ -51,7 +51,7 @@ pub struct SizeArgs {
 
 /// A module whose sizes are shown.
 #[derive(Debug)]
-pub struct Sized<'a> {
+pub struct ModuleSizes<'a> {
     /// The package, for `cargo wasm-oci`.
     pub package: Option<&'a str>,
     /// What it is called.
@@ -62,7 +62,7 @@ pub struct Sized<'a> {
 
 /// Sizes or their changes, as JSON.
 #[derive(Serialize)]
-struct Message<'a, T> {
+struct SizeMessage<'a, T> {
     reason: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<&'a str>,
@@ -71,7 +71,7 @@ struct Message<'a, T> {
     what: T,
 }
 
-impl Sized<'_> {
+impl ModuleSizes<'_> {
     /// Shows what the user has asked for.
     ///
     /// # Errors
@@ -119,8 +119,8 @@ impl Sized<'_> {
         }
     }
 
-    fn message<T>(&self, reason: &'static str, what: T) -> Message<'_, T> {
-        Message { reason, package: self.package, name: self.name, what }
+    fn message<T>(&self, reason: &'static str, what: T) -> SizeMessage<'_, T> {
+        SizeMessage { reason, package: self.package, name: self.name, what }
     }
 }
 

@@ -1,0 +1,205 @@
+//! The objects that run one program.
+
+use super::super::{Behaviour, Workload};
+use super::names::label_value;
+use super::{KubernetesArgs, WorkloadKind, class_of};
+use crate::deploy::yaml::{Value, list, map};
+use crate::error::Error;
+
+/// The user of the process, where the image has none that is a number: `nonroot`, as images without a distribution have
+/// it. A Wasm program sees no users, and files in our images can be read by all.
+const NONROOT: u32 = 65532;
+
+/// What a Wasm container is sure to get, and may have: the program, and what compiles it when it starts.
+const CPU: &str = "50m";
+const MEMORY: &str = "32Mi";
+const MEMORY_LIMIT: &str = "128Mi";
+
+/// The objects of a program.
+pub(super) struct Objects<'a> {
+    pub(super) name: String,
+    pub(super) workload: &'a Workload,
+    pub(super) args: &'a KubernetesArgs,
+}
+
+impl Objects<'_> {
+    pub(super) fn all(&self) -> Result<Vec<Value>, Error> {
+        Ok(match self.kind()? {
+            WorkloadKind::Deployment => {
+                [Some(self.deployment()), self.service()].into_iter().flatten().collect()
+            }
+            WorkloadKind::Job => vec![self.object("batch/v1", "Job", self.job_spec())],
+            WorkloadKind::Cronjob => vec![self.cron_job()?],
+        })
+    }
+
+    fn kind(&self) -> Result<WorkloadKind, Error> {
+        let by_schedule = self.args.schedule.as_ref().map(|_| WorkloadKind::Cronjob);
+        match (self.args.kind.or(by_schedule), self.workload.behaviour) {
+            (Some(kind), _) if kind != WorkloadKind::Cronjob && by_schedule.is_some() => {
+                Err(Error::Usage(
+                    "`--schedule` is for cron jobs: leave it out, or use `--kind cronjob`"
+                        .to_owned(),
+                ))
+            }
+            (Some(kind), _) => Ok(kind),
+            (None, Behaviour::RunsToCompletion) => Ok(WorkloadKind::Job),
+            (None, Behaviour::ServesHttp) => Ok(WorkloadKind::Deployment),
+            (None, Behaviour::Library) => Err(Error::Usage(format!(
+                "`{}` does nothing by itself, as it is a library of functions: say with --kind what is to start it, or \
+                 build a component for wasm32-wasip2, which answers HTTP requests",
+                self.workload.name
+            ))),
+        }
+    }
+
+    fn deployment(&self) -> Value {
+        let selector = map([("matchLabels", Some(self.selector()))]);
+        let spec = map([
+            ("replicas", Some(self.args.replicas.into())),
+            ("selector", Some(selector)),
+            ("template", Some(self.pod_template(None))),
+        ]);
+        self.object("apps/v1", "Deployment", spec)
+    }
+
+    fn service(&self) -> Option<Value> {
+        self.port()?;
+        let port = map([
+            ("name", Some("http".into())),
+            ("port", Some(80.into())),
+            ("targetPort", Some("http".into())),
+        ]);
+        let spec = map([("selector", Some(self.selector())), ("ports", list([port]))]);
+        Some(self.object("v1", "Service", spec))
+    }
+
+    fn job_spec(&self) -> Value {
+        map([
+            ("backoffLimit", Some(3.into())),
+            ("template", Some(self.pod_template(Some("Never")))),
+        ])
+    }
+
+    fn cron_job(&self) -> Result<Value, Error> {
+        let schedule = self.args.schedule.as_deref().ok_or_else(|| {
+            Error::Usage("a cron job needs a schedule, as `--schedule \"*/5 * * * *\"`".to_owned())
+        })?;
+        let fields = schedule.split_whitespace().count();
+        if fields != 5 && !(fields == 1 && schedule.trim().starts_with('@')) {
+            return Err(Error::Usage(format!(
+                "`{schedule}` is no schedule: write minute, hour, day, month and day of the week, as \"0 3 * * *\", or \
+                 @hourly, @daily, @weekly"
+            )));
+        }
+        let spec = map([
+            ("schedule", Some(schedule.trim().into())),
+            ("concurrencyPolicy", Some("Forbid".into())),
+            ("jobTemplate", Some(map([("spec", Some(self.job_spec()))]))),
+        ]);
+        Ok(self.object("batch/v1", "CronJob", spec))
+    }
+
+    fn object(&self, version: &str, kind: &str, spec: Value) -> Value {
+        let metadata = map([
+            ("name", Some(self.name.as_str().into())),
+            ("namespace", self.args.namespace.as_deref().map(Value::from)),
+            ("labels", Some(self.labels())),
+        ]);
+        map([
+            ("apiVersion", Some(version.into())),
+            ("kind", Some(kind.into())),
+            ("metadata", Some(metadata)),
+            ("spec", Some(spec)),
+        ])
+    }
+
+    /// [Recommended labels](https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/).
+    fn labels(&self) -> Value {
+        let label = |text: &Option<String>| text.as_deref().and_then(label_value).map(Value::from);
+        map([
+            ("app.kubernetes.io/name", Some(self.name.as_str().into())),
+            ("app.kubernetes.io/version", label(&self.workload.version)),
+            ("app.kubernetes.io/part-of", label(&self.workload.part_of)),
+        ])
+    }
+
+    /// The label that a program's pods have, whichever the version.
+    fn selector(&self) -> Value {
+        map([("app.kubernetes.io/name", Some(self.name.as_str().into()))])
+    }
+
+    fn pod_template(&self, restart: Option<&str>) -> Value {
+        let spec = map([
+            ("runtimeClassName", Some(class_of(self.args).into())),
+            ("restartPolicy", restart.map(Value::from)),
+            // A program that doesn't speak with the cluster needs no key to it.
+            ("automountServiceAccountToken", Some(false.into())),
+            ("securityContext", Some(self.pod_security())),
+            ("containers", list([self.container()])),
+        ]);
+        map([("metadata", Some(map([("labels", Some(self.labels()))]))), ("spec", Some(spec))])
+    }
+
+    fn container(&self) -> Value {
+        let port = self.port();
+        let args = self.workload.args.iter().map(|arg| literal(arg));
+        let variables = self.workload.variables(port).into_iter();
+        let env = variables.map(|(name, value)| {
+            map([("name", Some(name.into())), ("value", Some(literal(&value).into()))])
+        });
+        let ports = port.map(|port| {
+            map([("name", Some("http".into())), ("containerPort", Some(u32::from(port).into()))])
+        });
+        let probe = || map([("tcpSocket", Some(map([("port", Some("http".into()))])))]);
+        let requests = map([("cpu", Some(CPU.into())), ("memory", Some(MEMORY.into()))]);
+        // No limit of processor time: it would only make starts slow, which compile.
+        let limits = map([("memory", Some(MEMORY_LIMIT.into()))]);
+        map([
+            ("name", Some(self.name.as_str().into())),
+            ("image", Some(self.workload.image.as_str().into())),
+            ("args", list(args)),
+            ("env", list(env)),
+            ("ports", list(ports)),
+            ("readinessProbe", port.map(|_| probe())),
+            ("resources", Some(map([("requests", Some(requests)), ("limits", Some(limits))]))),
+            ("securityContext", Some(container_security())),
+        ])
+    }
+
+    fn port(&self) -> Option<u16> {
+        self.workload.port(self.args.port)
+    }
+
+    /// What the policy
+    /// [`restricted`](https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted) wants of a pod,
+    /// unless the image's user is root.
+    fn pod_security(&self) -> Value {
+        let user = self.workload.user.as_deref().unwrap_or_default();
+        let (user, group) =
+            user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
+        let user = user.parse().unwrap_or(NONROOT);
+        let group = group.map_or(Some(user), |group| group.parse().ok());
+        map([
+            ("runAsNonRoot", (user != 0).then(|| true.into())),
+            ("runAsUser", Some(user.into())),
+            ("runAsGroup", group.map(Value::from)),
+            ("seccompProfile", Some(map([("type", Some("RuntimeDefault".into()))]))),
+        ])
+    }
+}
+
+/// What it wants of a container. A Wasm program sees its root file system only if it was given to it, so that nothing is
+/// lost when that can't be written.
+fn container_security() -> Value {
+    map([
+        ("allowPrivilegeEscalation", Some(false.into())),
+        ("readOnlyRootFilesystem", Some(true.into())),
+        ("capabilities", Some(map([("drop", list(["ALL"]))]))),
+    ])
+}
+
+/// A text in which Kubernetes replaces nothing: `$(NAME)` would be the value of a variable.
+fn literal(text: &str) -> String {
+    text.replace("$(", "$$(")
+}
