@@ -1,21 +1,21 @@
 # shellcheck shell=bash
-# What the steps of the action share. It runs with bash 3.2, too, which macOS has.
+# Functions for all steps of the action. They also work with bash 3.2, the version on macOS.
 set -euo pipefail
 unset CDPATH
 
-# On Windows, jq ends lines as other programs there do.
+# On Windows, jq writes CRLF.
 if [ "${RUNNER_OS:-}" = Windows ]; then
     jq() { command jq "$@" | tr -d '\r'; }
 fi
 
-# An output of this step; what ends a value of several lines can't be in it by intent.
+# Sets an output of this step. The delimiter is random, so that a value can't contain it on purpose.
 output() {
     local end
     end=end-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
     printf '%s<<%s\n%s\n%s\n' "$1" "$end" "$2" "$end" >>"$GITHUB_OUTPUT"
 }
 
-# Ends the step with a message, in which workflow commands and lines are text.
+# Ends the step with a message. Escapes it, so that it can't contain workflow commands or lines.
 fail() {
     local message=${1//'%'/%25}
     message=${message//$'\r'/%0D}
@@ -23,7 +23,7 @@ fail() {
     exit 1
 }
 
-# A command of ours. The problem matcher takes the last error by what is said after it.
+# Runs a command of ours. The problem matcher finds the last error by the line after it.
 ours() {
     local code=0
     "$@" || code=$?
@@ -39,10 +39,10 @@ add_matchers() {
     done
 }
 
-# The value that read-inputs kept under a name.
+# Prints the value that read-inputs stored under a name.
 kept() { cat "$STATE/$1"; }
 
-# The same of a list of arguments, after the words that are given, into the array `words`.
+# Reads a stored list of arguments into the array `words`, after the given words.
 words_of() {
     local word name=$1
     shift
@@ -50,7 +50,7 @@ words_of() {
     while IFS= read -r -d '' word; do words+=("$word"); done <"$STATE/$name"
 }
 
-# To where the user works, with the image's name where our commands find it.
+# Enters the user's working directory, and passes the image's name to our commands.
 enter() {
     local image
     image=$(kept image)
@@ -58,7 +58,7 @@ enter() {
     cd -- "$(kept folder)"
 }
 
-# What would be built: a line of JSON for each program, with its repository and tags.
+# Prints the plan: a line of JSON for each program, with its repository and tags.
 plans() {
     local wasm words
     wasm=$(kept wasm)
@@ -71,7 +71,7 @@ plans() {
     "${words[@]}"
 }
 
-# SHA-256 of what is read, in hexadecimal.
+# Prints the SHA-256 of the input in hexadecimal.
 sha256() {
     if command -v sha256sum >/dev/null; then sha256sum; else shasum -a 256; fi | cut -d ' ' -f 1
 }

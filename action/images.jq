@@ -1,3 +1,3 @@
-# The first image of each program in a list of messages: that of the main format.
+# Returns the first image of each program in a list of messages, which is in the main format.
 def main_images: reduce .[] as $one ([];
     if any(.[]; .name == $one.name and .package == $one.package) then . else . + [$one] end);

@@ -1,5 +1,5 @@
-# An output of the action, of the messages about images: $output is its name. Of each program the first image counts,
-# which is that of the main format.
+# Computes the output of the action named $output from the messages about images. Uses the first image of each program,
+# which is in the main format.
 include "images";
 
 def place: .reference // "oci:\(.layout):\(.tags[0])";

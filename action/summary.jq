@@ -1,11 +1,11 @@
-# The job's summary in Markdown, of the messages about images in $made and of what has changed in $differences.
+# Renders the job's summary in Markdown, from the messages about images in $made and the changes in $differences.
 include "images";
 
-# Text that is nothing but text in Markdown, also in a table.
+# Escapes text for Markdown, also in a table.
 def text: tostring | gsub("&"; "&amp;") | gsub("<"; "&lt;") | gsub("(?<mark>[\\\\`*_{}\\[\\]|#!~])"; "\\\(.mark)") | gsub("[\r\n]+"; " ");
 def code: tostring | gsub("[\r\n`|]"; "") | "`\(.)`";
 
-# Three digits and a unit, as our commands have it.
+# Three digits and a unit, as our commands print sizes.
 def digits: if . < 9.995 then . * 100 | round | "\(. / 100 | floor).\("0\(. % 100)"[-2:])"
     elif . < 99.95 then . * 10 | round | "\(. / 10 | floor).\(. % 10)"
     else round | tostring end;
@@ -24,7 +24,7 @@ def row: since(.name) as $since
        (if $since then $since.total | "\(.change | signed)\(percent)" else "" end),
        (.reference // .digest | code)]
     | "| \(join(" | ")) |";
-def changes: "\n<details><summary>What has changed in \(.name | text) since \(.called | text)</summary>\n\n"
+def changes: "\n<details><summary>Changes in \(.name | text) since \(.called | text)</summary>\n\n"
     + "| section | before | now | change |\n|---|--:|--:|--:|\n"
     + (.sections | map("| \(.name | text) | \(.old | bytes) | \(.new | bytes) | \(.change | signed) |\n") | add // "")
     + (if .sections == [] then "| nothing | | | |\n" else "" end)

@@ -1,4 +1,4 @@
-//! Valid modules through Binaryen: it must not end the process, and what it makes must be valid.
+//! Valid modules through Binaryen: it must not end the process, and its result must be valid.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};

@@ -1,4 +1,4 @@
-//! Any bytes at all: what is valid for one reader is valid for all, and stays so without debug information. Sizes add up.
+//! Any bytes: all readers agree on what is valid, and it stays valid without debug information. Sizes add up.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -7,7 +7,7 @@ use wasm_oci_core::module::{
 };
 
 fuzz_target!(|bytes: &[u8]| {
-    // These two are also asked of files that nobody has validated.
+    // These two also read files that were not validated.
     let _names = function_names(bytes, 0..100);
     if let Ok(sizes) = SizeReport::read("fuzz.wasm", bytes, bytes) {
         let parts = sizes.flat_sections().iter().map(|(_, size)| size).sum::<u64>();

@@ -1,5 +1,4 @@
-//! Modules that are valid, with all proposals there are: each must be taken, and so must what is left of it without
-//! debug information.
+//! Valid modules with all proposals: each must be accepted, and also its copy without debug information.
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};

@@ -1,13 +1,13 @@
-//! What the targets share.
+//! Code that the targets share.
 
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use wasm_oci_core::module::BuiltModule;
 use wasm_smith::{Config, Module};
 
-/// A valid module, with some of all the proposals there are. (The components that wasm-smith makes are not all valid.)
+/// Returns a valid module that uses some of all proposals. (wasm-smith also makes invalid components.)
 ///
 /// # Errors
-/// When `bytes` are too few for the choices to make.
+/// Fails if there are too few `bytes` for all choices.
 pub fn valid_module(bytes: &[u8]) -> Result<BuiltModule> {
     let mut choices = Unstructured::new(bytes);
     let config = config(&mut choices)?;

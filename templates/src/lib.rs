@@ -1,13 +1,13 @@
 //! Project templates, embedded, so that they work offline.
 //!
-//! Each is a folder of this package, which cargo-generate can read as well. There and here,
+//! Each template is a folder of this package, which cargo-generate can read as well. For both,
 //!
-//! - a file whose name ends with `.liquid` loses that ending. Cargo leaves folders with a `Cargo.toml` out when it
-//!   publishes a package, and git heeds a `.gitignore`: such files must have another name here;
-//! - `{{project-name}}` in it is the project's name, and so for `crate_name`, `description`, `registry` and `authors`.
-//!   What else stands between braces is what Liquid and Jinja have in common: `{% if %}`, `{% raw %}`, and the filter
+//! - a file whose name ends with `.liquid` loses that ending. When cargo publishes a package, it omits folders with a
+//!   `Cargo.toml`, and git obeys a `.gitignore`, so such files need another name here;
+//! - `{{project-name}}` in it is the project's name; likewise `crate_name`, `description`, `registry` and `authors`.
+//!   Anything else between braces uses the common subset of Liquid and Jinja: `{% if %}`, `{% raw %}`, and the filter
 //!   `kebab_case`;
-//! - any other file is copied as it is, but for `cargo-generate.toml`, which says what cargo-generate asks.
+//! - any other file is copied unchanged, except for `cargo-generate.toml`, which has the questions of cargo-generate.
 
 mod render;
 
@@ -15,22 +15,21 @@ use std::path::PathBuf;
 
 pub use render::RenderError;
 
-/// A file's path in its template, with `/`, and what is in it.
+/// A file's path in its template, with `/`, and its content.
 type File = (&'static str, &'static [u8]);
 
 include!(concat!(env!("OUT_DIR"), "/files.rs"));
 
-/// What cargo-generate asks for a template.
+/// The questions of cargo-generate for a template.
 const QUESTIONS: &str = "cargo-generate.toml";
 
 /// A project to start from.
 #[derive(Debug, Clone, Copy)]
 pub struct Template {
-    /// The name by which it is chosen.
     pub name: &'static str,
-    /// What it is, on one line; a project's description unless it has its own.
+    /// The description on one line, which is also the default for the project's.
     pub about: &'static str,
-    /// Whether the project is a workspace of its own, and no member of another.
+    /// True if the project is its own workspace, and not a member of another one.
     pub is_workspace: bool,
     files: &'static [File],
 }
@@ -63,58 +62,56 @@ pub fn all() -> &'static [Template] {
     &ALL
 }
 
-/// What a project is called and where it goes.
+/// The values of a project.
 ///
-/// Name and registry stand in YAML, shell commands and paths, and are taken as they are: whoever makes the values
-/// checks them. Description and authors may be any text.
+/// Name and registry appear in YAML, shell commands and paths without quoting, so the caller has to check them.
+/// Description and authors can be any text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Values {
-    /// The project's name: a package's name for cargo, and a part of an image's.
+    /// The project's name, which is valid as a package and as a part of an image's name.
     pub name: String,
-    /// What it is, in one sentence.
+    /// The project in one sentence.
     pub description: String,
-    /// Where its images go: a registry and the owner in it, as `ghcr.io/owner`.
+    /// Registry and owner for its images, such as `ghcr.io/owner`.
     pub registry: String,
-    /// Who writes it, as `Name <address>`; empty for nobody in particular.
+    /// The author as `Name <address>`, or empty.
     pub authors: String,
 }
 
-/// A program of an existing package, as files for its deployment name it.
+/// A program of an existing package, as its deployment files name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Program {
-    /// The package.
     pub package: String,
-    /// The program, which is what its image is called.
+    /// The program, which is also the name of its image.
     pub name: String,
-    /// Whether it answers HTTP requests.
+    /// True if it answers HTTP requests.
     pub serves: bool,
 }
 
 /// A file of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
-    /// The path in the project's folder. It leads nowhere else.
+    /// The path in the project's folder. It never leaves that folder.
     pub path: PathBuf,
-    /// What is in it.
     pub content: Vec<u8>,
 }
 
 impl Template {
-    /// The files of a project with these values.
+    /// Returns the files of a project with these values.
     ///
     /// # Errors
-    /// When the template has a mistake.
+    /// Fails if the template is invalid.
     pub fn render(&self, values: &Values) -> Result<Vec<Rendered>, RenderError> {
         let files = self.files.iter().filter(|(path, _)| *path != QUESTIONS);
         files.map(|file| render::file(file, &render::context(values))).collect()
     }
 }
 
-/// The files that an existing package or workspace gets, with what stands for its programs in `programs`: a workflow,
-/// a toolchain file, and those for its deployment.
+/// Returns the files for an existing package or workspace with these programs: a workflow, a toolchain file, and those
+/// for its deployment.
 ///
 /// # Errors
-/// When the templates have a mistake.
+/// Fails if the templates are invalid.
 pub fn render_init(values: &Values, programs: &[Program]) -> Result<Vec<Rendered>, RenderError> {
     // A component needs the target of the template `http`.
     let like = if programs.iter().any(|program| program.serves) { HTTP } else { CLI };

@@ -1,4 +1,4 @@
-//! From a template's file to a project's.
+//! Renders a file of a template.
 
 use std::path::{Component, Path};
 
@@ -8,10 +8,10 @@ use minijinja::{AutoEscape, Environment, Output, State, UndefinedBehavior, Value
 
 use crate::{File, Program, Rendered, Values};
 
-/// The ending of files that are rendered, which is taken off.
+/// The extension of files that are rendered, which the result loses.
 const SUFFIX: &str = ".liquid";
 
-/// A mistake in a template, which its tests should have found.
+/// An invalid template. The tests of this package should have found it.
 #[derive(Debug, thiserror::Error)]
 #[error("the template's file `{path}` can't be rendered: {reason}")]
 pub struct RenderError {
@@ -19,12 +19,12 @@ pub struct RenderError {
     reason: String,
 }
 
-/// What a template may name.
+/// The values that a template can use.
 pub(crate) fn context(values: &Values) -> Value {
     context_of_programs(values, &[])
 }
 
-/// The same with the programs of a package that exists.
+/// The same, with the programs of an existing package.
 pub(crate) fn context_of_programs(values: &Values, programs: &[Program]) -> Value {
     let Values { name, description, registry, authors } = values;
     let is_alone = |package: &str| programs.iter().filter(|it| it.package == package).count() == 1;
@@ -61,13 +61,13 @@ fn render(name: &str, text: &str, context: &Value) -> Result<String, minijinja::
     environment.set_auto_escape_callback(|_| AutoEscape::None);
     environment.set_formatter(write_value);
     environment.add_filter("kebab_case", |text: &str| text.to_kebab_case());
-    // cargo-generate's own name for it, which Jinja takes for a subtraction.
+    // cargo-generate uses this name, which Jinja parses as a subtraction.
     let text = text.replace("{{project-name", "{{project_name");
     environment.render_named_str(name, &text, context)
 }
 
-/// Writes a value so that it stays one, whatever is in it: as a part of a string in TOML, and of a paragraph in
-/// Markdown. (Elsewhere, templates name only values that were checked.)
+/// Escapes a value for the place where it goes: a string in TOML, or a paragraph in Markdown. (Other places only use
+/// values that were checked.)
 fn write_value(
     out: &mut Output<'_>,
     state: &mut State<'_, '_>,
@@ -82,7 +82,7 @@ fn write_value(
     Ok(out.write_str(&text)?)
 }
 
-/// A text between the quotes of a basic string ([TOML 1.0](https://toml.io/en/v1.0.0#string)).
+/// Returns a text for a basic string ([TOML 1.0](https://toml.io/en/v1.0.0#string)).
 fn toml_escaped(text: &str) -> String {
     let escaped = |char: char| match char {
         '"' | '\\' => format!("\\{char}"),

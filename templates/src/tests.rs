@@ -25,7 +25,7 @@ fn file<'a>(files: &'a [Rendered], path: &str) -> &'a str {
     text(found.unwrap_or_else(|| panic!("there is no {path}")))
 }
 
-/// The tables `package` or `workspace.package` of all manifests.
+/// Returns the tables `package` or `workspace.package` of all manifests.
 fn packages(files: &[Rendered]) -> Vec<Table> {
     let manifests = files.iter().filter(|file| file.path.ends_with("Cargo.toml"));
     manifests
@@ -102,7 +102,7 @@ fn nobody_in_particular_is_not_written_down() {
     }
 }
 
-/// Whatever is in a text stays that text.
+/// Text values are never interpreted.
 #[test]
 fn hostile_texts_stay_data() {
     let hostile =
@@ -135,7 +135,7 @@ fn folder() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// cargo-generate asks for the same, with the same defaults, and copies what is no text.
+/// cargo-generate asks for the same values, with the same defaults, and copies binary files unchanged.
 #[test]
 fn cargo_generate_asks_for_the_same() {
     let questions: Table = fs::read_to_string(folder().join(QUESTIONS)).unwrap().parse().unwrap();
@@ -175,8 +175,8 @@ fn cargo_generate_asks_for_the_same() {
     }
 }
 
-/// What is the same in several templates has its original in `cli`: cargo-generate reads one folder, and so each has
-/// a copy. `TRYCMD=overwrite` copies them anew.
+/// Files that templates share have their original in `cli`. cargo-generate reads only one folder, so each template needs a
+/// copy. `TRYCMD=overwrite` copies them again.
 #[test]
 fn copies_are_copies() {
     let shared = [".gitignore.liquid", ".github/workflows/ci.yml.liquid", "rust-toolchain.toml"];

@@ -120,7 +120,7 @@ fn sizes_are_compared_with_the_image_before() {
         Run::of(wasm_oci().args(["copy", &format!("{image}:1.9"), &format!("{image}:1.10")]))
             .success();
     let second = job.run(&[("image", &image), ("tags", "2.0"), ("test", "false")]).success();
-    assert!(second.summary.contains("What has changed in app since"), "{}", second.summary);
+    assert!(second.summary.contains("Changes in app since"), "{}", second.summary);
     assert!(second.summary.contains("app:1.10"), "{}", second.summary);
     assert!(second.summary.contains("| code | "), "{}", second.summary);
     assert!(second.summary.contains(" +"), "{}", second.summary);
@@ -173,10 +173,10 @@ fn several_programs_at_once() {
         done.summary
     );
 
-    // One attestation is about one image; the others would seem attested, too.
+    // One attestation covers one image; the others would seem attested, too.
     let attested = job.run(&[("image", &image), ("attest", "true"), ("tags", "attested")]);
     assert_eq!(attested.failed, Some(("Push".to_owned(), 1)), "{}", attested.log);
-    assert!(attested.log.contains("an attestation is about one image"), "{}", attested.log);
+    assert!(attested.log.contains("an attestation covers one image"), "{}", attested.log);
     let tags =
         Run::of(wasm_oci().args(["tags", &format!("{}/app/app", registry.host())])).success();
     assert!(!tags.stdout.contains("attested"), "{}", tags.stdout);
@@ -212,7 +212,7 @@ fn a_file_from_any_language() {
         .run(&[&common[..], &[("image", &image), ("test", "wrong.toml"), ("tags", "2")]].concat());
     assert_eq!(wrong.failed, Some(("Test".to_owned(), 7)), "{}", wrong.log);
     let untested = job.run(&[&common[..], &[("image", &image), ("tags", "3")]].concat()).success();
-    assert!(untested.summary.contains("What has changed in tool since"), "{}", untested.summary);
+    assert!(untested.summary.contains("Changes in tool since"), "{}", untested.summary);
     assert!(untested.summary.contains("| nothing | "), "{}", untested.summary);
     let tags = Run::of(wasm_oci().args(["tags", &format!("{}/c/tool", registry.host())])).success();
     assert_eq!(tags.stdout, "1\n3\n");
@@ -264,13 +264,17 @@ fn a_cache_is_named_by_what_is_built() {
 fn slips_in_inputs_are_named_before_anything_is_done() {
     let job = job_with(MANIFEST, MAIN);
     for (name, value, says) in [
-        ("push", "yes", "the input `push` is true or false, and not `yes`"),
-        ("test", "maybe", "the input `test` is true or false"),
-        ("attest", "", "the input `attest` is true or false"),
-        ("working-directory", "nowhere", "the input `working-directory` is no folder: `nowhere`"),
-        ("image", "ghcr.io/a/b\nghcr.io/a/c", "the input `image` is one repository"),
-        ("wasm", "none.wasm", "the input `wasm` is no file: `none.wasm`"),
-        ("args", "--label 'a", "the input `args` has a quote that does not end"),
+        ("push", "yes", "the input `push` must be true or false, not `yes`"),
+        ("test", "maybe", "the input `test` must be true or false"),
+        ("attest", "", "the input `attest` must be true or false"),
+        (
+            "working-directory",
+            "nowhere",
+            "the input `working-directory` is not a folder: `nowhere`",
+        ),
+        ("image", "ghcr.io/a/b\nghcr.io/a/c", "the input `image` must be a single repository"),
+        ("wasm", "none.wasm", "the input `wasm` is not a file: `none.wasm`"),
+        ("args", "--label 'a", "the input `args` has an unclosed quote"),
     ] {
         let done = job.run(&[(name, value)]);
         assert_eq!(done.failed, Some(("Read the inputs".to_owned(), 1)), "{name}: {}", done.log);

@@ -38,8 +38,8 @@ impl Key {
 
     fn question(self) -> &'static str {
         match self {
-            Key::Description => "What the project is, in one sentence",
-            Key::Registry => "Where images go, a registry and its owner",
+            Key::Description => "The project in one sentence",
+            Key::Registry => "Registry and owner for the images",
             Key::Authors => "Who writes it",
         }
     }

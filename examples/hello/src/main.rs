@@ -1,7 +1,7 @@
-//! Greets, and shows what a program is given: arguments, environment, standard input. It ends with the exit
-//! code it is asked for.
+//! Greets, and shows the arguments, environment and standard input that it gets. It exits with the
+//! exit code in its arguments.
 //!
-//! Nothing here knows about WebAssembly.
+//! Nothing here is specific to WebAssembly.
 
 use std::env;
 use std::io::{self, BufRead, Read, Write};
@@ -45,7 +45,7 @@ struct Options {
     args: Vec<String>,
 }
 
-/// What to do with standard input.
+/// The action for standard input.
 #[derive(Debug, PartialEq)]
 enum Stdin {
     Count,

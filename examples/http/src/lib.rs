@@ -1,4 +1,4 @@
-//! Answers HTTP requests: `GET /` says hello, `POST /echo` sends back what it gets, as it comes.
+//! Answers HTTP requests: `GET /` says hello, `POST /echo` returns the body, piece by piece.
 
 use wasip2::http::types::{
     Fields, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam,
@@ -22,7 +22,7 @@ impl wasip2::exports::http::incoming_handler::Guest for Http {
     }
 }
 
-/// Whom to greet: `name=…`, or the environment variable `NAME`.
+/// Returns the name to greet: `name=…`, or the environment variable `NAME`.
 fn name(query: &str) -> String {
     let asked = query.split('&').find_map(|pair| pair.strip_prefix("name="));
     asked.map(str::to_owned).or_else(|| std::env::var("NAME").ok()).unwrap_or_else(|| "world".to_owned())
@@ -33,7 +33,7 @@ fn text(answer: ResponseOutparam, status: u16, text: &str) {
     let headers = [("content-type", "text/plain"), ("content-length", &length)];
     let body = begin(answer, status, &headers);
     let stream = body.write().expect("nobody else has it");
-    // As much as may be written at once. A client that is gone, or asked for the head only, doesn't want it.
+    // A stream accepts a limited number of bytes at a time. The client may have gone, or want only the headers.
     _ = text.as_bytes().chunks(4096).try_for_each(|piece| stream.blocking_write_and_flush(piece));
     drop(stream);
     _ = OutgoingBody::finish(body, None);
@@ -50,13 +50,13 @@ fn echo(request: &IncomingRequest, answer: ResponseOutparam) {
         }
     };
     drop(output);
-    // Without this, the answer doesn't count as whole.
+    // Without this, the answer counts as incomplete.
     if matches!(end, StreamError::Closed) {
         _ = OutgoingBody::finish(body, None);
     }
 }
 
-/// Sends the head of the answer; its body follows.
+/// Sends the headers of the answer; its body follows.
 fn begin(answer: ResponseOutparam, status: u16, headers: &[(&str, &str)]) -> OutgoingBody {
     let fields = headers.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec()));
     let headers = Fields::from_list(&fields.collect::<Vec<_>>()).expect("headers as they should be");

@@ -1,5 +1,5 @@
-//! The filters. They compute with whole numbers, and `resize` with nothing but `+ - * /`, so every machine comes
-//! to the same bytes: functions like `exp` differ in their last bit from one C library to the next.
+//! The filters. They compute with integers, and `resize` only with `+ - * /`, so every machine gives the same
+//! bytes: functions such as `exp` differ in their last bit between C libraries.
 
 use std::array;
 use std::str::FromStr;
@@ -69,7 +69,7 @@ fn invert(picture: &RgbImage) -> RgbImage {
 fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     let (from_width, from_height) = (u64::from(picture.width()), u64::from(picture.height()));
     let (width, height) = (u64::from(width), u64::from(height));
-    // The picture's proportions kept, the narrower of the two sides decides.
+    // To keep the picture's proportions, use the narrower of the two sides.
     let (width, height) = if width * from_height < height * from_width {
         (width, width * from_height / from_width)
     } else {
@@ -78,7 +78,7 @@ fn resize(picture: &RgbImage, width: u32, height: u32) -> RgbImage {
     imageops::resize(picture, width.max(1) as u32, height.max(1) as u32, FilterType::CatmullRom)
 }
 
-/// Three box blurs one after the other are as good as a Gaussian one to the eye, and each costs the same for any
+/// Three box blurs in a row look like a Gaussian blur, and each takes the same time for any
 /// radius.
 fn blur(picture: &RgbImage, radius: u32) -> RgbImage {
     (0..3).fold(picture.clone(), |picture, _| {
@@ -88,7 +88,7 @@ fn blur(picture: &RgbImage, radius: u32) -> RgbImage {
     })
 }
 
-/// Replaces each pixel by the mean of those up to `radius` beside it; at the ends the outermost pixel counts again.
+/// Replaces each pixel with the mean of its neighbours up to `radius`; at the ends, the outermost pixel is repeated.
 fn box_blur_rows(picture: &RgbImage, radius: u32) -> RgbImage {
     let (width, height) = picture.dimensions();
     let mut blurred = RgbImage::new(width, height);
@@ -114,7 +114,7 @@ fn transpose(picture: &RgbImage) -> RgbImage {
     RgbImage::from_fn(picture.height(), picture.width(), |x, y| *picture.get_pixel(y, x))
 }
 
-/// How steep the brightness is at each pixel (Sobel).
+/// Computes the gradient of the brightness at each pixel (Sobel).
 fn edges(gray: &GrayImage) -> GrayImage {
     let (width, height) = gray.dimensions();
     GrayImage::from_fn(width, height, |x, y| {

@@ -1,6 +1,6 @@
-//! Reads a picture, applies filters to it in the order they are named, and writes the result.
+//! Reads a picture, applies filters to it in the given order, and writes the result.
 //!
-//! Nothing here knows about WebAssembly.
+//! Nothing here is specific to WebAssembly.
 
 mod filter;
 
@@ -64,7 +64,7 @@ fn run(options: &Options) -> Result<()> {
     write(options.output.as_deref(), output.get_ref())
 }
 
-/// The bytes of a file, or of standard input.
+/// Reads a file, or standard input.
 fn read(path: Option<&Path>) -> Result<Vec<u8>> {
     if let Some(path) = path {
         return fs::read(path).map_err(|error| format!("cannot read {}: {error}", path.display()).into());
@@ -122,7 +122,7 @@ impl Options {
     }
 }
 
-/// A path, or none for `-`.
+/// Returns a path, or none for `-`.
 fn path(value: OsString) -> Option<PathBuf> {
     (value != "-").then(|| value.into())
 }

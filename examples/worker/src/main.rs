@@ -1,6 +1,6 @@
-//! Counts what is in a text: reads a request from standard input, and writes the answer to standard output, both JSON.
+//! Counts lines, words and characters: reads a request from standard input, and writes the answer to standard output, as JSON.
 //!
-//! Nothing here knows about WebAssembly, or about HTTP.
+//! Nothing here is specific to WebAssembly or HTTP.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -19,7 +19,7 @@ struct Answer {
     lines: usize,
     words: usize,
     characters: usize,
-    /// In small letters; of several, the first in the alphabet.
+    /// In lower case; of several, the first in the alphabet.
     most_frequent: Option<String>,
 }
 
@@ -48,7 +48,7 @@ fn count(text: &str) -> Answer {
         lines: text.lines().count(),
         words: times.values().sum(),
         characters: text.chars().count(),
-        // Of several as large, `max_by_key` takes the last.
+        // Of several equal ones, `max_by_key` returns the last.
         most_frequent: times.into_iter().rev().max_by_key(|(_, times)| *times).map(|(word, _)| word),
     }
 }

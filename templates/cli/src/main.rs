@@ -1,4 +1,4 @@
-//! Greets everybody who is named. Nothing here knows about WebAssembly.
+//! Greets everybody in the arguments. Nothing here is specific to WebAssembly.
 
 use std::env;
 use std::ffi::OsString;
@@ -34,7 +34,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the arguments ask for.
+/// The parsed arguments.
 #[derive(Debug, PartialEq)]
 enum Action {
     Help,

@@ -1,6 +1,6 @@
-//! Tidies text: from standard input, or the file that is named, to standard output.
+//! Tidies text from standard input, or from the file in the arguments, to standard output.
 //!
-//! Nothing here knows about WebAssembly.
+//! Nothing here is specific to WebAssembly.
 
 mod tidy;
 
@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        // The reader, such as `head`, has read what it wanted.
+        // The reader, such as `head`, needs no more.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             let input = path.unwrap_or_else(|| "standard input".into());

@@ -1,11 +1,11 @@
-//! What the filter does.
+//! The filter itself.
 
 use std::io::{self, BufRead, Write};
 
-/// Copies text without white space at the ends of lines, and with one empty line where there were
-/// several. There is none at the beginning and the end.
+/// Copies text without white space at the ends of lines. Several empty lines become one, and those at
+/// the beginning and the end are removed.
 ///
-/// Holds one line at a time, and takes any encoding that contains ASCII.
+/// Holds one line at a time, and accepts any encoding that contains ASCII.
 pub fn tidy(mut input: impl BufRead, mut output: impl Write) -> io::Result<()> {
     let mut line = Vec::new();
     let (mut begun, mut gap) = (false, false);

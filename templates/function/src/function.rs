@@ -1,15 +1,15 @@
-//! The function: what it takes, what it gives, and how it comes to that.
+//! The function with its input and output.
 
 use serde::{Deserialize, Serialize};
 
-/// What it takes: `{"values": [3, 1, 2]}`.
+/// The input: `{"values": [3, 1, 2]}`.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     pub values: Vec<f64>,
 }
 
-/// What it gives.
+/// The output.
 #[derive(Debug, PartialEq, Serialize)]
 pub struct Response {
     pub count: usize,
@@ -18,7 +18,7 @@ pub struct Response {
     pub max: f64,
 }
 
-/// Describes the values of a request, of which there has to be one.
+/// Describes the values of a request, which needs at least one.
 pub fn describe(request: &Request) -> Result<Response, String> {
     let values = &request.values;
     if values.is_empty() {

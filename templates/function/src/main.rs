@@ -1,7 +1,7 @@
-//! Reads a request as JSON, from standard input or the file that is named, and writes the answer
+//! Reads a request as JSON, from standard input or the file in the arguments, and writes the answer
 //! as JSON.
 //!
-//! Nothing here knows about WebAssembly.
+//! Nothing here is specific to WebAssembly.
 
 mod function;
 
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
     let answer = read(path.as_deref().map(Path::new)).and_then(|request| answer(&request));
     let (answer, code) = match answer {
         Ok(answer) => (answer, ExitCode::SUCCESS),
-        // In JSON, too, as the caller expects it; the exit code tells one from the other.
+        // Also as JSON, because the caller expects it. The exit code tells errors from answers.
         Err(error) => (json!({ "error": error }).to_string(), ExitCode::FAILURE),
     };
     match writeln!(io::stdout(), "{answer}") {
@@ -32,7 +32,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The bytes of a file, or of standard input.
+/// Reads a file, or standard input.
 fn read(path: Option<&Path>) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let read = match path {
@@ -43,7 +43,7 @@ fn read(path: Option<&Path>) -> Result<Vec<u8>, String> {
         .map_err(|error| format!("can't read the request: {error}"))
 }
 
-/// The answer to a request, both in JSON.
+/// Returns the answer to a request, both as JSON.
 fn answer(request: &[u8]) -> Result<String, String> {
     let request =
         serde_json::from_slice(request).map_err(|error| format!("not a request: {error}"))?;

@@ -1,4 +1,4 @@
-//! Answers HTTP requests. What the answers are is in `routes`; here is the way there and back.
+//! Answers HTTP requests. `routes` has the answers; this module reads requests and sends answers.
 
 mod routes;
 
@@ -20,7 +20,7 @@ struct Service;
 wasip2::http::proxy::export!(Service);
 
 impl Guest for Service {
-    /// Is called for each request, by an instance of its own.
+    /// Handles one request. Each request gets its own instance.
     fn handle(incoming: IncomingRequest, out: ResponseOutparam) {
         let target = incoming.path_with_query().unwrap_or_default();
         let answer = match body(&incoming) {
@@ -36,7 +36,7 @@ impl Guest for Service {
     }
 }
 
-/// The body of a request, or the answer to one that has none that can be read.
+/// Returns the body of a request, or an error answer if it can't be read.
 fn body(request: &IncomingRequest) -> Result<Vec<u8>, Answer> {
     let incoming = request.consume().expect("a body is consumed once");
     let stream = incoming.stream().expect("a stream is taken once");
@@ -72,8 +72,8 @@ fn send(answer: &Answer, out: ResponseOutparam) {
     ResponseOutparam::set(out, Ok(response));
 
     let stream = body.write().expect("a stream is taken once");
-    // As much as may be written at once. A client that is gone doesn't want it, nor one that has
-    // asked for the head only.
+    // A stream accepts a limited number of bytes at a time. Errors are ignored: the client has gone,
+    // or wants only the headers.
     let sent = answer
         .body
         .chunks(4096)

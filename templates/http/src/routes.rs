@@ -1,13 +1,13 @@
-//! What is answered to which request.
+//! The answer to each request.
 
 use wasip2::http::types::Method;
 
-/// What a request says that the answer depends on.
+/// The parts of a request that the answer depends on.
 pub struct Request<'a> {
     pub method: Method,
     pub path: &'a str,
     pub body: &'a [u8],
-    /// Whom to greet, instead of the world.
+    /// The name to greet, instead of the world.
     pub name: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Makes small pictures of large ones. Nothing here knows about WebAssembly.
+//! Makes thumbnails of pictures. Nothing here is specific to WebAssembly.
 
 mod thumbnail;
 
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// What the arguments ask for.
+/// The parsed arguments.
 #[derive(Debug, PartialEq)]
 enum Action {
     Help,
@@ -116,7 +116,7 @@ fn run(action: &Action) -> Result<(), Box<dyn Error>> {
     Ok(write(output.as_deref(), png.get_ref())?)
 }
 
-/// The bytes of a file, or of standard input.
+/// Reads a file, or standard input.
 fn read(path: Option<&Path>) -> io::Result<Vec<u8>> {
     if let Some(path) = path {
         return fs::read(path);
@@ -126,7 +126,7 @@ fn read(path: Option<&Path>) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Writes a file, or to standard output.
+/// Writes a file, or standard output.
 fn write(path: Option<&Path>, bytes: &[u8]) -> io::Result<()> {
     match path {
         Some(path) => fs::write(path, bytes),

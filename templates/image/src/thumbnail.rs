@@ -1,17 +1,17 @@
-//! What is done to pictures.
+//! The processing of pictures.
 
 use image::DynamicImage;
 
-/// How a picture is to be.
+/// The style of the result.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Style {
-    /// The most that it may have on each side, in pixels.
+    /// The maximum length of a side, in pixels.
     pub size: u32,
     /// In shades of gray.
     pub grayscale: bool,
 }
 
-/// A picture in this style, in its own proportions. A smaller one isn't made larger.
+/// Returns the picture in this style. It keeps its proportions, and a smaller one isn't enlarged.
 pub fn thumbnail(picture: DynamicImage, style: Style) -> DynamicImage {
     let is_small = picture.width().max(picture.height()) <= style.size;
     let picture = match is_small {
@@ -30,7 +30,7 @@ mod tests {
 
     use super::*;
 
-    /// Orange, in this size.
+    /// An orange picture of this size.
     fn picture(width: u32, height: u32) -> DynamicImage {
         RgbImage::from_pixel(width, height, Rgb([255, 128, 0])).into()
     }

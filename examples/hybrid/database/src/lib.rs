@@ -1,5 +1,5 @@
-//! A connection to PostgreSQL: login, and queries as text. It is plain `std`: under WASI 0.2, `TcpStream` is one of
-//! `wasi:sockets`, if the runtime lets the program have sockets.
+//! A connection to PostgreSQL: login, and queries as text. It only uses `std`: under WASI 0.2, `TcpStream` uses
+//! `wasi:sockets`, if the runtime gives sockets to the program.
 
 use std::env;
 use std::io::{self, Read, Write};
@@ -10,7 +10,7 @@ use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
 use postgres_protocol::message::{backend::Message, frontend};
 
-/// A connection that is logged in.
+/// A connection after login.
 pub struct Database {
     stream: TcpStream,
     received: BytesMut,
@@ -20,7 +20,7 @@ pub struct Database {
 pub type Row = Vec<Option<String>>;
 
 impl Database {
-    /// Connects to where `PGHOST` and `PGPORT` say, as `PGUSER` with `PGPASSWORD`, to the database `PGDATABASE`.
+    /// Connects to `PGHOST` and `PGPORT`, as `PGUSER` with `PGPASSWORD`, to the database `PGDATABASE`.
     pub fn connect() -> io::Result<Database> {
         let variable = |name: &str, default: &str| env::var(name).unwrap_or_else(|_| default.to_owned());
         let port = variable("PGPORT", "5432");
@@ -91,7 +91,7 @@ impl Database {
         self.stream.write_all(&buffer)
     }
 
-    /// The next message; what the server calls an error is one.
+    /// Reads the next message. An error message of the server becomes an error.
     fn receive(&mut self) -> io::Result<Message> {
         loop {
             match Message::parse(&mut self.received)? {

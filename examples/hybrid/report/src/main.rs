@@ -1,4 +1,4 @@
-//! Prints what the database knows of visits.
+//! Prints the number of visits in the database.
 
 use std::io;
 use std::process::ExitCode;

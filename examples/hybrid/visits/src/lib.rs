@@ -1,5 +1,5 @@
-//! Answers HTTP requests, and counts them in a database. Every request has an instance of the component, and a
-//! connection, of its own.
+//! Answers HTTP requests, and counts them in a database. Every request has its own instance of the component,
+//! and its own connection.
 
 use std::io;
 
@@ -19,9 +19,9 @@ impl wasip2::exports::http::incoming_handler::Guest for Visits {
     }
 }
 
-/// Counts a visit, and returns how many there were.
+/// Counts a visit, and returns the number of visits.
 fn count() -> io::Result<String> {
-    // One who creates it at the same time is no error, nor is a table that is there.
+    // It is not an error if the table exists, or if another request creates it at the same time.
     let rows = Database::connect()?.query(
         "SET client_min_messages TO warning;
          SELECT pg_advisory_xact_lock(1);
@@ -40,7 +40,7 @@ fn text(answer: ResponseOutparam, status: u16, text: &str) {
     let body = response.body().expect("nobody else has it");
     ResponseOutparam::set(answer, Ok(response));
     let stream = body.write().expect("nobody else has it");
-    // A client that is gone doesn't want it.
+    // The client may have gone.
     _ = text.as_bytes().chunks(4096).try_for_each(|piece| stream.blocking_write_and_flush(piece));
     drop(stream);
     _ = OutgoingBody::finish(body, None);

@@ -1,13 +1,13 @@
-//! Bytes as hexadecimal digits, and back: what the programs of this workspace share.
+//! Bytes as hexadecimal digits, and back: the library of this workspace's programs.
 
 use std::fmt;
 
-/// Why a text has no bytes.
+/// The reason why a text can't be decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DecodeError {
     /// This character is not a digit.
     NotADigit(char),
-    /// The last byte has one digit only.
+    /// The last byte has only one digit.
     HalfAByte,
 }
 
@@ -22,12 +22,12 @@ impl fmt::Display for DecodeError {
     }
 }
 
-/// Two digits for each byte.
+/// Returns two digits for each byte.
 pub fn encode(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The bytes of a text that [`encode`] made. White space doesn't count.
+/// Returns the bytes of a text that [`encode`] made, ignoring white space.
 pub fn decode(text: &str) -> Result<Vec<u8>, DecodeError> {
     let digits = text
         .chars()

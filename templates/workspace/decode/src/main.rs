@@ -1,4 +1,4 @@
-//! Writes the bytes of the hexadecimal digits in its arguments, or on standard input.
+//! Decodes the hexadecimal digits in its arguments, or on standard input.
 
 use std::env;
 use std::error::Error;
