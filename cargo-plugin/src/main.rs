@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use cargo_wasm_oci::cargo::c::driver::Invocation;
+use cargo_wasm_oci::cargo::c::compiler_shim::Invocation;
 use cargo_wasm_oci::commands::Cargo;
 use wasm_oci_app::ui::shell::{Color, Shell, Verbosity};
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::harness::commands::root;
 
 /// The top-level modules of each package, in the order in which they may import from each other.
-const ORDER: [(&str, &[&str]); 3] = [
+const ORDER: [(&str, &[&str]); 4] = [
     ("core", &["trace", "gzip", "fs", "module", "image", "compat", "store", "run"]),
     (
         "app",
@@ -28,6 +28,7 @@ const ORDER: [(&str, &[&str]); 3] = [
         ],
     ),
     ("cli", &["commands"]),
+    ("cargo-plugin", &["cargo", "args", "scaffold", "error", "ops", "commands"]),
 ];
 
 #[test]

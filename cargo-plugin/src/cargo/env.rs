@@ -1,12 +1,10 @@
 //! What cargo reads from its surroundings, taken once: nothing else here asks the process.
 
-use std::{
-    collections::BTreeMap,
-    ffi::{OsStr, OsString},
-    fmt,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use crate::cargo::error::Error;
 

@@ -1,8 +1,13 @@
 //! What can go wrong between the user's arguments and a built module.
 
-use std::{io, path::PathBuf, process::ExitStatus};
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitStatus;
 
-use crate::cargo::{c::notes::Failures, target::WasiTarget};
+use wasm_oci_app::exit_code::ExitCode;
+
+use crate::cargo::c::failure_log::Failures;
+use crate::cargo::target::WasiTarget;
 
 /// A failure on the cargo side.
 #[derive(Debug, thiserror::Error)]
@@ -168,6 +173,17 @@ fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => "; install it, or add its folder to PATH",
         _ => "",
+    }
+}
+
+impl Error {
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Error::CargoBuildFailed { .. } | Error::CNotCompiled { .. } => ExitCode::Build,
+            Error::NoSuchPackage { .. } | Error::NoSuchTarget { .. } => ExitCode::Usage,
+            _ => ExitCode::Failure,
+        }
     }
 }
 

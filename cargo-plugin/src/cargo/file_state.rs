@@ -1,10 +1,8 @@
 //! Whether a file is as it was, without reading it.
 
-use std::{
-    fs::Metadata,
-    path::{Path, PathBuf},
-    time::{Duration, SystemTime},
-};
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 

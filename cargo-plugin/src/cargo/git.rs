@@ -1,15 +1,14 @@
 //! The commit that a module is built from.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    process::{Child, Stdio},
-};
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
 
 use serde::{Deserialize, Serialize};
 use wasm_oci_app::files::write;
 
-use crate::cargo::{env::CargoEnv, file_state::FileState};
+use crate::cargo::env::CargoEnv;
+use crate::cargo::file_state::FileState;
 
 /// A commit, and whether the files are as in it. Shown as its hash, with `-dirty` if they aren't.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,21 +1,40 @@
 //! What cargo tells of a build, in its `--message-format json-render-diagnostics`.
 
-use std::{
-    collections::HashMap,
-    io::{BufRead, BufReader},
-    path::PathBuf,
-    process::{Child, ExitStatus},
-};
+use std::collections::HashMap;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, ExitStatus};
 
 use cargo_metadata::{Artifact, Message};
 
-use crate::cargo::{build::Event, error::Error, project::TargetKind};
+use crate::cargo::error::Error;
+use crate::cargo::project::TargetKind;
+use crate::cargo::target::WasiTarget;
 
 /// A target, as cargo names it.
 pub type TargetId = (String, TargetKind, String);
 
-/// Where the modules of targets are, and whether they were there already.
-pub type Modules = HashMap<TargetId, (PathBuf, bool)>;
+/// The module that a target was built into.
+#[derive(Debug, Clone)]
+pub struct Module {
+    pub wasm: PathBuf,
+    /// True if cargo had nothing to do for it.
+    pub fresh: bool,
+}
+
+pub type Modules = HashMap<TargetId, Module>;
+
+/// Progress of a build.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// `command` starts to install the standard library for `target`.
+    InstallingTarget { target: WasiTarget, command: &'a str },
+    /// cargo has started to build. A build with outdated cached metadata starts it a second time.
+    Building,
+    /// One line of cargo's standard output, in its `--message-format json`.
+    CargoMessage(&'a str),
+}
 
 /// What cargo said of a build.
 pub struct Messages {
@@ -47,8 +66,9 @@ impl Messages {
 }
 
 /// The module among what cargo has built. A bin's is the executable, a library's is among other files.
-fn module(artifact: Artifact) -> Option<(TargetId, (PathBuf, bool))> {
+fn module(artifact: Artifact) -> Option<(TargetId, Module)> {
     let kind = TargetKind::of(&artifact.target)?;
     let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;
-    Some(((artifact.package_id.repr, kind, artifact.target.name), (wasm.into(), artifact.fresh)))
+    let module = Module { wasm: wasm.into(), fresh: artifact.fresh };
+    Some(((artifact.package_id.repr, kind, artifact.target.name), module))
 }

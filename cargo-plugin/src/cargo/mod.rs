@@ -7,20 +7,21 @@
 pub mod build;
 pub mod c;
 pub mod cargo_config;
+pub mod dep_info;
 pub mod env;
 pub mod error;
 pub mod file_state;
-pub mod folders;
 pub mod git;
-pub mod memory;
+pub mod leaked_paths;
 pub mod messages;
+pub mod metadata_cache;
+pub mod path_remap;
 pub mod profile;
 pub mod project;
-pub mod remap;
 pub mod rustflags;
 pub mod selection;
 pub mod target;
 pub mod toolchain;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -4,7 +4,8 @@
 
 use toml::{Table, Value};
 
-use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv};
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
 
 /// `strip` is not among them: where neither it nor `debug` is set, cargo strips debug information, std's as well.
 const SMALL_AT_NO_COST: [(&str, &str); 3] =

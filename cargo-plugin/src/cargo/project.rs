@@ -1,9 +1,7 @@
 //! What cargo knows of the workspace, and the targets in it that become modules.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use cargo_metadata::{DependencyKind, Metadata, Package, Target};
 use fs_err as fs;
@@ -12,7 +10,9 @@ use serde_json::Value;
 use toml::Table;
 use wasm_oci_app::config::settings::closest;
 
-use crate::cargo::{env::CargoEnv, error::Error, selection::Selection};
+use crate::cargo::env::CargoEnv;
+use crate::cargo::error::Error;
+use crate::cargo::selection::Selection;
 
 /// The key of our settings in `[package.metadata]` and `[workspace.metadata]`.
 const METADATA_KEY: &str = "wasm-oci";

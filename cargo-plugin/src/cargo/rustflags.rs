@@ -12,7 +12,9 @@ use std::str::FromStr;
 
 use cargo_platform::{Cfg, CfgExpr};
 
-use crate::cargo::{cargo_config::CargoConfig, env::CargoEnv, target::WasiTarget};
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::target::WasiTarget;
 
 /// The variable that goes before all others.
 pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";

@@ -1,6 +1,9 @@
 //! What the user asked cargo for, as given.
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use crate::cargo::env::CargoEnv;
 
 /// Cargo's own arguments for choosing packages, targets and the way to build them.
 #[derive(Debug, Clone, Default)]
@@ -71,6 +74,13 @@ impl Selection {
     /// Whether nothing may be downloaded.
     pub fn is_offline(&self) -> bool {
         self.offline || self.frozen
+    }
+
+    /// Returns the folder of the project: that of `--manifest-path`, or the current one.
+    #[must_use]
+    pub fn folder(&self, env: &CargoEnv) -> PathBuf {
+        let manifest = self.manifest_path.as_ref().map(|path| env.cwd().join(path));
+        manifest.as_deref().and_then(Path::parent).unwrap_or(env.cwd()).to_owned()
     }
 
     /// The arguments that every cargo command takes.

@@ -1,6 +1,7 @@
 //! What modules are built for.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 /// A target of Rust's with a standard library on top of WASI.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -1,14 +1,14 @@
 //! The Rust toolchain that cargo uses, and its standard library for a target.
 
-use std::{
-    path::{Path, PathBuf},
-    process::Output,
-};
+use std::path::{Path, PathBuf};
+use std::process::Output;
 
-use crate::cargo::{
-    cargo_config::CargoConfig, env::CargoEnv, error::Error, project::told, selection::Selection,
-    target::WasiTarget,
-};
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::error::Error;
+use crate::cargo::project::told;
+use crate::cargo::selection::Selection;
+use crate::cargo::target::WasiTarget;
 
 /// A toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]

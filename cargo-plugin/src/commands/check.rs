@@ -13,8 +13,10 @@ use wasm_oci_core::image::Format;
 use wasm_oci_core::store::Location;
 
 use crate::args::CargoArgs;
-use crate::failure::Failure;
-use crate::stages::{Made, Request, make};
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::package::BuiltImages;
+use crate::ops::request::Request;
 
 /// Say of each engine whether it runs an image, with which error it fails, and what to change
 ///
@@ -41,7 +43,7 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         if let Some(source) = &self.source {
             return Ok(check(source, &self.check, &self.registry.connections(shell)?, shell)?);
         }
@@ -53,17 +55,17 @@ impl Check {
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
         let no_cache = self.cache.no_cache;
         let request = Request { no_cache, ..Request::new(self.cargo.selection(output), flags) };
-        let made = make(&request, shell)?;
+        let built = build(&request, shell)?;
         let programs =
-            made.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
-        for (program, shapes) in made.iter().zip(programs) {
+            built.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
+        for (program, shapes) in built.iter().zip(programs) {
             require_shapes(&program.project.target, &self.check.engines, &shapes)?;
         }
         Ok(())
     }
 
     /// Prints what engines make of each image of a program.
-    fn show(&self, program: &Made, shell: &Shell) -> Result<Vec<Shape>, Failure> {
+    fn show(&self, program: &BuiltImages, shell: &Shell) -> Result<Vec<Shape>, Error> {
         let mut shapes = Vec::new();
         for image in program.load()? {
             let tag = image.tags.first().map_or(String::new(), |tag| format!(":{tag}"));

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::deploy::manifests::compose::{ComposeArgs, complete, file};
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use super::build::request;
-use super::k8s::workloads;
-use super::resolve::{Inputs, PushingArgs};
 use crate::args::CargoArgs;
-use crate::failure::Failure;
+use crate::error::Error;
+use crate::ops::pin::{Inputs, PushingArgs};
+use crate::ops::request::Request;
+use crate::ops::workloads::workloads;
 
 /// Print a Compose file for the programs of a package or workspace, or complete one
 ///
@@ -34,19 +34,19 @@ pub(super) struct Compose {
 }
 
 impl Compose {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let Some(path) = self.file else {
             let PushingArgs { module, image, .. } = &self.pushing;
-            let request = request(&self.cargo, module, image, Settings::default(), output);
+            let request = Request::of_args(&self.cargo, module, image, Settings::default(), output);
             let workloads = workloads(&request, self.compose.image.as_deref())?;
             return Ok(shell.print(file(&workloads, &self.compose)?)?);
         };
         if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {
             let message = "the file says which programs, images and ports: leave -p, --bin, --image and --port out";
-            return Err(Error::Usage(message.to_owned()).into());
+            return Err(AppError::Usage(message.to_owned()).into());
         }
         if path.is_dir() {
-            return Err(Error::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "`{}` is a folder: name the Compose file in it",
                 path.display()
             ))

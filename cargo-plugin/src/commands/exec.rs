@@ -10,7 +10,7 @@ use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::run::Dir;
 
 use crate::cargo::env::CargoEnv;
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// Run a .wasm file as cargo's runner: `cargo test` and `cargo run` in Wasm
 ///
@@ -32,7 +32,7 @@ pub(super) struct Exec {
 }
 
 impl Exec {
-    pub(super) fn run(self, shell: &Shell) -> Result<u8, Failure> {
+    pub(super) fn run(self, shell: &Shell) -> Result<u8, Error> {
         let given = &self.given;
         let file = Path::new(self.command.first().map_or("", String::as_str));
         let engine = engine(&given.limits.limits(), given.no_cache, shell)?;

@@ -7,15 +7,15 @@ use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_templates::{Values, render_init};
 
-use super::new::{ValueArgs, default_registry};
 use crate::args::ManifestArgs;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
 use crate::cargo::selection::Selection;
-use crate::failure::Failure;
+use crate::error::Error;
 use crate::scaffold::adopt::{Fate, add_files, extend_manifests, programs, registry};
-use crate::scaffold::error::Error;
-use crate::scaffold::values::{Key, gather};
+use crate::scaffold::error::Error as ScaffoldError;
+use crate::scaffold::values::{Key, ValueArgs, gather};
+use crate::scaffold::vcs::default_registry;
 
 /// Prepare a crate or workspace that exists for images
 ///
@@ -33,7 +33,7 @@ pub(super) struct Init {
 }
 
 impl Init {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let env = CargoEnv::from_process()?;
         let Init { packages, values, manifest } = self;
         let selection = Selection {
@@ -58,7 +58,7 @@ impl Init {
         };
         let asked = values.asked(shell);
         let values = gather(defaults, &[Key::Registry], &values.given, asked)?;
-        let files = render_init(&values, &programs(&projects)).map_err(Error::from)?;
+        let files = render_init(&values, &programs(&projects)).map_err(ScaffoldError::from)?;
         let mut done = extend_manifests(&projects, &values.registry)?;
         done.extend(add_files(root, &files)?);
         tell_of(&done, env.cwd(), shell);

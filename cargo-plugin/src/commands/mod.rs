@@ -9,7 +9,6 @@ mod exec;
 mod init;
 mod k8s;
 mod new;
-mod publish;
 mod push;
 mod resolve;
 mod run;
@@ -29,7 +28,7 @@ use wasm_oci_app::commands::{login, logout, man};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// cargo, which runs this as its subcommand.
 #[derive(Debug, Parser)]
@@ -113,7 +112,7 @@ impl Cli {
     ///
     /// # Errors
     /// Why it could not.
-    pub fn run(self, shell: &Shell) -> Result<u8, Failure> {
+    pub fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {
             Command::New(new) => new.run(shell).map(|()| 0),
             Command::Init(init) => init.run(&self.output, shell).map(|()| 0),

@@ -4,21 +4,18 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use wasm_oci_app::config::settings::closest;
-use wasm_oci_app::error::Error as StageError;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_templates::{Template, Values, all};
 
 use crate::cargo::env::CargoEnv;
-use crate::failure::Failure;
+use crate::error::Error;
 use crate::scaffold::create::create;
-use crate::scaffold::error::Error;
+use crate::scaffold::error::Error as ScaffoldError;
 use crate::scaffold::membership::{Membership, join};
 use crate::scaffold::name;
-use crate::scaffold::values::{Given, Key, gather};
+use crate::scaffold::values::{Key, ValueArgs, gather};
 use crate::scaffold::vcs::{self, Vcs};
-
-/// Where images go until their owner is known.
-pub(super) const DEFAULT_REGISTRY: &str = "ghcr.io/owner";
 
 /// Make a new project from a template
 ///
@@ -45,37 +42,19 @@ pub(super) struct New {
     list: bool,
 }
 
-/// What `new` and `init` write into files.
-#[derive(Debug, Args)]
-pub(super) struct ValueArgs {
-    /// What to say of the project: `description`, `registry` (where images go, as ghcr.io/owner) or `authors`
-    #[arg(long = "value", value_name = "KEY=VALUE")]
-    pub(super) given: Vec<Given>,
-    /// Ask nothing
-    #[arg(long)]
-    pub(super) accept_defaults: bool,
-}
-
-impl ValueArgs {
-    /// Whom to ask.
-    pub(super) fn asked<'a>(&self, shell: &'a Shell) -> Option<&'a Shell> {
-        Some(shell).filter(|shell| !self.accept_defaults && shell.can_ask())
-    }
-}
-
 impl New {
-    pub(super) fn run(self, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, shell: &Shell) -> Result<(), Error> {
         let Some(path) = self.path.as_ref().filter(|_| !self.list) else {
             return list(shell);
         };
         let env = CargoEnv::from_process()?;
         let folder = env.cwd().join(path);
         if folder.symlink_metadata().is_ok() {
-            return Err(Error::Exists { path: path.clone() }.into());
+            return Err(ScaffoldError::Exists { path: path.clone() }.into());
         }
         let name =
             self.name.clone().or_else(|| Some(folder.file_name()?.to_string_lossy().into_owned()));
-        let name = name.ok_or_else(|| Error::Unnamed { path: path.clone() })?;
+        let name = name.ok_or_else(|| ScaffoldError::Unnamed { path: path.clone() })?;
         for warning in name::check(&name, &env)? {
             shell.warn(warning);
         }
@@ -84,7 +63,7 @@ impl New {
         let values =
             gather(defaults(name, template, &env, &folder), &Key::ALL, &self.values.given, asked)?;
         let vcs = self.vcs.unwrap_or_else(|| Vcs::for_folder(&env, &folder));
-        let files = template.render(&values).map_err(Error::from)?;
+        let files = template.render(&values).map_err(ScaffoldError::from)?;
         create(&folder, &files, |temporary| vcs.init(&env, temporary))?;
         shell.status(
             "Created",
@@ -103,36 +82,38 @@ impl New {
         Ok(shell.print(path.display())?)
     }
 
-    fn template(&self, asked: Option<&Shell>) -> Result<&'static Template, Failure> {
+    fn template(&self, asked: Option<&Shell>) -> Result<&'static Template, Error> {
         match (&self.template, asked) {
             (Some(name), _) => Ok(find(name)?),
             (None, Some(shell)) => choose(shell),
-            (None, None) => Err(Error::NoTemplate.into()),
+            (None, None) => Err(ScaffoldError::NoTemplate.into()),
         }
     }
 }
 
-fn list(shell: &Shell) -> Result<(), Failure> {
+fn list(shell: &Shell) -> Result<(), Error> {
     for template in all() {
         shell.print(format_args!("{:<10} {}", template.name, template.about))?;
     }
     Ok(())
 }
 
-fn find(name: &str) -> Result<&'static Template, Error> {
-    all().iter().find(|template| template.name == name).ok_or_else(|| Error::NoSuchTemplate {
-        name: name.to_owned(),
-        suggestion: closest(name, all().iter().map(|template| template.name)),
+fn find(name: &str) -> Result<&'static Template, ScaffoldError> {
+    all().iter().find(|template| template.name == name).ok_or_else(|| {
+        ScaffoldError::NoSuchTemplate {
+            name: name.to_owned(),
+            suggestion: closest(name, all().iter().map(|template| template.name)),
+        }
     })
 }
 
 /// Asks for a template until one is named, or its number.
-fn choose(shell: &Shell) -> Result<&'static Template, Failure> {
+fn choose(shell: &Shell) -> Result<&'static Template, Error> {
     for (index, template) in all().iter().enumerate() {
         shell.log(format_args!("{:>3} {:<10} {}", index + 1, template.name, template.about));
     }
     loop {
-        let answer = shell.ask("Which template").ok_or(StageError::Interrupted)?;
+        let answer = shell.ask("Which template").ok_or(AppError::Interrupted)?;
         let number =
             answer.trim().parse().ok().and_then(|number: usize| all().get(number.checked_sub(1)?));
         match number.map_or_else(|| find(answer.trim()), Ok) {
@@ -146,14 +127,9 @@ fn defaults(name: String, template: &Template, env: &CargoEnv, folder: &Path) ->
     Values {
         name,
         description: template.about.to_owned(),
-        registry: default_registry(env, folder),
+        registry: vcs::default_registry(env, folder),
         authors: vcs::user(env, folder).unwrap_or_default(),
     }
-}
-
-/// Where images go as far as git knows.
-pub(super) fn default_registry(env: &CargoEnv, folder: &Path) -> String {
-    vcs::registry(env, folder).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
 }
 
 fn tell_of(membership: &Membership, shell: &Shell) {

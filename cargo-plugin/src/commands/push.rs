@@ -6,10 +6,10 @@ use wasm_oci_app::pipeline::messages::Places;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use super::build::MakeArgs;
-use super::publish::PublishArgs;
-use crate::failure::Failure;
-use crate::stages::{Request, make};
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::publish::PublishArgs;
+use crate::ops::request::{BuildArgs, Request};
 
 /// Build every program of a package or workspace into an image, and push it to a registry
 ///
@@ -24,22 +24,21 @@ pub(super) struct Push {
     #[command(flatten)]
     publish: PublishArgs,
     #[command(flatten)]
-    making: MakeArgs,
+    build: BuildArgs,
 }
 
 impl Push {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let own =
             Settings { repository: self.destination.clone(), ..self.publish.registry.settings() };
         let no_cache = self.publish.cache.no_cache;
-        let request =
-            Request { enforce_budget: true, no_cache, ..self.making.request(own, output) };
-        let made = make(&request, shell)?;
-        let publication = self.publish.plan(&made, shell)?;
-        if self.making.dry_run {
+        let request = Request { enforce_budget: true, no_cache, ..self.build.request(own, output) };
+        let built = build(&request, shell)?;
+        let publication = self.publish.plan(&built, shell)?;
+        if self.build.dry_run {
             return publication.dry_run(shell);
         }
-        let json = self.making.json();
+        let json = self.build.json();
         publication.push(json, shell, |program, repository| {
             let places = Places {
                 layout: Some(&program.layout),

@@ -16,7 +16,7 @@ use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Digest;
 use wasm_oci_core::store::{Layout, Name, load};
 
-use crate::failure::Failure;
+use crate::error::Error;
 
 /// Run an image of a layout, for `watch`
 #[derive(Debug, Args)]
@@ -39,7 +39,7 @@ pub(super) struct RunImage {
 }
 
 impl RunImage {
-    pub(super) fn run(self, output: &OutputArgs) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &OutputArgs) -> Result<u8, Error> {
         let (sender, ends) = channel();
         let orphaned = sender.clone();
         let (parent, shell) = (self.parent, output.shell());
@@ -52,7 +52,7 @@ impl RunImage {
         ends.recv().unwrap_or_else(|_| Ok(ExitCode::Failure.code()))
     }
 
-    fn program(&self, shell: &Shell) -> Result<u8, Failure> {
+    fn program(&self, shell: &Shell) -> Result<u8, Error> {
         let layout = Layout::open(&self.layout)?;
         let image = block_on(load(&layout, &Name::Digest(self.digest)))?;
         let manifest = image.wasm_manifest()?;

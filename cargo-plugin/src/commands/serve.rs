@@ -3,15 +3,16 @@
 use clap::Args;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::run::serve::serve_manifest;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use super::build::{MakeArgs, dry_run};
-use super::run::chosen;
-use crate::failure::Failure;
-use crate::stages::{Request, make};
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::package::only_program;
+use crate::ops::request::{BuildArgs, Request};
+use crate::ops::resolve::print_plans;
 
 /// Build a component into an image and answer HTTP requests with it
 ///
@@ -23,22 +24,23 @@ use crate::stages::{Request, make};
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]
-    making: MakeArgs,
+    build: BuildArgs,
     #[command(flatten, next_help_heading = "Program")]
     serve: ServeArgs,
 }
 
 impl Serve {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let no_cache = self.serve.no_cache;
-        let request = Request { no_cache, ..self.making.request(Settings::default(), output) };
-        if self.making.dry_run {
-            return dry_run(&request, shell);
+        let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
+        if self.build.dry_run {
+            return print_plans(&request, shell);
         }
-        let made = make(&request, shell)?;
-        let images = chosen(&made)?.load()?;
-        let image =
-            images.first().ok_or_else(|| Error::Usage("there is no image to serve".to_owned()))?;
+        let built = build(&request, shell)?;
+        let images = only_program(&built)?.load()?;
+        let image = images
+            .first()
+            .ok_or_else(|| AppError::Usage("there is no image to serve".to_owned()))?;
         Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell)?)
     }
 }

@@ -2,15 +2,17 @@
 
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs};
 use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use super::build::{MakeArgs, dry_run};
-use crate::failure::Failure;
-use crate::stages::{Optimized, Request, modules};
+use crate::error::Error;
+use crate::ops::build_modules;
+use crate::ops::package::OptimizedProgram;
+use crate::ops::request::{BuildArgs, Request};
+use crate::ops::resolve::print_plans;
 
 /// Build every program of a package or workspace, and show where each byte of its module went
 ///
@@ -23,27 +25,28 @@ pub(super) struct Size {
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
-    making: MakeArgs,
+    build: BuildArgs,
     #[command(flatten)]
     registry: RegistryArgs,
 }
 
 impl Size {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let no_cache = self.cache.no_cache;
-        let request = Request { no_cache, ..self.making.request(self.registry.settings(), output) };
-        if self.making.dry_run {
-            return dry_run(&request, shell);
+        let request = Request { no_cache, ..self.build.request(self.registry.settings(), output) };
+        if self.build.dry_run {
+            return print_plans(&request, shell);
         }
-        let programs = modules(&request, shell)?;
-        let args = SizeArgs { json: self.size.json || self.making.json(), ..self.size };
+        let programs = build_modules(&request, shell)?;
+        let args = SizeArgs { json: self.size.json || self.build.json(), ..self.size };
         if let [_, _, ..] = programs.as_slice()
             && (args.html.is_some() || args.diff.is_some())
         {
             let message = "there are several programs, and `--html` and `--diff` are for one: choose it with --bin";
-            return Err(Error::Usage(message.to_owned()).into());
+            return Err(AppError::Usage(message.to_owned()).into());
         }
-        for (number, Optimized { project, settings, module }) in programs.iter().enumerate() {
+        for (number, OptimizedProgram { project, settings, module }) in programs.iter().enumerate()
+        {
             if number > 0 && !args.json {
                 shell.print("")?;
             }

@@ -3,22 +3,23 @@
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, TestArgs};
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
 use wasm_oci_app::run::run::Prepared;
 use wasm_oci_app::runtime::block_on;
-use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
+use wasm_oci_app::smoke::{Suite, test, test_engine};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::run::Engine;
 use wasm_oci_core::store::{Name, load_wasm};
 
-use super::build::{MakeArgs, dry_run};
-use crate::cargo::project::Project;
-use crate::failure::Failure;
-use crate::stages::{Made, Request, Resolved, make, resolve};
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::request::{BuildArgs, Request};
+use crate::ops::resolve::{ResolvedProgram, print_plans, resolve};
+use crate::ops::smoke_tests::{suite, suites, warn_of_none};
 
 /// Build every program of a package or workspace into an image, and run its smoke tests
 ///
@@ -35,7 +36,7 @@ pub(super) struct Test {
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
-    making: MakeArgs,
+    build: BuildArgs,
     #[command(flatten)]
     tests: TestArgs,
     #[command(flatten)]
@@ -43,50 +44,22 @@ pub(super) struct Test {
 }
 
 impl Test {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let repository = self.remote.clone().filter(|reference| !reference.is_empty());
         let request =
-            self.making.request(Settings { repository, ..self.registry.settings() }, output);
+            self.build.request(Settings { repository, ..self.registry.settings() }, output);
         let request = Request { no_cache: self.cache.no_cache, ..request };
-        if self.making.dry_run {
-            return dry_run(&request, shell).map(|()| 0);
+        if self.build.dry_run {
+            return print_plans(&request, shell).map(|()| 0);
         }
         let engine = test_engine(shell)?;
         let suites = match self.remote {
             Some(_) => remote_suites(&engine, &request, &self.registry, shell)?,
-            None => suites(&engine, &make(&request, shell)?, self.verify_behaviour, Some(shell))?,
+            None => suites(&engine, &build(&request, shell)?, self.verify_behaviour, Some(shell))?,
         };
-        let report = test(&engine, &suites, &self.tests, self.making.json(), shell)?;
+        let report = test(&engine, &suites, &self.tests, self.build.json(), shell)?;
         Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
     }
-}
-
-/// The programs that have tests, as they are in the images that were made; to be compared, if asked for, with how they
-/// were built. `missing` is told of those that have none.
-pub(super) fn suites(
-    engine: &Engine,
-    made: &[Made],
-    verify_behaviour: bool,
-    missing: Option<&Shell>,
-) -> Result<Vec<Suite>, Failure> {
-    let mut suites = Vec::new();
-    for program in made {
-        let cases = &program.settings.smoke;
-        if cases.is_empty() {
-            missing.inspect(|shell| warn_of_none(&program.project, shell));
-            continue;
-        }
-        // All formats hold the same module.
-        let images = program.load()?;
-        let main =
-            images.first().ok_or_else(|| Error::Usage("there is no image to test".to_owned()))?;
-        let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
-            .named_by(&program.debug_file);
-        let reference =
-            verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
-        suites.push(Suite { reference, ..suite(&program.project, prepared, cases) });
-    }
-    Ok(suites)
 }
 
 /// The same for what the registry gives back of each program.
@@ -95,7 +68,7 @@ fn remote_suites(
     request: &Request,
     registry: &RegistryArgs,
     shell: &Shell,
-) -> Result<Vec<Suite>, Failure> {
+) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     for program in resolve(request)? {
         let cases = &program.settings.smoke;
@@ -114,9 +87,9 @@ fn remote_suites(
 }
 
 /// Where a program's image is in the registry: as `push` would put it there.
-fn reference(program: &Resolved) -> Result<Reference, Error> {
+fn reference(program: &ResolvedProgram) -> Result<Reference, AppError> {
     let repository = program.plan.repository.as_ref().ok_or_else(|| {
-        Error::Usage(format!(
+        AppError::Usage(format!(
             "`{}` has no repository: name it, as --remote=ghcr.io/owner/{{bin}}, or set `repository` in \
              [package.metadata.wasm-oci]",
             program.project.target
@@ -126,23 +99,4 @@ fn reference(program: &Resolved) -> Result<Reference, Error> {
         (None, Some(tag)) => repository.with_tag(tag.clone()),
         _ => repository.clone(),
     })
-}
-
-fn suite(project: &Project, program: Prepared, cases: &[Case]) -> Suite {
-    Suite {
-        package: Some(project.package.clone()),
-        name: project.target.clone(),
-        program,
-        reference: None,
-        cases: cases.to_vec(),
-    }
-}
-
-fn warn_of_none(project: &Project, shell: &Shell) {
-    shell.warn(format_args!(
-        "`{}` has no smoke tests: write one in {}, as\n\n    [[package.metadata.wasm-oci.smoke]]\n    name = \"help\"\n    \
-         args = [\"--help\"]\n    stdout = {{ contains = \"usage\" }}\n",
-        project.target,
-        project.manifest_path.display()
-    ));
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde_json::json;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::pipeline::stages::OPTIMIZED;
 use wasm_oci_app::registry::connection::RegistryArgs;
@@ -17,10 +17,10 @@ use wasm_oci_core::image::{Digest, Image, Manifest};
 use wasm_oci_core::module::first_difference;
 use wasm_oci_core::store::Location;
 
-use super::build::MakeArgs;
-use super::run::chosen;
-use crate::failure::Failure;
-use crate::stages::{Request, make};
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::package::only_program;
+use crate::ops::request::{BuildArgs, Request};
 
 /// Build a program anew and compare it with an image: are these the sources it was made of?
 ///
@@ -35,30 +35,30 @@ pub(super) struct VerifyRebuild {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
-    making: MakeArgs,
+    build: BuildArgs,
 }
 
 impl VerifyRebuild {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         shell.status("Reading", &self.image);
         let published = block_on(load_image(&self.image, &self.registry.connections(shell)?))?;
         let format = Some(vec![published.format().to_string()]);
         let of_image = Settings { format, ..self.registry.settings() };
         let folder = tempfile::tempdir()
-            .map_err(|source| Error::Write { path: "a temporary folder".into(), source })?;
-        let request = self.making.request(of_image, output);
+            .map_err(|source| AppError::Write { path: "a temporary folder".into(), source })?;
+        let request = self.build.request(of_image, output);
         // Beside what `build` writes: a layout that has the image must not get another in its place, and traces are read
         // with the names of the build that they come from.
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
-        let made = make(&request, shell)?;
-        let images = chosen(&made)?.load()?;
+        let built = build(&request, shell)?;
+        let images = only_program(&built)?.load()?;
         let built = images
             .first()
-            .ok_or_else(|| Error::Usage("there is no image to compare".to_owned()))?;
+            .ok_or_else(|| AppError::Usage("there is no image to compare".to_owned()))?;
 
         let difference = difference(&published, &built.image)?;
         let digest = published.digest();
-        if self.making.json() {
+        if self.build.json() {
             let message = json!({
                 "reason": "wasm-oci-rebuild",
                 "image": self.image.to_string(),
@@ -88,13 +88,13 @@ impl VerifyRebuild {
 }
 
 /// What differs first: the module, then what the image says of it.
-fn difference(published: &Image, built: &Image) -> Result<Option<String>, Failure> {
+fn difference(published: &Image, built: &Image) -> Result<Option<String>, Error> {
     if published.digest() == built.digest() {
         return Ok(None);
     }
     let (expected, actual) = (published.wasm_manifest()?, built.wasm_manifest()?);
     let difference =
-        first_difference(&expected.module()?, &actual.module()?).map_err(Error::from)?;
+        first_difference(&expected.module()?, &actual.module()?).map_err(AppError::from)?;
     if let Some(difference) = difference {
         return Ok(Some(format!("in the module, {difference}{}", hint(expected, actual))));
     }
@@ -124,7 +124,7 @@ fn hint(expected: &Manifest, actual: &Manifest) -> String {
 }
 
 /// What an image says of its module, by what messages call it.
-fn facts(manifest: &Manifest) -> Result<BTreeMap<String, String>, Failure> {
+fn facts(manifest: &Manifest) -> Result<BTreeMap<String, String>, Error> {
     let config = manifest.config();
     let set = |value: &Option<String>| value.clone().unwrap_or_default();
     let mut facts = BTreeMap::from([

@@ -3,7 +3,10 @@
 use std::io;
 use std::path::PathBuf;
 
+use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_templates::{RenderError, all};
+
+use crate::cargo::error::Error as CargoError;
 
 /// A failure on the way to a project.
 #[derive(Debug, thiserror::Error)]
@@ -87,17 +90,30 @@ pub enum Error {
     /// A mistake in a template.
     #[error(transparent)]
     Render(#[from] RenderError),
+    #[error(transparent)]
+    Cargo(#[from] CargoError),
+    #[error(transparent)]
+    App(#[from] wasm_oci_app::error::Error),
 }
 
 impl Error {
-    /// Whether the command line is to blame.
     #[must_use]
-    pub fn is_usage(&self) -> bool {
-        use Error::{Name, NoSuchTemplate, NoTemplate, Registry, Unnamed};
-        matches!(
-            self,
-            NoTemplate | NoSuchTemplate { .. } | Name { .. } | Unnamed { .. } | Registry { .. }
-        )
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Error::NoTemplate
+            | Error::NoSuchTemplate { .. }
+            | Error::Name { .. }
+            | Error::Unnamed { .. }
+            | Error::Registry { .. } => ExitCode::Usage,
+            Error::Cargo(error) => error.exit_code(),
+            Error::App(error) => error.exit_code(),
+            Error::Exists { .. }
+            | Error::Write { .. }
+            | Error::Read { .. }
+            | Error::Manifest { .. }
+            | Error::Vcs { .. }
+            | Error::Render(_) => ExitCode::Failure,
+        }
     }
 }
 

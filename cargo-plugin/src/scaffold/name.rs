@@ -6,7 +6,6 @@ use fs_err as fs;
 
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error as CargoError;
-use crate::failure::Failure;
 use crate::scaffold::error::Error;
 use crate::scaffold::values::image;
 
@@ -14,7 +13,7 @@ use crate::scaffold::values::image;
 ///
 /// # Errors
 /// [`Error::Name`], or when cargo can't be asked.
-pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Failure> {
+pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Error> {
     let invalid = |reason: String| Error::Name { name: name.to_owned(), reason };
     let folder = tempfile::tempdir()
         .map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
@@ -34,7 +33,7 @@ pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Failure> {
     if !output.status.success() {
         // What follows is about cargo's own flags.
         let reason = said.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&said);
-        return Err(invalid(reason.trim().to_owned()).into());
+        return Err(invalid(reason.trim().to_owned()));
     }
     image("example.com/owner", name).map_err(|error| match error {
         Error::Registry { .. } => invalid(

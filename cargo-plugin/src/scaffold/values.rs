@@ -2,13 +2,13 @@
 
 use std::str::FromStr;
 
+use clap::Args;
 use wasm_oci_app::config::settings::closest;
-use wasm_oci_app::error::Error as StageError;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Error as ImageError, Reference};
 use wasm_oci_templates::Values;
 
-use crate::failure::Failure;
 use crate::scaffold::error::Error;
 
 /// What can be said of a project, beside its name.
@@ -80,17 +80,35 @@ impl FromStr for Given {
     }
 }
 
+/// What `new` and `init` write into files.
+#[derive(Debug, Args)]
+pub struct ValueArgs {
+    /// What to say of the project: `description`, `registry` (where images go, as ghcr.io/owner) or `authors`
+    #[arg(long = "value", value_name = "KEY=VALUE")]
+    pub given: Vec<Given>,
+    /// Ask nothing
+    #[arg(long)]
+    pub accept_defaults: bool,
+}
+
+impl ValueArgs {
+    /// Whom to ask.
+    pub fn asked<'a>(&self, shell: &'a Shell) -> Option<&'a Shell> {
+        Some(shell).filter(|shell| !self.accept_defaults && shell.can_ask())
+    }
+}
+
 /// Gathers what is to be known: what is `given`, of two for one key the later; else the answers of `asked`, if there is
 /// somebody to ask; else the `defaults`, which also have what is asked for nothing but its name.
 ///
 /// # Errors
-/// [`Error::Registry`] for a given one where no image can be; [`StageError::Interrupted`] when an answer does not come.
+/// [`Error::Registry`] for a given one where no image can be; [`AppError::Interrupted`] when an answer does not come.
 pub fn gather(
     defaults: Values,
     keys: &[Key],
     given: &[Given],
     asked: Option<&Shell>,
-) -> Result<Values, Failure> {
+) -> Result<Values, Error> {
     let mut values = defaults;
     for &key in keys {
         let value = match key {
@@ -109,10 +127,10 @@ pub fn gather(
 }
 
 /// Asks until there is an answer that makes sense. An empty one is the default.
-fn ask(key: Key, default: &str, shell: &Shell) -> Result<String, Failure> {
+fn ask(key: Key, default: &str, shell: &Shell) -> Result<String, Error> {
     loop {
         let answer = shell.ask(format_args!("{} [{default}]", key.question()));
-        let answer = answer.ok_or(StageError::Interrupted)?;
+        let answer = answer.ok_or(AppError::Interrupted)?;
         let answer = if answer.trim().is_empty() { default } else { answer.trim() };
         match key.check(answer) {
             Ok(()) => return Ok(answer.to_owned()),

@@ -61,8 +61,7 @@ pub fn is_in_repository(env: &CargoEnv, folder: &Path) -> bool {
 
 /// Where the user's images go, as far as git knows: the owner of the repository on GitHub around a folder, else
 /// `github.user`.
-#[must_use]
-pub fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
+fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
     let above = nearest(folder);
     let origin = asked(env, above, &["config", "--get", "remote.origin.url"]);
     let owner = origin
@@ -70,6 +69,15 @@ pub fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
         .and_then(github_owner)
         .or_else(|| asked(env, above, &["config", "--get", "github.user"]))?;
     Some(format!("ghcr.io/{}", owner.to_lowercase()))
+}
+
+/// Where images go until their owner is known.
+const DEFAULT_REGISTRY: &str = "ghcr.io/owner";
+
+/// Where images go as far as git knows.
+#[must_use]
+pub fn default_registry(env: &CargoEnv, folder: &Path) -> String {
+    registry(env, folder).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
 }
 
 /// The user, as `Name <address>`.

@@ -1,6 +1,7 @@
 //! Which C compiler the user wants.
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use crate::cargo::c::toolchain::Kind;
 

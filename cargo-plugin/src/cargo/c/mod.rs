@@ -14,7 +14,7 @@
 //! The driver knows whose build script it works for, and leaves [`notes`] of what failed.
 
 pub mod choice;
-pub mod driver;
-pub mod links;
-pub mod notes;
+pub mod compiler_shim;
+pub mod failure_log;
+pub mod shims;
 pub mod toolchain;

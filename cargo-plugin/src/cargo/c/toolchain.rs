@@ -1,19 +1,16 @@
 //! C compilers that know WASI: where they are found, and what each wants to be told.
 
-use std::{
-    ffi::OsString,
-    fmt,
-    path::{Path, PathBuf},
-    process::Stdio,
-};
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::{
-    c::{choice::Choice, links::Tool},
-    env::CargoEnv,
-    target::WasiTarget,
-};
+use crate::cargo::c::choice::Choice;
+use crate::cargo::c::shims::Tool;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::target::WasiTarget;
 
 /// Where wasi-sdk is unpacked to by its own instructions.
 const WASI_SDK: &str = "/opt/wasi-sdk";

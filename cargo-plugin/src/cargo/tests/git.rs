@@ -1,10 +1,8 @@
 use std::path::Path;
 
 use super::Sandbox;
-use crate::cargo::{
-    env::CargoEnv,
-    git::{PendingRevision, Revision},
-};
+use crate::cargo::env::CargoEnv;
+use crate::cargo::git::{PendingRevision, Revision};
 
 fn revision(env: &CargoEnv, dir: &Path) -> Option<Revision> {
     PendingRevision::start(env, dir)?.finish(None)

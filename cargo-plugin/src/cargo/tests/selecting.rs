@@ -1,9 +1,7 @@
 use super::{Sandbox, manifest};
-use crate::cargo::{
-    error::Error,
-    project::{TargetKind, Workspace},
-    selection::Selection,
-};
+use crate::cargo::error::Error;
+use crate::cargo::project::{TargetKind, Workspace};
+use crate::cargo::selection::Selection;
 
 /// A virtual workspace: an app with two bins and an example, a cdylib, and a plain library.
 fn workspace() -> Sandbox {

@@ -6,13 +6,11 @@ use std::os::unix::fs::PermissionsExt;
 use fs_err as fs;
 
 use super::Sandbox;
-use crate::cargo::{
-    cargo_config::CargoConfig,
-    error::Error,
-    selection::Selection,
-    target::WasiTarget,
-    toolchain::{self, Toolchain},
-};
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::error::Error;
+use crate::cargo::selection::Selection;
+use crate::cargo::target::WasiTarget;
+use crate::cargo::toolchain::{self, Toolchain};
 
 /// A toolchain without the target, in a folder as rustup's or another.
 fn toolchain(folder: &str) -> Sandbox {

@@ -1,19 +1,16 @@
-//! What build scripts start: a C compiler, by one of the names in [`links`](crate::cargo::c::links).
+//! What build scripts start: a C compiler, by one of the names in [`links`](crate::cargo::c::shims).
 
-use std::{ffi::OsString, path::PathBuf};
+use std::ffi::OsString;
+use std::path::PathBuf;
 
-use crate::cargo::{
-    c::{
-        choice::Choice,
-        links::Tool,
-        notes::{self, Failure},
-        toolchain::Toolchain,
-    },
-    env::CargoEnv,
-    error::Error,
-    remap, rustflags,
-    target::WasiTarget,
-};
+use crate::cargo::c::choice::Choice;
+use crate::cargo::c::failure_log::{self, Failure};
+use crate::cargo::c::shims::Tool;
+use crate::cargo::c::toolchain::Toolchain;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::error::Error;
+use crate::cargo::target::WasiTarget;
+use crate::cargo::{path_remap, rustflags};
 
 /// One start of it.
 #[derive(Debug)]
@@ -57,9 +54,9 @@ impl Invocation {
     }
 
     fn toolchain(&self, env: &CargoEnv) -> Option<Toolchain> {
-        notes::found(&self.folder).unwrap_or_else(|| {
+        failure_log::found(&self.folder).unwrap_or_else(|| {
             let found = Toolchain::find(env, self.target, self.choice, &self.folder);
-            notes::keep(&self.folder, &found);
+            failure_log::keep(&self.folder, &found);
             found
         })
     }
@@ -91,7 +88,7 @@ const ZIG_CACHE: &str = "ZIG_GLOBAL_CACHE_DIR";
 /// Flags by which the compiler writes the same names of folders as rustc, which cargo shows to build scripts.
 fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString> {
     let rustcs = rustflags.unwrap_or_default().split(rustflags::SEPARATOR);
-    let names = rustcs.filter_map(|flag| flag.strip_prefix(remap::FLAG)).map(str::to_owned);
+    let names = rustcs.filter_map(|flag| flag.strip_prefix(path_remap::FLAG)).map(str::to_owned);
     let own = toolchain.folder().and_then(|folder| Some(format!("{}=/c", folder.to_str()?)));
     names.chain(own).map(|name| format!("-ffile-prefix-map={name}").into()).collect()
 }

@@ -5,6 +5,7 @@ use wasm_oci_app::deploy::manifests::SCHEME;
 use wasm_oci_app::deploy::yaml::{NodeId, Stream};
 
 use crate::cargo::project::Project;
+use crate::error::Error;
 
 /// A reference in a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,18 +14,6 @@ pub struct Found {
     pub node: NodeId,
     /// The reference as it stands there, without line breaks after it.
     pub text: String,
-}
-
-/// A reference that means no program.
-#[derive(Debug, thiserror::Error)]
-#[error("{place}: `{text}` {reason}")]
-pub struct ReferenceError {
-    /// `file:line:column`
-    pub place: String,
-    /// The reference.
-    pub text: String,
-    /// What is wrong with it, and what is right.
-    pub reason: String,
 }
 
 /// All scalars of a text that are references; and the places of those that have one among other text, which stays as it is.
@@ -53,8 +42,8 @@ pub fn program<'a>(
     all: &'a [Project],
     stream: &Stream,
     found: &Found,
-) -> Result<&'a Project, ReferenceError> {
-    meant(all, &found.text).map_err(|reason| ReferenceError {
+) -> Result<&'a Project, Error> {
+    meant(all, &found.text).map_err(|reason| Error::Reference {
         place: stream.place(found.node),
         text: found.text.clone(),
         reason,

@@ -1,19 +1,16 @@
 //! The names under which build scripts start this program as a C compiler, and the variables that tell `cc` of them.
 
-use std::{
-    ffi::OsString,
-    io,
-    path::{Path, PathBuf},
-};
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 
-use crate::cargo::{
-    c::{choice::Choice, notes},
-    cargo_config::CargoConfig,
-    env::CargoEnv,
-    target::WasiTarget,
-};
+use crate::cargo::c::choice::Choice;
+use crate::cargo::c::failure_log;
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::target::WasiTarget;
 
 /// What `cc` runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +76,7 @@ pub fn variables(
         names.any(|name| env.var(&name).is_some() || config.is_set(env, &["env", &name]))
     };
     let folder = folder(target_dir, choice);
-    notes::clear(&folder);
+    failure_log::clear(&folder);
     if choice == Choice::Off || is_users(Tool::C) || is_users(Tool::Cxx) {
         return Vec::new();
     }

@@ -22,7 +22,7 @@ const INSTALL_RUST: &str = "install Rust: https://rustup.rs";
 
 /// The probes of what crates are built with: for this target, and with C compiled by what is chosen.
 #[must_use]
-pub fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Vec<Probe> {
+pub(super) fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Vec<Probe> {
     let (of_rust, of_cargo, of_c) = (env.clone(), env.clone(), env.clone());
     vec![
         Probe::new("rust", move || rust(&of_rust, target)),

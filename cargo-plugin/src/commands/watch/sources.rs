@@ -11,9 +11,9 @@ use fs_err as fs;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use wasm_oci_core::image::Digest;
 
+use crate::cargo::dep_info::listed_files;
 use crate::cargo::project::Workspace;
-use crate::failure::Failure;
-use crate::stages::Made;
+use crate::error::Error;
 
 /// Changes that follow one another so closely are one: an editor that saves several files, git that checks out.
 const QUIET: Duration = Duration::from_millis(50);
@@ -30,7 +30,7 @@ const FILES: [&str; 5] =
 
 /// Which files count.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Sources {
+pub(super) struct Sources {
     /// Folders with a `Cargo.toml`, of which the files right in them count, by name.
     packages: BTreeSet<PathBuf>,
     /// Folders of which everything counts.
@@ -44,7 +44,7 @@ pub struct Sources {
 impl Sources {
     /// The sources of a workspace.
     #[must_use]
-    pub fn of(workspace: &Workspace) -> Sources {
+    pub(super) fn of(workspace: &Workspace) -> Sources {
         let packages = workspace.package_folders().chain([workspace.root()]);
         let packages: BTreeSet<PathBuf> = packages.map(Path::to_owned).collect();
         let usual = packages.iter().flat_map(|package| FOLDERS.map(|name| package.join(name)));
@@ -55,19 +55,23 @@ impl Sources {
     }
 
     /// A file or folder that counts, too.
-    pub fn add(&mut self, path: PathBuf) {
+    pub(super) fn add(&mut self, path: PathBuf) {
         match path.is_dir() {
             true => self.trees.insert(path),
             false => self.files.insert(path),
         };
     }
 
-    /// What a program was made of: the files that cargo lists, such as those of `include_str!`, and those that lie
-    /// beside the module.
-    pub fn add_made(&mut self, made: &Made, cwd: &Path) {
-        let listed = fs::read_to_string(made.wasm.with_extension("d")).unwrap_or_default();
-        let beside = made.settings.include.values().cloned();
-        for path in listed_files(&listed).into_iter().chain(beside) {
+    /// Adds the files that a program was made of: those that cargo lists for the module, such as those of
+    /// `include_str!`, and those that are next to the module in the image.
+    pub(super) fn add_program(
+        &mut self,
+        wasm: &Path,
+        included: impl Iterator<Item = PathBuf>,
+        cwd: &Path,
+    ) {
+        let listed = fs::read_to_string(wasm.with_extension("d")).unwrap_or_default();
+        for path in listed_files(&listed).into_iter().chain(included) {
             self.add(cwd.join(path));
         }
     }
@@ -116,17 +120,8 @@ fn is_temporary(name: &str) -> bool {
         || ends.iter().any(|end| name.ends_with(end))
 }
 
-/// The files in cargo's dep-info: `made: of these\ files`.
-pub(crate) fn listed_files(text: &str) -> Vec<PathBuf> {
-    let Some((_, list)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
-        return Vec::new();
-    };
-    let words = list.replace("\\ ", "\0");
-    words.split_whitespace().map(|word| word.replace('\0', " ").into()).collect()
-}
-
 /// Tells when sources change.
-pub struct Watcher {
+pub(super) struct Watcher {
     watcher: RecommendedWatcher,
     events: Receiver<Event>,
     sources: Sources,
@@ -140,7 +135,7 @@ impl Watcher {
     ///
     /// # Errors
     /// When the system refuses, such as for too many folders.
-    pub fn new(sources: Sources) -> Result<Watcher, Failure> {
+    pub(super) fn new(sources: Sources) -> Result<Watcher, Error> {
         let (sender, events) = channel();
         let tell = move |event: notify::Result<Event>| {
             // What can't be told is nobody's to hear any more; and a folder that is gone is no error.
@@ -151,7 +146,7 @@ impl Watcher {
             }
         };
         let watcher = notify::recommended_watcher(tell)
-            .map_err(|source| Failure::Watch { path: PathBuf::from("."), source })?;
+            .map_err(|source| Error::Watch { path: PathBuf::from("."), source })?;
         let (watched, known) = (BTreeMap::new(), HashMap::new());
         let mut watcher = Watcher { watcher, events, sources: Sources::default(), watched, known };
         watcher.set(sources)?;
@@ -162,7 +157,7 @@ impl Watcher {
     ///
     /// # Errors
     /// As [`Watcher::new`].
-    pub fn set(&mut self, sources: Sources) -> Result<(), Failure> {
+    pub(super) fn set(&mut self, sources: Sources) -> Result<(), Error> {
         let wanted = sources.watched();
         self.sources = sources;
         for path in self.watched.keys().filter(|path| !wanted.contains_key(*path)) {
@@ -171,7 +166,7 @@ impl Watcher {
         }
         for (path, mode) in &wanted {
             if self.watched.get(path) != Some(mode) {
-                let failed = |source| Failure::Watch { path: path.clone(), source };
+                let failed = |source| Error::Watch { path: path.clone(), source };
                 self.watcher.watch(path, *mode).map_err(failed)?;
             }
         }
@@ -181,7 +176,7 @@ impl Watcher {
 
     /// What has changed meanwhile, while something was built. A build may write sources itself, again and again:
     /// what is as it was doesn't count, nor does the lock file, which is cargo's.
-    pub fn changed_meanwhile(&mut self) -> BTreeSet<PathBuf> {
+    pub(super) fn changed_meanwhile(&mut self) -> BTreeSet<PathBuf> {
         let mut changed = BTreeSet::new();
         while let Ok(event) = self.events.try_recv() {
             changed.extend(self.counted(event));
@@ -191,7 +186,7 @@ impl Watcher {
     }
 
     /// Waits for changes until they pause, or this long for the first. None when nothing has changed.
-    pub fn wait(&mut self, timeout: Duration) -> BTreeSet<PathBuf> {
+    pub(super) fn wait(&mut self, timeout: Duration) -> BTreeSet<PathBuf> {
         let mut changed = BTreeSet::new();
         let mut start = None;
         let mut end = Instant::now() + timeout;
@@ -261,13 +256,6 @@ mod tests {
         for path in others {
             assert!(!sources.counts(Path::new(path)), "{path}");
         }
-    }
-
-    #[test]
-    fn files_that_cargo_lists() {
-        let list = listed_files("/t/app.wasm: /w/src/main.rs /w/a\\ b.txt\n\n/w/src/main.rs:\n");
-        assert_eq!(list, [PathBuf::from("/w/src/main.rs"), PathBuf::from("/w/a b.txt")]);
-        assert!(listed_files("").is_empty());
     }
 
     #[test]

@@ -1,17 +1,51 @@
 //! The folders of this machine that a module must not show.
 
-use std::{
-    collections::BTreeMap,
-    path::{Component, Path, PathBuf},
-};
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 use toml::{Table, Value};
 
-use crate::cargo::{
-    cargo_config::CargoConfig, env::CargoEnv, project::Workspace, remap::Remap,
-    toolchain::Toolchain,
-};
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::project::Workspace;
+use crate::cargo::toolchain::Toolchain;
+
+/// A folder, and what the compiler writes instead of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Remap {
+    /// The folder on this machine.
+    pub from: PathBuf,
+    /// Its neutral name.
+    pub to: String,
+}
+
+impl Remap {
+    /// `from` becomes `to`.
+    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Self {
+        Self { from: from.into(), to: to.into() }
+    }
+}
+
+/// The compiler's flag for a folder, before both of its names.
+pub(crate) const FLAG: &str = "--remap-path-prefix=";
+
+/// The compiler's flags for these. It takes the last one that fits, so longer paths come later.
+pub fn flags(remaps: &[Remap]) -> Vec<String> {
+    let mut all: Vec<_> = remaps.iter().flat_map(spellings).collect();
+    all.sort_by_key(|remap| (remap.from.as_os_str().len(), remap.clone()));
+    all.dedup();
+    all.iter()
+        .filter_map(|Remap { from, to }| Some(format!("{FLAG}{}={to}", from.to_str()?)))
+        .collect()
+}
+
+/// A folder as it was named, and as it is without symbolic links: rustc sees one or the other.
+fn spellings(remap: &Remap) -> Vec<Remap> {
+    let real = remap.from.canonicalize().ok().filter(|real| *real != remap.from);
+    let real = real.map(|from| Remap { from, to: remap.to.clone() });
+    [Some(remap.clone()), real].into_iter().flatten().collect()
+}
 
 /// The folders that rustc gets to see, and their neutral names. `commit` is the toolchain's.
 pub fn all(
@@ -37,7 +71,7 @@ pub fn all(
 }
 
 /// Those that tell of this machine if they are seen. A workspace that lies in `/workspace` doesn't.
-pub fn telling(folders: &[Remap]) -> Vec<PathBuf> {
+pub fn private_paths(folders: &[Remap]) -> Vec<PathBuf> {
     let is_neutral =
         |from: &Path| folders.iter().any(|remap| Path::new(&remap.to).starts_with(from));
     folders.iter().map(|remap| remap.from.clone()).filter(|from| !is_neutral(from)).collect()
@@ -111,6 +145,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn inner_folders_come_after_outer_ones() {
+        let flags =
+            flags(&[Remap::new("/no/ws/.cargo", "/cargo"), Remap::new("/no/ws", "/workspace")]);
+        assert_eq!(
+            flags,
+            ["--remap-path-prefix=/no/ws=/workspace", "--remap-path-prefix=/no/ws/.cargo=/cargo"]
+        );
+    }
+
+    #[test]
     fn dependencies_of_every_target_are_seen() {
         let manifest = "[dependencies]\na = { path = '../a' }\nb = '1'\n[target.'cfg(unix)'.dependencies]\n\
                         c = { package = 'd', path = 'c' }\n[patch.crates-io]\ne = { path = 'e' }";
@@ -123,7 +167,7 @@ mod tests {
     fn neutral_names_tell_nothing() {
         let folders =
             [Remap::new("/workspace", "/workspace"), Remap::new("/home/me/.cargo", "/cargo")];
-        assert_eq!(telling(&folders), [Path::new("/home/me/.cargo")]);
+        assert_eq!(private_paths(&folders), [Path::new("/home/me/.cargo")]);
     }
 
     #[test]

@@ -15,14 +15,14 @@ use crate::cargo::file_state::FileState;
 
 /// A record of what was made for one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Stamp {
+pub struct BuildRecord {
     module: ModuleFile,
     fingerprint: Digest,
     layout: PathBuf,
     /// The module's sizes.
     pub sizes: Sizes,
     /// The images, the main format first.
-    pub images: Vec<StampedImage>,
+    pub images: Vec<RecordedImage>,
 }
 
 /// A module's file, and what was in it.
@@ -34,7 +34,7 @@ struct ModuleFile {
 
 /// An image of the record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct StampedImage {
+pub struct RecordedImage {
     format: String,
     /// Its digest.
     pub digest: Digest,
@@ -42,7 +42,7 @@ pub struct StampedImage {
     blobs: Vec<(Digest, u64)>,
 }
 
-impl Stamp {
+impl BuildRecord {
     /// The record of what was just made of `module`, which is at `path`.
     #[must_use]
     pub fn new(
@@ -51,15 +51,15 @@ impl Stamp {
         fingerprint: Digest,
         layout: &Path,
         packed: &Packed,
-    ) -> Stamp {
-        let images = packed.images.iter().map(StampedImage::of).collect();
+    ) -> BuildRecord {
+        let images = packed.images.iter().map(RecordedImage::of).collect();
         let module = ModuleFile { state: FileState::of(path), digest: module };
-        Stamp { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
+        BuildRecord { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
     }
 
     /// The record in `file`, whether or not it still counts.
     #[must_use]
-    pub fn recall(file: &Path) -> Option<Stamp> {
+    pub fn read(file: &Path) -> Option<BuildRecord> {
         serde_json::from_slice(&std::fs::read(file).ok()?).ok()
     }
 
@@ -73,13 +73,13 @@ impl Stamp {
 
     /// The same record, with the module, which is the same, now at `path` as it is there.
     #[must_use]
-    pub fn of_file(self, path: &Path) -> Stamp {
-        Stamp { module: ModuleFile { state: FileState::of(path), ..self.module }, ..self }
+    pub fn of_file(self, path: &Path) -> BuildRecord {
+        BuildRecord { module: ModuleFile { state: FileState::of(path), ..self.module }, ..self }
     }
 
     /// Whether the record is of the same inputs, and all that it names is in `layout`.
     #[must_use]
-    pub fn counts(&self, fingerprint: Digest, layout: &Path) -> bool {
+    pub fn is_fresh(&self, fingerprint: Digest, layout: &Path) -> bool {
         if self.fingerprint != fingerprint || self.layout != layout {
             return false;
         }
@@ -89,7 +89,7 @@ impl Stamp {
     }
 
     /// Keeps the record. That this fails costs only time: everything is made again.
-    pub fn keep(&self, file: &Path) {
+    pub fn write(&self, file: &Path) {
         fs_err::create_dir_all(file.parent().unwrap_or(Path::new("."))).ok();
         if let Ok(json) = serde_json::to_vec(self) {
             write(file, &json).ok();
@@ -97,11 +97,11 @@ impl Stamp {
     }
 }
 
-impl StampedImage {
-    fn of(TaggedImage { format, image, tags }: &TaggedImage) -> StampedImage {
+impl RecordedImage {
+    fn of(TaggedImage { format, image, tags }: &TaggedImage) -> RecordedImage {
         let blob =
             |blob: &wasm_oci_core::image::Blob| (blob.descriptor().digest, blob.descriptor().size);
-        StampedImage {
+        RecordedImage {
             format: format.to_string(),
             digest: image.digest(),
             tags: tags.iter().map(Tag::to_string).collect(),

@@ -1,7 +1,10 @@
 use fs_err as fs;
 
 use super::{Sandbox, built_names, manifest, quiet};
-use crate::cargo::{build::Event, error::Error, selection::Selection};
+use crate::cargo::error::Error as CargoError;
+use crate::cargo::messages::Event;
+use crate::cargo::selection::Selection;
+use crate::error::Error;
 
 fn app() -> Sandbox {
     Sandbox::new(&[("Cargo.toml", &manifest("app")), ("src/main.rs", "fn main() {}")])
@@ -30,7 +33,7 @@ fn built_before(sandbox: &Sandbox) {
 }
 
 fn is_remembered(sandbox: &Sandbox) -> bool {
-    fs::read_dir(sandbox.root().join("target/wasm-oci/.requests"))
+    fs::read_dir(sandbox.root().join("target/wasm-oci/.metadata"))
         .is_ok_and(|mut files| files.next().is_some())
 }
 
@@ -44,13 +47,13 @@ fn commands_and_libraries_become_modules() {
         |event: Event<'_>| lines += usize::from(matches!(event, Event::CargoMessage(_)));
     let built = sandbox.build_with("", quiet(), &mut count).expect("built");
     assert_eq!(built_names(&built), ["app/app", "reactor/reactor"]);
-    assert!(built.projects.iter().all(|it| !it.fresh));
-    for module in &built.projects {
-        assert!(fs::read(&module.wasm).expect("a file").starts_with(b"\0asm"));
+    assert!(built.programs.iter().all(|it| !it.module.fresh));
+    for module in &built.programs {
+        assert!(fs::read(&module.module.wasm).expect("a file").starts_with(b"\0asm"));
     }
     assert_eq!(lines, 3, "two modules, and the end");
     let again = sandbox.build_with("", quiet(), &mut |_| {}).expect("built");
-    assert!(again.projects.iter().all(|it| it.fresh));
+    assert!(again.programs.iter().all(|it| it.module.fresh));
 }
 
 #[test]
@@ -58,7 +61,7 @@ fn what_cargo_refuses_is_its_failure() {
     let sandbox = app();
     sandbox.write("src/main.rs", "fn main() { no }");
     let error = sandbox.build("", Selection::default()).expect_err("broken");
-    assert!(matches!(error, Error::CargoBuildFailed { .. }), "{error}");
+    assert!(matches!(error, Error::Cargo(CargoError::CargoBuildFailed { .. })), "{error}");
 }
 
 #[test]
@@ -78,7 +81,7 @@ fn a_target_directory_is_where_it_is_said_to_be() {
     let sandbox = app();
     let selection = Selection { target_dir: Some("out".into()), ..Selection::default() };
     let built = sandbox.build("src", selection).expect("built");
-    assert!(built.projects[0].wasm.starts_with(sandbox.root().join("src/out")));
+    assert!(built.programs[0].module.wasm.starts_with(sandbox.root().join("src/out")));
     assert_eq!(built.workspace.target_dir(), sandbox.root().join("src/out"));
 }
 
@@ -119,7 +122,7 @@ fn a_library_that_becomes_a_command_is_noticed() {
     built_before(&sandbox);
     sandbox.write("src/main.rs", "fn main() {}");
     let built = sandbox.build("", Selection::default()).expect("built");
-    assert_eq!(built.projects.iter().map(|it| it.project.kind.name()).collect::<Vec<_>>(), ["bin"]);
+    assert_eq!(built.programs.iter().map(|it| it.project.kind.name()).collect::<Vec<_>>(), ["bin"]);
 }
 
 #[test]
@@ -128,7 +131,7 @@ fn a_changed_manifest_is_noticed() {
     built_before(&sandbox);
     sandbox.write("Cargo.toml", &(manifest("app") + "description = \"new\"\n"));
     let built = sandbox.build("", Selection::default()).expect("built");
-    assert_eq!(built.projects[0].project.description.as_deref(), Some("new"));
+    assert_eq!(built.programs[0].project.description.as_deref(), Some("new"));
 }
 
 #[test]
@@ -143,7 +146,7 @@ fn a_workspace_further_up_is_noticed() {
     sandbox.write("Cargo.toml", "[workspace]\nresolver = \"3\"\nmembers = [\"app\"]\n");
     let built = sandbox.build("app", Selection::default()).expect("built");
     assert_eq!(built.workspace.root(), sandbox.root());
-    assert!(built.projects[0].wasm.starts_with(sandbox.root().join("target")));
+    assert!(built.programs[0].module.wasm.starts_with(sandbox.root().join("target")));
 }
 
 #[test]
@@ -152,5 +155,5 @@ fn changed_configuration_is_noticed() {
     built_before(&sandbox);
     sandbox.write(".cargo/config.toml", "build.target-dir = \"elsewhere\"");
     let built = sandbox.build("", Selection::default()).expect("built");
-    assert!(built.projects[0].wasm.starts_with(sandbox.root().join("elsewhere")));
+    assert!(built.programs[0].module.wasm.starts_with(sandbox.root().join("elsewhere")));
 }

@@ -3,20 +3,17 @@
 //! A failure is none yet: build scripts also try things out. It counts when cargo's build has failed, and the build
 //! script has not got to its end.
 
-use std::{
-    fmt,
-    hash::{DefaultHasher, Hash, Hasher},
-    path::{Path, PathBuf},
-};
+use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
 use wasm_oci_app::files;
 
-use crate::cargo::{
-    c::{choice::Choice, toolchain::Toolchain},
-    target::WasiTarget,
-};
+use crate::cargo::c::choice::Choice;
+use crate::cargo::c::toolchain::Toolchain;
+use crate::cargo::target::WasiTarget;
 
 /// A build script whose C was not compiled.
 #[derive(Debug, Clone, Serialize, Deserialize)]

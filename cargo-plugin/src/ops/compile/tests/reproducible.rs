@@ -3,7 +3,7 @@ use std::path::Path;
 use fs_err as fs;
 
 use super::{Sandbox, manifest, quiet};
-use crate::cargo::remap::leaked_paths;
+use crate::cargo::leaked_paths::leaked_paths;
 
 /// A program with a member, a build script, a dependency in cargo's home and one beside the workspace: all can panic.
 fn project(folder: &str, home: &str) -> Sandbox {
@@ -60,10 +60,10 @@ fn code(module: &[u8]) -> Vec<&[u8]> {
 
 fn built(sandbox: &Sandbox, folder: &str) -> Vec<u8> {
     let built = sandbox.build_with(&format!("{folder}/app"), quiet(), &mut |_| {}).expect("built");
-    let module = fs::read(&built.projects[0].wasm).expect("a module");
+    let module = fs::read(&built.programs[0].module.wasm).expect("a module");
     let root = sandbox.root();
     let folders: Vec<_> =
-        built.folders.iter().map(|it| it.as_path()).chain([root.as_path()]).collect();
+        built.private_paths.iter().map(|it| it.as_path()).chain([root.as_path()]).collect();
     assert_eq!(leaked_paths(&module, &folders), [""; 0]);
     assert!(folders.contains(&Path::new(&root.join(folder).join("beside"))));
     module

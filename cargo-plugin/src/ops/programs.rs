@@ -3,8 +3,9 @@
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::{Project, TargetKind, Workspace};
 use crate::cargo::selection::Selection;
-use crate::failure::Failure;
-use crate::stages::{Request, build_key};
+use crate::error::Error;
+use crate::ops::request::Request;
+use crate::ops::resolve::build_key;
 
 /// The programs of a workspace, whatever is selected.
 #[derive(Debug)]
@@ -18,7 +19,7 @@ impl Programs {
     ///
     /// # Errors
     /// What cargo fails with, or that there is none.
-    pub fn of(request: &Request) -> Result<Programs, Failure> {
+    pub fn of(request: &Request) -> Result<Programs, Error> {
         let selection = Selection {
             packages: Vec::new(),
             exclude: Vec::new(),
@@ -40,11 +41,7 @@ impl Programs {
     ///
     /// # Errors
     /// What is wrong with the settings of one.
-    pub fn requests(
-        &self,
-        request: &Request,
-        wanted: &[&Project],
-    ) -> Result<Vec<Request>, Failure> {
+    pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Error> {
         let mut groups = Vec::new();
         for &project in wanted {
             let key = build_key(request, &self.workspace, project)?;

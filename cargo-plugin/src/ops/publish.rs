@@ -2,7 +2,7 @@
 
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::pipeline::stages::{dry_run, to_registry};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci_app::runtime::{block_on, until_interrupted};
@@ -10,31 +10,31 @@ use wasm_oci_app::smoke::{require, test_engine};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
 
-use super::test::suites;
-use crate::failure::Failure;
-use crate::stages::Made;
+use crate::error::Error;
+use crate::ops::package::BuiltImages;
+use crate::ops::smoke_tests::suites;
 
 /// How programs are pushed.
 #[derive(Debug, Args)]
-pub(super) struct PublishArgs {
+pub struct PublishArgs {
     /// Push without running the smoke tests first
     #[arg(long)]
-    pub(super) no_test: bool,
+    pub no_test: bool,
     /// Also run each smoke test on the module as it was built, and refuse when optimizing has changed what it does
     #[arg(long, conflicts_with = "no_test")]
-    pub(super) verify_behaviour: bool,
+    pub verify_behaviour: bool,
     #[command(flatten)]
-    pub(super) cache: CacheArgs,
+    pub cache: CacheArgs,
     #[command(flatten)]
-    pub(super) registry: RegistryArgs,
+    pub registry: RegistryArgs,
     #[command(flatten)]
-    pub(super) login: LoginArgs,
+    pub login: LoginArgs,
 }
 
 /// Programs, and where each is about to be pushed to.
-pub(super) struct Publication<'a> {
+pub struct Publication<'a> {
     args: &'a PublishArgs,
-    made: &'a [Made],
+    built: &'a [BuiltImages],
     repositories: Vec<&'a Reference>,
     connections: Vec<Connections>,
 }
@@ -44,40 +44,40 @@ impl PublishArgs {
     ///
     /// # Errors
     /// When one has no repository, two have the same one, or a password is for more than one registry.
-    pub(super) fn plan<'a>(
+    pub fn plan<'a>(
         &'a self,
-        made: &'a [Made],
+        built: &'a [BuiltImages],
         shell: &Shell,
-    ) -> Result<Publication<'a>, Failure> {
+    ) -> Result<Publication<'a>, Error> {
         let repositories: Vec<&Reference> =
-            made.iter().map(repository).collect::<Result<_, _>>()?;
-        check_distinct(made, &repositories)?;
-        let connections = self.connections(made, &repositories, shell)?;
-        Ok(Publication { args: self, made, repositories, connections })
+            built.iter().map(repository).collect::<Result<_, _>>()?;
+        check_distinct(built, &repositories)?;
+        let connections = self.connections(built, &repositories, shell)?;
+        Ok(Publication { args: self, built, repositories, connections })
     }
 
     /// How each program's registry is spoken with. The password that is given is for one registry.
     fn connections(
         &self,
-        made: &[Made],
+        built: &[BuiltImages],
         repositories: &[&Reference],
         shell: &Shell,
-    ) -> Result<Vec<Connections>, Error> {
+    ) -> Result<Vec<Connections>, AppError> {
         let Some(host) = repositories.first().map(|repository| repository.registry()) else {
             return Ok(Vec::new());
         };
         if let (Some(other), true) =
             (repositories.iter().find(|other| other.registry() != host), self.login.password_stdin)
         {
-            return Err(Error::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "the password on standard input is for one registry, but programs go to {host} and {}: log in to \
                  both with `cargo wasm-oci login`",
                 other.registry()
             )));
         }
         let login = self.login.login(host)?;
-        let of = |program: &Made| Connections::new(&self.registry, &program.settings, shell);
-        made.iter().map(|program| Ok(of(program)?.with_login(login.clone()))).collect()
+        let of = |program: &BuiltImages| Connections::new(&self.registry, &program.settings, shell);
+        built.iter().map(|program| Ok(of(program)?.with_login(login.clone()))).collect()
     }
 }
 
@@ -86,8 +86,8 @@ impl Publication<'_> {
     ///
     /// # Errors
     /// What a registry fails with.
-    pub(super) fn dry_run(&self, shell: &Shell) -> Result<(), Failure> {
-        for (n, program) in self.made.iter().enumerate() {
+    pub fn dry_run(&self, shell: &Shell) -> Result<(), Error> {
+        for (n, program) in self.built.iter().enumerate() {
             block_on(dry_run(&program.load()?, self.repositories[n], &self.connections[n], shell))?;
         }
         Ok(())
@@ -98,18 +98,18 @@ impl Publication<'_> {
     ///
     /// # Errors
     /// When a test fails, so that nothing is pushed, or what a registry fails with.
-    pub(super) fn push(
+    pub fn push(
         &self,
         json: bool,
         shell: &Shell,
-        mut pushed: impl FnMut(&Made, &Reference) -> Result<(), Failure>,
-    ) -> Result<(), Failure> {
+        mut pushed: impl FnMut(&BuiltImages, &Reference) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         if !self.args.no_test {
             self.test(json, shell)?;
         }
-        for (n, program) in self.made.iter().enumerate() {
+        for (n, program) in self.built.iter().enumerate() {
             let repository = self.repositories[n];
-            let mut push = || -> Result<(), Failure> {
+            let mut push = || -> Result<(), Error> {
                 until_interrupted(to_registry(
                     &program.load()?,
                     repository,
@@ -123,12 +123,12 @@ impl Publication<'_> {
         Ok(())
     }
 
-    fn test(&self, json: bool, shell: &Shell) -> Result<(), Failure> {
-        if self.made.iter().all(|program| program.settings.smoke.is_empty()) {
+    fn test(&self, json: bool, shell: &Shell) -> Result<(), Error> {
+        if self.built.iter().all(|program| program.settings.smoke.is_empty()) {
             return Ok(());
         }
         let engine = test_engine(shell)?;
-        let suites = suites(&engine, self.made, self.args.verify_behaviour, None)?;
+        let suites = suites(&engine, self.built, self.args.verify_behaviour, None)?;
         Ok(require(&engine, &suites, "`--no-test`", json, shell)?)
     }
 }
@@ -145,9 +145,9 @@ fn report(repositories: &[&Reference], failed: usize, shell: &Shell) {
     }
 }
 
-fn repository(program: &Made) -> Result<&Reference, Error> {
+fn repository(program: &BuiltImages) -> Result<&Reference, AppError> {
     program.plan.repository.as_ref().ok_or_else(|| {
-        Error::Usage(format!(
+        AppError::Usage(format!(
             "`{}` has no repository: name it, as `cargo wasm-oci push ghcr.io/owner/{{bin}}`, or set `repository` in \
              [package.metadata.wasm-oci]",
             program.project.target
@@ -156,13 +156,13 @@ fn repository(program: &Made) -> Result<&Reference, Error> {
 }
 
 /// Two programs must not take each other's tags.
-fn check_distinct(made: &[Made], repositories: &[&Reference]) -> Result<(), Error> {
+fn check_distinct(built: &[BuiltImages], repositories: &[&Reference]) -> Result<(), AppError> {
     for (n, repository) in repositories.iter().enumerate() {
         let name = repository.name();
         if let Some(other) = repositories[..n].iter().position(|other| other.name() == name) {
-            return Err(Error::Usage(format!(
+            return Err(AppError::Usage(format!(
                 "`{}` and `{}` would both be pushed to {name}: write {{bin}} in its name, or choose one with --bin",
-                made[other].project.target, made[n].project.target
+                built[other].project.target, built[n].project.target
             )));
         }
     }

@@ -1,5 +1,6 @@
 use super::{Sandbox, manifest};
-use crate::cargo::{build::Event, selection::Selection};
+use crate::cargo::messages::Event;
+use crate::cargo::selection::Selection;
 
 /// Compiles only if exactly these of `a` to `e` are set by flags, and if ours are there as well.
 fn expecting(set: &str) -> Sandbox {

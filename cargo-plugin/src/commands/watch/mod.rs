@@ -1,5 +1,7 @@
 //! `cargo wasm-oci watch`: build and run again whenever a source changes.
 
+mod sources;
+
 use std::collections::BTreeSet;
 use std::env;
 use std::ffi::OsString;
@@ -12,18 +14,19 @@ use clap::Args;
 use tempfile::TempDir;
 use wasm_oci_app::config::args::{AddrArgs, RunArgs};
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use super::build::{MakeArgs, dry_run};
-use super::run::chosen;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
-use crate::failure::Failure;
-use crate::sources::{Sources, Watcher};
-use crate::stages::{Made, Request, make};
+use crate::commands::watch::sources::{Sources, Watcher};
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::package::{BuiltImages, only_program};
+use crate::ops::request::{BuildArgs, Request};
+use crate::ops::resolve::print_plans;
 
 /// How often the program is asked whether it still runs.
 const POLL: Duration = Duration::from_millis(100);
@@ -42,7 +45,7 @@ pub(super) struct Watch {
     #[arg(long = "watch", value_name = "PATH")]
     more: Vec<PathBuf>,
     #[command(flatten)]
-    making: MakeArgs,
+    build: BuildArgs,
     #[command(flatten, next_help_heading = "Program")]
     run: RunArgs,
     /// Answer HTTP requests instead, as `serve` does; so does a place to listen
@@ -63,9 +66,9 @@ enum Action {
 
 impl Action {
     /// The arguments that make this program do it.
-    fn args(&self, program: &Made, output: &OutputArgs) -> Result<Vec<OsString>, Failure> {
+    fn args(&self, program: &BuiltImages, output: &OutputArgs) -> Result<Vec<OsString>, Error> {
         let image = program.images.first();
-        let image = image.ok_or_else(|| Error::Usage("there is no image to run".to_owned()))?;
+        let image = image.ok_or_else(|| AppError::Usage("there is no image to run".to_owned()))?;
         let image = [
             "--layout".into(),
             program.layout.clone().into_os_string(),
@@ -98,10 +101,14 @@ struct Running {
 }
 
 impl Running {
-    fn start(action: &Action, program: &Made, output: &OutputArgs) -> Result<Running, Failure> {
+    fn start(
+        action: &Action,
+        program: &BuiltImages,
+        output: &OutputArgs,
+    ) -> Result<Running, Error> {
         let failed = |path: &Path| {
             let path = path.to_owned();
-            move |source| Failure::Start { path, source }
+            move |source| Error::Start { path, source }
         };
         let own = env::current_exe().map_err(failed(Path::new("cargo-wasm-oci")))?;
         let temporary = tempfile::tempdir().ok();
@@ -131,11 +138,11 @@ impl Drop for Running {
 }
 
 impl Watch {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let unoptimized = Settings { optimize: Some("off".to_owned()), ..Settings::default() };
-        let request = self.making.request(unoptimized, output);
-        if self.making.dry_run {
-            return dry_run(&request, shell).map(|()| 0);
+        let request = self.build.request(unoptimized, output);
+        if self.build.dry_run {
+            return print_plans(&request, shell).map(|()| 0);
         }
         let env = CargoEnv::from_process()?;
         let workspace = Workspace::load(&env, &request.selection)?;
@@ -172,13 +179,14 @@ impl Watch {
         }
     }
 
-    fn sources(&self, env: &CargoEnv, workspace: &Workspace) -> Result<Sources, Error> {
+    fn sources(&self, env: &CargoEnv, workspace: &Workspace) -> Result<Sources, AppError> {
         let mut sources = Sources::of(workspace);
         for path in &self.more {
             let found = env.cwd().join(path).canonicalize();
             sources.add(
-                found
-                    .map_err(|e| Error::Usage(format!("can't watch `{}`: {e}", path.display())))?,
+                found.map_err(|e| {
+                    AppError::Usage(format!("can't watch `{}`: {e}", path.display()))
+                })?,
             );
         }
         Ok(sources)
@@ -201,7 +209,7 @@ struct Watching<'a> {
 
 impl Watching<'_> {
     /// Builds, and starts what was built. Returns what has changed, when something has.
-    fn round(&mut self) -> Result<BTreeSet<PathBuf>, Failure> {
+    fn round(&mut self) -> Result<BTreeSet<PathBuf>, Error> {
         let built = self.build();
         match &built {
             Ok(_) => {}
@@ -218,7 +226,9 @@ impl Watching<'_> {
         }
         let mut running = None;
         match built {
-            Ok(made) => running = Some(Running::start(&self.action, chosen(&made)?, self.output)?),
+            Ok(built) => {
+                running = Some(Running::start(&self.action, only_program(&built)?, self.output)?)
+            }
             Err(_) => self.shell.status("Waiting", "for a change"),
         }
         loop {
@@ -234,17 +244,21 @@ impl Watching<'_> {
     }
 
     /// Makes the image, and watches all that it was made of.
-    fn build(&mut self) -> Result<Vec<Made>, Failure> {
+    fn build(&mut self) -> Result<Vec<BuiltImages>, Error> {
         if let Some(layout) = &self.layout {
             clear(layout);
         }
-        let made = make(&self.request, self.shell)?;
-        let program = chosen(&made)?;
+        let built = build(&self.request, self.shell)?;
+        let program = only_program(&built)?;
         let mut sources = self.sources.clone();
-        sources.add_made(program, self.env.cwd());
+        sources.add_program(
+            &program.wasm,
+            program.settings.include.values().cloned(),
+            self.env.cwd(),
+        );
         self.watcher.set(sources)?;
         self.layout = Some(program.layout.clone());
-        Ok(made)
+        Ok(built)
     }
 }
 

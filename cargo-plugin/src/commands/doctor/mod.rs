@@ -1,5 +1,7 @@
 //! `cargo wasm-oci doctor`: what of this machine crates are built with, and images pushed and run.
 
+mod probes;
+
 use clap::Args;
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::settings::Settings;
@@ -11,9 +13,10 @@ use wasm_oci_core::image::Reference;
 
 use crate::args::CargoArgs;
 use crate::cargo::env::CargoEnv;
-use crate::doctor::build_probes;
-use crate::failure::Failure;
-use crate::stages::{Request, Resolved, resolve};
+use crate::commands::doctor::probes::build_probes;
+use crate::error::Error;
+use crate::ops::request::Request;
+use crate::ops::resolve::{ResolvedProgram, resolve};
 
 /// Say what of this machine crates are built with, and images pushed and run, and what to do about what is missing
 ///
@@ -31,7 +34,7 @@ pub(super) struct Doctor {
 }
 
 impl Doctor {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Failure> {
+    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let env = CargoEnv::from_process()?;
         let programs = self.programs(output);
         let given = || self.flags().over(env_vars::settings());
@@ -56,7 +59,7 @@ impl Doctor {
 
     /// The crate's programs with their settings. Outside of a crate, and where cargo is missing or doesn't understand it,
     /// there are none: to build says more about it.
-    fn programs(&self, output: &OutputArgs) -> Vec<Resolved> {
+    fn programs(&self, output: &OutputArgs) -> Vec<ResolvedProgram> {
         let mut selection = self.cargo.selection(output);
         // Nothing is fetched to look around.
         selection.offline = true;
@@ -65,7 +68,7 @@ impl Doctor {
 }
 
 /// Where programs are pushed to, one of each registry.
-fn repositories(programs: Vec<Resolved>) -> Vec<Reference> {
+fn repositories(programs: Vec<ResolvedProgram>) -> Vec<Reference> {
     let mut repositories: Vec<Reference> = Vec::new();
     for repository in programs.into_iter().filter_map(|program| program.plan.repository) {
         if !repositories.iter().any(|known| known.registry() == repository.registry()) {

@@ -1,0 +1,159 @@
+//! Cache of `cargo metadata`, which takes as long as a `cargo build` that has nothing to do.
+//!
+//! The answer depends on
+//!
+//! - the request: arguments, folder, variables;
+//! - files: manifests, cargo's configuration and cargo itself. Their states are compared ([`FileState`]);
+//! - the set of manifests and source files. `cargo build` looks at those itself, and its results show a change: it writes
+//!   new members to `Cargo.lock`, and reports the bins and examples that it builds.
+//!
+//! So only the build after it confirms an entry: see `ops/compile.rs`.
+
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use fs_err as fs;
+use serde::{Deserialize, Serialize};
+use wasm_oci_core::trace::OrTrace;
+
+use crate::cargo::cargo_config::CargoConfig;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::file_state::FileState;
+use crate::cargo::project::Workspace;
+use crate::cargo::selection::Selection;
+use crate::cargo::toolchain::Toolchain;
+
+/// Limit of entries in a target directory. All are removed when it is reached.
+const MAX_ENTRIES: usize = 64;
+
+/// Answer to one request, with the states of the files that it depends on.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct CachedMetadata {
+    key: Key,
+    files: Vec<FileState>,
+    lock: FileState,
+    /// Standard output of `cargo metadata`.
+    pub metadata: String,
+    /// Commit that the toolchain was built from, if its sources are installed: only then the build needs it.
+    pub commit: Option<String>,
+}
+
+impl CachedMetadata {
+    /// Returns the entry for a request, if no file that it depends on has changed.
+    #[must_use]
+    pub fn find(
+        env: &CargoEnv,
+        config: &CargoConfig,
+        selection: &Selection,
+    ) -> Option<CachedMetadata> {
+        let key = Key::new(env, selection);
+        let paths = target_dirs(env, config, selection).into_iter().map(|dir| file(&dir, key));
+        let text = paths
+            .filter(|path| path.is_file())
+            .find_map(|path| fs::read(path).or_trace("read cached metadata"))?;
+        let cached: CachedMetadata =
+            serde_json::from_slice(&text).or_trace("understand cached metadata")?;
+        // A configuration file that is new decides, too.
+        let is_known = |file: &Path| cached.files.iter().any(|known| known.path() == file);
+        let is_current = cached.key == key && cached.files.iter().all(FileState::is_current);
+        (is_current && config.files().all(is_known)).then_some(cached)
+    }
+
+    /// Returns true if the set of members is still the same, after a build.
+    #[must_use]
+    pub fn has_same_lock(&self) -> bool {
+        self.lock.exists() && self.lock.is_current()
+    }
+
+    /// Makes an entry of an answer and the present states of the files that it depends on.
+    #[must_use]
+    pub fn new(
+        env: &CargoEnv,
+        config: &CargoConfig,
+        selection: &Selection,
+        workspace: &Workspace,
+        toolchain: &Toolchain,
+        metadata: String,
+        commit: Option<String>,
+    ) -> CachedMetadata {
+        let files = inputs(env, config, workspace, toolchain);
+        CachedMetadata {
+            key: Key::new(env, selection),
+            files: files.iter().map(|path| FileState::of(path)).collect(),
+            lock: FileState::of(&workspace.root().join("Cargo.lock")),
+            metadata,
+            commit,
+        }
+    }
+
+    /// Writes the entry, unless a file may have changed after `start`, the time before cargo was asked: then the answer may
+    /// come from its earlier content.
+    pub fn store(&self, target_dir: &Path, start: SystemTime) {
+        let mut states = self.files.iter().chain([&self.lock]);
+        if self.has_same_lock() && states.all(|file| file.is_settled(start)) {
+            // In a folder that can't be written, the next build just takes longer.
+            self.write(target_dir).or_trace("cache the metadata");
+        }
+    }
+
+    fn write(&self, target_dir: &Path) -> io::Result<()> {
+        let folder = folder(target_dir);
+        if fs::read_dir(&folder).is_ok_and(|files| files.count() >= MAX_ENTRIES) {
+            fs::remove_dir_all(&folder)?;
+        }
+        fs::create_dir_all(&folder)?;
+        let path = file(target_dir, self.key);
+        let unfinished = path.with_extension(std::process::id().to_string());
+        fs::write(&unfinished, serde_json::to_vec(self)?)?;
+        fs::rename(&unfinished, &path)
+    }
+}
+
+/// Returns the files that `cargo metadata` reads, and those that it would read if they were there: manifests in folders
+/// further up.
+fn inputs(
+    env: &CargoEnv,
+    config: &CargoConfig,
+    workspace: &Workspace,
+    toolchain: &Toolchain,
+) -> BTreeSet<PathBuf> {
+    let dirs = workspace.package_folders().chain([workspace.root(), env.cwd()]);
+    let manifests = dirs.flat_map(Path::ancestors).map(|dir| dir.join("Cargo.toml"));
+    let tools = [env.cargo().to_owned(), toolchain.rustc.clone()];
+    manifests.chain(config.files().map(Path::to_owned)).chain(tools).collect()
+}
+
+/// Hash of a request: arguments, folder and variables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Key(u64);
+
+impl Key {
+    fn new(env: &CargoEnv, selection: &Selection) -> Key {
+        let mut hasher = DefaultHasher::new();
+        (env.cargo(), env.cwd(), format!("{selection:?}")).hash(&mut hasher);
+        env.cargo_vars().for_each(|variable| variable.hash(&mut hasher));
+        Key(hasher.finish())
+    }
+}
+
+/// Returns the folders that may be the target directory, before cargo is asked.
+fn target_dirs(env: &CargoEnv, config: &CargoConfig, selection: &Selection) -> Vec<PathBuf> {
+    let given = selection.target_dir.clone();
+    let variable = || env.var("CARGO_TARGET_DIR").map(PathBuf::from);
+    let configured = || config.path(env, &["build", "target-dir"]);
+    if let Some(dir) = given.or_else(variable).or_else(configured) {
+        return vec![env.cwd().join(dir)];
+    }
+    selection.folder(env).ancestors().map(|dir| dir.join("target")).collect()
+}
+
+fn folder(target_dir: &Path) -> PathBuf {
+    target_dir.join("wasm-oci/.metadata")
+}
+
+fn file(target_dir: &Path, Key(hash): Key) -> PathBuf {
+    folder(target_dir).join(format!("{hash:016x}.json"))
+}

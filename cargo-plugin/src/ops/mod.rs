@@ -1,0 +1,76 @@
+//! Operations that commands share.
+//!
+//! ```text
+//! Request ─resolve→ BuildPlan ─compile→ Compiled ─package→ BuiltImages
+//! ```
+
+pub mod compile;
+pub mod detect;
+pub mod manifest_files;
+pub mod package;
+pub mod pin;
+pub mod programs;
+pub mod publish;
+pub mod record;
+pub mod references;
+pub mod request;
+pub mod resolve;
+pub mod smoke_tests;
+pub mod workloads;
+
+use wasm_oci_app::ui::shell::Shell;
+
+use crate::cargo::env::CargoEnv;
+use crate::cargo::git::PendingRevision;
+use crate::cargo::messages::Event;
+use crate::error::Error;
+use crate::ops::compile::{Compiled, compile};
+use crate::ops::package::{BuiltImages, OptimizedProgram, optimize, package};
+use crate::ops::request::Request;
+
+/// Builds every selected program and packs each into its layout.
+///
+/// # Errors
+/// Those of the first step that fails.
+pub fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>, Error> {
+    let env = CargoEnv::from_process()?;
+    let mut pending = None;
+    // git answers while cargo builds. Two processes that start at once would wait for each other.
+    let compiled = compiled(&env, request, shell, &mut || {
+        let start = || PendingRevision::start(&env, &request.selection.folder(&env));
+        pending.get_or_insert_with(start);
+    })?;
+    let known = compiled.workspace.target_dir().join("wasm-oci/.commit.json");
+    let revision = pending.flatten().and_then(|pending| pending.finish(Some(&known)));
+    package(request, &compiled, revision.as_ref(), shell)
+}
+
+/// Builds every selected program, and optimizes and validates its module as planned. Writes no image.
+///
+/// # Errors
+/// Those of the first step that fails.
+pub fn build_modules(request: &Request, shell: &Shell) -> Result<Vec<OptimizedProgram>, Error> {
+    let env = CargoEnv::from_process()?;
+    let compiled = compiled(&env, request, shell, &mut || {})?;
+    optimize(request, compiled, shell)
+}
+
+/// Compiles, and shows progress and cargo's messages. Calls `meanwhile` once cargo has started.
+fn compiled(
+    env: &CargoEnv,
+    request: &Request,
+    shell: &Shell,
+    meanwhile: &mut dyn FnMut(),
+) -> Result<Compiled, Error> {
+    let mut printed = Ok(());
+    let compiled = compile(env, request, &mut |event| match event {
+        Event::InstallingTarget { target, command } => {
+            shell.status("Installing", format_args!("{target} ({command})"));
+        }
+        Event::Building => meanwhile(),
+        Event::CargoMessage(line) if request.json && printed.is_ok() => printed = shell.print(line),
+        Event::CargoMessage(_) => {}
+    })?;
+    printed?;
+    Ok(compiled)
+}

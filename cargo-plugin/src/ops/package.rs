@@ -1,0 +1,315 @@
+//! Packing compiled programs into images in layouts.
+
+use std::path::{Path, PathBuf};
+
+use wasm_oci_app::config::budget::Budget;
+use wasm_oci_app::config::plan::Plan;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::files::write;
+use wasm_oci_app::pipeline::budget;
+use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
+use wasm_oci_app::pipeline::optimize_cache::OptimizedCache;
+use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
+use wasm_oci_app::pipeline::stages::{pack, to_layout, validated};
+use wasm_oci_app::runtime::block_on;
+use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::image::{Digest, Format, Tag};
+use wasm_oci_core::module::{BuiltModule, ValidatedModule};
+use wasm_oci_core::store::{Layout, Name, load};
+use wasm_oci_core::trace::OrTrace;
+
+use crate::cargo::git::Revision;
+use crate::cargo::leaked_paths::leaked_paths;
+use crate::cargo::project::{Project, Workspace};
+use crate::error::Error;
+use crate::ops::compile::{Compiled, CompiledProgram};
+use crate::ops::record::BuildRecord;
+use crate::ops::request::Request;
+use crate::ops::resolve::all_settings;
+
+/// A program and its images in a layout.
+#[derive(Debug)]
+pub struct BuiltImages {
+    pub project: Project,
+    pub settings: Settings,
+    pub plan: Plan,
+    pub layout: PathBuf,
+    /// The module as cargo built it.
+    pub wasm: PathBuf,
+    /// The module in the images, with the names of its functions.
+    pub debug_file: PathBuf,
+    pub sizes: Sizes,
+    /// At least one, with the main format first.
+    pub images: Vec<BuiltImage>,
+    /// True if an earlier build made them.
+    pub fresh: bool,
+}
+
+/// An image in a layout.
+#[derive(Debug)]
+pub struct BuiltImage {
+    pub format: Format,
+    pub digest: Digest,
+    /// Total size of its blobs in bytes.
+    pub size: u64,
+    pub tags: Vec<Tag>,
+}
+
+/// A program and its module as it would be in an image.
+#[derive(Debug)]
+pub struct OptimizedProgram {
+    pub project: Project,
+    pub settings: Settings,
+    pub module: ValidatedModule,
+}
+
+/// Packs each compiled program into its layout.
+///
+/// # Errors
+/// Those of the first stage that fails. Layouts of programs before it are complete, those after it unchanged.
+pub fn package(
+    request: &Request,
+    compiled: &Compiled,
+    revision: Option<&Revision>,
+    shell: &Shell,
+) -> Result<Vec<BuiltImages>, Error> {
+    // All plans first: a wrong setting of the last program should not follow images of the others.
+    let jobs: Vec<PackageJob<'_>> = compiled
+        .programs
+        .iter()
+        .map(|program| PackageJob::new(request, compiled, program, revision))
+        .collect::<Result<_, _>>()?;
+    jobs.into_iter().map(|job| job.run(shell)).collect()
+}
+
+/// Optimizes and validates each module as planned, and writes no image.
+///
+/// # Errors
+/// Those of the first stage that fails.
+pub fn optimize(
+    request: &Request,
+    compiled: Compiled,
+    shell: &Shell,
+) -> Result<Vec<OptimizedProgram>, Error> {
+    let cache = cache(request, &compiled.workspace);
+    let optimized = |CompiledProgram { project, explicit, module }| {
+        let settings = all_settings(explicit, &project, None);
+        let plan = Plan::resolve(&project.target, &settings)?;
+        let module = validated(BuiltModule::read(&module.wasm)?, &plan, &cache, shell)?;
+        Ok(OptimizedProgram { project, settings, module })
+    };
+    compiled.programs.into_iter().map(optimized).collect()
+}
+
+/// Returns the cache of a workspace's optimized modules.
+fn cache(request: &Request, workspace: &Workspace) -> OptimizedCache {
+    match request.no_cache {
+        true => OptimizedCache::none(),
+        false => OptimizedCache::at(workspace.target_dir().join("wasm-oci/.optimized")),
+    }
+}
+
+/// A compiled program, its plan, and the places to write to.
+struct PackageJob<'a> {
+    compiled: &'a Compiled,
+    program: &'a CompiledProgram,
+    settings: Settings,
+    plan: Plan,
+    layout: PathBuf,
+    /// True if the layout contains nothing but our images, so that old blobs can go.
+    owns_layout: bool,
+    record: PathBuf,
+    debug_file: PathBuf,
+    cache: OptimizedCache,
+    no_cache: bool,
+    /// Sizes of the last build within the budget.
+    sizes: PathBuf,
+}
+
+impl<'a> PackageJob<'a> {
+    fn new(
+        request: &Request,
+        compiled: &'a Compiled,
+        program: &'a CompiledProgram,
+        revision: Option<&Revision>,
+    ) -> Result<PackageJob<'a>, Error> {
+        let name = &program.project.target;
+        let settings = all_settings(program.explicit.clone(), &program.project, revision);
+        let in_target = || compiled.workspace.target_dir().join("wasm-oci");
+        let folder = request.folder.clone().unwrap_or_else(in_target);
+        let layout = match &request.layout {
+            None => folder.join(name),
+            Some(path) if compiled.programs.len() == 1 => path.clone(),
+            Some(path) => path.join(name),
+        };
+        let mut plan = Plan::resolve(name, &settings)?;
+        if !request.enforce_budget {
+            plan.budget = Budget::default();
+        }
+        Ok(PackageJob {
+            compiled,
+            program,
+            plan,
+            settings,
+            layout,
+            owns_layout: request.layout.is_none(),
+            record: folder.join(".records").join(format!("{name}.json")),
+            debug_file: folder.join(format!("{name}.debug.wasm")),
+            cache: cache(request, &compiled.workspace),
+            no_cache: request.no_cache,
+            sizes: folder.join(".sizes").join(format!("{name}.json")),
+        })
+    }
+
+    /// Packs the program, unless an earlier build did so with the same inputs.
+    fn run(self, shell: &Shell) -> Result<BuiltImages, Error> {
+        let (record, fresh) = match self.fresh_record()? {
+            Some(record) => (record, true),
+            None => (self.pack(shell)?, false),
+        };
+        let images: Vec<BuiltImage> = record
+            .images
+            .iter()
+            .map(|image| BuiltImage {
+                format: image.format(),
+                digest: image.digest,
+                size: image.size(),
+                tags: image.tags(),
+            })
+            .collect();
+        let verb = if fresh { "Fresh" } else { "Packed" };
+        let name = &self.plan.image.name;
+        for BuiltImage { format, digest, .. } in &images {
+            shell.status(verb, format_args!("{name} as {format} {digest}"));
+        }
+        Ok(BuiltImages {
+            project: self.program.project.clone(),
+            settings: self.settings,
+            plan: self.plan,
+            layout: self.layout,
+            wasm: self.program.module.wasm.clone(),
+            debug_file: self.debug_file,
+            sizes: record.sizes,
+            images,
+            fresh,
+        })
+    }
+
+    /// Returns the record of an earlier build, if it had the same inputs and its images are still there.
+    fn fresh_record(&self) -> Result<Option<BuildRecord>, Error> {
+        if self.no_cache || !self.debug_file.exists() {
+            return Ok(None);
+        }
+        let Some(record) = BuildRecord::read(&self.record) else { return Ok(None) };
+        let module = &self.program.module;
+        let known = record.digest_of(&module.wasm).filter(|_| module.fresh);
+        let digest = match known {
+            Some(digest) => digest,
+            None => Digest::of(BuiltModule::read(&module.wasm)?.bytes()),
+        };
+        // Packing again explains why a program is over its budget.
+        let is_fresh = budget::allows(&self.plan.budget, &record.sizes)
+            && record.is_fresh(self.plan.fingerprint(digest), &self.layout);
+        tracing::debug!(program = self.plan.image.name, is_fresh, "compared the build record");
+        if !is_fresh {
+            return Ok(None);
+        }
+        if known.is_some() {
+            return Ok(Some(record));
+        }
+        // The same module in a new file, which the next build needn't read.
+        let record = record.of_file(&module.wasm);
+        record.write(&self.record);
+        Ok(Some(record))
+    }
+
+    fn pack(&self, shell: &Shell) -> Result<BuildRecord, Error> {
+        let wasm = &self.program.module.wasm;
+        let module = BuiltModule::read(wasm)?;
+        let digest = Digest::of(module.bytes());
+        let folders: Vec<&Path> =
+            self.compiled.private_paths.iter().map(PathBuf::as_path).collect();
+        for path in leaked_paths(module.bytes(), &folders) {
+            let name = &self.plan.image.name;
+            shell.warn(format_args!(
+                "`{name}` seems to hold a path of this machine, and so may differ on others: {path}"
+            ));
+        }
+        let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
+        block_on(to_layout(&packed.images, &self.layout, shell))?;
+        if self.owns_layout {
+            // Unused blobs of earlier builds cost nothing but space.
+            let prune = async { Layout::open(&self.layout)?.prune().await };
+            block_on(prune).or_trace("remove images of earlier builds");
+        }
+        self.write_debug_file(packed.module.named())?;
+        packed.sizes.show(shell);
+        let fingerprint = self.plan.fingerprint(digest);
+        let record = BuildRecord::new(wasm, digest, fingerprint, &self.layout, &packed);
+        if !self.no_cache {
+            record.write(&self.record);
+        }
+        Ok(record)
+    }
+
+    fn write_debug_file(&self, named: &[u8]) -> Result<(), Error> {
+        // A layout in another place doesn't make the folder.
+        let folder = self.debug_file.parent().unwrap_or(Path::new("."));
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|source| AppError::Write { path: folder.to_owned(), source })?;
+        Ok(write(&self.debug_file, named)?)
+    }
+}
+
+impl BuiltImages {
+    /// Reads the images from the layout.
+    ///
+    /// # Errors
+    /// When the layout can't be read.
+    pub fn load(&self) -> Result<Vec<TaggedImage>, Error> {
+        let layout = Layout::open(&self.layout)?;
+        let mut images = Vec::new();
+        for BuiltImage { format, digest, tags, .. } in &self.images {
+            let image = block_on(load(&layout, &Name::Digest(*digest)))?;
+            images.push(TaggedImage { format: *format, image, tags: tags.clone() });
+        }
+        Ok(images)
+    }
+
+    /// Prints each image and its places.
+    ///
+    /// # Errors
+    /// When standard output can't be written.
+    pub fn print(&self, places: &Places<'_>, shell: &Shell, json: bool) -> Result<(), Error> {
+        for BuiltImage { format, digest, size, tags } in &self.images {
+            let name = &self.project.target;
+            let message = ImageMessage::of_parts(name, *format, *digest, *size, tags, places);
+            let package = Some(self.project.package.clone());
+            ImageMessage { package, fresh: self.fresh, module: Some(self.sizes), ..message }
+                .print(shell, json)?;
+        }
+        Ok(())
+    }
+}
+
+/// Chooses the program to start: the only one, otherwise the package's `default-run`.
+///
+/// # Errors
+/// When several could be meant.
+pub fn only_program(all: &[BuiltImages]) -> Result<&BuiltImages, Error> {
+    let mut default = all.iter().filter(|program| program.project.is_default_run);
+    match (all, default.next(), default.next()) {
+        ([only], ..) => Ok(only),
+        (_, Some(default), None) => Ok(default),
+        _ => {
+            let names: Vec<&str> =
+                all.iter().map(|program| program.project.target.as_str()).collect();
+            let message = format!(
+                "several programs could be started: choose one with --bin: {}",
+                names.join(", ")
+            );
+            Err(AppError::Usage(message).into())
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Pinning: references to programs in manifests become digests of images that were built and pushed.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use wasm_oci_app::config::args::{ImageArgs, ModuleArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::deploy::yaml::edit::Edits;
+use wasm_oci_app::deploy::yaml::{self, NodeId, Stream};
+use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::ui::output_args::OutputArgs;
+use wasm_oci_app::ui::shell::Shell;
+
+use crate::args::CargoArgs;
+use crate::cargo::project::Project;
+use crate::error::Error;
+use crate::ops::build;
+use crate::ops::manifest_files::{joined, read_all};
+use crate::ops::programs::Programs;
+use crate::ops::publish::PublishArgs;
+use crate::ops::references::{Found, find, program};
+use crate::ops::request::Request;
+
+/// How the programs that files refer to become images in a registry.
+#[derive(Debug, Args)]
+pub struct PushingArgs {
+    /// Where to push to, as ghcr.io/owner/{bin}. {bin}, {package} and {version} stand for the program's. The setting
+    /// `repository` is used when it is missing
+    #[arg(long, value_name = "REPOSITORY")]
+    repository: Option<String>,
+    #[command(flatten)]
+    publish: PublishArgs,
+    #[command(flatten)]
+    pub module: ModuleArgs,
+    #[command(flatten)]
+    pub image: ImageArgs,
+}
+
+impl PushingArgs {
+    fn request(&self, cargo: &CargoArgs, output: &OutputArgs) -> Request {
+        let own =
+            Settings { repository: self.repository.clone(), ..self.publish.registry.settings() };
+        let request = Request::of_args(cargo, &self.module, &self.image, own, output);
+        Request { enforce_budget: true, no_cache: self.publish.cache.no_cache, ..request }
+    }
+}
+
+/// What files are to be read.
+pub struct Inputs<'a> {
+    pub files: &'a [PathBuf],
+    pub recursive: bool,
+}
+
+impl Inputs<'_> {
+    /// Reads them, has the programs that they refer to built and pushed, and prints them with their digests.
+    /// `complete` makes more changes: it is told which scalars are images of ours.
+    pub fn resolve(
+        &self,
+        pushing: &PushingArgs,
+        cargo: &CargoArgs,
+        output: &OutputArgs,
+        shell: &Shell,
+        complete: impl Fn(&Stream, &mut Edits<'_>, &dyn Fn(NodeId) -> bool) -> Result<(), yaml::Error>,
+    ) -> Result<(), Error> {
+        if pushing.publish.login.password_stdin
+            && self.files.iter().any(|file| file == Path::new("-"))
+        {
+            let message = "standard input can be the password or a manifest, not both: log in with `cargo wasm-oci login`";
+            return Err(AppError::Usage(message.to_owned()).into());
+        }
+        let streams = read_all(self.files, self.recursive)?;
+        let references: Vec<Vec<Found>> =
+            streams.iter().map(|stream| references(stream, shell)).collect();
+        let edited =
+            |images: &dyn Fn(&Found) -> String| -> Result<Vec<(&Stream, String)>, yaml::Error> {
+                let all = streams.iter().zip(&references);
+                all.map(|(stream, found)| Ok((stream, edited(stream, found, images, &complete)?)))
+                    .collect()
+            };
+        // What can't be changed is better known before anything is built.
+        edited(&|_| PLACEHOLDER.to_owned())?;
+        let images = images(
+            &streams,
+            &references,
+            &pushing.request(cargo, output),
+            &pushing.publish,
+            shell,
+        )?;
+        let texts = edited(&|found| images.get(&found.text).cloned().unwrap_or_default())?;
+        Ok(shell.print_exactly(&joined(&texts))?)
+    }
+}
+
+/// As what will stand there.
+const PLACEHOLDER: &str =
+    "example.com/app@sha256:0000000000000000000000000000000000000000000000000000000000000000";
+
+fn references(stream: &Stream, shell: &Shell) -> Vec<Found> {
+    let (found, among_others) = find(stream);
+    for place in among_others {
+        shell.warn(format_args!("{place}: a reference among other text stays as it is"));
+    }
+    found
+}
+
+fn edited(
+    stream: &Stream,
+    references: &[Found],
+    image: &dyn Fn(&Found) -> String,
+    complete: &impl Fn(&Stream, &mut Edits<'_>, &dyn Fn(NodeId) -> bool) -> Result<(), yaml::Error>,
+) -> Result<String, yaml::Error> {
+    let mut edits = Edits::of(stream);
+    for found in references {
+        edits.replace(found.node, &found.text, &image(found))?;
+    }
+    complete(stream, &mut edits, &|node| references.iter().any(|found| found.node == node))?;
+    edits.apply()
+}
+
+/// Builds, tests and pushes each program that is referred to, and returns the image that takes the place of each
+/// reference.
+fn images(
+    streams: &[Stream],
+    references: &[Vec<Found>],
+    request: &Request,
+    publish: &PublishArgs,
+    shell: &Shell,
+) -> Result<BTreeMap<String, String>, Error> {
+    if references.iter().all(Vec::is_empty) {
+        shell.warn("there is no reference to a program, as wasm-oci://PACKAGE, so that nothing is built and nothing changes");
+        return Ok(BTreeMap::new());
+    }
+    let programs = Programs::of(request)?;
+    let mut meant: BTreeMap<&str, &Project> = BTreeMap::new();
+    for (stream, found) in streams.iter().zip(references) {
+        for found in found {
+            meant.insert(&found.text, program(programs.all(), stream, found)?);
+        }
+    }
+    let mut wanted: Vec<&Project> = Vec::new();
+    for &project in meant.values() {
+        if !wanted.contains(&project) {
+            wanted.push(project);
+        }
+    }
+    let mut built = Vec::new();
+    for request in programs.requests(request, &wanted)? {
+        built.extend(build(&request, shell)?);
+    }
+    let mut pushed: Vec<(Project, String)> = Vec::new();
+    publish.plan(&built, shell)?.push(false, shell, |program, repository| {
+        // The first format is the main one.
+        let digest = program.images.first().map(|image| image.digest);
+        pushed.extend(
+            digest.map(|digest| {
+                (program.project.clone(), repository.with_digest(digest).to_string())
+            }),
+        );
+        Ok(())
+    })?;
+    let image = |project: &Project| {
+        pushed.iter().find(|(other, _)| other == project).map(|(_, image)| image.clone())
+    };
+    Ok(meant
+        .into_iter()
+        .filter_map(|(text, project)| Some((text.to_owned(), image(project)?)))
+        .collect())
+}

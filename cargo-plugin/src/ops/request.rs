@@ -1,0 +1,89 @@
+//! Requests: what a command line asks to be built, and how.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use wasm_oci_app::config::args::{ImageArgs, ModuleArgs};
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::ui::output_args::OutputArgs;
+
+use crate::args::{CargoArgs, MessageFormat};
+use crate::cargo::selection::Selection;
+
+/// Programs to build, the settings that the flags set, and options of the build that are not settings.
+#[derive(Debug, Clone)]
+pub struct Request {
+    pub selection: Selection,
+    pub flags: Settings,
+    /// Layout to write instead of the one in the target directory.
+    pub layout: Option<PathBuf>,
+    /// Folder for all results, layouts included, instead of one in the target directory: for builds that nobody keeps.
+    pub folder: Option<PathBuf>,
+    /// Refuse programs over their size budget. Programs that only run here may be of any size.
+    pub enforce_budget: bool,
+    /// Print JSON, cargo's own messages included.
+    pub json: bool,
+    /// Ignore what earlier builds made.
+    pub no_cache: bool,
+}
+
+impl Request {
+    /// Makes a request without any of the options.
+    #[must_use]
+    pub fn new(selection: Selection, flags: Settings) -> Request {
+        Request {
+            selection,
+            flags,
+            layout: None,
+            folder: None,
+            enforce_budget: false,
+            json: false,
+            no_cache: false,
+        }
+    }
+
+    /// Makes a request from groups of flags. Those of the image and module take precedence, then cargo's, then `own`, the
+    /// command's.
+    #[must_use]
+    pub fn of_args(
+        cargo: &CargoArgs,
+        module: &ModuleArgs,
+        image: &ImageArgs,
+        own: Settings,
+        output: &OutputArgs,
+    ) -> Request {
+        let flags = module.settings().over(image.settings()).over(cargo.settings()).over(own);
+        Request::new(cargo.selection(output), flags)
+    }
+}
+
+/// Arguments of commands that build images.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    /// Format of standard output
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    pub message_format: MessageFormat,
+    /// Print the plan as JSON, and do nothing; `push` builds, and prints the requests that it would make
+    #[arg(long)]
+    pub dry_run: bool,
+    #[command(flatten)]
+    pub cargo: CargoArgs,
+    #[command(flatten)]
+    pub module: ModuleArgs,
+    #[command(flatten)]
+    pub image: ImageArgs,
+}
+
+impl BuildArgs {
+    /// Makes a request; `own` are settings from other flags of the command.
+    #[must_use]
+    pub fn request(&self, own: Settings, output: &OutputArgs) -> Request {
+        let request = Request::of_args(&self.cargo, &self.module, &self.image, own, output);
+        Request { json: self.json(), ..request }
+    }
+
+    #[must_use]
+    pub fn json(&self) -> bool {
+        self.message_format == MessageFormat::Json
+    }
+}

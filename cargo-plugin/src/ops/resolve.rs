@@ -1,0 +1,184 @@
+//! Settings and plans of programs: from flags, variables, manifests, and what git says.
+
+use std::path::Path;
+
+use wasm_oci_app::config::env_vars;
+use wasm_oci_app::config::plan::Plan;
+use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::SettingsError;
+use wasm_oci_app::ui::shell::Shell;
+
+use crate::cargo::build::BuildSettings;
+use crate::cargo::c::choice::Choice;
+use crate::cargo::env::CargoEnv;
+use crate::cargo::git::{PendingRevision, Revision};
+use crate::cargo::project::{Project, Workspace};
+use crate::cargo::target::WasiTarget;
+use crate::error::Error;
+use crate::ops::detect::{detected, expanded};
+use crate::ops::request::Request;
+
+/// A selected program and its plan, before anything is built.
+#[derive(Debug)]
+pub struct ResolvedProgram {
+    pub project: Project,
+    pub settings: Settings,
+    pub plan: Plan,
+    pub target: WasiTarget,
+}
+
+impl ResolvedProgram {
+    /// Returns the plan as JSON.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut plan = self.plan.to_json();
+        plan["target"] = self.target.name().into();
+        plan
+    }
+}
+
+/// Resolves every selected program without building.
+///
+/// # Errors
+/// When the settings or the selection are wrong.
+pub fn resolve(request: &Request) -> Result<Vec<ResolvedProgram>, Error> {
+    let env = CargoEnv::from_process()?;
+    let pending = PendingRevision::start(&env, &request.selection.folder(&env));
+    let revision = pending.and_then(|pending| pending.finish(None));
+    let workspace = Workspace::load(&env, &request.selection)?;
+    let projects = workspace.projects(&request.selection)?;
+    let resolved = |project: Project| {
+        let explicit = explicit_settings(request, &workspace, &project)?;
+        let settings = all_settings(explicit, &project, revision.as_ref());
+        let plan = Plan::resolve(&project.target, &settings)?;
+        let target = parsed_target(Some(target_name(&settings)))?;
+        Ok(ResolvedProgram { project, settings, plan, target })
+    };
+    projects.into_iter().map(resolved).collect()
+}
+
+/// Prints the plans of a request.
+///
+/// # Errors
+/// Those of [`resolve`], or when standard output can't be written.
+pub fn print_plans(request: &Request, shell: &Shell) -> Result<(), Error> {
+    for program in resolve(request)? {
+        shell.print_json(&program.to_json())?;
+    }
+    Ok(())
+}
+
+/// Everything that is decided before cargo builds.
+pub struct BuildPlan {
+    pub workspace: Workspace,
+    pub projects: Vec<Project>,
+    /// The settings of each project, without those that [`all_settings`] adds.
+    pub explicit: Vec<Settings>,
+    pub settings: BuildSettings,
+}
+
+impl BuildPlan {
+    /// Resolves the settings that a build needs.
+    ///
+    /// # Errors
+    /// When the settings or the selection are wrong, or when the programs disagree on a setting that they share.
+    pub fn resolve(request: &Request, workspace: Workspace) -> Result<BuildPlan, Error> {
+        let projects = workspace.projects(&request.selection)?;
+        let explicit = projects
+            .iter()
+            .map(|project| explicit_settings(request, &workspace, project))
+            .collect::<Result<Vec<_>, _>>()?;
+        let settings = build_settings(&explicit)?;
+        Ok(BuildPlan { workspace, projects, explicit, settings })
+    }
+}
+
+fn build_settings(all: &[Settings]) -> Result<BuildSettings, Error> {
+    let target = agreed("target", all, |settings| Some(target_name(settings)))?;
+    let c_compiler = agreed("c-compiler", all, |settings| settings.c_compiler.clone())?;
+    let install_target = agreed("install-target", all, |settings| settings.install_target)?;
+    Ok(BuildSettings {
+        target: parsed_target(target)?,
+        small: agreed("small", all, |settings| settings.small)?.unwrap_or(false),
+        install_target: install_target.unwrap_or(true),
+        c_compiler: parsed_choice(c_compiler)?,
+    })
+}
+
+/// Returns the value that all programs agree on: cargo builds them in one go.
+fn agreed<T: PartialEq>(
+    key: &'static str,
+    all: &[Settings],
+    value: impl Fn(&Settings) -> Option<T>,
+) -> Result<Option<T>, Error> {
+    let mut values = all.iter().filter_map(value);
+    let Some(first) = values.next() else { return Ok(None) };
+    if values.any(|other| other != first) {
+        let reason =
+            "the selected packages disagree on it: set it in [workspace.metadata.wasm-oci], or build them \
+             one by one with -p"
+                .to_owned();
+        return Err(SettingsError::Meaning { key, reason }.into());
+    }
+    Ok(Some(first))
+}
+
+/// Returns a key that is equal for programs that cargo can build in one go.
+pub(super) fn build_key(
+    request: &Request,
+    workspace: &Workspace,
+    project: &Project,
+) -> Result<impl PartialEq + use<>, Error> {
+    let explicit = explicit_settings(request, workspace, project)?;
+    Ok((target_name(&explicit), explicit.small, explicit.install_target, explicit.c_compiler))
+}
+
+/// Returns the target's name. The default is a value, too: not every engine runs components, so a program must not become one
+/// because another program of the workspace is.
+fn target_name(settings: &Settings) -> String {
+    settings.target.clone().unwrap_or_else(|| WasiTarget::default().to_string())
+}
+
+fn parsed_target(name: Option<String>) -> Result<WasiTarget, Error> {
+    let parsed = name.map(|name| name.parse()).transpose();
+    Ok(parsed
+        .map_err(|reason| SettingsError::Meaning { key: "target", reason })?
+        .unwrap_or_default())
+}
+
+fn parsed_choice(name: Option<String>) -> Result<Choice, Error> {
+    let parsed = name.map(|name| name.parse()).transpose();
+    Ok(parsed
+        .map_err(|reason| SettingsError::Meaning { key: "c-compiler", reason })?
+        .unwrap_or_default())
+}
+
+/// Returns the settings that the user wrote, in flags, variables and manifests.
+fn explicit_settings(
+    request: &Request,
+    workspace: &Workspace,
+    project: &Project,
+) -> Result<Settings, Error> {
+    let of_table = |metadata: Option<&serde_json::Value>, table: &str, manifest: &Path| {
+        let folder = manifest.parent().unwrap_or(Path::new("."));
+        let table = format!("[{table}] of {}", manifest.display());
+        let read = |metadata| Settings::from_metadata(metadata, &project.target, &table, folder);
+        metadata.map(read).transpose().map(Option::unwrap_or_default)
+    };
+    let package =
+        of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
+    let of_all =
+        of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
+    Ok(request.flags.clone().over(env_vars::settings()).over(package).over(of_all))
+}
+
+/// Adds the settings that the package and its repository have without being written.
+pub(super) fn all_settings(
+    explicit: Settings,
+    project: &Project,
+    revision: Option<&Revision>,
+) -> Settings {
+    let mut settings = explicit.over(detected(project, revision));
+    settings.repository = settings.repository.map(|repository| expanded(&repository, project));
+    settings
+}

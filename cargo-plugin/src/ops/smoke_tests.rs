@@ -1,0 +1,59 @@
+//! Suites of smoke tests: programs in built images, and the tests in their settings.
+
+use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::run::run::Prepared;
+use wasm_oci_app::smoke::{Case, Suite};
+use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::run::Engine;
+
+use crate::cargo::project::Project;
+use crate::error::Error;
+use crate::ops::package::BuiltImages;
+
+/// The programs that have tests, as they are in the images that were made; to be compared, if asked for, with how they
+/// were built. `missing` is told of those that have none.
+pub fn suites(
+    engine: &Engine,
+    built: &[BuiltImages],
+    verify_behaviour: bool,
+    missing: Option<&Shell>,
+) -> Result<Vec<Suite>, Error> {
+    let mut suites = Vec::new();
+    for program in built {
+        let cases = &program.settings.smoke;
+        if cases.is_empty() {
+            missing.inspect(|shell| warn_of_none(&program.project, shell));
+            continue;
+        }
+        // All formats hold the same module.
+        let images = program.load()?;
+        let main = images
+            .first()
+            .ok_or_else(|| AppError::Usage("there is no image to test".to_owned()))?;
+        let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
+            .named_by(&program.debug_file);
+        let reference =
+            verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
+        suites.push(Suite { reference, ..suite(&program.project, prepared, cases) });
+    }
+    Ok(suites)
+}
+
+pub fn suite(project: &Project, program: Prepared, cases: &[Case]) -> Suite {
+    Suite {
+        package: Some(project.package.clone()),
+        name: project.target.clone(),
+        program,
+        reference: None,
+        cases: cases.to_vec(),
+    }
+}
+
+pub fn warn_of_none(project: &Project, shell: &Shell) {
+    shell.warn(format_args!(
+        "`{}` has no smoke tests: write one in {}, as\n\n    [[package.metadata.wasm-oci.smoke]]\n    name = \"help\"\n    \
+         args = [\"--help\"]\n    stdout = {{ contains = \"usage\" }}\n",
+        project.target,
+        project.manifest_path.display()
+    ));
+}

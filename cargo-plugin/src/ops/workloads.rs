@@ -1,0 +1,56 @@
+//! Programs as manifests start them.
+
+use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
+use wasm_oci_app::error::Error as AppError;
+
+use crate::cargo::project::{Project, TargetKind};
+use crate::cargo::target::WasiTarget;
+use crate::error::Error;
+use crate::ops::detect::expanded;
+use crate::ops::programs::Programs;
+use crate::ops::references::name;
+use crate::ops::request::Request;
+use crate::ops::resolve::{ResolvedProgram, resolve};
+
+/// The selected programs, as something that others start; with this image, or else a reference that `resolve` replaces.
+pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>, Error> {
+    let selected = resolve(request)?;
+    let programs = Programs::of(request)?;
+    if let (Some(image), [_, _, ..]) = (image, selected.as_slice())
+        && selected.iter().all(|program| expanded(image, &program.project) == image)
+    {
+        let message = format!(
+            "`{image}` can be the image of one program: write {{bin}} in it, or choose one with --bin"
+        );
+        return Err(AppError::Usage(message).into());
+    }
+    let workload = |program: ResolvedProgram| {
+        let ResolvedProgram { project, plan, .. } = &program;
+        let several =
+            programs.all().iter().filter(|other| other.package == project.package).count() > 1;
+        Workload {
+            name: project.target.clone(),
+            version: Some(project.version.clone()),
+            part_of: several.then(|| project.package.clone()),
+            image: image
+                .map_or_else(|| name(programs.all(), project), |image| expanded(image, project)),
+            args: plan.image.args.clone(),
+            env: plan.image.env.clone(),
+            user: plan.image.user.clone(),
+            behaviour: behaviour(project, &program),
+        }
+    };
+    Ok(selected.into_iter().map(workload).collect())
+}
+
+/// What a program does, as far as it can be said of one that isn't built.
+fn behaviour(project: &Project, program: &ResolvedProgram) -> Behaviour {
+    // A smoke test asks it over HTTP.
+    let is_asked = program.settings.smoke.iter().any(|case| case.http.is_some());
+    match (project.kind, program.target) {
+        _ if is_asked => Behaviour::ServesHttp,
+        (TargetKind::Bin | TargetKind::Example, _) => Behaviour::RunsToCompletion,
+        (TargetKind::Cdylib, WasiTarget::Wasip2) => Behaviour::ServesHttp,
+        (TargetKind::Cdylib, _) => Behaviour::Library,
+    }
+}
