@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use wasm_oci_core::{image, module, run, store};
+use wasm_oci_core::{compat, image, module, run, store};
 
 use crate::exit_code::ExitCode;
 use crate::units::size;
@@ -17,6 +17,8 @@ pub enum Error {
     Optimize(#[from] module::OptimizeError),
     #[error(transparent)]
     Validate(#[from] module::ValidateError),
+    #[error(transparent)]
+    Compat(#[from] compat::Error),
     #[error(transparent)]
     Image(#[from] image::Error),
     #[error(transparent)]
@@ -63,6 +65,9 @@ impl Error {
                 ExitCode::Invalid
             }
             Error::Optimize(module::OptimizeError::Invalid(_)) => ExitCode::Invalid,
+            Error::Compat(compat::Error::Unsupported { .. } | compat::Error::Module(_)) => {
+                ExitCode::Invalid
+            }
             Error::Image(image::Error::NoModule { .. }) => ExitCode::Invalid,
             Error::Store(store::Error::Registry(e)) if e.is_authentication() => {
                 ExitCode::Authentication

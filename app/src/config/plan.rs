@@ -4,6 +4,7 @@ use std::str::FromStr;
 
 use serde_json::json;
 use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
+use wasm_oci_core::compat::runtimes::RequiredRuntime;
 use wasm_oci_core::image::{
     Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
 };
@@ -24,6 +25,8 @@ pub struct Plan {
     pub optimize: OptimizeOptions,
     /// What to accept.
     pub validate: ValidateOptions,
+    /// The runtimes that have to run the module without an option.
+    pub runtimes: Vec<RequiredRuntime>,
     /// How large it may be.
     pub budget: Budget,
     /// What goes into the image.
@@ -95,9 +98,9 @@ impl Plan {
                     .into_iter()
                     .collect(),
                 deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
-                runtimes: parsed("runtimes", settings.runtimes.as_deref())?.unwrap_or_default(),
                 ..ValidateOptions::default()
             },
+            runtimes: parsed("runtimes", settings.runtimes.as_deref())?.unwrap_or_default(),
             budget: Budget::resolve(&settings.size_budget)?,
             image,
             engines,
@@ -161,7 +164,7 @@ impl Plan {
             "allow-imports": self.validate.allow_imports,
             "deny": self.validate.deny,
             "size-budget": self.budget,
-            "runtimes": self.validate.runtimes,
+            "runtimes": self.runtimes,
             "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),
             "entrypoint": image.entrypoint,
             "args": image.args,

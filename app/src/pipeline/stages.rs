@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use wasm_oci_core::compat::runtimes::require;
 use wasm_oci_core::image::{Image, ImageSettings, Reference, Tag, assemble};
 use wasm_oci_core::module::{BuiltModule, Level, ValidateOptions, ValidatedModule, validate};
 use wasm_oci_core::store::{ArchiveImage, DryRun, Layout, Silent, save, write_archive};
@@ -60,7 +61,7 @@ pub fn compressed(image: &Image) -> u64 {
     layers.iter().map(|layer| layer.descriptor().size).sum()
 }
 
-/// Optimizes and validates a module as planned.
+/// Optimizes and validates a module as planned, and checks that the required runtimes run it.
 ///
 /// # Errors
 /// What one of the stages fails with.
@@ -76,7 +77,9 @@ pub fn validated(
     if let Some(note) = optimized.note() {
         shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
     }
-    Ok(validate(optimized, &plan.validate)?)
+    let module = validate(optimized, &plan.validate)?;
+    require(&module, &plan.runtimes)?;
+    Ok(module)
 }
 
 /// The settings of an image, with annotations of what its module can do and how it was made.

@@ -2,20 +2,69 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
 use wasm_oci_core::compat::Supports;
-use wasm_oci_core::compat::runtimes::{Obstacle, RuntimeCompatibility};
-use wasm_oci_core::module::{ExternalKind, Limits, Report, visible};
+use wasm_oci_core::compat::runtimes::{self, Obstacle, RuntimeCompatibility};
+use wasm_oci_core::module::{
+    Capability, Export, ExternalKind, Feature, Import, Kind, Limits, SectionSize, Use,
+    ValidatedModule, visible,
+};
 
+use crate::error::Error;
 use crate::units::size;
 
-/// What is in a module, as `inspect` and `validate` show it.
-#[must_use]
-pub fn report(report: &Report) -> String {
+/// A module's report and its compatibility, as `inspect` and `validate` print them as JSON.
+#[derive(Serialize)]
+pub struct ReportJson<'a> {
+    // The order of the fields is that of the keys in the JSON.
+    kind: Kind,
+    size: u64,
+    imports: &'a [Import],
+    exports: &'a [Export],
+    capabilities: &'a [Capability],
+    features: &'a [Feature],
+    runtimes: Vec<RuntimeCompatibility>,
+    uses: Vec<Use>,
+    memories: &'a [Limits],
+    tables: &'a [Limits],
+    sections: &'a [SectionSize],
+}
+
+impl ReportJson<'_> {
+    /// Checks the module's compatibility and puts it next to the module's report.
+    ///
+    /// # Errors
+    /// [`runtimes::uses`].
+    pub fn of(module: &ValidatedModule) -> Result<ReportJson<'_>, Error> {
+        let report = module.report();
+        let runtimes = runtimes::check(report);
+        let uses = runtimes::uses(module, &runtimes)?;
+        Ok(ReportJson {
+            kind: report.kind,
+            size: report.size,
+            imports: &report.imports,
+            exports: &report.exports,
+            capabilities: &report.capabilities,
+            features: &report.features,
+            runtimes,
+            uses,
+            memories: &report.memories,
+            tables: &report.tables,
+            sections: &report.sections,
+        })
+    }
+}
+
+/// Returns the lines of `inspect` about a module.
+///
+/// # Errors
+/// [`runtimes::uses`].
+pub fn report(module: &ValidatedModule) -> Result<String, Error> {
+    let report = module.report();
     let mut text = String::new();
     field(&mut text, "kind", report.kind.name());
     field(&mut text, "size", &size(report.size));
-    let features: Vec<&str> =
-        report.features.iter().map(wasm_oci_core::module::Feature::name).collect();
+    let features: Vec<&str> = report.features.iter().map(Feature::name).collect();
     field(
         &mut text,
         "features",
@@ -33,7 +82,7 @@ pub fn report(report: &Report) -> String {
         "can use",
         &Some(capabilities.join(", ")).filter(|list| !list.is_empty()).unwrap_or(none),
     );
-    text.push_str(&runtimes(report));
+    text.push_str(&runtimes(module)?);
     for memory in &report.memories {
         field(&mut text, "memory", &limits(memory, 64 << 10));
     }
@@ -52,19 +101,23 @@ pub fn report(report: &Report) -> String {
         .iter()
         .map(|section| format!("{:<24}{:>10}", visible(&section.name), size(section.size)));
     list(&mut text, "sections", sections);
-    text
+    Ok(text)
 }
 
-/// Which runtimes take a module, and what keeps it from the others.
-#[must_use]
-pub fn runtimes(report: &Report) -> String {
-    let mut text = compatibilities(&report.runtimes);
-    let uses = report.uses.iter().filter_map(|place| {
+/// Returns the lines about the runtimes that run a module, and about what it uses that others lack.
+///
+/// # Errors
+/// [`runtimes::uses`].
+pub fn runtimes(module: &ValidatedModule) -> Result<String, Error> {
+    let checked = runtimes::check(module.report());
+    let mut text = compatibilities(&checked);
+    let uses = runtimes::uses(module, &checked)?;
+    let uses = uses.iter().filter_map(|place| {
         let shown = place.to_string();
         (!shown.is_empty()).then(|| format!("{}: {shown}", place.need))
     });
     list(&mut text, "which is used in", uses);
-    text
+    Ok(text)
 }
 
 /// What runtimes make of a module.

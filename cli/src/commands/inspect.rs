@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::{Value, json};
 use wasm_oci_core::image::{Image, Manifest, Platform};
-use wasm_oci_core::module::{BuiltModule, Report};
+use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
@@ -11,7 +11,7 @@ use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::runtime::block_on;
-use wasm_oci_app::ui::render::{field, report};
+use wasm_oci_app::ui::render::{ReportJson, field, report};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_app::units::size;
 
@@ -33,21 +33,21 @@ impl Inspect {
         if let Location::File(path) = &self.source {
             let module = any_imports(BuiltModule::read(path)?)?;
             return match self.json {
-                true => shell.print_json(&json!({ "module": module.report() })),
-                false => shell.print(report(module.report()).trim_end()),
+                true => shell.print_json(&json!({ "module": ReportJson::of(&module)? })),
+                false => shell.print(report(&module)?.trim_end()),
             };
         }
         let connections = self.registry.connections(shell)?;
         let image = block_on(load_image(&self.source, &connections))?;
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {
-            true => shell.print_json(&image_json(&image, module.report())),
-            false => shell.print(image_text(&image, module.report())?.trim_end()),
+            true => shell.print_json(&image_json(&image, &module)?),
+            false => shell.print(image_text(&image, &module)?.trim_end()),
         }
     }
 }
 
-fn image_text(image: &Image, module: &Report) -> Result<String, Error> {
+fn image_text(image: &Image, module: &ValidatedModule) -> Result<String, Error> {
     let mut text = String::new();
     let manifest = image.wasm_manifest()?;
     let config = manifest.config();
@@ -83,7 +83,7 @@ fn image_text(image: &Image, module: &Report) -> Result<String, Error> {
     for (name, value) in manifest.annotations() {
         field(&mut text, "annotation", &format!("{name}={value}"));
     }
-    text.push_str(&report(module));
+    text.push_str(&report(module)?);
     Ok(text)
 }
 
@@ -91,14 +91,14 @@ fn platforms(image: &Image) -> impl Iterator<Item = &Platform> {
     image.manifests().iter().filter_map(|manifest| manifest.config().platform.as_ref())
 }
 
-fn image_json(image: &Image, module: &Report) -> Value {
-    json!({
+fn image_json(image: &Image, module: &ValidatedModule) -> Result<Value, Error> {
+    Ok(json!({
         "digest": image.digest(),
         "format": image.format().name(),
         "size": image.size(),
         "manifests": image.manifests().iter().map(manifest_json).collect::<Vec<_>>(),
-        "module": module,
-    })
+        "module": ReportJson::of(module)?,
+    }))
 }
 
 fn manifest_json(manifest: &Manifest) -> Value {

@@ -1,7 +1,7 @@
 //! `wasm-oci validate`: whether a module would be taken.
 
 use clap::Args;
-use wasm_oci_core::compat::runtimes::RequiredRuntime;
+use wasm_oci_core::compat::runtimes::{RequiredRuntime, require};
 use wasm_oci_core::module::{Capability, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
@@ -9,7 +9,7 @@ use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::source::find;
 use wasm_oci_app::runtime::block_on;
-use wasm_oci_app::ui::render::runtimes;
+use wasm_oci_app::ui::render::{ReportJson, runtimes};
 use wasm_oci_app::ui::shell::Shell;
 
 /// Check that a module is valid and imports nothing that a WASI runtime lacks
@@ -39,17 +39,13 @@ impl Validate {
         let module = block_on(find(&self.source, &self.registry.connections(shell)?))?.module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
-        let options = ValidateOptions {
-            allow_imports,
-            deny,
-            runtimes: self.runtimes,
-            ..ValidateOptions::default()
-        };
+        let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };
         let module = validate(module.unoptimized(), &options)?;
+        require(&module, &self.runtimes)?;
         shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));
         match self.json {
-            true => shell.print_json(module.report()),
-            false => shell.print(runtimes(module.report()).trim_end()),
+            true => shell.print_json(&ReportJson::of(&module)?),
+            false => shell.print(runtimes(&module)?.trim_end()),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Compatibility: which engines start an image, and which runtimes take a module.
 
 pub mod engines;
+mod error;
 pub mod runtimes;
 
 use serde::Serialize;
+
+pub use error::Error;
 
 /// The degree to which an engine supports an image, or a runtime a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

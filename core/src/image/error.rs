@@ -46,20 +46,6 @@ pub enum Error {
         /// What was given.
         text: String,
     },
-    /// No engine of this name.
-    #[error("there is no engine `{text}` known here: choose of {known}")]
-    UnknownEngine {
-        /// What was given.
-        text: String,
-        /// Those that are.
-        known: String,
-    },
-    /// No format for an engine.
-    #[error("no format is for `{engine}`: `check` says what it takes")]
-    NoFormat {
-        /// The engine.
-        engine: &'static str,
-    },
     /// Not a Unix time or an RFC 3339 timestamp.
     #[error("`{text}` is not a time: write seconds since 1970, or as `2026-01-31T12:00:00Z`")]
     InvalidTime {

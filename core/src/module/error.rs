@@ -90,23 +90,6 @@ pub enum ValidateError {
         /// The import that it is done with.
         import: String,
     },
-    /// A runtime that it is meant for doesn't take it.
-    #[error(
-        "`{name}` does not run on `{required}`, which doesn't take `{need}`{detail}: {suggestion}, or \
-         take `{required}` out of `runtimes`"
-    )]
-    Runtime {
-        /// The module's name.
-        name: String,
-        /// The runtime, perhaps with a version.
-        required: String,
-        /// What is in the way: a proposal, or a part of WASI.
-        need: String,
-        /// Which version, or what else, would take it; where the module uses it; what else is in the way.
-        detail: String,
-        /// What to do.
-        suggestion: &'static str,
-    },
 }
 
 fn and_more(more: usize) -> String {

@@ -9,8 +9,7 @@ use wasmparser::{
 
 use super::features;
 use super::sections::{SectionRange, sections};
-use super::{Capability, Feature, Use};
-use crate::compat::runtimes::{RuntimeCompatibility, compatibilities, needs};
+use super::{Capability, Feature};
 
 /// What a module is, needs and offers, read from its bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -28,10 +27,6 @@ pub struct Report {
     pub capabilities: Vec<Capability>,
     /// The proposals beyond the first version of the standard that it really uses.
     pub features: Vec<Feature>,
-    /// Which runtimes take it.
-    pub runtimes: Vec<RuntimeCompatibility>,
-    /// Where it uses what one of them doesn't take.
-    pub uses: Vec<Use>,
     /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
     pub memories: Vec<Limits>,
     /// Its tables, imported ones first; in elements. Of a component, none.
@@ -161,8 +156,6 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         exports: Vec::new(),
         capabilities: Vec::new(),
         features: features::named(features),
-        runtimes: Vec::new(),
-        uses: Vec::new(),
         memories: Vec::new(),
         tables: Vec::new(),
         sections: sections(bytes)?.into_iter().map(SectionSize::from).collect(),
@@ -179,7 +172,6 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         }
     }
     report.capabilities = report.found_capabilities();
-    report.runtimes = compatibilities(&needs(&report));
     Ok(report)
 }
 

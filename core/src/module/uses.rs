@@ -1,6 +1,5 @@
 //! Where in a module a proposal is used.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
@@ -73,14 +72,14 @@ impl fmt::Display for Use {
 pub(super) fn uses(
     bytes: &[u8],
     features: &[Feature],
-    needs: &BTreeSet<String>,
+    needs: &[&str],
 ) -> Result<Vec<Use>, BinaryReaderError> {
     let all = features
         .iter()
         .filter_map(|it| feature(it.name()))
         .fold(WasmFeatures::MVP, WasmFeatures::union);
     let mut found = Vec::new();
-    for used in features.iter().filter(|used| needs.contains(used.name())) {
+    for used in features.iter().filter(|used| needs.contains(&used.name())) {
         if let Some(feature) = feature(used.name()) {
             found.push(places(bytes, all, used.name(), own(feature))?);
         }
@@ -250,8 +249,7 @@ mod tests {
 
     fn uses_of(wat: &str, needs: &[&str]) -> Vec<Use> {
         let bytes = wat::parse_str(wat).unwrap();
-        let needs = needs.iter().map(|&need| need.to_owned()).collect();
-        uses(&bytes, &named(used(&bytes).unwrap()), &needs).unwrap()
+        uses(&bytes, &named(used(&bytes).unwrap()), needs).unwrap()
     }
 
     fn shown(wat: &str, needs: &[&str]) -> Vec<String> {

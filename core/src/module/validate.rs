@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use wasmparser::{Parser, Payload};
 
 use super::uses::uses;
-use super::{Capability, OptimizedModule, Report, ValidateError, report, visible};
-use crate::compat::runtimes::{Obstacle, RequiredRuntime, needs, obstacles, refusal};
+use super::{Capability, OptimizedModule, Report, Use, ValidateError, report, visible};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
@@ -19,8 +18,6 @@ pub struct ValidateOptions {
     pub allow_imports: BTreeSet<String>,
     /// What the module must not be able to do.
     pub deny: BTreeSet<Capability>,
-    /// The runtimes that have to take it as it is.
-    pub runtimes: Vec<RequiredRuntime>,
     /// Accept any import module: to look at a module, not to make an image of it.
     pub allow_any_import: bool,
 }
@@ -70,20 +67,30 @@ impl ValidatedModule {
     pub fn report(&self) -> &Report {
         &self.report
     }
+
+    /// Finds where the module uses each of `features`, by their names in the report. Each feature costs a pass over
+    /// the code.
+    ///
+    /// # Errors
+    /// [`ValidateError::Malformed`] when the names in it can't be read.
+    pub fn uses(&self, features: &[&str]) -> Result<Vec<Use>, ValidateError> {
+        uses(self.named(), &self.report.features, features)
+            .map_err(|e| ValidateError::malformed(self.name(), &e))
+    }
 }
 
 /// Validates the bytes that go into an image: after optimizing, not before.
 ///
 /// # Errors
 /// [`ValidateError::Malformed`], or [`ValidateError::ForeignImport`] for a core module that imports from
-/// another module than [`WASI_PREVIEW_1`] and those allowed, [`ValidateError::Denied`] or [`ValidateError::Runtime`].
+/// another module than [`WASI_PREVIEW_1`] and those allowed, or [`ValidateError::Denied`].
 pub fn validate(
     module: OptimizedModule,
     options: &ValidateOptions,
 ) -> Result<ValidatedModule, ValidateError> {
     check_depth(module.name(), module.bytes())?;
     let malformed = |e| ValidateError::malformed(module.name(), &e);
-    let mut report = report::report(module.bytes()).map_err(malformed)?;
+    let report = report::report(module.bytes()).map_err(malformed)?;
     if !report.kind.is_component() && !options.allow_any_import {
         check_imports(module.name(), &report, options)?;
     }
@@ -94,14 +101,6 @@ pub fn validate(
                 capability: *capability,
                 import: import.to_string(),
             });
-        }
-    }
-    let blocked = blocked(&report, &options.runtimes);
-    report.uses = uses(module.named(), &report.features, &in_the_way(&report, &blocked))
-        .map_err(malformed)?;
-    for (runtime, obstacles) in &blocked {
-        if let Some(error) = refusal(module.name(), *runtime, obstacles, &report.uses) {
-            return Err(error);
         }
     }
     Ok(ValidatedModule { module, report })
@@ -130,18 +129,6 @@ pub(super) fn check_depth(name: &str, bytes: &[u8]) -> Result<(), ValidateError>
         }
     }
     Ok(())
-}
-
-/// What is in the way of each runtime that the module is meant for.
-fn blocked(report: &Report, runtimes: &[RequiredRuntime]) -> Vec<(RequiredRuntime, Vec<Obstacle>)> {
-    runtimes.iter().map(|runtime| (*runtime, obstacles(*runtime, &needs(report)))).collect()
-}
-
-/// All that is in the way of any runtime, or of the older one that the module is meant for.
-fn in_the_way(report: &Report, blocked: &[(RequiredRuntime, Vec<Obstacle>)]) -> BTreeSet<String> {
-    let of_newest = report.runtimes.iter().flat_map(|compatibility| &compatibility.obstacles);
-    let of_blocked = blocked.iter().flat_map(|(_, obstacles)| obstacles);
-    of_newest.chain(of_blocked).map(|obstacle| obstacle.need.clone()).collect()
 }
 
 fn check_imports(
@@ -246,29 +233,6 @@ mod tests {
         assert!(
             error.contains("`random`") && error.contains("wasi_snapshot_preview1.random_get"),
             "{error}"
-        );
-    }
-
-    #[test]
-    fn a_runtime_that_it_is_meant_for_has_to_take_it() {
-        let required = |names: &[&str]| ValidateOptions {
-            runtimes: names.iter().map(|name| name.parse().unwrap()).collect(),
-            ..ValidateOptions::default()
-        };
-        let wat = "(module (func $blur (drop (f32x4.relaxed_madd
-            (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))))";
-        assert!(validated(wat, &required(&["node", "wasmtime"])).is_ok());
-        let error = validated(wat, &required(&["node", "node@20"])).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            "`test.wasm` does not run on `node@20`, which doesn't take `relaxed-simd` (21 does), in `blur`: build \
-             without `-Ctarget-feature=+relaxed-simd`, or take `node@20` out of `runtimes`"
-        );
-        let component =
-            validated("(component)", &required(&["wasmtime", "wasmedge"])).unwrap_err().to_string();
-        assert!(
-            component.contains("`wasmedge`") && component.contains("for wasm32-wasip1"),
-            "{component}"
         );
     }
 

@@ -12,7 +12,7 @@ use clap::Args;
 use serde::Serialize;
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape};
-use wasm_oci_core::compat::runtimes::RuntimeCompatibility;
+use wasm_oci_core::compat::runtimes::{self, RuntimeCompatibility};
 use wasm_oci_core::image::{Digest, Platform};
 use wasm_oci_core::module::Kind;
 use wasm_oci_core::store::{Location, load_partial};
@@ -77,7 +77,7 @@ impl Checked {
             kind: shape.report().map(|report| report.kind),
             notes: shape.notes(),
             engines: selected(engines).into_iter().map(|engine| engine.check(shape)).collect(),
-            runtimes: shape.report().map(|report| report.runtimes.clone()).unwrap_or_default(),
+            runtimes: shape.report().map(runtimes::check).unwrap_or_default(),
         }
     }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use serde_json::json;
 use wasm_oci_core::compat::engines::{Engine, EngineSelector, Shape, formats_for};
+use wasm_oci_core::compat::runtimes;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::{BuiltModule, Kind, Report};
 
 use super::CheckArgs;
-use super::text::{runtimes, table};
+use super::text::{runtimes_text, table};
 use crate::error::Error;
 use crate::pipeline::engines::{listed, refuse, selected};
 use crate::pipeline::stages::any_imports;
@@ -26,7 +27,7 @@ pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), 
             let of = |engine: &Engine| json!({ "consumer": engine, "formats": names(*engine, report.kind) });
             let all: Vec<_> = all.iter().map(of).collect();
             shell.print_json(&json!({
-                "source": file, "kind": report.kind, "consumers": all, "runtimes": report.runtimes,
+                "source": file, "kind": report.kind, "consumers": all, "runtimes": runtimes::check(report),
             }))?;
         }
         false => shell.print(text(&file, report, &all, &args.engines)?.trim_end())?,
@@ -69,6 +70,6 @@ fn text(
             listed(&selectors)
         ));
     }
-    runtimes(&mut text, &report.runtimes);
+    runtimes_text(&mut text, &runtimes::check(report));
     Ok(text)
 }

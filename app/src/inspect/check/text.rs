@@ -32,7 +32,7 @@ pub(super) fn image(checked: &Checked, suggestion: &str) -> Result<String, Error
     });
     table(&mut text, &rows.collect::<Vec<_>>());
     changes(&mut text, &checked.engines, suggestion)?;
-    runtimes(&mut text, &checked.runtimes);
+    runtimes_text(&mut text, &checked.runtimes);
     Ok(text)
 }
 
@@ -97,7 +97,7 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
 }
 
 /// What runtimes make of the module.
-pub(super) fn runtimes(text: &mut String, all: &[RuntimeCompatibility]) {
+pub(super) fn runtimes_text(text: &mut String, all: &[RuntimeCompatibility]) {
     if !all.is_empty() {
         text.push('\n');
         text.push_str(&compatibilities(all));

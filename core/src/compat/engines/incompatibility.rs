@@ -1,8 +1,7 @@
 //! What can keep an engine from starting an image.
 
 use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
-use crate::compat::Supports;
-use crate::compat::runtimes::RuntimeCompatibility;
+use crate::compat::{Supports, runtimes};
 use crate::image::Platform;
 use crate::module::Kind;
 
@@ -100,9 +99,7 @@ impl Incompatibility {
             Incompatibility::Reactor => {
                 parts.is_kind(Kind::Reactor) && parts.command != Command::PresentWithExport
             }
-            Incompatibility::Runtime(name) => {
-                parts.compatibility(name).is_some_and(|it| it.supports == Supports::No)
-            }
+            Incompatibility::Runtime(name) => parts.is_unsupported_by(name),
             Incompatibility::ArtifactConfig => parts.config == ConfigKind::Artifact,
             Incompatibility::ImageConfig => parts.config == ConfigKind::Image,
             Incompatibility::OtherConfig => parts.config == ConfigKind::Other,
@@ -212,9 +209,10 @@ impl Parts {
         matches!(self.content, Content::Wasm { kind, .. } if kind == wanted)
     }
 
-    /// What a runtime makes of the module.
-    fn compatibility(&self, runtime: &str) -> Option<&RuntimeCompatibility> {
-        let Content::Wasm { report: Some(report), .. } = &self.content else { return None };
-        report.runtimes.iter().find(|compatibility| compatibility.runtime.name() == runtime)
+    /// Returns true if no option makes the runtime run the module.
+    fn is_unsupported_by(&self, runtime: &str) -> bool {
+        let Content::Wasm { report: Some(report), .. } = &self.content else { return false };
+        let checked = runtimes::check(report);
+        checked.iter().any(|it| it.runtime.name() == runtime && it.supports == Supports::No)
     }
 }

@@ -12,7 +12,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-use crate::image::{Error, Format};
+use crate::compat::Error;
+use crate::image::Format;
 use crate::module::Kind;
 use table::{ENGINES, Known};
 
@@ -133,7 +134,7 @@ impl FromStr for EngineSelector {
     fn from_str(text: &str) -> Result<EngineSelector, Error> {
         let found = EngineSelector::names().into_iter().find(|name| *name == text);
         found.map(EngineSelector).ok_or_else(|| Error::UnknownEngine {
-            text: text.to_owned(),
+            name: text.to_owned(),
             known: EngineSelector::names().join(", "),
         })
     }

@@ -4,8 +4,8 @@ use serde::{Serialize, Serializer};
 
 use super::table::{WASI, WASI_THREADS};
 use super::{RequiredRuntime, Runtime, Version};
-use crate::compat::Supports;
-use crate::module::{Feature, Report, Use, ValidateError, WASI_PREVIEW_1};
+use crate::compat::{Error, Supports};
+use crate::module::{Feature, Report, Use, ValidateError, ValidatedModule, WASI_PREVIEW_1};
 
 /// Whether a runtime takes a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -43,7 +43,7 @@ fn option<S: Serializer>(with: &Option<&'static str>, serializer: S) -> Result<S
 
 /// What a module with this report needs of a runtime. Imports from others than WASI are not among it: who has
 /// allowed them knows a runtime that provides them.
-pub(crate) fn needs(report: &Report) -> Vec<&str> {
+fn needs(report: &Report) -> Vec<&str> {
     let imports = |module: &str, name: Option<&str>| {
         report
             .imports
@@ -56,9 +56,38 @@ pub(crate) fn needs(report: &Report) -> Vec<&str> {
     proposals.chain(wasi).chain(threads).collect()
 }
 
-/// What the newest version of each runtime makes of a module with these needs.
-pub(crate) fn compatibilities(needs: &[&str]) -> Vec<RuntimeCompatibility> {
+/// Checks which runtimes, each in its newest version, run the module that the report is about.
+#[must_use]
+pub fn check(report: &Report) -> Vec<RuntimeCompatibility> {
+    check_needs(&needs(report))
+}
+
+fn check_needs(needs: &[&str]) -> Vec<RuntimeCompatibility> {
     Runtime::all().map(|runtime| compatibility(runtime, runtime.newest(), needs)).collect()
+}
+
+/// Finds where the module uses the features that are obstacles in `checked`.
+///
+/// # Errors
+/// [`ValidateError::Malformed`] when the names in the module can't be read.
+pub fn uses(
+    module: &ValidatedModule,
+    checked: &[RuntimeCompatibility],
+) -> Result<Vec<Use>, ValidateError> {
+    let obstacles = checked.iter().flat_map(|compatibility| &compatibility.obstacles);
+    module.uses(&obstacles.map(|obstacle| obstacle.need.as_str()).collect::<Vec<_>>())
+}
+
+/// Refuses a module that one of the `required` runtimes doesn't run without an option.
+///
+/// # Errors
+/// [`Error::Unsupported`] for the first such runtime, or [`Error::Module`].
+pub fn require(module: &ValidatedModule, required: &[RequiredRuntime]) -> Result<(), Error> {
+    let needs = needs(module.report());
+    for runtime in required {
+        refuse(module, *runtime, &obstacles(*runtime, &needs))?;
+    }
+    Ok(())
 }
 
 fn compatibility(runtime: Runtime, version: Version, needs: &[&str]) -> RuntimeCompatibility {
@@ -90,49 +119,45 @@ fn compatibility(runtime: Runtime, version: Version, needs: &[&str]) -> RuntimeC
     }
 }
 
-/// What keeps a module from the runtime that it is meant for.
-pub(crate) fn obstacles(required: RequiredRuntime, needs: &[&str]) -> Vec<Obstacle> {
+fn obstacles(required: RequiredRuntime, needs: &[&str]) -> Vec<Obstacle> {
     let version = required.version.unwrap_or_else(|| required.runtime.newest());
     compatibility(required.runtime, version, needs).obstacles
 }
 
-/// Why a module is refused: the first obstacle, with where the module uses it and what to do, and what else is in the
-/// way.
-pub(crate) fn refusal(
-    name: &str,
+/// Names the most serious obstacle, with where the module uses it and what to do, and lists the others.
+fn refuse(
+    module: &ValidatedModule,
     required: RequiredRuntime,
     obstacles: &[Obstacle],
-    uses: &[Use],
-) -> Option<ValidateError> {
-    // Best is one that can't be got around.
-    let (first, others): (Vec<_>, Vec<_>) = {
-        let chosen = obstacles.iter().position(|obstacle| obstacle.with.is_none()).unwrap_or(0);
-        obstacles.iter().enumerate().partition(|(index, _)| *index == chosen)
-    };
-    let (_, first) = first.first()?;
-    let place = uses.iter().find(|place| place.need == first.need).map(Use::to_string);
-    let others: Vec<String> = others.iter().map(|(_, other)| format!("`{}`", other.need)).collect();
+) -> Result<(), Error> {
+    // An obstacle without an option can't be worked around, so it comes first.
+    let chosen = obstacles.iter().position(|obstacle| obstacle.with.is_none()).unwrap_or(0);
+    let Some(first) = obstacles.get(chosen) else { return Ok(()) };
+    let others = obstacles.iter().filter(|other| other.need != first.need);
+    let others: Vec<String> = others.map(|other| format!("`{}`", other.need)).collect();
     let support = match (first.from, first.with) {
         (Some(version), Some(with)) => format!(" ({version} does, some older ones with {with})"),
         (Some(version), None) => format!(" ({version} does)"),
         (None, Some(with)) => format!(" (it does with {with})"),
         (None, None) => String::new(),
     };
-    let place = place.filter(|place| !place.is_empty()).map(|place| format!(", in {place}"));
+    let places = module.uses(&[&first.need])?;
+    let places = places.iter().map(Use::to_string).filter(|place| !place.is_empty());
+    let place = places.map(|place| format!(", in {place}")).collect::<String>();
     let others = match others.as_slice() {
         [] => String::new(),
         others => format!(" (nor {})", others.join(", ")),
     };
-    Some(ValidateError::Runtime {
-        name: name.to_owned(),
+    Err(Error::Unsupported {
+        name: module.name().to_owned(),
         required: required.to_string(),
         need: first.need.clone(),
-        detail: format!("{support}{}{others}", place.unwrap_or_default()),
+        detail: format!("{support}{place}{others}"),
         suggestion: suggestion(&first.need),
     })
 }
 
-/// What usually makes a module need it, and what to do about that.
+/// The usual way to build a module that doesn't need it.
 fn suggestion(need: &str) -> &'static str {
     match need {
         "simd" => {
@@ -163,18 +188,41 @@ fn suggestion(need: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::module::{BuiltModule, ValidateOptions, validate};
 
     fn of(runtime: &str, needs: &[&str]) -> RuntimeCompatibility {
-        let compatibilities = compatibilities(needs);
-        compatibilities
-            .into_iter()
-            .find(|compatibility| compatibility.runtime.name() == runtime)
-            .unwrap()
+        let checked = check_needs(needs);
+        checked.into_iter().find(|it| it.runtime.name() == runtime).unwrap()
+    }
+
+    fn required(wat: &str, runtimes: &[&str]) -> Result<(), Error> {
+        let module = BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap();
+        let module = validate(module.unoptimized(), &ValidateOptions::default()).unwrap();
+        let runtimes = runtimes.iter().map(|name| name.parse().unwrap());
+        require(&module, &runtimes.collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_runtime_that_it_is_meant_for_has_to_take_it() {
+        let wat = "(module (func $blur (drop (f32x4.relaxed_madd
+            (v128.const i64x2 0 0) (v128.const i64x2 0 0) (v128.const i64x2 0 0)))))";
+        assert!(required(wat, &["node", "wasmtime"]).is_ok());
+        let error = required(wat, &["node", "node@20"]).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "`test.wasm` does not run on `node@20`, which doesn't take `relaxed-simd` (21 does), in `blur`: build \
+             without `-Ctarget-feature=+relaxed-simd`, or take `node@20` out of `runtimes`"
+        );
+        let component = required("(component)", &["wasmtime", "wasmedge"]).unwrap_err().to_string();
+        assert!(
+            component.contains("`wasmedge`") && component.contains("for wasm32-wasip1"),
+            "{component}"
+        );
     }
 
     #[test]
     fn what_all_have_all_take() {
-        for compatibility in compatibilities(&["bulk-memory", "sign-extension"]) {
+        for compatibility in check_needs(&["bulk-memory", "sign-extension"]) {
             assert_eq!(
                 (compatibility.supports, compatibility.from, compatibility.obstacles.len()),
                 (Supports::Yes, None, 0)

@@ -8,12 +8,11 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::compat::Error;
 use table::{ALWAYS, EVERYWHERE, Known, RUNTIMES};
 
-pub use check::{Obstacle, RuntimeCompatibility};
+pub use check::{Obstacle, RuntimeCompatibility, check, require, uses};
 pub use table::NEEDS;
-
-pub(crate) use check::{compatibilities, needs, obstacles, refusal};
 
 /// A runtime that this version knows, by its usual name: `wasmtime`, `node`, …
 #[derive(Clone, Copy)]
@@ -131,17 +130,17 @@ impl Serialize for Version {
 }
 
 impl FromStr for Version {
-    type Err = String;
+    type Err = Error;
 
     /// Supports `24`, `24.1` and `24.1.0`, of which the third number makes no difference.
-    fn from_str(text: &str) -> Result<Version, String> {
+    fn from_str(text: &str) -> Result<Version, Error> {
         let mut numbers = text.split('.').map(str::parse::<u16>);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {
             (Some(Ok(major)), None, None, None) => Ok(Version::new(major, 0)),
             (Some(Ok(major)), Some(Ok(minor)), None | Some(Ok(_)), None) => {
                 Ok(Version::new(major, minor))
             }
-            _ => Err(format!("`{text}` is no version: write it as 24 or 0.17")),
+            _ => Err(Error::InvalidVersion { text: text.to_owned() }),
         }
     }
 }
@@ -171,22 +170,23 @@ impl Serialize for RequiredRuntime {
 }
 
 impl FromStr for RequiredRuntime {
-    type Err = String;
+    type Err = Error;
 
-    fn from_str(text: &str) -> Result<RequiredRuntime, String> {
+    fn from_str(text: &str) -> Result<RequiredRuntime, Error> {
         let (name, version) = match text.split_once('@') {
             Some((name, version)) => (name, Some(version.parse::<Version>()?)),
             None => (text, None),
         };
         let runtime = Runtime::all().find(|runtime| runtime.name() == name).ok_or_else(|| {
             let names: Vec<&str> = Runtime::all().map(Runtime::name).collect();
-            format!("there is no runtime `{name}` known here: choose of {}", names.join(", "))
+            Error::UnknownRuntime { name: name.to_owned(), known: names.join(", ") }
         })?;
         match version.filter(|version| *version < runtime.oldest()) {
-            Some(version) => Err(format!(
-                "what {name} {version} takes is not known here: choose {name}@{} or a newer one",
-                runtime.oldest()
-            )),
+            Some(version) => Err(Error::TooOld {
+                runtime: runtime.name(),
+                version: version.to_string(),
+                oldest: runtime.oldest().to_string(),
+            }),
             None => Ok(RequiredRuntime { runtime, version }),
         }
     }
@@ -202,10 +202,10 @@ mod tests {
         assert_eq!(shown("node").unwrap(), "node");
         assert_eq!(shown("node@20").unwrap(), "node@20");
         assert_eq!(shown("wasmedge@0.14.1").unwrap(), "wasmedge@0.14");
-        assert!(shown("node@12").unwrap_err().contains("node@18"));
-        assert!(shown("nodejs").unwrap_err().contains("wasmtime"));
+        assert!(shown("node@12").unwrap_err().to_string().contains("node@18"));
+        assert!(shown("nodejs").unwrap_err().to_string().contains("wasmtime"));
         for version in ["node@", "node@x", "node@1.2.3.4", "node@99999999"] {
-            assert!(shown(version).unwrap_err().contains("no version"), "{version}");
+            assert!(shown(version).unwrap_err().to_string().contains("not a version"), "{version}");
         }
     }
 
