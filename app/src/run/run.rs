@@ -9,7 +9,8 @@ use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{IncludedFile, Manifest};
 use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
-    Cache, Dir, End, Engine, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams, run,
+    Cache, Dir, Engine, ExitReason, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams,
+    run,
 };
 use wasm_oci_core::store::{CachedSource, Location, load_wasm};
 
@@ -37,7 +38,7 @@ pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, 
 ///
 /// # Errors
 /// As [`engine`].
-pub fn serving_engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
+pub fn pooled_engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
     Ok(Engine::pooled(limits, cache_unless(no_cache, shell)?)?)
 }
 
@@ -348,7 +349,7 @@ pub fn run_program(
     shell: &Shell,
 ) -> Result<u8, Error> {
     let outcome = run(engine, program, options)?;
-    let (code, stopped) = ending(&outcome.end);
+    let (code, stopped) = exit_status(&outcome.exit_reason);
     if let Some(reason) = stopped {
         shell.error(format_args!("`{}` was stopped: {reason}", program.name()));
     }
@@ -360,12 +361,12 @@ pub fn run_program(
 
 /// The exit code of a run, and by what the program was stopped if it did not end by itself.
 #[must_use]
-pub fn ending(end: &End) -> (u8, Option<String>) {
-    match end {
+pub fn exit_status(reason: &ExitReason) -> (u8, Option<String>) {
+    match reason {
         // What the operating system keeps of an exit code.
-        End::Exit(code) => ((code & 0xff) as u8, None),
-        End::Trap(trap) => (ExitCode::Trap.code(), Some(trap.to_string())),
-        End::Limit(limit) => (limit_code(limit).code(), Some(limit.to_string())),
+        ExitReason::Exit(code) => ((code & 0xff) as u8, None),
+        ExitReason::Trap(trap) => (ExitCode::Trap.code(), Some(trap.to_string())),
+        ExitReason::Limit(limit) => (limit_code(limit).code(), Some(limit.to_string())),
     }
 }
 

@@ -8,7 +8,7 @@ use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server}
 
 use crate::config::args::ServeArgs;
 use crate::error::Error;
-use crate::run::run::{Prepared, serving_engine};
+use crate::run::run::{Prepared, pooled_engine};
 use crate::ui::shell::Shell;
 
 /// Serves a component in a file, until a signal ends it.
@@ -16,7 +16,7 @@ use crate::ui::shell::Shell;
 /// # Errors
 /// What reading or starting it fails with.
 pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
-    let engine = serving_engine(&args.limits(), args.no_cache, shell)?;
+    let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
     serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
 }
 
@@ -26,7 +26,7 @@ pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Er
 /// # Errors
 /// What reading or starting it fails with.
 pub fn serve_manifest(manifest: &Manifest, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
-    let engine = serving_engine(&args.limits(), args.no_cache, shell)?;
+    let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
     serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
 }
 

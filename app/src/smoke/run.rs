@@ -13,7 +13,7 @@ use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
 use super::expect::{Expectation, Mismatch, Observed, differences};
 use super::{Suite, http};
 use crate::config::smoke::case::{Case, Expected, guest_path};
-use crate::run::run::{Prepared, ending, write_files};
+use crate::run::run::{Prepared, exit_status, write_files};
 
 /// The time that a program may take unless its test says another.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -113,7 +113,7 @@ fn attempt(
     let time = start.elapsed();
 
     let mut mismatches = Vec::new();
-    let (code, stopped) = ending(&result.end);
+    let (code, stopped) = exit_status(&result.exit_reason);
     let expected = case.exit_code.unwrap_or(0);
     if code != expected {
         mismatches.push(Mismatch::new(

@@ -23,7 +23,7 @@ use wasmtime::Module;
 use wasmtime::component::Component;
 
 use super::engine::Code;
-use super::{Error, World};
+use super::{EntryKind, Error};
 use crate::fs::{
     Access, Durability, FileState, WriteOptions, create_private_folder, evict, mark_used,
     require_owned,
@@ -64,7 +64,7 @@ impl Identity {
 /// What is known of an entry, in a file beside it.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
-    world: World,
+    entry: EntryKind,
     /// Of the compiled code.
     digest: Digest,
     state: FileState,
@@ -101,7 +101,11 @@ impl Cache {
     }
 
     /// The code of a module, if it is there and as it was written.
-    pub(super) fn load(&self, engine: &wasmtime::Engine, module: Digest) -> Option<(World, Code)> {
+    pub(super) fn load(
+        &self,
+        engine: &wasmtime::Engine,
+        module: Digest,
+    ) -> Option<(EntryKind, Code)> {
         let (code, record_file) = self.entry(engine, module);
         // Others may have created the folder or the file while they could write to the cache.
         for path in [code.parent()?, &code] {
@@ -119,11 +123,13 @@ impl Cache {
             write_record(&record_file, &record);
         }
         mark_used(&record_file);
-        let code = match record.world {
-            World::Module | World::Library => Code::Module(map_module(engine, &code)?),
-            World::Component | World::Http => Code::Component(map_component(engine, &code)?),
+        let code = match record.entry {
+            EntryKind::Module | EntryKind::Library => Code::Module(map_module(engine, &code)?),
+            EntryKind::Component | EntryKind::Http => {
+                Code::Component(map_component(engine, &code)?)
+            }
         };
-        Some((record.world, code))
+        Some((record.entry, code))
     }
 
     /// Keeps the code of a module. That this fails costs only time: it is compiled again.
@@ -131,12 +137,12 @@ impl Cache {
         &self,
         engine: &wasmtime::Engine,
         module: Digest,
-        world: World,
+        entry: EntryKind,
         code: &Code,
     ) {
         let bytes = match code {
             // There is no way to tell a library's code of a component from a core module's.
-            Code::Component(_) if world == World::Library => return,
+            Code::Component(_) if entry == EntryKind::Library => return,
             Code::Module(module) => module.serialize(),
             Code::Component(component) => component.serialize(),
         };
@@ -145,7 +151,7 @@ impl Cache {
             // The state in the record spares `load` the digest, so the code has to be on disk before the record is.
             write(&file, &bytes, Durability::Full)?;
             let state = FileState::of(&file).ok_or(io::ErrorKind::NotFound)?;
-            write_record(&record_file, &Record { world, digest: Digest::of(&bytes), state });
+            write_record(&record_file, &Record { entry, digest: Digest::of(&bytes), state });
             io::Result::Ok(())
         };
         match bytes.map(keep) {

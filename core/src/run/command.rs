@@ -13,20 +13,20 @@ use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
-use super::context::{Given, Limited, end, in_time, is_about_instances, store};
+use super::context::{Limited, SandboxConfig, exit_reason, in_time, is_about_instances, store};
 use super::engine::Code;
 use super::hints::{self, Hint};
 use super::limits::Limiter;
 use super::outgoing::Outgoing;
 use super::streams::{self, Stream};
 use super::trap::Trapped;
-use super::{Engine, Error, Limit, Program, RunOptions, Stdin, World};
+use super::{Engine, EntryKind, Error, Limit, Program, RunOptions, Stdin};
 
 /// How a program's run went.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// How it ended.
-    pub end: End,
+    pub exit_reason: ExitReason,
     /// What it wrote to standard output, if that was captured.
     pub stdout: Vec<u8>,
     /// What it wrote to standard error, if that was captured.
@@ -37,7 +37,7 @@ pub struct Outcome {
 
 /// How a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
+pub enum ExitReason {
     /// By itself, with this exit code: 0 when it returned from its entry point.
     Exit(i32),
     /// By a trap.
@@ -80,7 +80,7 @@ impl Limited for State {
 ///
 /// # Errors
 /// [`Error::NotACommand`] for what can't be started, [`Error::Dir`] and [`Error::Stdin`] when what it is to be given
-/// can't be opened, [`Error::Module`] when it wants what WASI doesn't have. That it fails itself is an [`End`].
+/// can't be opened, [`Error::Module`] when it wants what WASI doesn't have. That it fails itself is an [`ExitReason`].
 pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
@@ -95,10 +95,13 @@ pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<O
 async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
     let is_started = match (program.code(), &options.export) {
         (Code::Module(_), Some(_)) => true,
-        _ => matches!(program.world(), World::Module | World::Component),
+        _ => matches!(program.entry_kind(), EntryKind::Module | EntryKind::Component),
     };
     if !is_started {
-        return Err(Error::NotACommand { name: program.name().to_owned(), world: program.world() });
+        return Err(Error::NotACommand {
+            name: program.name().to_owned(),
+            entry: program.entry_kind(),
+        });
     }
     let (stdout, stderr) = streams::pair(options.streams, &options.limits);
     let refused = Arc::default();
@@ -127,17 +130,18 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
             in_time(&options.limits, run_component(store, linked)).await
         }
     };
-    let end = match result {
+    let exit_reason = match result {
         Err(error) if !has_run(&error) => return Err(not_started(program, &error)),
-        result => program.named(end(result, &options.limits)),
+        result => program.named(exit_reason(result, &options.limits)),
     };
     let refused = refused.load(Ordering::Relaxed);
-    let hints = hints::hints(&end, program.world(), &stderr.written(), refused, options);
+    let hints =
+        hints::hints(&exit_reason, program.entry_kind(), &stderr.written(), refused, options);
     let captured = |stream: &Stream| match options.streams {
         super::Streams::Capture => stream.written(),
         super::Streams::Inherit => Vec::new(),
     };
-    Ok(Outcome { end, stdout: captured(&stdout), stderr: captured(&stderr), hints })
+    Ok(Outcome { exit_reason, stdout: captured(&stdout), stderr: captured(&stderr), hints })
 }
 
 /// wasmtime-wasi makes a trap of every exit code that a shell could mistake for a signal. Here it is the program's.
@@ -193,7 +197,7 @@ fn not_started(program: &Program, error: &wasmtime::Error) -> Error {
 }
 
 fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {
-    let given = Given {
+    let given = SandboxConfig {
         args: &options.args,
         env: &options.env,
         dirs: &options.dirs,

@@ -5,7 +5,7 @@ use std::future::Future;
 use wasmtime::{Store, Trap};
 use wasmtime_wasi::{FsPerms, I32Exit, WasiCtxBuilder};
 
-use super::command::End;
+use super::command::ExitReason;
 use super::limits::Limiter;
 use super::streams::Stream;
 use super::trap::Trapped;
@@ -13,7 +13,7 @@ use super::{Dir, Error, Limit, Limits};
 
 /// What an instance sees of the host, beside its streams.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Given<'a> {
+pub(super) struct SandboxConfig<'a> {
     pub(super) args: &'a [String],
     pub(super) env: &'a [(String, String)],
     pub(super) dirs: &'a [Dir],
@@ -22,7 +22,7 @@ pub(super) struct Given<'a> {
     pub(super) has_thread: bool,
 }
 
-impl Given<'_> {
+impl SandboxConfig<'_> {
     /// A context with just that, and these streams.
     pub(super) fn context(self, stdout: Stream, stderr: Stream) -> Result<WasiCtxBuilder, Error> {
         let mut builder = WasiCtxBuilder::new();
@@ -96,24 +96,24 @@ pub(super) async fn in_time<T>(
 }
 
 /// What the result of a program's entry point, its exit code, means.
-pub(super) fn end(result: wasmtime::Result<i32>, limits: &Limits) -> End {
+pub(super) fn exit_reason(result: wasmtime::Result<i32>, limits: &Limits) -> ExitReason {
     let error = match result {
-        Ok(code) => return End::Exit(code),
+        Ok(code) => return ExitReason::Exit(code),
         Err(error) => error,
     };
     if let Some(exit) = error.downcast_ref::<I32Exit>() {
-        return End::Exit(exit.0);
+        return ExitReason::Exit(exit.0);
     }
     if let Some(limit) = error.downcast_ref::<Limit>() {
-        return End::Limit(*limit);
+        return ExitReason::Limit(*limit);
     }
     if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
-        return End::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
+        return ExitReason::Limit(Limit::Fuel(limits.fuel.unwrap_or_default()));
     }
     if is_about_instances(&error) {
-        return End::Limit(Limit::Instances(Limiter::instances_limit(limits)));
+        return ExitReason::Limit(Limit::Instances(Limiter::instances_limit(limits)));
     }
-    End::Trap(Trapped::new(&error))
+    ExitReason::Trap(Trapped::new(&error))
 }
 
 /// wasmtime has no type for the limit of instances.

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
 use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
 
-use super::{Cache, End, Error, Identity, Limits};
+use super::{Cache, Error, ExitReason, Identity, Limits};
 use crate::image::Digest;
 use crate::module::{BuiltModule, Kind, ValidateOptions, function_names, validate};
 
@@ -33,7 +33,7 @@ pub struct Engine {
 /// How a program is started, as its exports say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum World {
+pub enum EntryKind {
     /// A core module with `_start`.
     Module,
     /// A component that exports `wasi:cli/run`.
@@ -49,7 +49,7 @@ pub enum World {
 pub struct Program {
     name: String,
     digest: Digest,
-    world: World,
+    entry: EntryKind,
     code: Code,
     /// A module with the same functions, and names for them.
     named: Option<PathBuf>,
@@ -117,8 +117,8 @@ impl Engine {
     pub fn recall(&self, identity: &Identity, name: &str) -> Option<Program> {
         let cache = self.cache.as_ref()?;
         let digest = cache.recall(identity)?;
-        let (world, code) = cache.load(&self.engine, digest)?;
-        Some(Program { name: name.to_owned(), digest, world, code, named: None })
+        let (entry, code) = cache.load(&self.engine, digest)?;
+        Some(Program { name: name.to_owned(), digest, entry, code, named: None })
     }
 
     /// Notes that what has this identity is this program.
@@ -139,30 +139,31 @@ impl Engine {
     ) -> Result<Program, Error> {
         let digest = Digest::of(module.bytes());
         let name = module.name().to_owned();
-        if let Some((world, code)) =
+        if let Some((entry, code)) =
             self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest))
         {
-            return Ok(Program { name, digest, world, code, named: None });
+            return Ok(Program { name, digest, entry, code, named: None });
         }
         let module = validate(module.unoptimized(), options)?;
         let refused = |source: wasmtime::Error| Error::Module {
             name: name.clone(),
             reason: format!("{source:#}"),
         };
-        let (world, code) = match module.report().kind {
+        let (entry, code) = match module.report().kind {
             Kind::Component => {
                 let component = Component::new(&self.engine, module.bytes()).map_err(refused)?;
-                (world(&self.engine, &component), Code::Component(component))
+                (entry_kind(&self.engine, &component), Code::Component(component))
             }
             kind => {
-                let world = if kind == Kind::Command { World::Module } else { World::Library };
-                (world, Code::Module(Module::new(&self.engine, module.bytes()).map_err(refused)?))
+                let entry =
+                    if kind == Kind::Command { EntryKind::Module } else { EntryKind::Library };
+                (entry, Code::Module(Module::new(&self.engine, module.bytes()).map_err(refused)?))
             }
         };
         if let Some(cache) = &self.cache {
-            cache.store(&self.engine, digest, world, &code);
+            cache.store(&self.engine, digest, entry, &code);
         }
-        Ok(Program { name, digest, world, code, named: None })
+        Ok(Program { name, digest, entry, code, named: None })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -183,13 +184,13 @@ fn config(limits: &Limits) -> Config {
 }
 
 /// By what a component exports. The versions of the interfaces don't matter here: linking looks at them.
-fn world(engine: &wasmtime::Engine, component: &Component) -> World {
+fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
     let ty = component.component_type();
     let exports = |interface: &str| ty.exports(engine).any(|(name, _)| name.starts_with(interface));
     match () {
-        () if exports("wasi:http/incoming-handler@") => World::Http,
-        () if exports("wasi:cli/run@") => World::Component,
-        () => World::Library,
+        () if exports("wasi:http/incoming-handler@") => EntryKind::Http,
+        () if exports("wasi:cli/run@") => EntryKind::Component,
+        () => EntryKind::Library,
     }
 }
 
@@ -208,8 +209,8 @@ impl Program {
 
     /// How it is started.
     #[must_use]
-    pub fn world(&self) -> World {
-        self.world
+    pub fn entry_kind(&self) -> EntryKind {
+        self.entry
     }
 
     /// The same program, whose functions have names in the module in `file`, which is read when it is stopped by a trap.
@@ -220,16 +221,17 @@ impl Program {
     }
 
     /// An end, with all names that are known.
-    pub(super) fn named(&self, mut end: End) -> End {
+    pub(super) fn named(&self, mut reason: ExitReason) -> ExitReason {
         // Functions of a component are numbered in each module of it.
-        if let (End::Trap(trap), Code::Module(_), Some(file)) = (&mut end, &self.code, &self.named)
+        if let (ExitReason::Trap(trap), Code::Module(_), Some(file)) =
+            (&mut reason, &self.code, &self.named)
         {
             // Without names it has numbers: no reason to hide the trap behind another error.
             if let Ok(module) = std::fs::read(file) {
                 trap.name(&function_names(&module, trap.frames.iter().map(|frame| frame.index)));
             }
         }
-        end
+        reason
     }
 
     pub(super) fn code(&self) -> &Code {
@@ -246,7 +248,7 @@ impl fmt::Debug for Program {
         f.debug_struct("Program")
             .field("name", &self.name)
             .field("digest", &self.digest)
-            .field("world", &self.world)
+            .field("entry", &self.entry)
             .finish_non_exhaustive()
     }
 }

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::World;
+use super::EntryKind;
 use crate::module::ValidateError;
 
-/// Why a program can't be run at all. How one that was run ended is an [`End`](super::End).
+/// Why a program can't be run at all. How one that was run ended is an [`ExitReason`](super::ExitReason).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -13,12 +13,12 @@ pub enum Error {
     #[error(transparent)]
     Invalid(#[from] ValidateError),
     /// It is not what can be started in this way.
-    #[error("`{name}` can't be run: {}", why(*world))]
+    #[error("`{name}` can't be run: {}", why(*entry))]
     NotACommand {
         /// The module's name.
         name: String,
         /// What it is instead.
-        world: World,
+        entry: EntryKind,
     },
     /// A folder for the program can't be opened.
     #[error("can't open the folder `{}` for the program: {reason}", host.display())]
@@ -72,13 +72,15 @@ fn remedy(error: &std::io::Error) -> &'static str {
     }
 }
 
-fn why(world: World) -> &'static str {
-    match world {
-        World::Http => "it answers HTTP requests (wasi:http/proxy): start it with `serve`",
-        World::Library => {
+fn why(entry: EntryKind) -> &'static str {
+    match entry {
+        EntryKind::Http => "it answers HTTP requests (wasi:http/proxy): start it with `serve`",
+        EntryKind::Library => {
             "it exports neither `_start` nor `wasi:cli/run`, so that it is a library: build a program (a bin in \
              Rust, with `main`), or name a function of a module in its image's entrypoint, as `/NAME.wasm#FUNCTION`"
         }
-        World::Module | World::Component => "it doesn't answer HTTP requests: start it with `run`",
+        EntryKind::Module | EntryKind::Component => {
+            "it doesn't answer HTTP requests: start it with `run`"
+        }
     }
 }

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use super::{Dir, End, RunOptions, World};
+use super::{Dir, EntryKind, ExitReason, RunOptions};
 
 /// Something that a program was not given, and the option that gives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,13 +67,13 @@ impl fmt::Display for Hint {
 
 /// `refused_request`: it wanted to send an HTTP request.
 pub(super) fn hints(
-    end: &End,
-    world: World,
+    exit_reason: &ExitReason,
+    entry: EntryKind,
     stderr: &[u8],
     refused_request: bool,
     options: &RunOptions,
 ) -> Vec<Hint> {
-    if matches!(end, End::Exit(0) | End::Limit(_)) {
+    if matches!(exit_reason, ExitReason::Exit(0) | ExitReason::Limit(_)) {
         return Vec::new();
     }
     let words = String::from_utf8_lossy(stderr);
@@ -99,7 +99,7 @@ pub(super) fn hints(
         }
     } else if refused && options.dirs.iter().any(|dir| dir.read_only) {
         hints.push(Hint::ReadOnly);
-    } else if outside || (refused && world == World::Module) {
+    } else if outside || (refused && entry == EntryKind::Module) {
         hints.push(Hint::Folder(None));
     }
     let unset = ["not set", "must be set", "missing", "required", "undefined"];
@@ -113,7 +113,7 @@ pub(super) fn hints(
         hints.push(Hint::Variable);
     }
     let denied = ["access-denied", "AccessDenied", "Permission denied", "PermissionDenied"];
-    let may_connect = options.network || world != World::Component;
+    let may_connect = options.network || entry != EntryKind::Component;
     let is_denied = denied.into_iter().any(says) && hints.is_empty();
     if refused_request || (!may_connect && is_denied) {
         hints.push(Hint::Network);

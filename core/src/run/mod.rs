@@ -26,8 +26,8 @@ mod streams;
 mod trap;
 
 pub use cache::{Cache, Identity};
-pub use command::{End, Outcome, run};
-pub use engine::{Engine, Program, World};
+pub use command::{ExitReason, Outcome, run};
+pub use engine::{Engine, EntryKind, Program};
 pub use error::Error;
 pub use hints::Hint;
 pub use limits::{Limit, Limits};

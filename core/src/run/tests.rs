@@ -11,8 +11,8 @@ fn outcome(wat: &str, options: RunOptions) -> Result<Outcome, Error> {
     run(&engine, &program, &RunOptions { streams: Streams::Capture, ..options })
 }
 
-fn end(wat: &str, limits: Limits) -> End {
-    outcome(wat, RunOptions { limits, ..RunOptions::default() }).unwrap().end
+fn exit_reason(wat: &str, limits: Limits) -> ExitReason {
+    outcome(wat, RunOptions { limits, ..RunOptions::default() }).unwrap().exit_reason
 }
 
 const ENDLESS: &str =
@@ -45,18 +45,18 @@ fn the_exit_code_is_the_programs() {
             r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))
                 (memory (export "memory") 1) (func (export "_start") i32.const {code} call 0))"#
         );
-        end(&wat, Limits::default())
+        exit_reason(&wat, Limits::default())
     };
-    assert_eq!(exit(3), End::Exit(3));
-    assert_eq!(exit(0), End::Exit(0));
+    assert_eq!(exit(3), ExitReason::Exit(3));
+    assert_eq!(exit(0), ExitReason::Exit(0));
     let silent = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
-    assert_eq!(end(silent, Limits::default()), End::Exit(0));
+    assert_eq!(exit_reason(silent, Limits::default()), ExitReason::Exit(0));
 }
 
 #[test]
 fn a_trap_says_where() {
     let wat = r#"(module (func $deep unreachable) (func $start (export "_start") call $deep))"#;
-    let End::Trap(trap) = end(wat, Limits::default()) else { panic!("no trap") };
+    let ExitReason::Trap(trap) = exit_reason(wat, Limits::default()) else { panic!("no trap") };
     let names: Vec<_> = trap.frames.iter().map(|frame| frame.name.as_deref()).collect();
     assert_eq!(names, [Some("deep"), Some("start")]);
     assert_eq!(trap.reason, "wasm `unreachable` instruction executed");
@@ -69,12 +69,12 @@ fn a_trap_says_where() {
 
 #[test]
 fn only_commands_run() {
-    let world = |wat| match outcome(wat, RunOptions::default()) {
-        Err(Error::NotACommand { world, .. }) => world,
+    let entry = |wat| match outcome(wat, RunOptions::default()) {
+        Err(Error::NotACommand { entry, .. }) => entry,
         other => panic!("{other:?}"),
     };
-    assert_eq!(world(r#"(module (func (export "f")))"#), World::Library);
-    assert_eq!(world("(component)"), World::Library);
+    assert_eq!(entry(r#"(module (func (export "f")))"#), EntryKind::Library);
+    assert_eq!(entry("(component)"), EntryKind::Library);
 }
 
 #[test]
@@ -89,25 +89,25 @@ fn a_missing_folder_is_an_error() {
 fn each_limit_stops_what_runs_into_it() {
     let timeout = Duration::from_millis(30);
     let limits = Limits { timeout: Some(timeout), ..Limits::default() };
-    assert_eq!(end(ENDLESS, limits), End::Limit(Limit::Timeout(timeout)));
-    assert_eq!(end(ASLEEP, limits), End::Limit(Limit::Timeout(timeout)));
+    assert_eq!(exit_reason(ENDLESS, limits), ExitReason::Limit(Limit::Timeout(timeout)));
+    assert_eq!(exit_reason(ASLEEP, limits), ExitReason::Limit(Limit::Timeout(timeout)));
     let limits = Limits { fuel: Some(10_000), ..Limits::default() };
-    assert_eq!(end(ENDLESS, limits), End::Limit(Limit::Fuel(10_000)));
+    assert_eq!(exit_reason(ENDLESS, limits), ExitReason::Limit(Limit::Fuel(10_000)));
     let limits = Limits { memory: Some(10 << 20), ..Limits::default() };
-    assert_eq!(end(GREEDY, limits), End::Limit(Limit::Memory(10 << 20)));
+    assert_eq!(exit_reason(GREEDY, limits), ExitReason::Limit(Limit::Memory(10 << 20)));
     let wat = r#"(module (table 100 funcref) (func (export "_start")))"#;
     let limits = Limits { table_elements: Some(99), ..Limits::default() };
-    assert_eq!(end(wat, limits), End::Limit(Limit::TableElements(99)));
+    assert_eq!(exit_reason(wat, limits), ExitReason::Limit(Limit::TableElements(99)));
     let limits = Limits { instances: Some(0), ..Limits::default() };
-    assert_eq!(end(wat, limits), End::Limit(Limit::Instances(0)));
-    assert_eq!(end(wat, Limits::default()), End::Exit(0));
+    assert_eq!(exit_reason(wat, limits), ExitReason::Limit(Limit::Instances(0)));
+    assert_eq!(exit_reason(wat, Limits::default()), ExitReason::Exit(0));
 }
 
 #[test]
 fn what_is_written_is_captured_up_to_the_limit() {
     let limits = Limits { output: Some(12), ..Limits::default() };
     let outcome = outcome(TALKATIVE, RunOptions { limits, ..RunOptions::default() }).unwrap();
-    assert_eq!(outcome.end, End::Limit(Limit::Output(12)));
+    assert_eq!(outcome.exit_reason, ExitReason::Limit(Limit::Output(12)));
     assert_eq!(outcome.stdout, b"text\ntext\nte");
 }
 
@@ -158,8 +158,11 @@ mod caching {
         let identity = filled(&dir, &file);
         let engine = engine(&dir);
         let program = engine.recall(&identity, "b").unwrap();
-        assert_eq!((program.name(), program.world()), ("b", World::Module));
-        assert_eq!(run(&engine, &program, &RunOptions::default()).unwrap().end, End::Exit(0));
+        assert_eq!((program.name(), program.entry_kind()), ("b", EntryKind::Module));
+        assert_eq!(
+            run(&engine, &program, &RunOptions::default()).unwrap().exit_reason,
+            ExitReason::Exit(0)
+        );
         fs::write(&file, wat::parse_str("(module)").unwrap()).unwrap();
         std::thread::sleep(Duration::from_millis(100));
         assert!(engine.recall(&Identity::of_file(&file).unwrap(), "a").is_none());
@@ -245,12 +248,12 @@ fn a_function_of_a_library_is_called_by_its_name() {
         let options = RunOptions { export: Some(export.to_owned()), ..RunOptions::default() };
         outcome(wat, options)
     };
-    assert_eq!(call("run").unwrap().end, End::Exit(7));
+    assert_eq!(call("run").unwrap().exit_reason, ExitReason::Exit(7));
     for export in ["none", "add"] {
         let error = call(export).unwrap_err().to_string();
         assert!(error.contains(export), "{error}");
     }
     let command = r#"(module (func (export "_start") unreachable) (func (export "f")))"#;
     let options = RunOptions { export: Some("f".to_owned()), ..RunOptions::default() };
-    assert_eq!(outcome(command, options).unwrap().end, End::Exit(0));
+    assert_eq!(outcome(command, options).unwrap().exit_reason, ExitReason::Exit(0));
 }

@@ -197,7 +197,7 @@ fn a_damaged_entry_is_compiled_again() {
     }
     // Its record: not there, not JSON, of another entry.
     let record = path.with_extension("json");
-    for text in ["", "{", "[]", "null", "{\"world\":\"module\"}"] {
+    for text in ["", "{", "[]", "null", "{\"entry\":\"module\"}"] {
         fs::write(&record, text).unwrap();
         cached.runs();
     }

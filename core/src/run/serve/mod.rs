@@ -30,12 +30,12 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use self::access::Record;
 pub use self::access::{Access, Failure};
 use self::answer::{Head, answer};
-use super::command::End;
-use super::context::{Given, Limited, end, in_time, store};
+use super::command::ExitReason;
+use super::context::{Limited, SandboxConfig, exit_reason, in_time, store};
 use super::engine::{Code, MAX_CONCURRENT};
 use super::limits::Limiter;
 use super::outgoing::Outgoing;
-use super::{Dir, Engine, Error, Limits, Program, World, streams};
+use super::{Dir, Engine, EntryKind, Error, Limits, Program, streams};
 
 /// How long to wait when a connection can't be accepted: that is for lack of something, such as file descriptors.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -129,10 +129,11 @@ impl Server {
         program: &Program,
         options: ServeOptions,
     ) -> Result<Server, Error> {
-        let (World::Http, Code::Component(component)) = (program.world(), program.code()) else {
+        let (EntryKind::Http, Code::Component(component)) = (program.entry_kind(), program.code())
+        else {
             return Err(Error::NotACommand {
                 name: program.name().to_owned(),
-                world: program.world(),
+                entry: program.entry_kind(),
             });
         };
         let link = || {
@@ -264,7 +265,7 @@ impl App {
     fn context(&self) -> Result<WasiCtx, Error> {
         let ServeOptions { args, env, dirs, network, limits, .. } = &self.options;
         let (stdout, stderr) = streams::pair_to_stderr(limits);
-        let given = Given { args, env, dirs, network: *network, has_thread: false };
+        let given = SandboxConfig { args, env, dirs, network: *network, has_thread: false };
         Ok(given.context(stdout, stderr)?.build())
     }
 
@@ -295,11 +296,11 @@ impl App {
             proxy.wasi_http_incoming_handler().call_handle(&mut store, request, answer).await?;
             Ok(0)
         };
-        let result = match end(in_time(&limits, work).await, &limits) {
-            End::Exit(0) => Ok(()),
-            End::Exit(code) => Err(Failure::Exit(code)),
-            End::Trap(trace) => Err(Failure::Trap(trace)),
-            End::Limit(limit) => Err(Failure::Limit(limit)),
+        let result = match exit_reason(in_time(&limits, work).await, &limits) {
+            ExitReason::Exit(0) => Ok(()),
+            ExitReason::Exit(code) => Err(Failure::Exit(code)),
+            ExitReason::Trap(trace) => Err(Failure::Trap(trace)),
+            ExitReason::Limit(limit) => Err(Failure::Limit(limit)),
         };
         if let Err(failure) = &result {
             // Before the store is gone, and with it the other end of the answer's body.
