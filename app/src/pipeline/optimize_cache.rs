@@ -14,6 +14,7 @@ use wasm_oci_core::image::Digest;
 use wasm_oci_core::module::{
     BuiltModule, Level, OptimizeError, OptimizeOptions, OptimizedModule, optimize, optimized_before,
 };
+use wasm_oci_core::trace::OrTrace;
 
 use crate::config::plan::CACHE_VERSION;
 
@@ -58,7 +59,9 @@ impl OptimizedCache {
             return optimize(module, options);
         };
         let file = entry(dir, &module, options);
-        if let Some(named) = recall(&file) {
+        let cached = recall(&file);
+        tracing::debug!(file = %file.display(), hit = cached.is_some(), "cache of optimized modules");
+        if let Some(named) = cached {
             return optimized_before(module, named, options);
         }
         announce();
@@ -96,9 +99,9 @@ fn keep(file: &Path, module: &[u8]) {
     // `recall` checks the digest.
     let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
     let fill = |file: &mut File| writeln!(file, "{digest}").and_then(|()| file.write_all(module));
-    match std::fs::create_dir_all(dir).and_then(|()| options.replace(file, fill)) {
-        Ok(()) => evict(&[dir.to_owned()], LIMIT, Duration::ZERO),
-        Err(error) => tracing::debug!(%error, file = %file.display(), "can't cache a module"),
+    let kept = std::fs::create_dir_all(dir).and_then(|()| options.replace(file, fill));
+    if kept.or_trace("cache an optimized module").is_some() {
+        evict(&[dir.to_owned()], LIMIT, Duration::ZERO);
     }
 }
 

@@ -6,9 +6,9 @@ use std::process::{Child, Stdio};
 
 use serde::{Deserialize, Serialize};
 use wasm_oci_app::files::write;
+use wasm_oci_core::fs::TrackedFile;
 
 use crate::cargo::env::CargoEnv;
-use crate::cargo::file_state::FileState;
 
 /// A commit, and whether the files are as in it. Shown as its hash, with `-dirty` if they aren't.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,7 +47,7 @@ struct Commit {
     /// The repository ignores the folder.
     ignored: bool,
     /// The repository's configuration, where it is plain to see which one that is.
-    config: Option<FileState>,
+    config: Option<TrackedFile>,
 }
 
 impl PendingRevision {
@@ -104,7 +104,7 @@ impl Commit {
 
     fn recall(file: &Path, hash: &str, folder: &Path) -> Option<Self> {
         let known: Self = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-        let is_same_config = known.config.as_ref().is_some_and(FileState::is_current);
+        let is_same_config = known.config.as_ref().is_some_and(TrackedFile::is_current);
         (known.hash == hash && known.folder == folder && is_same_config).then_some(known)
     }
 
@@ -133,10 +133,10 @@ impl Git {
     }
 }
 
-fn config_file(git: &Git) -> Option<FileState> {
+fn config_file(git: &Git) -> Option<TrackedFile> {
     let file =
         git.dir.ancestors().map(|folder| folder.join(".git/config")).find(|file| file.is_file())?;
-    git.env.var("GIT_DIR").is_none().then(|| FileState::of(&file))
+    git.env.var("GIT_DIR").is_none().then(|| TrackedFile::of(&file))
 }
 
 /// Looking is most often enough to know that git would find nothing, and costs no process.

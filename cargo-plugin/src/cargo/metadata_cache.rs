@@ -3,7 +3,7 @@
 //! The answer depends on
 //!
 //! - the request: arguments, folder, variables;
-//! - files: manifests, cargo's configuration and cargo itself. Their states are compared ([`FileState`]);
+//! - files: manifests, cargo's configuration and cargo itself. Their states are compared ([`TrackedFile`]);
 //! - the set of manifests and source files. `cargo build` looks at those itself, and its results show a change: it writes
 //!   new members to `Cargo.lock`, and reports the bins and examples that it builds.
 //!
@@ -11,17 +11,17 @@
 
 use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
+use wasm_oci_core::fs::{Durability, TrackedFile, WriteOptions};
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
-use crate::cargo::file_state::FileState;
 use crate::cargo::project::Workspace;
 use crate::cargo::selection::Selection;
 use crate::cargo::toolchain::Toolchain;
@@ -33,8 +33,8 @@ const MAX_ENTRIES: usize = 64;
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CachedMetadata {
     key: Key,
-    files: Vec<FileState>,
-    lock: FileState,
+    files: Vec<TrackedFile>,
+    lock: TrackedFile,
     /// Standard output of `cargo metadata`.
     pub metadata: String,
     /// Commit that the toolchain was built from, if its sources are installed: only then the build needs it.
@@ -58,7 +58,7 @@ impl CachedMetadata {
             serde_json::from_slice(&text).or_trace("understand cached metadata")?;
         // A configuration file that is new decides, too.
         let is_known = |file: &Path| cached.files.iter().any(|known| known.path() == file);
-        let is_current = cached.key == key && cached.files.iter().all(FileState::is_current);
+        let is_current = cached.key == key && cached.files.iter().all(TrackedFile::is_current);
         (is_current && config.files().all(is_known)).then_some(cached)
     }
 
@@ -82,8 +82,8 @@ impl CachedMetadata {
         let files = inputs(env, config, workspace, toolchain);
         CachedMetadata {
             key: Key::new(env, selection),
-            files: files.iter().map(|path| FileState::of(path)).collect(),
-            lock: FileState::of(&workspace.root().join("Cargo.lock")),
+            files: files.iter().map(|path| TrackedFile::of(path)).collect(),
+            lock: TrackedFile::of(&workspace.root().join("Cargo.lock")),
             metadata,
             commit,
         }
@@ -106,9 +106,10 @@ impl CachedMetadata {
         }
         fs::create_dir_all(&folder)?;
         let path = file(target_dir, self.key);
-        let unfinished = path.with_extension(std::process::id().to_string());
-        fs::write(&unfinished, serde_json::to_vec(self)?)?;
-        fs::rename(&unfinished, &path)
+        // JSON that a crash cut short or zeroed does not parse.
+        let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
+        let json = serde_json::to_vec(self)?;
+        options.replace(&path, |file| file.write_all(&json))
     }
 }
 

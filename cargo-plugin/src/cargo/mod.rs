@@ -10,7 +10,6 @@ pub mod cargo_config;
 pub mod dep_info;
 pub mod env;
 pub mod error;
-pub mod file_state;
 pub mod git;
 pub mod leaked_paths;
 pub mod messages;

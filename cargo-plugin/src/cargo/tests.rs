@@ -2,12 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use fs_err as fs;
 use tempfile::TempDir;
 
 use crate::cargo::env::CargoEnv;
-use crate::cargo::file_state::CLOCK_TICK;
 
 mod git;
 mod selecting;
@@ -55,7 +55,7 @@ impl Sandbox {
 
     /// Waits until a change of the files would show. Only then is anything remembered of them.
     pub(crate) fn settle(&self) {
-        std::thread::sleep(2 * CLOCK_TICK);
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 

@@ -8,10 +8,9 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::packed::{Packed, Sizes, TaggedImage};
+use wasm_oci_core::fs::TrackedFile;
 use wasm_oci_core::image::{Descriptor, Digest, Format, Tag};
 use wasm_oci_core::store::Layout;
-
-use crate::cargo::file_state::FileState;
 
 /// A record of what was made for one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -28,7 +27,7 @@ pub struct BuildRecord {
 /// A module's file, and what was in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ModuleFile {
-    state: FileState,
+    state: TrackedFile,
     digest: Digest,
 }
 
@@ -53,7 +52,7 @@ impl BuildRecord {
         packed: &Packed,
     ) -> BuildRecord {
         let images = packed.images.iter().map(RecordedImage::of).collect();
-        let module = ModuleFile { state: FileState::of(path), digest: module };
+        let module = ModuleFile { state: TrackedFile::of(path), digest: module };
         BuildRecord { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
     }
 
@@ -68,13 +67,13 @@ impl BuildRecord {
     #[must_use]
     pub fn digest_of(&self, path: &Path) -> Option<Digest> {
         let ModuleFile { state, digest } = &self.module;
-        (state.exists() && FileState::of(path) == *state).then_some(*digest)
+        (state.exists() && TrackedFile::of(path) == *state).then_some(*digest)
     }
 
     /// The same record, with the module, which is the same, now at `path` as it is there.
     #[must_use]
     pub fn of_file(self, path: &Path) -> BuildRecord {
-        BuildRecord { module: ModuleFile { state: FileState::of(path), ..self.module }, ..self }
+        BuildRecord { module: ModuleFile { state: TrackedFile::of(path), ..self.module }, ..self }
     }
 
     /// Whether the record is of the same inputs, and all that it names is in `layout`.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use tempfile::TempDir;
+use wasm_oci_core::fs::{rename, write};
 use wasm_oci_templates::Rendered;
 
 use crate::scaffold::error::Error;
@@ -30,7 +31,7 @@ pub fn create(
     }
     finish(temporary.path())?;
     fs::create_dir_all(folder.parent().unwrap_or(folder)).map_err(failed)?;
-    match fs::rename(temporary.path(), folder) {
+    match rename(temporary.path(), folder) {
         Ok(()) => {
             // It has another name now.
             _ = temporary.keep();
@@ -49,7 +50,7 @@ pub fn create(
 pub(super) fn write_below(folder: &Path, file: &Rendered) -> Result<(), Error> {
     let path = folder.join(&file.path);
     let written = fs::create_dir_all(path.parent().unwrap_or(folder))
-        .and_then(|()| fs::write(&path, &file.content));
+        .and_then(|()| write(&path, &file.content));
     written.map_err(|source| Error::Write { path, source })
 }
 

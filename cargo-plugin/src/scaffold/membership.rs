@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use fs_err as fs;
 use serde::Deserialize;
 use wasm_oci_core::error_chain;
+use wasm_oci_core::fs::write;
 
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error as CargoError;
@@ -85,7 +86,7 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
     match workspace_of(env, &folder.join("Cargo.toml")) {
         Ok(_) => Ok(Membership::Added { root: root.to_owned() }),
         Err(message) => {
-            fs::write(root, before).map_err(|e| e.to_string())?;
+            write(root, &before).map_err(|e| e.to_string())?;
             Err(message)
         }
     }

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{File, Metadata};
-use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::atomic::TEMPORARY;
+use crate::trace::OrTrace;
 
 /// The age at which a temporary file belongs to no running process any more.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
@@ -32,7 +32,7 @@ pub fn evict(folders: &[PathBuf], limit: u64, in_use: Duration) {
     let mut total = 0;
     let mut entries: BTreeMap<PathBuf, Entry> = BTreeMap::new();
     for folder in folders {
-        let files = std::fs::read_dir(folder).inspect_err(|e| trace(e, folder, "can't read"));
+        let files = fs_err::read_dir(folder).or_trace("look for cache entries to evict");
         for file in files.into_iter().flatten().flatten() {
             let path = file.path();
             let Some((metadata, modified)) = state(&path) else { continue };
@@ -72,7 +72,7 @@ pub fn mark_used(file: &Path) {
     if !state(file).is_some_and(is_recent) {
         let touch = |file: File| file.set_modified(SystemTime::now());
         let marked = File::options().write(true).open(file).and_then(touch);
-        marked.unwrap_or_else(|error| trace(&error, file, "can't note the use of"));
+        marked.or_trace("note the use of a cache entry");
     }
 }
 
@@ -94,14 +94,8 @@ fn is_named_after_digest(name: &str) -> bool {
 }
 
 fn remove(file: &Path) {
-    match std::fs::remove_file(file) {
-        Ok(()) => tracing::debug!(file = %file.display(), "removed from the cache"),
-        Err(error) => trace(&error, file, "can't remove"),
-    }
-}
-
-fn trace(error: &io::Error, path: &Path, action: &str) {
-    tracing::debug!(%error, path = %path.display(), "{action} a file of a cache");
+    tracing::debug!(file = %file.display(), "evict from the cache");
+    fs_err::remove_file(file).or_trace("evict a cache entry");
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ pub fn create_private_folder(folder: &Path) -> io::Result<()> {
 /// # Errors
 /// An error of the kind [`io::ErrorKind::PermissionDenied`] that says what to change, or the error of reading the metadata.
 pub fn require_owned(path: &Path) -> io::Result<Metadata> {
-    let metadata = std::fs::symlink_metadata(path)?;
+    let metadata = fs_err::symlink_metadata(path)?;
     match objection(&metadata) {
         Some(reason) => Err(io::Error::new(io::ErrorKind::PermissionDenied, reason)),
         None => Ok(metadata),

@@ -29,6 +29,7 @@ use crate::fs::{
     require_owned,
 };
 use crate::image::{Digest, Digester};
+use crate::trace::OrTrace;
 
 /// The size that the cache is kept below, in bytes, unless told otherwise.
 const DEFAULT_LIMIT: u64 = 1 << 30;
@@ -109,14 +110,13 @@ impl Cache {
         let (code, record_file) = self.entry(engine, module);
         // Others may have created the folder or the file while they could write to the cache.
         for path in [code.parent()?, &code] {
-            let owned = require_owned(path);
-            owned.inspect_err(|error| trace(error, path, "compiled code is not used")).ok()?;
+            require_owned(path).or_trace("use cached code")?;
         }
         let mut record: Record = read_record(&record_file)?;
         let state = FileState::of(&code)?;
         if state != record.state {
             if digest_of(File::open(&code).ok()?).ok()? != record.digest {
-                tracing::debug!(file = %code.display(), "compiled code is damaged");
+                tracing::debug!(file = %code.display(), "cached code is damaged");
                 return None;
             }
             record.state = state;
@@ -129,6 +129,7 @@ impl Cache {
                 Code::Component(map_component(engine, &code)?)
             }
         };
+        tracing::debug!(%module, "compiled code is cached");
         Some((record.entry, code))
     }
 
@@ -154,10 +155,9 @@ impl Cache {
             write_record(&record_file, &Record { entry, digest: Digest::of(&bytes), state });
             io::Result::Ok(())
         };
-        match bytes.map(keep) {
-            Ok(Ok(())) => self.shrink(),
-            Ok(Err(error)) => trace(&error, &file, "can't keep compiled code"),
-            Err(error) => tracing::debug!(%error, "can't serialize compiled code"),
+        let bytes = bytes.or_trace("serialize compiled code");
+        if bytes.and_then(|bytes| keep(bytes).or_trace("cache compiled code")).is_some() {
+            self.shrink();
         }
     }
 
@@ -200,9 +200,9 @@ fn map_component(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
 }
 
 fn read_record<T: DeserializeOwned>(file: &Path) -> Option<T> {
-    let read = require_owned(file).and_then(|_| std::fs::read(file));
-    let bytes = read.inspect_err(|error| trace(error, file, "no record of compiled code")).ok()?;
-    serde_json::from_slice(&bytes).ok()
+    let read = require_owned(file).and_then(|_| fs_err::read(file));
+    serde_json::from_slice(&read.or_trace("read a record of the cache")?)
+        .or_trace("understand a record of the cache")
 }
 
 /// Writes a record. A failure costs only time: the module is compiled again.
@@ -210,17 +210,13 @@ fn write_record(file: &Path, record: &impl Serialize) {
     let written = serde_json::to_vec(record).map_err(io::Error::from);
     // JSON that was cut short or zeroed does not parse.
     let written = written.and_then(|bytes| write(file, &bytes, Durability::Checked));
-    written.unwrap_or_else(|error| trace(&error, file, "can't keep a record of compiled code"));
+    written.or_trace("write a record of the cache");
 }
 
 fn write(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
     create_private_folder(path.parent().unwrap_or(path))?;
     let options = WriteOptions { access: Access::Private, durability, staging: None };
     options.replace(path, |file| file.write_all(bytes))
-}
-
-fn trace(error: &io::Error, path: &Path, action: &str) {
-    tracing::debug!(%error, path = %path.display(), "{action}");
 }
 
 fn digest_of(mut file: File) -> io::Result<Digest> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Error, Layout, Name, Silent, Sink, Source};
 use crate::fs::{create_private_folder, evict, mark_used};
 use crate::image::{Blob, Descriptor, MediaType};
+use crate::trace::OrTrace;
 
 /// A blob that was used within this time stays: its file may still be read.
 const IN_USE: Duration = Duration::from_secs(60 * 60);
@@ -57,8 +58,9 @@ impl<S: Source> Source for CachedSource<S> {
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
         if self.layout.contains(descriptor.digest, descriptor.size)
-            && let Ok(blob) = self.layout.fetch(descriptor).await
+            && let Some(blob) = self.layout.fetch(descriptor).await.or_trace("use a cached blob")
         {
+            tracing::debug!(digest = %descriptor.digest, "the blob is cached");
             mark_used(&self.layout.blob_file(descriptor.digest));
             return Ok(blob);
         }

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
+use wasm_oci_core::fs::replace_link;
 
 use crate::cargo::c::choice::Choice;
 use crate::cargo::c::failure_log;
@@ -110,22 +111,13 @@ fn user_variables(tool: Tool, target: WasiTarget) -> [String; 4] {
     ]
 }
 
-/// A link to this program.
-#[cfg(unix)]
+/// A link to this program. Where links need a privilege, as on Windows, this fails.
 fn make(link: &Path, program: &Path) -> io::Result<()> {
     if std::fs::read_link(link).is_ok_and(|to| to == program) {
         return Ok(());
     }
     fs::create_dir_all(link.parent().unwrap_or(link))?;
-    let unfinished = link.with_extension(std::process::id().to_string());
-    fs::os::unix::fs::symlink(program, &unfinished)?;
-    fs::rename(&unfinished, link)
-}
-
-/// Elsewhere, links are for administrators.
-#[cfg(not(unix))]
-fn make(_: &Path, _: &Path) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
+    replace_link(link, program)
 }
 
 #[cfg(test)]
