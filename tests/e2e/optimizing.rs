@@ -255,7 +255,7 @@ fn a_change_of_behaviour_is_found_and_shown() {
     let other = test("other.wasm");
     assert_eq!(other.code, 7);
     assert!(
-        other.stderr.contains("stdout is not that of the module as it was built"),
+        other.stderr.contains("stdout is not that of the unoptimized module"),
         "{}",
         other.stderr
     );

@@ -317,7 +317,7 @@ fn what_a_program_leaves_is_looked_at_and_the_users_folders_stay() {
         "the file `out.png` is not what was expected: ",
         "is the first that differs:",
         "the file `in.png` is there",
-        "the file `none` is not there",
+        "the file `none` is missing",
         "2 tests run: 1 passed, 1 failed",
     ] {
         assert!(run.stderr.contains(told), "{told}: {}", run.stderr);

@@ -1,4 +1,4 @@
-//! Whether what a program did is what was expected of it.
+//! Comparison of a program's output with the expectations of a smoke test.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -8,28 +8,36 @@ use regex::Regex;
 use serde::Serialize;
 use similar::TextDiff;
 
-/// How much of one text is shown, in lines.
+/// Maximum number of lines shown of one text.
 const MAX_LINES: usize = 120;
-/// How much of one line is shown, in characters.
+/// Maximum number of characters shown of one line.
 const MAX_LINE_LENGTH: usize = 400;
-/// How long to look for the shortest difference.
+/// Time limit for finding the shortest diff.
 const DIFF_TIME: Duration = Duration::from_secs(1);
 
-/// Something that is not as expected.
+/// One unmet expectation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Mismatch {
-    /// What: `exit-code`, `stdout`, a file.
+    /// Subject: `exit-code`, `stdout`, a file.
     pub what: String,
-    /// What is wrong with it, in a line.
+    /// Description, one line long.
     pub message: String,
-    /// The difference from what was expected, or what was looked for.
+    /// Diff against the expected text, or the text or pattern that was not found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
+    /// True if `detail` shows the actual value, so that printing it again would only repeat it.
+    #[serde(skip)]
+    pub shows_actual: bool,
 }
 
 impl Mismatch {
     pub(super) fn new(what: &str, message: impl Into<String>) -> Mismatch {
-        Mismatch { what: what.to_owned(), message: message.into(), detail: None }
+        Mismatch {
+            what: what.to_owned(),
+            message: message.into(),
+            detail: None,
+            shows_actual: false,
+        }
     }
 
     pub(super) fn with(self, detail: String) -> Mismatch {
@@ -37,16 +45,16 @@ impl Mismatch {
     }
 }
 
-/// What is expected of some bytes, ready to be held against them.
+/// Expectations about some bytes.
 pub(super) struct Expectation<'a> {
-    /// What they are as a whole.
+    /// Exact content.
     pub(super) whole: Option<Vec<u8>>,
     pub(super) contains: &'a [String],
     pub(super) matches: &'a [String],
 }
 
 impl Expectation<'_> {
-    /// Everything that is not so with `actual`, which is called `what`.
+    /// Returns every unmet expectation about `actual`; messages call it `what`.
     pub(super) fn mismatches(&self, what: &str, actual: &[u8]) -> Vec<Mismatch> {
         let mut mismatches = Vec::new();
         if let Some(expected) = self.whole.as_deref().filter(|expected| *expected != actual) {
@@ -58,7 +66,7 @@ impl Expectation<'_> {
                 .push(Mismatch::new(what, format!("{what} doesn't contain:")).with(visible(part)));
         }
         for pattern in self.matches {
-            // It was compiled once when the settings were read.
+            // The pattern is valid: reading the settings checked it.
             if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&text)) {
                 let mismatch = Mismatch::new(what, format!("{what} doesn't match:"));
                 mismatches.push(mismatch.with(visible(pattern)));
@@ -68,33 +76,31 @@ impl Expectation<'_> {
     }
 }
 
-/// What can be observed of a run, by what messages call it, and is the same each time.
+/// Reproducible observations of a run, keyed by their name in messages.
 pub(super) type Observed = BTreeMap<String, Vec<u8>>;
 
-/// What differs between two runs that should do the same.
+/// Returns the differences between two runs that should behave alike.
 pub(super) fn differences(reference: &Observed, actual: &Observed) -> Vec<Mismatch> {
-    const THAN: &str = "that of the module as it was built";
+    const THAN: &str = "that of the unoptimized module";
     let all: BTreeSet<&String> = reference.keys().chain(actual.keys()).collect();
     let difference = |what: &String| match (reference.get(what), actual.get(what)) {
         (Some(expected), Some(actual)) if expected != actual => {
             Some(different(what, THAN, expected, actual))
         }
-        (Some(_), None) => Some(Mismatch::new(
-            what,
-            format!("{what} is only there with the module as it was built"),
-        )),
-        (None, Some(_)) => Some(Mismatch::new(
-            what,
-            format!("{what} is not there with the module as it was built"),
-        )),
+        (Some(_), None) => {
+            Some(Mismatch::new(what, format!("{what} exists only with the unoptimized module")))
+        }
+        (None, Some(_)) => {
+            Some(Mismatch::new(what, format!("{what} doesn't exist with the unoptimized module")))
+        }
         _ => None,
     };
     all.into_iter().filter_map(difference).collect()
 }
 
-/// That something is not `than` what it is to be.
+/// Returns the mismatch of two values; `than` completes "is not …" in the message.
 fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch {
-    match (std::str::from_utf8(expected), std::str::from_utf8(actual)) {
+    let mismatch = match (std::str::from_utf8(expected), std::str::from_utf8(actual)) {
         (Ok(expected), Ok(actual)) => {
             Mismatch::new(what, format!("{what} is not {than}:")).with(diff(expected, actual))
         }
@@ -107,17 +113,18 @@ fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch
             );
             mismatch.with(format!("-{}\n+{}\n", hex(expected, same), hex(actual, same)))
         }
-    }
+    };
+    Mismatch { shows_actual: true, ..mismatch }
 }
 
-/// The unified difference of two texts.
+/// Returns the unified diff of two texts.
 fn diff(expected: &str, actual: &str) -> String {
     let (expected, actual) = (visible(expected), visible(actual));
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(&expected, &actual);
     shortened(&diff.unified_diff().header("expected", "actual").to_string())
 }
 
-/// Some bytes from `start` on.
+/// Returns up to 16 bytes from `start` on, in hexadecimal.
 fn hex(bytes: &[u8], start: usize) -> String {
     let some: Vec<String> =
         bytes.iter().skip(start).take(16).map(|byte| format!("{byte:02x}")).collect();
@@ -128,7 +135,7 @@ fn hex(bytes: &[u8], start: usize) -> String {
     }
 }
 
-/// A text with every character shown that a terminal would act on instead.
+/// Returns a text with control characters escaped, because a terminal would act on them.
 pub(super) fn visible(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
@@ -141,7 +148,7 @@ pub(super) fn visible(text: &str) -> String {
     shown
 }
 
-/// The beginning and the end of a long text, and of each line what can be read.
+/// Returns the first and last lines of a long text, each cut to a readable length.
 pub(super) fn shortened(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let surplus = lines.len().saturating_sub(MAX_LINES);
@@ -192,9 +199,9 @@ mod tests {
         let texts = |list: &[&str]| list.iter().map(|&text| text.to_owned()).collect::<Vec<_>>();
         let (contains, matches) = (texts(&["ell", "x"]), texts(&["^H.*o$", "^e"]));
         let expectation = Expectation { whole: None, contains: &contains, matches: &matches };
-        let told: Vec<_> = expectation.mismatches("stderr", b"Hello").into_iter().collect();
+        let mismatches = expectation.mismatches("stderr", b"Hello");
         let told: Vec<_> =
-            told.iter().map(|it| (it.message.as_str(), it.detail.as_deref())).collect();
+            mismatches.iter().map(|it| (it.message.as_str(), it.detail.as_deref())).collect();
         assert_eq!(
             told,
             [("stderr doesn't contain:", Some("x")), ("stderr doesn't match:", Some("^e"))]

@@ -18,20 +18,19 @@ use super::expect::{Mismatch, Observed, shortened, visible};
 use super::run::{DEFAULT_OUTPUT, TestResult, expectation, files_after, is_partial, status_of};
 use crate::config::smoke::case::{Answer, Case, Http};
 
-/// How long the program may work on after its answer.
+/// Grace period for work after the response.
 const DRAIN: Duration = Duration::from_secs(1);
 
-/// What came back.
 struct Response {
     status: u16,
     headers: Vec<(String, Vec<u8>)>,
     body: Vec<u8>,
 }
 
-/// Starts the program as a server, sends it the request, and holds the answer against what is expected.
+/// Starts the program as a server, sends the request and compares the response with the expected one.
 ///
 /// # Errors
-/// When there is no telling: the program can't be started, or doesn't answer.
+/// If the program can't be started or doesn't respond.
 pub(super) fn test(
     engine: &Engine,
     program: &Program,
@@ -46,11 +45,11 @@ pub(super) fn test(
     let timeout = options.limits.timeout.unwrap_or(Duration::MAX);
     let (response, failure) = served(engine, program, options, async |address| {
         let answer = tokio::time::timeout(timeout, ask(address, request, &case.folder, most));
-        answer.await.unwrap_or_else(|_| Err(format!("there was no answer in {timeout:?}")))
+        answer.await.unwrap_or_else(|_| Err(format!("no response within {timeout:?}")))
     })?;
     let time = start.elapsed();
     let mut mismatches = mismatches(&request.answer, &response, case)?;
-    // Why an answer is not as expected, if that is known.
+    // The failure of the program explains the other mismatches, so it comes first.
     if let Some(failure) = failure.filter(|_| !mismatches.is_empty()) {
         mismatches.insert(0, Mismatch::new("http", format!("the program failed: {failure}")));
     }
@@ -66,8 +65,7 @@ pub(super) fn test(
     Ok((result, observed))
 }
 
-/// Does something while the program serves at an address. Says, too, what the server has to say of a request that
-/// failed.
+/// Runs `client` while the program serves. Also returns the failure that the server reported for a request, if any.
 fn served<T>(
     engine: &Engine,
     program: &Program,
@@ -125,7 +123,7 @@ async fn ask(
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
         .await
         .map_err(|e| failed(&e))?;
-    // It moves bytes for as long as there is a request; what it fails with, the request fails with.
+    // The connection's own error is not needed: it fails the request as well.
     let connection = tokio::spawn(connection);
     let (parts, body) = sender.send_request(message).await.map_err(|e| failed(&e))?.into_parts();
     let body = Limited::new(body, most).collect().await.map_err(|e| failed(&e))?.to_bytes();
@@ -140,7 +138,7 @@ async fn ask(
     })
 }
 
-/// What is not as expected in an answer.
+/// Returns every unmet expectation about a response.
 fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<Mismatch>, String> {
     let mut mismatches = Vec::new();
     if response.status != answer.status {
@@ -159,8 +157,8 @@ fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<M
         let what = format!("the header `{name}`");
         match (values.is_empty(), expected.absent) {
             (true, true) => {}
-            (true, false) => mismatches.push(Mismatch::new(&what, format!("{what} is not there"))),
-            (false, true) => mismatches.push(Mismatch::new(&what, format!("{what} is there"))),
+            (true, false) => mismatches.push(Mismatch::new(&what, format!("{what} is missing"))),
+            (false, true) => mismatches.push(Mismatch::new(&what, format!("{what} is present"))),
             (false, false) => {
                 mismatches.extend(
                     expectation(expected, case)?.mismatches(&what, &values.join(&b", "[..])),
@@ -181,7 +179,7 @@ mod tests {
     use super::*;
     use crate::config::smoke::case::{Content, Expected};
 
-    /// Sends a request to a server that answers so, and returns what the server read, too.
+    /// Sends a request to a server that gives this answer. Also returns the bytes that the server read.
     fn exchange(
         request: &Http,
         answer: &'static str,
@@ -239,15 +237,15 @@ mod tests {
         };
         let expected = [
             "the status is 201, not 200; the body:",
-            "the header `x-a` is there",
-            "the header `x-b` is not there",
+            "the header `x-a` is present",
+            "the header `x-b` is missing",
             "body is not what was expected:",
         ];
         assert_eq!(told(&wrong), expected);
         let (_, endless) = exchange(&request, answer, 4);
         assert!(
             endless.err().unwrap().starts_with("POST /a?b: "),
-            "a body that is too long is none"
+            "a body that is too long is an error"
         );
     }
 }

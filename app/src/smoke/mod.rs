@@ -1,9 +1,9 @@
-//! Smoke tests: what a program in its image is to do, in settings or in a file, and whether it does it.
+//! Smoke tests: runs a program as its image would run, and compares the results with expectations from settings or a file.
 //!
 //! ```text
 //! smoke = [ … ] ─read→ Case… ─┐
 //! image ─Prepared─────────────┴─Suite─test_all→ TestReport ─▶ lines, JSON, JUnit XML
-//!                                      └ run: one test, in a temporary folder; expect: holds one against the other
+//!                                      └ run: one test in a temporary folder; expect: compares the results
 //! ```
 
 mod expect;
@@ -30,46 +30,42 @@ pub use expect::Mismatch;
 pub use report::{FinishedTest, TestReport};
 pub use run::{TestResult, TestStatus};
 
-/// A program, and its tests.
+/// A program and its tests.
 #[derive(Debug)]
 pub struct Suite {
-    /// The package, for `cargo wasm-oci`.
+    /// Cargo package; only `cargo wasm-oci` sets it.
     pub package: Option<String>,
-    /// The program's name.
     pub name: String,
-    /// The program.
     pub program: Prepared,
-    /// The same program as it was built, before it was optimized. If it is there, each test runs on it, too, and fails
-    /// unless both do the same.
+    /// The unoptimized program. If present, each test runs on it too and fails unless both behave alike.
     pub reference: Option<Prepared>,
-    /// Its tests.
     pub cases: Vec<Case>,
 }
 
 impl Suite {
-    /// The tests of a program in a file or an image.
+    /// Creates a suite named after the module.
     #[must_use]
     pub fn new(program: Prepared, cases: Vec<Case>) -> Suite {
-        // A module that was just compiled is called by its whole path.
+        // A module that was just compiled has its whole path as its name.
         let name = program.program().name().rsplit(['/', '\\']).next().unwrap_or_default();
         let name = name.strip_suffix(".wasm").unwrap_or(name).to_owned();
         Suite { package: None, name, program, reference: None, cases }
     }
 }
 
-/// The engine for programs that are tested: all of them have a limit of time.
+/// Returns an engine that can enforce time limits, because every smoke test has one.
 ///
 /// # Errors
-/// As [`running::engine`](engine).
+/// As [`engine`].
 pub fn test_engine(shell: &Shell) -> Result<Engine, Error> {
     let limits = Limits { timeout: Some(Duration::MAX), ..Limits::default() };
     engine(&limits, false, shell)
 }
 
-/// Runs the tests that are meant, says how each went, and writes what else was asked for.
+/// Runs the tests that match the filters, and writes the reports that `args` and `json` select.
 ///
 /// # Errors
-/// When a filter means no test, or a report can't be written. That tests fail is in the report.
+/// If a filter matches no test, or a report can't be written. Failed tests are not errors; see the report.
 pub fn test<'a>(
     engine: &Engine,
     suites: &'a [Suite],
@@ -80,18 +76,18 @@ pub fn test<'a>(
     let all: Vec<(&Suite, &Case)> =
         suites.iter().flat_map(|suite| suite.cases.iter().map(move |case| (suite, case))).collect();
     check_filters(&all, &args.filters)?;
-    let is_meant = |case: &Case| {
+    let is_selected = |case: &Case| {
         args.filters.is_empty()
             || args.filters.iter().any(|filter| case.name.contains(filter.as_str()))
     };
-    let meant: Vec<_> = all.iter().copied().filter(|(_, case)| is_meant(case)).collect();
-    if !meant.is_empty() {
-        shell.status("Testing", format_args!("{} of {} smoke tests", meant.len(), all.len()));
+    let selected: Vec<_> = all.iter().copied().filter(|(_, case)| is_selected(case)).collect();
+    if !selected.is_empty() {
+        shell.status("Testing", format_args!("{} of {} smoke tests", selected.len(), all.len()));
     }
     let start = Instant::now();
     let threads =
         args.test_threads.or_else(|| thread::available_parallelism().ok()).map_or(1, NonZero::get);
-    let tested = run_all(engine, &meant, threads, args.fail_fast, shell);
+    let tested = run_all(engine, &selected, threads, args.fail_fast, shell);
     let report = TestReport { skipped: all.len() - tested.len(), tested, time: start.elapsed() };
     report.show(shell);
     if json {
@@ -104,10 +100,10 @@ pub fn test<'a>(
     Ok(report)
 }
 
-/// Runs all tests before a push, which is not to happen when one of them fails, unless by `suggestion`.
+/// Runs all tests before a push. `suggestion` says how to push without them.
 ///
 /// # Errors
-/// [`Error::SmokeTests`] then, and as [`test()`].
+/// [`Error::SmokeTests`] if a test fails; otherwise as [`test()`].
 pub fn require(
     engine: &Engine,
     suites: &[Suite],
@@ -122,7 +118,7 @@ pub fn require(
     }
 }
 
-/// A filter that means nothing is a slip, and must not look like success.
+/// Rejects a filter that matches no test: it is probably a typo, and must not look like success.
 fn check_filters(all: &[(&Suite, &Case)], filters: &[String]) -> Result<(), Error> {
     let names: Vec<&str> = all.iter().map(|(_, case)| case.name.as_str()).collect();
     match filters.iter().find(|filter| !names.iter().any(|name| name.contains(filter.as_str()))) {
@@ -137,10 +133,10 @@ fn check_filters(all: &[(&Suite, &Case)], filters: &[String]) -> Result<(), Erro
     }
 }
 
-/// Runs tests in parallel, and tells of each when it ends. They come back in their own order.
+/// Runs tests in parallel and reports each one as it ends. Returns the results in the order of the tests.
 fn run_all<'a>(
     engine: &Engine,
-    meant: &[(&'a Suite, &'a Case)],
+    selected: &[(&'a Suite, &'a Case)],
     threads: usize,
     fail_fast: bool,
     shell: &Shell,
@@ -150,13 +146,13 @@ fn run_all<'a>(
     let (sender, receiver) = mpsc::channel();
     let mut tested: Vec<(usize, FinishedTest<'a>)> = Vec::new();
     thread::scope(|scope| {
-        for _ in 0..threads.min(meant.len()) {
+        for _ in 0..threads.min(selected.len()) {
             let sender = sender.clone();
             let (next, stop) = (&next, &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     let index = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(&(suite, case)) = meant.get(index) else { break };
+                    let Some(&(suite, case)) = selected.get(index) else { break };
                     let result = run::test(engine, suite, case);
                     if fail_fast && result.status != TestStatus::Passed {
                         stop.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! How smoke tests went: for people, for scripts, for CI systems.
+//! Results of smoke tests: as text, as JSON, and as JUnit XML for CI systems.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -12,25 +12,22 @@ use super::{Case, Suite, TestResult, TestStatus};
 use crate::error::Error;
 use crate::ui::shell::Shell;
 
-/// A test that was run.
+/// A test with its result.
 #[derive(Debug)]
 pub struct FinishedTest<'a> {
-    /// The program.
     pub suite: &'a Suite,
-    /// The test.
     pub case: &'a Case,
-    /// How it went.
     pub result: TestResult,
 }
 
-/// How all of them went.
+/// The results of all tests.
 #[derive(Debug)]
 pub struct TestReport<'a> {
-    /// Those that were run, in their order.
+    /// Tests that ran, in their own order.
     pub tested: Vec<FinishedTest<'a>>,
-    /// How many were not run.
+    /// Number of tests that did not run.
     pub skipped: usize,
-    /// How long it took.
+    /// Elapsed time.
     pub time: Duration,
 }
 
@@ -39,7 +36,7 @@ impl FinishedTest<'_> {
         self.result.status == TestStatus::Passed
     }
 
-    /// The line that tells of it.
+    /// Prints the status line of the test.
     pub(super) fn show(&self, shell: &Shell) {
         let FinishedTest { suite, case, result } = self;
         let time = result.time.as_secs_f64();
@@ -51,7 +48,7 @@ impl FinishedTest<'_> {
         }
     }
 
-    /// All that is wrong, in lines.
+    /// Returns all mismatches, one or more lines each.
     fn problems(&self) -> String {
         let mut text = String::new();
         // Writing to a String can't fail.
@@ -70,17 +67,17 @@ impl FinishedTest<'_> {
         text
     }
 
-    /// What the program wrote, but for what a difference shows already.
+    /// Returns the output of the program, except streams that a diff already shows.
     fn output(&self) -> String {
         let mut text = String::new();
         for (what, bytes) in [("stdout", &self.result.stdout), ("stderr", &self.result.stderr)] {
             let shown = matches!(&self.result.status, TestStatus::Failed(mismatches)
-                if mismatches.iter().any(|it| it.what == what && it.message.contains("expected")));
+                if mismatches.iter().any(|it| it.what == what && it.shows_actual));
             if shown || bytes.is_empty() {
                 continue;
             }
             // Writing to a String can't fail.
-            let _ = writeln!(text, "{what} was:");
+            let _ = writeln!(text, "{what}:");
             for line in shortened(&visible(&String::from_utf8_lossy(bytes))).lines() {
                 let _ = writeln!(text, "    {line}");
             }
@@ -150,7 +147,7 @@ impl FinishedTest<'_> {
     }
 }
 
-/// A test, as a line of JSON.
+/// JSON message about one test.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct TestMessage<'a> {
@@ -173,7 +170,7 @@ struct TestMessage<'a> {
     stderr: Option<String>,
 }
 
-/// All tests, as a line of JSON.
+/// JSON message about all tests.
 #[derive(Serialize)]
 struct SummaryMessage {
     reason: &'static str,
@@ -190,13 +187,13 @@ fn coloured(text: &mut String, colour: AnsiColor, line: &str) -> std::fmt::Resul
 }
 
 impl TestReport<'_> {
-    /// How many failed.
+    /// Returns the number of failed tests.
     #[must_use]
     pub fn failed(&self) -> usize {
         self.tested.iter().filter(|test| !test.passed()).count()
     }
 
-    /// What failed and why, and how many.
+    /// Prints the reasons of all failures and a summary.
     pub(super) fn show(&self, shell: &Shell) {
         if self.tested.is_empty() {
             return;
@@ -224,7 +221,7 @@ impl TestReport<'_> {
         }
     }
 
-    /// A line for each test, and one for all.
+    /// Prints a line of JSON for each test and one for the summary.
     ///
     /// # Errors
     /// [`Error::Stdout`].
@@ -243,7 +240,7 @@ impl TestReport<'_> {
         })
     }
 
-    /// JUnit XML, a suite for each program.
+    /// Returns JUnit XML with a suite for each program.
     pub(super) fn junit(&self) -> Result<String, quick_junit::SerializeError> {
         let mut report = quick_junit::Report::new("wasm-oci");
         report.set_time(self.time);
@@ -259,7 +256,7 @@ impl TestReport<'_> {
             suite.set_time(time);
             report.add_test_suite(suite);
         }
-        // The schema of Jenkins, which is as much of a standard as there is, has no such attribute there.
+        // Jenkins' schema, the closest thing to a JUnit standard, does not allow `skipped` on the root element.
         Ok(report.to_string()?.replacen(" skipped=\"0\"", "", 1))
     }
 }

@@ -15,38 +15,31 @@ use super::{Suite, http};
 use crate::config::smoke::case::{Case, Expected, guest_path};
 use crate::run::run::{Prepared, exit_status, write_files};
 
-/// The time that a program may take unless its test says another.
+/// Time limit of a test that sets no other.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
-/// What it may write.
+/// Limit for the output of a test that sets no other, in bytes.
 pub(super) const DEFAULT_OUTPUT: u64 = 16 << 20;
 
-/// How a test went.
+/// The result of one test.
 #[derive(Debug, Clone)]
 pub struct TestResult {
-    /// Whether all was as expected.
     pub status: TestStatus,
-    /// How long the program ran.
+    /// Elapsed time of the program.
     pub time: Duration,
-    /// How it ended, as `run` would; none if it wasn't started, or serves.
+    /// Exit code that `run` would have; `None` for a program that did not start or that serves HTTP.
     pub exit_code: Option<u8>,
-    /// What it wrote to standard output.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error.
     pub stderr: Vec<u8>,
 }
 
-/// Whether all was as expected.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestStatus {
-    /// It was.
     Passed,
-    /// It was not.
     Failed(Vec<Mismatch>),
-    /// There was no telling: a file of the test is missing, or the program can't be started.
+    /// The test could not run: one of its files is missing, or the program can't be started.
     Error(String),
 }
 
-/// The limits of a test's program.
 pub(super) fn limits(case: &Case) -> Limits {
     Limits {
         timeout: Some(case.timeout.unwrap_or(DEFAULT_TIMEOUT)),
@@ -56,7 +49,7 @@ pub(super) fn limits(case: &Case) -> Limits {
     }
 }
 
-/// Runs a test to its end, on this thread.
+/// Runs a test on this thread.
 pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestResult {
     let attempt = || {
         let compared = suite.reference.is_some();
@@ -73,7 +66,7 @@ pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestResult {
     })
 }
 
-/// The result of a run, held against what the reference did.
+/// Adds the differences from the reference program to a result.
 fn compare(
     result: TestResult,
     observed: &Observed,
@@ -88,7 +81,7 @@ fn compare(
     Ok(TestResult { status: status_of(mismatches), ..result })
 }
 
-/// Runs a program, and looks at all that it did if that will be `compared`.
+/// Runs a program. Collects observations only if they will be `compared`.
 fn attempt(
     engine: &Engine,
     prepared: &Prepared,
@@ -105,7 +98,7 @@ fn attempt(
         }
         return Ok((result, observed));
     }
-    // What is missing should be known before the program has run.
+    // Read expected files first, so that a missing one is reported before the program runs.
     let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let start = Instant::now();
@@ -156,14 +149,14 @@ pub(super) fn is_partial(expected: Option<&Expected>) -> bool {
     expected.is_some_and(Expected::is_partial)
 }
 
-/// The files that are left below a folder of the program's `/`. Links are not followed.
+/// Adds the files in a folder of the program's `/` to the observations. Does not follow links.
 fn observe_files(
     folder: &Path,
     root: &Path,
     case: &Case,
     observed: &mut Observed,
 ) -> Result<(), String> {
-    let failed = |e: std::io::Error| format!("can't read what the program left: {e}");
+    let failed = |e: std::io::Error| format!("can't read a file that the program wrote: {e}");
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         let metadata = path.symlink_metadata().map_err(failed)?;
@@ -196,7 +189,7 @@ pub(super) fn expectation<'a>(
     Ok(Expectation { whole: expected.whole(&case.folder)?, contains, matches })
 }
 
-/// The folder that the program sees as `/`: the image's files, and over them those of the test.
+/// Creates the folder that the program sees as `/`: the files of the image, overlaid with those of the test.
 fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
     let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
     write_files(prepared.files(), folder.path()).map_err(|e| error_chain(&e))?;
@@ -227,7 +220,7 @@ fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, 
     })
 }
 
-/// What is not as expected in the program's `/`.
+/// Returns every unmet expectation about files in the program's `/`.
 pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, String> {
     let mut mismatches = Vec::new();
     for (path, expected) in &case.files_after {
@@ -239,9 +232,9 @@ pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, Str
             }
             (Err(e), true) if e.kind() == ErrorKind::NotFound => {}
             (Err(e), false) if e.kind() == ErrorKind::NotFound => {
-                mismatches.push(Mismatch::new(&what, format!("{what} is not there")));
+                mismatches.push(Mismatch::new(&what, format!("{what} is missing")));
             }
-            (Ok(_), true) => mismatches.push(Mismatch::new(&what, format!("{what} is there"))),
+            (Ok(_), true) => mismatches.push(Mismatch::new(&what, format!("{what} exists"))),
             (Err(e), _) => {
                 mismatches.push(Mismatch::new(&what, format!("{what} can't be read: {e}")))
             }
@@ -250,11 +243,11 @@ pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, Str
     Ok(mismatches)
 }
 
-/// Reads a file, unless a link that the program left leads out of its folder.
+/// Reads a file. Refuses a link out of the folder, which the program may have created.
 fn read_inside(path: &Path, root: &Path) -> std::io::Result<Vec<u8>> {
     let actual = fs::canonicalize(path)?;
     if !actual.starts_with(fs::canonicalize(root)?) {
-        return Err(std::io::Error::other("it is a link that leads out of the program's folder"));
+        return Err(std::io::Error::other("it is a link to a file outside the program's folder"));
     }
     fs::read(actual)
 }

@@ -1,4 +1,4 @@
-//! What a smoke test is, as it stands in settings or in a file of its own.
+//! Smoke tests as users write them, in settings or in a file of their own.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -11,119 +11,119 @@ use wasm_oci_core::run::Dir;
 
 use crate::config::schema;
 
-/// One run of a program, and what is expected of it. As in TOML, names have hyphens.
+/// A smoke test: one run of a program and its expected results. Keys have hyphens, as in TOML.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 #[schemars(deny_unknown_fields)]
 pub struct Case {
-    /// What it is called; no other test of the program is called so.
+    /// Name of the test, unique among the tests of a program.
     pub name: String,
-    /// The arguments, instead of the image's own.
+    /// Arguments, replacing those of the image.
     pub args: Option<Vec<String>>,
-    /// Environment variables, added to the image's.
+    /// Environment variables, added to those of the image.
     pub env: BTreeMap<String, String>,
-    /// Standard input; nothing if not given.
+    /// Standard input (default: empty).
     #[schemars(schema_with = "schema::content")]
     pub stdin: Option<Content>,
-    /// Folders that the program sees, as `HOST::GUEST`. It can't change them.
+    /// Read-only folders for the program, in the form `HOST::GUEST`.
     pub dirs: Vec<String>,
-    /// Files that are there before, in the folder that the program sees as `/`.
+    /// Files to create in the program's `/` before the test.
     #[schemars(schema_with = "schema::contents")]
     pub files: BTreeMap<String, Content>,
-    /// The time that the program may take.
+    /// Time limit for the program.
     #[serde(with = "time")]
     #[schemars(with = "String", extend("examples" = ["5s", "500ms"]))]
     pub timeout: Option<Duration>,
-    /// The memory that it may use, in bytes.
+    /// Memory limit for the program, in bytes.
     #[serde(with = "size")]
     #[schemars(with = "String", extend("examples" = ["64MiB", "1000000"]))]
     pub memory: Option<u64>,
-    /// What it may write to standard output and error, in bytes.
+    /// Limit for standard output and standard error together, in bytes.
     #[serde(with = "size")]
     #[schemars(with = "String", extend("examples" = ["64MiB", "1000000"]))]
     pub max_output: Option<u64>,
-    /// How it has to end: the code that `run` would end with. 0 if not given.
+    /// Expected exit code, the one that `run` would have (default: 0).
     pub exit_code: Option<u8>,
-    /// What is expected on standard output.
+    /// Expected standard output.
     #[schemars(schema_with = "schema::expected")]
     pub stdout: Option<Expected>,
-    /// What is expected on standard error.
+    /// Expected standard error.
     #[schemars(schema_with = "schema::expected")]
     pub stderr: Option<Expected>,
-    /// What is expected of files in the program's `/`, afterwards.
+    /// Expected files in the program's `/` after the test.
     #[schemars(schema_with = "schema::all_expected")]
     pub files_after: BTreeMap<String, Expected>,
-    /// A request to a program that answers HTTP, and the answer that is expected.
+    /// HTTP request to send to a program that serves HTTP, and the expected response.
     pub http: Option<Http>,
-    /// The folder that its paths start at.
+    /// Folder that relative paths start from.
     #[serde(skip)]
     pub folder: PathBuf,
 }
 
-/// What is given to a program: a text, or the bytes of a file.
+/// Input for a program: a text, or the bytes of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Content {
-    /// The text itself.
+    /// Text.
     pub text: Option<String>,
-    /// The file that holds it; in `files` also a folder.
+    /// Path of a file; in `files`, also of a folder.
     pub from: Option<PathBuf>,
 }
 
-/// What is expected of an output or a file. All of it has to be so; nothing at all is anything.
+/// Expectations about an output or a file. All of them must hold; without any, everything passes.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Expected {
-    /// It is this text.
+    /// Exact text.
     pub equals: Option<String>,
-    /// It is what is in this file.
+    /// Path of a file with the exact content.
     pub from: Option<PathBuf>,
-    /// Each of these is in it.
+    /// Texts that must all occur.
     #[schemars(schema_with = "schema::texts")]
     pub contains: Vec<String>,
-    /// Each of these regular expressions matches somewhere in it.
+    /// Regular expressions that must all match somewhere.
     #[schemars(schema_with = "schema::texts")]
     pub matches: Vec<String>,
-    /// It is not there.
+    /// The file or header must not exist.
     pub absent: bool,
 }
 
 impl Expected {
-    /// Whether only some of it is known beforehand: the rest may be another each time.
+    /// Returns true if only parts are fixed, so that the rest may differ from run to run.
     pub(crate) fn is_partial(&self) -> bool {
         let Expected { equals, from, contains, matches, absent: _ } = self;
         equals.is_none() && from.is_none() && !(contains.is_empty() && matches.is_empty())
     }
 }
 
-/// An HTTP request, and the answer that is expected.
+/// An HTTP request and its expected response.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Http {
-    /// The method.
+    /// Method.
     pub method: String,
-    /// The path, with the query if there is one.
+    /// Path, with the query if there is one.
     pub path: String,
-    /// The headers.
+    /// Request headers.
     pub headers: BTreeMap<String, String>,
     /// The body.
     #[schemars(schema_with = "schema::content")]
     pub body: Option<Content>,
-    /// What is expected.
+    /// Expected response.
     pub answer: Answer,
 }
 
-/// The answer that is expected to an HTTP request.
+/// The expected response to an HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Answer {
-    /// The status.
+    /// Expected status code.
     pub status: u16,
-    /// Headers.
+    /// Expected headers.
     #[schemars(schema_with = "schema::all_expected")]
     pub headers: BTreeMap<String, Expected>,
     /// The body.
@@ -150,16 +150,16 @@ impl Default for Answer {
 }
 
 impl Case {
-    /// The folders that the program sees.
+    /// Returns the folders that the program can read.
     ///
     /// # Errors
-    /// What is wrong with one of them.
+    /// The problem with the first invalid one.
     pub fn dirs(&self) -> Result<Vec<Dir>, String> {
         let dir = |text: &String| {
             let dir: Dir = text.parse().map_err(|e| format!("the folder `{text}`: {e}"))?;
             if dir.guest.trim_end_matches('/').is_empty() {
-                return Err("`/` is the test's own folder: put into it what is wanted there, as `files = { \"/\" = { \
-                            from = \"FOLDER\" } }`"
+                return Err("`/` is the test's own folder; to add files to it, use `files = { \"/\" = { from = \
+                            \"FOLDER\" } }`"
                     .to_owned());
             }
             Ok(Dir { host: self.folder.join(dir.host), read_only: true, ..dir })
@@ -167,14 +167,14 @@ impl Case {
         self.dirs.iter().map(dir).collect()
     }
 
-    /// What makes no sense in it.
+    /// Checks everything that the types don't rule out.
     pub(super) fn check(&self) -> Result<(), String> {
         if self.name.trim().is_empty() || self.name.contains(char::is_control) {
-            return Err("it needs a name, of one line".to_owned());
+            return Err("a smoke test needs a `name` on one line".to_owned());
         }
         self.dirs()?;
         for (path, content) in &self.files {
-            // A folder may be all there is.
+            // A folder may be mounted as `/` itself; a file may not.
             let is_folder = content.from.is_some();
             guest_path(path)
                 .filter(|path| is_folder || !path.is_empty())
@@ -194,9 +194,10 @@ impl Case {
         let Some(http) = &self.http else { return Ok(()) };
         let of_commands = self.args.is_some() || self.stdin.is_some() || self.exit_code.is_some();
         if of_commands || self.stdout.is_some() || self.stderr.is_some() {
-            return Err("a program that answers HTTP takes no `args` and `stdin`, and has no `exit-code`, `stdout` and \
-                        `stderr` to look at"
-                .to_owned());
+            return Err(
+                "`http` can't be combined with `args`, `stdin`, `exit-code`, `stdout` or `stderr`"
+                    .to_owned(),
+            );
         }
         if !http.path.starts_with('/') {
             return Err(format!("the path `{}` doesn't start with `/`", http.path));
@@ -215,10 +216,10 @@ impl Content {
         }
     }
 
-    /// The bytes.
+    /// Returns the bytes.
     ///
     /// # Errors
-    /// When they are in a file that can't be read.
+    /// If the file can't be read.
     pub fn bytes(&self, folder: &Path) -> Result<Vec<u8>, String> {
         match &self.from {
             Some(path) => read(&folder.join(path)),
@@ -231,25 +232,25 @@ impl Expected {
     fn check(&self, key: &str, may_be_absent: bool) -> Result<(), String> {
         let else_than_absent = Expected { absent: false, ..self.clone() } != Expected::default();
         if self.absent && !may_be_absent {
-            return Err(format!("`{key}` is always there: `absent` makes no sense for it"));
+            return Err(format!("`absent` can't be used for `{key}`, which always exists"));
         }
         if self.absent && else_than_absent {
-            return Err(format!("of `{key}`, which is to be absent, nothing else can be expected"));
+            return Err(format!("`{key}` can't have other expectations next to `absent`"));
         }
         if self.equals.is_some() && self.from.is_some() {
-            return Err(format!("`{key}` can equal one thing: `equals` or `from`"));
+            return Err(format!("`{key}` can have `equals` or `from`, not both"));
         }
         let invalid = |pattern: &String| {
             let error = regex_syntax::parse(pattern).err()?;
-            Some(format!("`{key}`: `{pattern}` is no regular expression: {error}"))
+            Some(format!("`{key}`: `{pattern}` is not a valid regular expression: {error}"))
         };
         self.matches.iter().find_map(invalid).map_or(Ok(()), Err)
     }
 
-    /// What it has to be as a whole, if that is expected.
+    /// Returns the exact content, if that is expected.
     ///
     /// # Errors
-    /// When that is in a file that can't be read.
+    /// If the file with the content can't be read.
     pub fn whole(&self, folder: &Path) -> Result<Option<Vec<u8>>, String> {
         match (&self.equals, &self.from) {
             (Some(text), _) => Ok(Some(text.clone().into_bytes())),
@@ -259,7 +260,7 @@ impl Expected {
     }
 }
 
-/// A path in the program's `/`, relative to that, unless it leads out of it.
+/// Returns a path relative to the program's `/`, or `None` if it leads outside.
 pub(crate) fn guest_path(path: &str) -> Option<String> {
     let parts: Vec<&str> =
         path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
@@ -267,14 +268,14 @@ pub(crate) fn guest_path(path: &str) -> Option<String> {
 }
 
 fn no_path(path: &str) -> String {
-    format!("`{path}` is no path of a file in the program's `/`")
+    format!("`{path}` is not the path of a file in the program's `/`")
 }
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|e| format!("can't read `{}`: {e}", path.display()))
 }
 
-/// `5s`, `500ms`.
+/// Durations such as `5s` or `500ms`.
 mod time {
     use super::*;
 
@@ -283,7 +284,8 @@ mod time {
         D: serde::Deserializer<'de>,
     {
         let text = String::deserialize(from)?;
-        let invalid = |e| serde::de::Error::custom(format!("`{text}` is no time, as `5s` is: {e}"));
+        let invalid =
+            |e| serde::de::Error::custom(format!("`{text}` is not a duration such as `5s`: {e}"));
         humantime::parse_duration(&text).map(Some).map_err(invalid)
     }
 
@@ -295,7 +297,7 @@ mod time {
     }
 }
 
-/// `64MiB`, `1000000`.
+/// Sizes such as `64MiB` or `1000000`.
 mod size {
     use super::*;
 
@@ -304,7 +306,7 @@ mod size {
     ) -> Result<Option<u64>, D::Error> {
         let text = String::deserialize(from)?;
         let invalid =
-            |e| serde::de::Error::custom(format!("`{text}` is no size, as `64MiB` is: {e}"));
+            |e| serde::de::Error::custom(format!("`{text}` is not a size such as `64MiB`: {e}"));
         text.parse::<ByteSize>().map(|size| Some(size.as_u64())).map_err(invalid)
     }
 

@@ -1,4 +1,4 @@
-//! From TOML, where much may be written in short, to smoke tests.
+//! Reads smoke tests from TOML, where users may abbreviate many values.
 
 use std::path::Path;
 
@@ -9,16 +9,15 @@ use super::case::{Answer, Case, Content, Expected, Http};
 use crate::config::settings::check_keys;
 use crate::error::SettingsError;
 
-/// Reads the value of a key `smoke`. `table` is what messages call the place where it stands; paths are relative to
-/// `folder`.
+/// Reads the value of a key `smoke`. Messages call its location `table`; paths are relative to `folder`.
 ///
 /// # Errors
-/// [`SettingsError`] for what is no smoke test, or no other than one before.
+/// [`SettingsError`] for an invalid test, or for two tests with the same name.
 pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>, SettingsError> {
     let wrong =
         |table: &str, reason: String| SettingsError::Value { table: table.to_owned(), reason };
     let list = smoke.as_array().ok_or_else(|| {
-        wrong(table, "`smoke` is not a list of tables: begin each test with [[….smoke]]".to_owned())
+        wrong(table, "`smoke` is not a list of tables; begin each test with [[….smoke]]".to_owned())
     })?;
     let mut cases: Vec<Case> = Vec::new();
     for (index, value) in list.iter().enumerate() {
@@ -33,17 +32,17 @@ pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>
         let case = Case { folder: folder.to_owned(), ..case };
         case.check().map_err(|reason| wrong(&place, reason))?;
         if cases.iter().any(|other| other.name == case.name) {
-            return Err(wrong(&place, "another one has the same name".to_owned()));
+            return Err(wrong(&place, "another smoke test has the same name".to_owned()));
         }
         cases.push(case);
     }
     Ok(cases)
 }
 
-/// Reads a file of smoke tests: `[[smoke]]`, and nothing else.
+/// Reads a file of smoke tests, which may only have `[[smoke]]` tables.
 ///
 /// # Errors
-/// [`SettingsError`], as [`read_cases`], or when the file can't be read.
+/// As [`read_cases`], and if the file can't be read.
 pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
     #[derive(Default, Serialize)]
     struct File {
@@ -58,7 +57,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
     file.get("smoke").map_or_else(|| Ok(Vec::new()), |smoke| read_cases(smoke, &table, folder))
 }
 
-/// Writes what may stand there in short as the table that it stands for, and looks at every key on the way.
+/// Expands abbreviated values into tables, and checks every key.
 fn spell_out(case: &mut Value, place: &str) -> Result<(), SettingsError> {
     let case = table::<Case>(case, "a smoke test", place)?;
     each(case, &["stdin"], |value, key| content(value, key, place))?;
@@ -95,7 +94,7 @@ fn in_table(
     object.iter_mut().try_for_each(|(key, value)| act(value, key))
 }
 
-/// A table with the keys of `T`.
+/// Returns a table after checking that it only has the keys of `T`.
 fn table<'a, T: Default + Serialize>(
     value: &'a mut Value,
     key: &str,
@@ -204,18 +203,18 @@ mod tests {
             ("http = { answer = { state = 1 } }", "did you mean `status`"),
             ("stdout = 1", "`stdout` is not a text or"),
             ("files = []", "`files` is not a table"),
-            ("timeout = \"soon\"", "`soon` is no time"),
-            ("memory = \"much\"", "`much` is no size"),
+            ("timeout = \"soon\"", "`soon` is not a duration"),
+            ("memory = \"much\"", "`much` is not a size"),
             ("exit-code = 300", "invalid value"),
-            ("stdout = { matches = \"(\" }", "no regular expression"),
-            ("stdout = { absent = true }", "always there"),
-            ("files = { \"../a\" = \"\" }", "no path"),
-            ("files = { \"/\" = \"\" }", "no path"),
-            ("files-after = { \"a/../../b\" = \"\" }", "no path"),
+            ("stdout = { matches = \"(\" }", "not a valid regular expression"),
+            ("stdout = { absent = true }", "always exists"),
+            ("files = { \"../a\" = \"\" }", "not the path"),
+            ("files = { \"/\" = \"\" }", "not the path"),
+            ("files-after = { \"a/../../b\" = \"\" }", "not the path"),
             ("stdin = {}", "either `text` or `from`"),
             ("dirs = [\"data::/\"]", "test's own folder"),
-            ("args = []\nhttp = {}", "takes no `args`"),
-            ("stdout = \"\"\nhttp = {}", "takes no `args`"),
+            ("args = []\nhttp = {}", "can't be combined with `args`"),
+            ("stdout = \"\"\nhttp = {}", "can't be combined with `args`"),
             ("http = { path = \"a\" }", "start with `/`"),
         ];
         for (rest, told) in hints {

@@ -1,4 +1,4 @@
-//! Files for Compose.
+//! Compose files.
 
 use clap::Args;
 
@@ -7,43 +7,41 @@ use crate::deploy::yaml::edit::Edits;
 use crate::deploy::yaml::{NodeId, Stream, Value, list, map};
 use crate::error::Error;
 
-/// The platform of Wasm images.
 const PLATFORM: &str = "wasi/wasm";
 
-/// What services get.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Compose")]
 pub struct ComposeArgs {
-    /// The runtime, which Docker finds its shim by
+    /// Runtime whose shim Docker starts
     #[arg(
         long = "container-runtime",
         value_name = "NAME",
         default_value = "io.containerd.wasmtime.v1"
     )]
     pub runtime: String,
-    /// Say no platform: for Docker's classic image store, which finds the linux one of a universal image
+    /// Leave out the platform, for Docker's classic image store, which needs the linux part of a universal image
     #[arg(long)]
     pub no_platform: bool,
-    /// The port that is published of what answers HTTP requests, or listens
+    /// Port to publish, for a program that listens (default for a program that serves HTTP: 8080)
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// The image, instead of one that is yet to be put in; {bin}, {package} and {version} stand for the program's
+    /// Image reference to print instead of a placeholder; may contain {bin}, {package} and {version}
     #[arg(long, value_name = "REFERENCE")]
     pub image: Option<String>,
 }
 
 impl ComposeArgs {
-    /// The keys that make a service one of Wasm.
+    /// Returns the keys that make Docker run a service as WebAssembly.
     fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let platform = (!self.no_platform).then_some(("platform", PLATFORM));
         platform.into_iter().chain([("runtime", self.runtime.as_str())])
     }
 }
 
-/// A file with a service for each program.
+/// Returns a file with a service for each program.
 ///
 /// # Errors
-/// [`Error::Usage`] when two would have the same name.
+/// [`Error::Usage`] if two services would have the same name.
 pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error> {
     let mut services: Vec<(String, Value)> = Vec::new();
     for workload in workloads {
@@ -57,7 +55,7 @@ pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error>
     }
     let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
     let head = if is_open {
-        "# The images are put in by: cargo wasm-oci compose -f THIS | docker compose -f - up\n"
+        "# To build and push the images: cargo wasm-oci compose -f THIS | docker compose -f - up\n"
     } else {
         ""
     };
@@ -83,15 +81,15 @@ fn service(workload: &Workload, args: &ComposeArgs) -> Value {
     Value::Map(pairs)
 }
 
-/// A text in which Compose replaces nothing: `$NAME` would be the value of a variable.
+/// Escapes a text, because Compose interpolates `$NAME`.
 fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-/// Gives the services of a file whose images `is_ours` the keys that they don't have.
+/// Adds missing keys to the services with an image that `is_ours`.
 ///
 /// # Errors
-/// When a service is written so that it can't be done in place.
+/// If a service is written in a form that can't be changed in place.
 pub fn complete(
     stream: &Stream,
     edits: &mut Edits<'_>,
@@ -135,8 +133,8 @@ mod tests {
         };
         let text = file(std::slice::from_ref(&workload), &args()).unwrap();
         let expected = "services:\n  web:\n    image: wasm-oci://web\n    platform: wasi/wasm\n    runtime: \
-                        io.containerd.wasmtime.v1\n    command:\n    - \"$$HOME\"\n    environment:\n      A: \
-                        \"b$$c\"\n    ports:\n    - \"8080:8080\"";
+                        io.containerd.wasmtime.v1\n    command:\n    - $$HOME\n    environment:\n      A: \
+                        b$$c\n    ports:\n    - 8080:8080";
         assert_eq!(text.split_once('\n').unwrap().1, expected);
         assert!(file(&[workload.clone(), workload], &args()).is_err());
     }
@@ -158,7 +156,7 @@ mod tests {
         );
         let set = "services:\n  a: {image: wasm-oci://a, platform: x, runtime: y}\n";
         assert_eq!(completed(set), set);
-        // By a merge, from an extension.
+        // An extension merged into a service.
         let merged = "x-wasm: &wasm\n  image: &i wasm-oci://a\n  runtime: y\nservices:\n  a:\n    <<: *wasm\n  b: *wasm\n";
         let expected = merged
             .replace("    <<:", "    platform: wasi/wasm\n    <<:")

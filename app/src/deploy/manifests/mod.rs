@@ -1,59 +1,54 @@
-//! What starts programs somewhere else: manifests for [Kubernetes](kubernetes), files for [Compose](compose).
+//! Manifests for [Kubernetes](kubernetes) and files for [Compose](compose).
 
 pub mod compose;
 pub mod kubernetes;
 
 use std::collections::BTreeMap;
 
-/// How a manifest names an image that has yet to be built and pushed: `wasm-oci://PACKAGE[/BIN]`, as `ko://` does.
+/// Scheme of placeholders for images that `resolve` will build and push: `wasm-oci://PACKAGE[/BIN]`, modelled on `ko://`.
 pub const SCHEME: &str = "wasm-oci://";
 
-/// The port on which the shims of [runwasi](https://github.com/containerd/runwasi/blob/main/docs/src/wasmtime.md) answer
-/// for a component, unless the next variable says another one.
+/// Port on which the shims of [runwasi](https://github.com/containerd/runwasi/blob/main/docs/src/wasmtime.md) serve a
+/// component, unless [`PROXY_ADDRESS`] sets another one.
 pub const DEFAULT_PORT: u16 = 8080;
 
-/// The variable that says which address.
+/// Environment variable of runwasi's shims with the address to listen on.
 const PROXY_ADDRESS: &str = "WASMTIME_HTTP_PROXY_SOCKET_ADDR";
 
-/// A program, as something that others start.
+/// A program that a cluster or Compose starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Workload {
-    /// What it is called.
     pub name: String,
-    /// Its version.
     pub version: Option<String>,
-    /// The package that it is one of several programs of.
+    /// Package, if it has several programs.
     pub part_of: Option<String>,
-    /// Its image: a reference, or one of [`SCHEME`].
+    /// Image: a reference, or a placeholder with [`SCHEME`].
     pub image: String,
-    /// Arguments after the image's entrypoint.
+    /// Arguments after the entrypoint of the image.
     pub args: Vec<String>,
-    /// Environment variables.
     pub env: BTreeMap<String, String>,
-    /// User (and group) of the process.
+    /// User of the process, with an optional group: `USER[:GROUP]`.
     pub user: Option<String>,
-    /// What it does once it was started.
     pub behaviour: Behaviour,
 }
 
-/// What a program does once it was started.
+/// The behaviour of a program after its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Behaviour {
-    /// It runs to its end.
     RunsToCompletion,
-    /// It answers HTTP requests that a shim gives it (`wasi:http`).
+    /// A shim listens and passes HTTP requests to it (`wasi:http`).
     ServesHttp,
-    /// Nothing by itself: others call its functions.
+    /// Does nothing on its own: other programs call its functions.
     Library,
 }
 
 impl Workload {
-    /// The port that it is asked on: `given`, or if it answers HTTP requests, the shim's.
+    /// Returns the `given` port, or the default of the shim for a program that serves HTTP.
     fn port(&self, given: Option<u16>) -> Option<u16> {
         given.or((self.behaviour == Behaviour::ServesHttp).then_some(DEFAULT_PORT))
     }
 
-    /// Its variables, and the shim's, when that is to listen on another port than it does by itself.
+    /// Returns the environment variables, including that of the shim if it has to listen on another port than its default.
     fn variables(&self, port: Option<u16>) -> BTreeMap<String, String> {
         let mut variables = self.env.clone();
         if let (Behaviour::ServesHttp, Some(port)) =

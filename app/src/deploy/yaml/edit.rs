@@ -1,7 +1,7 @@
-//! Changes in place: every byte that is not meant stays, comments, quotes and odd indentation as well.
+//! Changes in place: everything else stays as it is, including comments, quotes and indentation.
 //!
-//! What comes out is read again, and has to mean what it did but for the changes. So whatever is written in a way that
-//! is not foreseen here is refused, and never broken.
+//! The result is parsed again and must differ from the original only by the requested changes. A file in a form that this
+//! module does not handle is therefore refused, never corrupted.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,29 +12,29 @@ use super::{Error, Node, NodeId, NodeKind, Stream, Style, quoted_if_needed};
 #[derive(Debug)]
 pub struct Edits<'a> {
     stream: &'a Stream,
-    /// What scalars say afterwards.
+    /// New texts of scalars.
     replaced: BTreeMap<NodeId, String>,
-    /// Pairs that are put into mappings, by the key before which they come.
+    /// New pairs of mappings, by the key that they precede.
     inserted: BTreeMap<NodeId, Vec<(String, String)>>,
-    /// The same as bytes to be put in the place of others.
+    /// All changes as byte ranges and their replacements.
     splices: Vec<(Range<usize>, String)>,
 }
 
 impl<'a> Edits<'a> {
-    /// None so far.
+    /// Starts without changes.
     #[must_use]
     pub fn of(stream: &'a Stream) -> Edits<'a> {
         Edits { stream, replaced: BTreeMap::new(), inserted: BTreeMap::new(), splices: Vec::new() }
     }
 
-    /// Replaces a scalar, of which `from` is all but the line breaks at its end. Neither may have a character that has to
-    /// be escaped in quotes.
+    /// Replaces the text `from` of a scalar; only line breaks may follow it. Neither text may contain characters that need
+    /// escaping in quotes.
     ///
     /// # Errors
     /// [`Error::NotInPlace`].
     pub fn replace(&mut self, node: NodeId, from: &str, to: &str) -> Result<(), Error> {
         let node = self.stream.resolved(node);
-        let refused = || self.refused(node, format!("write `{to}` there yourself"));
+        let refused = || self.refused(node, format!("replace it with `{to}` yourself"));
         let (range, style) = raw(self.stream, node, from).ok_or_else(refused)?;
         let text = self.stream.scalar(node).unwrap_or_default().replacen(from, to, 1);
         let raw = if style == Style::Plain { quoted_if_needed(to) } else { to.to_owned() };
@@ -44,7 +44,7 @@ impl<'a> Edits<'a> {
         Ok(())
     }
 
-    /// Puts pairs of texts into a mapping, before one of its keys.
+    /// Inserts pairs of texts into a mapping before one of its keys.
     ///
     /// # Errors
     /// [`Error::NotInPlace`].
@@ -60,8 +60,7 @@ impl<'a> Edits<'a> {
         }
         let lines: Vec<String> =
             pairs.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        let refused =
-            || self.refused(before, format!("add `{}` there yourself", lines.join("`, `")));
+        let refused = || self.refused(before, format!("add `{}` yourself", lines.join("`, `")));
         let (at, text) = insertion(self.stream, mapping, before, pairs).ok_or_else(refused)?;
         let owned = pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
         self.inserted.insert(before, owned.collect());
@@ -69,10 +68,10 @@ impl<'a> Edits<'a> {
         Ok(())
     }
 
-    /// The text with all changes.
+    /// Returns the text with all changes.
     ///
     /// # Errors
-    /// [`Error::NotInPlace`] when it would mean something else than was meant.
+    /// [`Error::NotInPlace`] if the result would differ by more than the changes.
     pub fn apply(mut self) -> Result<String, Error> {
         self.splices.sort_by_key(|(range, _)| (range.start, range.end));
         let old = &self.stream.text;
@@ -100,7 +99,7 @@ impl<'a> Edits<'a> {
                     .min()
                     .copied()
                     .unwrap_or_default();
-                Err(self.refused(first, "write it as a line of its own, `key: value`".to_owned()))
+                Err(self.refused(first, "write it on a line of its own, `key: value`".to_owned()))
             }
         }
     }
@@ -114,7 +113,7 @@ impl<'a> Edits<'a> {
     }
 }
 
-/// What a node is, without how it is written. Those of all nodes, in their order, say all that the text means.
+/// A node without its style. The tokens of all nodes in order are the complete meaning of a text.
 #[derive(Debug, PartialEq, Eq)]
 enum Token<'a> {
     Document,
@@ -158,7 +157,7 @@ fn outline<'a>(
     tokens
 }
 
-/// The bytes of a scalar that say `text`: without quotes, anchor, tag, and the header of a block.
+/// Returns the byte range of `text` in a scalar: without quotes, anchor, tag and block header.
 fn raw(stream: &Stream, node: NodeId, text: &str) -> Option<(Range<usize>, Style)> {
     let Node { at, kind: NodeKind::Scalar { style, .. }, .. } = &stream.nodes[node] else {
         return None;
@@ -168,7 +167,7 @@ fn raw(stream: &Stream, node: NodeId, text: &str) -> Option<(Range<usize>, Style
     let range = match style {
         Style::Plain => start..start + rest.starts_with(text).then_some(text.len())?,
         Style::Block => {
-            // There is no way to escape anything in a block.
+            // Block scalars have no escapes, so the text occurs literally.
             let found = start + stream.text[start..at.end.max(start)].find(text)?;
             found..found + text.len()
         }
@@ -187,7 +186,7 @@ fn raw(stream: &Stream, node: NodeId, text: &str) -> Option<(Range<usize>, Style
     Some((range, *style))
 }
 
-/// Where a node begins, its anchor and tag left out.
+/// Returns the start of a node after its anchor and tag.
 fn content(stream: &Stream, node: NodeId) -> usize {
     let mut at = stream.nodes[node].at.start;
     loop {
@@ -196,7 +195,7 @@ fn content(stream: &Stream, node: NodeId) -> usize {
             Some(b'&' | b'!') => rest.find(char::is_whitespace).unwrap_or(rest.len()),
             Some(b'#') => rest.find(['\n', '\r']).unwrap_or(rest.len()),
             Some(b' ' | b'\t' | b'\n' | b'\r') => 1,
-            // The header of a block, after an anchor or tag.
+            // The header of a block scalar.
             Some(b'|' | b'>') if is_block(stream, node) => {
                 rest.find(['\n', '\r']).unwrap_or(rest.len())
             }
@@ -209,7 +208,7 @@ fn is_block(stream: &Stream, node: NodeId) -> bool {
     matches!(stream.nodes[node].kind, NodeKind::Scalar { style: Style::Block, .. })
 }
 
-/// Where to put pairs into a mapping before one of its keys, and as which bytes.
+/// Returns the position and the text that insert pairs into a mapping before one of its keys.
 fn insertion(
     stream: &Stream,
     mapping: NodeId,
@@ -245,11 +244,11 @@ fn insertion(
     is_item.then(|| (key, written.map(|pair| format!("{pair}{line_break}{spaces}")).collect()))
 }
 
-/// The start of the line above which new ones come: that of the comment right above a key, which belongs to it.
+/// Returns the start of the line that new lines precede. A comment directly above the key belongs to the key.
 fn above_comments(stream: &Stream, key: NodeId, line: usize, indentation: &str) -> usize {
     let text = &stream.text;
     let is_leaf = |node: &&Node| matches!(node.kind, NodeKind::Scalar { .. } | NodeKind::Alias(_));
-    // No comment, but part of a text.
+    // Lines before this position are part of a scalar, even if they look like comments.
     let floor = stream.nodes[..key].iter().rev().find(is_leaf).map_or(0, |node| node.at.end);
     let mut start = line;
     while start > 0 {
@@ -270,7 +269,7 @@ fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1)
 }
 
-/// What ends the line at this place.
+/// Returns the line break of the line at this position.
 fn line_break(text: &str, at: usize) -> &'static str {
     let end = text[at..].find(['\n', '\r']).map_or("", |end| &text[at + end..]);
     match (end.starts_with("\r\n"), end.starts_with('\r')) {
@@ -316,7 +315,7 @@ mod tests {
 
     #[test]
     fn only_the_scalar_changes() {
-        // `@` stands for what is replaced, and `P` for it where a plain scalar needs quotes to hold it.
+        // `@` is replaced inside quotes and blocks, and `P` as a plain scalar, which gets quotes.
         for text in [
             "# é ☃\r\na: P # c\r\n",
             "a:   '@'   # c\n",
@@ -334,7 +333,7 @@ mod tests {
             let after = text.replace('@', TO).replace('P', &format!("\"{TO}\""));
             assert_eq!(replaced(&before), after);
         }
-        // JSON may escape what needs it not.
+        // JSON may escape characters that don't need it.
         assert_eq!(replaced("{\"a\": \"wasm-oci:\\/\\/app\"}"), format!("{{\"a\": \"{TO}\"}}"));
     }
 

@@ -1,7 +1,8 @@
-//! YAML that somebody else wrote, and that stays as they wrote it: where its values stand ([`Stream`]), and how some of
-//! them are changed in place ([`edit`]). What we write ourselves is a [`Value`]. JSON is YAML, too.
+//! YAML: the positions of values in a user's file ([`Stream`]), changes of such a file in place ([`edit`]), and documents
+//! that we print ([`Value`]). JSON is a subset of YAML, so all of this works for JSON too.
 //!
-//! Aliases are never expanded: a node is there once, however often it is meant. So a small text can't become large.
+//! Aliases are never expanded: each node exists once, however many aliases refer to it, so that a small text can't grow
+//! exponentially.
 
 mod build;
 pub mod edit;
@@ -12,41 +13,38 @@ use std::ops::Range;
 pub use crate::error::YamlError as Error;
 pub use build::{Value, list, map, quoted_if_needed};
 
-/// The most bytes that a text may have. Larger than what a cluster keeps of one object (1.5 MB) by far.
+/// Maximum size of a text, in bytes. Kubernetes stores at most 1.5 MB for one object.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// How many mappings are looked into for the key of one that others are merged into.
+/// Maximum number of mappings searched for one key, because merges may be recursive.
 const MAX_MERGES: usize = 64;
 
-/// The number of a node in its stream. They count in the order in which nodes begin, so that a mapping comes before all
-/// that is in it.
+/// Index of a node in its stream, in document order: a mapping comes before its content.
 pub type NodeId = usize;
 
-/// A text of any number of YAML documents, and where their values stand in it.
+/// A text with any number of YAML documents, and the positions of their values.
 #[derive(Debug, Clone)]
 pub struct Stream {
-    /// What messages call it: a path.
+    /// Name in messages: a path.
     pub name: String,
-    /// The text.
     pub text: String,
-    /// What is in it.
     nodes: Vec<Node>,
-    /// The first node of each document.
+    /// First node of each document.
     documents: Vec<NodeId>,
-    /// Whether the first document begins with `---`.
+    /// True if the first document begins with `---`.
     pub begins_explicitly: bool,
 }
 
-/// A value, and where it stands.
+/// A value and its position.
 #[derive(Debug, Clone)]
 pub struct Node {
-    /// The bytes of it, anchor and tag included. Of a block they say only where it begins.
+    /// Byte range, including anchor and tag. Only the start is meaningful for block collections.
     at: Range<usize>,
-    /// The line, from 1.
+    /// Line, from 1.
     line: usize,
-    /// The column, from 1, in characters.
+    /// Column, from 1, in characters.
     column: usize,
-    /// The number of its anchor, 0 for none.
+    /// Number of the anchor; 0 for none.
     anchor: usize,
     kind: NodeKind,
 }
@@ -59,11 +57,11 @@ enum NodeKind {
     },
     Sequence(Vec<NodeId>),
     Mapping(Vec<(NodeId, NodeId)>),
-    /// The node with the anchor.
+    /// Node with the anchor.
     Alias(NodeId),
 }
 
-/// How a scalar is written.
+/// The style of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
     Plain,
@@ -73,10 +71,10 @@ enum Style {
 }
 
 impl Stream {
-    /// The text of these bytes.
+    /// Parses a text.
     ///
     /// # Errors
-    /// When it is too large, no text or no YAML.
+    /// If it is too large, or not valid UTF-8 or YAML.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Stream, Error> {
         if bytes.len() > MAX_BYTES {
             return Err(Error::TooLarge { name: name.to_owned(), limit: MAX_BYTES });
@@ -88,26 +86,26 @@ impl Stream {
         parse::parse(name, text)
     }
 
-    /// All nodes, in the order in which they begin.
+    /// Returns all nodes in document order.
     #[must_use]
     pub fn nodes(&self) -> Range<NodeId> {
         0..self.nodes.len()
     }
 
-    /// The first node of each document.
+    /// Returns the first node of each document.
     #[must_use]
     pub fn documents(&self) -> &[NodeId] {
         &self.documents
     }
 
-    /// `file:line:column` of a node.
+    /// Returns `file:line:column` of a node.
     #[must_use]
     pub fn place(&self, node: NodeId) -> String {
         let Node { line, column, .. } = &self.nodes[node];
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// The text of a scalar.
+    /// Returns the text of a scalar.
     #[must_use]
     pub fn scalar(&self, node: NodeId) -> Option<&str> {
         match &self.nodes[self.resolved(node)].kind {
@@ -116,7 +114,7 @@ impl Stream {
         }
     }
 
-    /// The items of a sequence; none of anything else.
+    /// Returns the items of a sequence; none for other nodes.
     #[must_use]
     pub fn items(&self, node: NodeId) -> &[NodeId] {
         match &self.nodes[self.resolved(node)].kind {
@@ -125,7 +123,7 @@ impl Stream {
         }
     }
 
-    /// The keys and values of a mapping; none of anything else.
+    /// Returns the keys and values of a mapping; none for other nodes.
     #[must_use]
     pub fn pairs(&self, node: NodeId) -> &[(NodeId, NodeId)] {
         match &self.nodes[self.resolved(node)].kind {
@@ -134,7 +132,7 @@ impl Stream {
         }
     }
 
-    /// The node that an alias means, and any other itself.
+    /// Returns the target of an alias, and any other node itself.
     #[must_use]
     pub fn resolved(&self, node: NodeId) -> NodeId {
         match self.nodes[node].kind {
@@ -143,8 +141,8 @@ impl Stream {
         }
     }
 
-    /// What a mapping has for a key, by itself or by what is merged into it with
-    /// [`<<`](https://yaml.org/type/merge.html); and the key in this mapping that brings it: that one or `<<`.
+    /// Looks up a key in a mapping and in the mappings merged into it with [`<<`](https://yaml.org/type/merge.html). Returns
+    /// the value, and the key of this mapping that leads to it: the key itself or `<<`.
     #[must_use]
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
         let mut budget = MAX_MERGES;
@@ -207,14 +205,14 @@ mod tests {
 
     #[test]
     fn aliases_are_not_expanded() {
-        // Ten levels of ten: ten thousand million nodes, if they were.
+        // Ten levels of ten aliases would be ten thousand million nodes.
         let mut text = String::from("a0: &a0 [x]\n");
         for n in 1..=10 {
             let list = vec![format!("*a{}", n - 1); 10].join(", ");
             text.push_str(&format!("a{n}: &a{n} [{list}]\n"));
         }
         assert!(stream(&text).nodes().len() < 200);
-        // One in itself.
+        // An alias to the mapping that contains it.
         let yaml = stream("a: &a {<<: [*a, *a, *a, *a, *a]}\n");
         assert!(yaml.get(yaml.pairs(yaml.documents()[0])[0].1, "none").is_none());
     }
@@ -227,7 +225,7 @@ mod tests {
         assert!(error(b"a: *b\n").starts_with("a.yaml:1:"));
         assert!(error(b"a: \xff\n").contains("byte 4"));
         assert!(error(&vec![b' '; MAX_BYTES + 1]).contains("16 MiB"));
-        // Deep ones end, too.
+        // Deep nesting must not overflow the stack.
         _ = Stream::read("a", "[".repeat(100_000).into_bytes());
         _ = Stream::read("a", "- ".repeat(100_000).into_bytes());
         _ = Stream::read("a", "? ".repeat(100_000).into_bytes());

@@ -1,10 +1,9 @@
-//! A text into nodes.
+//! Parser: from a text to nodes.
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span};
 
 use super::{Error, Node, NodeId, NodeKind, Stream, Style};
 
-/// Reads a text.
 pub(super) fn parse(name: &str, text: String) -> Result<Stream, Error> {
     let mut tree =
         Tree { bytes: Bytes::of(&text), nodes: Vec::new(), open: Vec::new(), anchors: Vec::new() };
@@ -21,19 +20,19 @@ pub(super) fn parse(name: &str, text: String) -> Result<Stream, Error> {
         }
     }
     let nodes = tree.nodes;
-    // One that is promised and doesn't come.
+    // `---` at the end of a text begins a document without a node.
     documents.retain(|&root| root < nodes.len());
     let begins_explicitly = begins_explicitly.unwrap_or_default();
     Ok(Stream { name: name.to_owned(), text, nodes, documents, begins_explicitly })
 }
 
-/// Nodes as they come.
+/// The tree under construction.
 struct Tree<'a> {
     bytes: Bytes<'a>,
     nodes: Vec<Node>,
-    /// Sequences and mappings that have not ended, each with what is in it so far.
+    /// Sequences and mappings that have not ended, with their content so far.
     open: Vec<(NodeId, Vec<NodeId>)>,
-    /// The nodes with anchors; those of number 1, 2, ….
+    /// Nodes with anchors; the parser numbers anchors from 1.
     anchors: Vec<NodeId>,
 }
 
@@ -51,7 +50,7 @@ impl Tree<'_> {
             }
             Event::Alias(anchor) => {
                 let target = anchor.checked_sub(1).and_then(|n| self.anchors.get(n)).copied();
-                // The parser knows that there is one.
+                // The parser has already rejected unknown aliases.
                 self.add(span, 0, NodeKind::Alias(target.unwrap_or_default()));
             }
             Event::SequenceStart(anchor, _) => {
@@ -65,7 +64,7 @@ impl Tree<'_> {
         }
     }
 
-    /// Adds a node, to what is open.
+    /// Adds a node to the innermost open collection.
     fn add(&mut self, span: Span, anchor: usize, kind: NodeKind) -> NodeId {
         let id = self.nodes.len();
         if let Some((_, content)) = self.open.last_mut() {
@@ -103,8 +102,8 @@ impl Tree<'_> {
     }
 }
 
-/// From characters, in which the parser counts, to bytes. It is asked for one place after another, so that each is near
-/// the last one.
+/// Converter from the parser's positions, counted in characters, to bytes. Consecutive positions are close to each other, so
+/// it moves from one to the next instead of counting from the start.
 struct Bytes<'a> {
     text: &'a str,
     character: usize,
@@ -141,7 +140,8 @@ fn syntax(name: &str, text: &str, error: &ScanError) -> Error {
     Error::Syntax {
         place: format!("{name}:{}:{}", place.line(), place.col() + 1),
         reason: error.info().to_owned(),
-        hint: is_template
-            .then_some("templates are no YAML: render them first, as with `helm template`"),
+        hint: is_template.then_some(
+            "templates are not YAML; render them first, for example with `helm template`",
+        ),
     }
 }

@@ -1,13 +1,13 @@
-//! The runtime class of pods in manifests that somebody else wrote.
+//! Runtime classes for pods in the user's own manifests.
 
 use crate::deploy::yaml::edit::Edits;
 use crate::deploy::yaml::{NodeId, Stream};
 
-/// Lets pods that have a container with an image that `is_ours`, and say nothing of their runtime, have the one of the
-/// class `name`. A pod is whatever has containers: also one in a list, or in a custom resource.
+/// Adds `runtimeClassName: name` to every pod that has none and has a container with an image that `is_ours`. Every
+/// mapping with containers counts as a pod, so that lists and custom resources work too.
 ///
 /// # Errors
-/// When one is written so that it can't be done in place.
+/// If a pod is written in a form that can't be changed in place.
 pub fn complete(
     stream: &Stream,
     edits: &mut Edits<'_>,

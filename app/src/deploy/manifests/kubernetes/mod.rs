@@ -15,54 +15,52 @@ use objects::Objects;
 pub use complete::complete;
 pub use names::runtime_class_name;
 
-/// What is printed.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Kubernetes")]
 pub struct KubernetesArgs {
-    /// What runs the program (default: a deployment, with a service, for what answers HTTP requests, else a job)
+    /// Kind of workload (default: a deployment with a service for a program that serves HTTP, otherwise a job)
     #[arg(long, value_enum)]
     pub kind: Option<WorkloadKind>,
-    /// When a cron job runs, as "*/5 * * * *"
+    /// Schedule of a cron job, such as "*/5 * * * *"
     #[arg(long, value_name = "CRON")]
     pub schedule: Option<String>,
-    /// The runtime in containerd's configuration that has a Wasm shim, as wasmtime, wasm or spin
+    /// Name of the Wasm runtime in the configuration of containerd, such as wasmtime, wasm or spin
     #[arg(long, value_name = "NAME", default_value = "wasmtime", value_parser = runtime_class_name)]
     pub handler: String,
-    /// The name of the RuntimeClass (default: the handler's)
+    /// Name of the RuntimeClass (default: the name of the handler)
     #[arg(long, value_name = "NAME", value_parser = runtime_class_name)]
     pub runtime_class: Option<String>,
-    /// Print no RuntimeClass, because the cluster has it
+    /// Leave out the RuntimeClass, for a cluster that already has it
     #[arg(long)]
     pub no_runtime_class: bool,
-    /// The namespace of all but the RuntimeClass, which has none
+    /// Namespace of all objects except the RuntimeClass, which belongs to no namespace
     #[arg(short, long, value_name = "NAME")]
     pub namespace: Option<String>,
-    /// How many of a deployment run
+    /// Number of replicas of a deployment
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub replicas: u32,
-    /// The port that the program, or the shim for it, listens on (default for what answers HTTP requests: 8080)
+    /// Port that the program or its shim listens on (default for a program that serves HTTP: 8080)
     #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..))]
     pub port: Option<u16>,
-    /// The image, instead of one that is yet to be put in; {bin}, {package} and {version} stand for the program's
+    /// Image reference to print instead of a placeholder; may contain {bin}, {package} and {version}
     #[arg(long, value_name = "REFERENCE")]
     pub image: Option<String>,
 }
 
-/// What runs a program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum WorkloadKind {
-    /// Goes on, and is started again when it ends.
+    /// Runs continuously; the cluster restarts it when it ends
     Deployment,
-    /// Runs to its end once.
+    /// Runs once, to completion
     Job,
-    /// Does so again and again, by a schedule.
+    /// Runs to completion on a schedule
     Cronjob,
 }
 
-/// The manifests of some programs, as one text of several documents.
+/// Returns the manifests of some programs as one text of several documents.
 ///
 /// # Errors
-/// [`Error::Usage`] when the flags don't go together, or don't fit a program.
+/// [`Error::Usage`] if the flags contradict each other or a program.
 pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String, Error> {
     let mut documents = Vec::new();
     if !args.no_runtime_class {
@@ -81,7 +79,7 @@ pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String
     let texts: Vec<String> = documents.iter().map(Value::to_yaml).collect();
     let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
     let head = if is_open {
-        "# The images are put in by: cargo wasm-oci resolve -f THIS | kubectl apply -f -\n"
+        "# To build and push the images: cargo wasm-oci resolve -f THIS | kubectl apply -f -\n"
     } else {
         ""
     };
@@ -134,7 +132,7 @@ mod tests {
         let job = printed(Behaviour::RunsToCompletion, &args());
         assert!(job.contains("kind: RuntimeClass\n") && job.contains("handler: wasm\n"), "{job}");
         assert!(job.contains("kind: Job\n") && job.contains("name: my-app\n"), "{job}");
-        assert!(job.contains("- \"$$(HOME)\"\n") && job.contains("value: \"1\"\n"), "{job}");
+        assert!(job.contains("- $$(HOME)\n") && job.contains("value: \"1\"\n"), "{job}");
         assert!(
             job.contains("version: 1.0.0-rc.1_5\n") || job.contains("version: \"1.0.0-rc.1_5\"\n"),
             "{job}"
@@ -143,7 +141,7 @@ mod tests {
         let http = printed(Behaviour::ServesHttp, &KubernetesArgs { port: Some(9000), ..args() });
         assert!(http.contains("kind: Deployment\n") && http.contains("kind: Service\n"), "{http}");
         assert!(
-            http.contains("value: \"0.0.0.0:9000\"\n") && http.contains("containerPort: 9000\n"),
+            http.contains("value: 0.0.0.0:9000\n") && http.contains("containerPort: 9000\n"),
             "{http}"
         );
         let named = KubernetesArgs {

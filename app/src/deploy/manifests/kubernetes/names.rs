@@ -1,10 +1,10 @@
 //! Names and label values in the forms that Kubernetes accepts.
 
-/// The name of a RuntimeClass, if it can be one
-/// ([DNS subdomain](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/)).
+/// Checks the name of a RuntimeClass: a
+/// [DNS subdomain](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
 ///
 /// # Errors
-/// What it has to be like.
+/// The characters that are allowed.
 pub fn runtime_class_name(text: &str) -> Result<String, String> {
     let is_label = |label: &str| {
         label.starts_with(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit())
@@ -19,9 +19,9 @@ pub fn runtime_class_name(text: &str) -> Result<String, String> {
         .ok_or_else(|| "use lower-case letters, digits, `-` and `.`".to_owned())
 }
 
-/// A name as services have to have it
-/// ([RFC 1035 label](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names)), and
-/// no longer than cron jobs may be called.
+/// Turns a name into one that a service may have: an
+/// [RFC 1035 label](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names).
+/// The limit of 52 characters is that of cron jobs.
 pub(super) fn object_name(name: &str) -> String {
     const LONGEST: usize = 52;
     let letter = |letter: char| match letter.to_ascii_lowercase() {
@@ -34,9 +34,9 @@ pub(super) fn object_name(name: &str) -> String {
     if name.is_empty() { "app".to_owned() } else { name.to_owned() }
 }
 
-/// The value of a label, if it can be one
-/// ([syntax](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set)); `+`,
-/// which versions have, becomes `_`.
+/// Returns the value of a label, or `None` if it breaks the
+/// [rules](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set). Replaces `+`,
+/// which versions may contain, with `_`.
 pub(super) fn label_value(text: &str) -> Option<String> {
     let text = text.replace('+', "_");
     let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());

@@ -6,11 +6,11 @@ use super::{KubernetesArgs, WorkloadKind, class_of};
 use crate::deploy::yaml::{Value, list, map};
 use crate::error::Error;
 
-/// The user of the process, where the image has none that is a number: `nonroot`, as images without a distribution have
-/// it. A Wasm program sees no users, and files in our images can be read by all.
+/// User ID for images without a numeric user: `nonroot` of distroless images. Wasm programs have no users, and everybody can
+/// read the files in our images, so any ID works.
 const NONROOT: u32 = 65532;
 
-/// What a Wasm container is sure to get, and may have: the program, and what compiles it when it starts.
+/// Resources of a container. They have to be enough for compiling the program at start.
 const CPU: &str = "50m";
 const MEMORY: &str = "32Mi";
 const MEMORY_LIMIT: &str = "128Mi";
@@ -38,7 +38,7 @@ impl Objects<'_> {
         match (self.args.kind.or(by_schedule), self.workload.behaviour) {
             (Some(kind), _) if kind != WorkloadKind::Cronjob && by_schedule.is_some() => {
                 Err(Error::Usage(
-                    "`--schedule` is for cron jobs: leave it out, or use `--kind cronjob`"
+                    "`--schedule` is only for cron jobs; leave it out or use `--kind cronjob`"
                         .to_owned(),
                 ))
             }
@@ -114,7 +114,7 @@ impl Objects<'_> {
         ])
     }
 
-    /// [Recommended labels](https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/).
+    /// Returns the [recommended labels](https://kubernetes.io/docs/concepts/overview/working-with-objects/common-labels/).
     fn labels(&self) -> Value {
         let label = |text: &Option<String>| text.as_deref().and_then(label_value).map(Value::from);
         map([
@@ -124,7 +124,7 @@ impl Objects<'_> {
         ])
     }
 
-    /// The label that a program's pods have, whichever the version.
+    /// Returns the labels that select the pods of every version.
     fn selector(&self) -> Value {
         map([("app.kubernetes.io/name", Some(self.name.as_str().into()))])
     }
@@ -133,7 +133,7 @@ impl Objects<'_> {
         let spec = map([
             ("runtimeClassName", Some(class_of(self.args).into())),
             ("restartPolicy", restart.map(Value::from)),
-            // A program that doesn't speak with the cluster needs no key to it.
+            // The program does not use the cluster's API, so it gets no credentials for it.
             ("automountServiceAccountToken", Some(false.into())),
             ("securityContext", Some(self.pod_security())),
             ("containers", list([self.container()])),
@@ -153,7 +153,7 @@ impl Objects<'_> {
         });
         let probe = || map([("tcpSocket", Some(map([("port", Some("http".into()))])))]);
         let requests = map([("cpu", Some(CPU.into())), ("memory", Some(MEMORY.into()))]);
-        // No limit of processor time: it would only make starts slow, which compile.
+        // No CPU limit: throttling would slow down the start, which compiles the program.
         let limits = map([("memory", Some(MEMORY_LIMIT.into()))]);
         map([
             ("name", Some(self.name.as_str().into())),
@@ -171,9 +171,9 @@ impl Objects<'_> {
         self.workload.port(self.args.port)
     }
 
-    /// What the policy
-    /// [`restricted`](https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted) wants of a pod,
-    /// unless the image's user is root.
+    /// Returns the security context that the policy
+    /// [`restricted`](https://kubernetes.io/docs/concepts/security/pod-security-standards/#restricted) requires of a pod,
+    /// unless the user of the image is root.
     fn pod_security(&self) -> Value {
         let user = self.workload.user.as_deref().unwrap_or_default();
         let (user, group) =
@@ -189,8 +189,8 @@ impl Objects<'_> {
     }
 }
 
-/// What it wants of a container. A Wasm program sees its root file system only if it was given to it, so that nothing is
-/// lost when that can't be written.
+/// Returns the security context that the policy requires of a container. A Wasm program only sees
+/// the directories that the runtime passes to it, so a read-only root costs nothing.
 fn container_security() -> Value {
     map([
         ("allowPrivilegeEscalation", Some(false.into())),
@@ -199,7 +199,7 @@ fn container_security() -> Value {
     ])
 }
 
-/// A text in which Kubernetes replaces nothing: `$(NAME)` would be the value of a variable.
+/// Escapes a text, because Kubernetes expands `$(NAME)` in arguments and values.
 fn literal(text: &str) -> String {
     text.replace("$(", "$$(")
 }
