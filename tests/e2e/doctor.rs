@@ -170,7 +170,7 @@ fn a_registry_is_asked_whether_it_knows_us() {
     let finding = found.about(&about);
     assert_eq!(
         (&finding["state"], finding["found"].as_str().unwrap()),
-        (&"ok".into(), "reachable, and knows us as tester")
+        (&"ok".into(), "reachable, logged in as tester")
     );
     assert!(!finding.to_string().contains(PASSWORD));
 }
@@ -199,7 +199,7 @@ fn people_get_a_line_each() {
     let run = Run::of(Command::new(program("wasm-oci")).arg("doctor").env("PATH", path)).success();
     assert!(
         run.stdout
-            .contains("docker      missing  not on PATH: only for running images with Docker"),
+            .contains("docker      missing  not on PATH: needed only to run images with Docker"),
         "{run:?}"
     );
     assert_eq!(run.stdout.lines().count(), 7, "{run:?}");

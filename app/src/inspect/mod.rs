@@ -1,4 +1,4 @@
-//! Commands that look at modules, images and this machine.
+//! Inspection of modules, images and this machine.
 
 pub mod check;
 pub mod doctor;

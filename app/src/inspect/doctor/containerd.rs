@@ -1,4 +1,4 @@
-//! containerd: its version, the shims that it finds, and the runtimes that pods can ask for.
+//! containerd: its version, the installed shims, and the runtimes that its configuration offers to pods.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use wasm_oci_core::module::Kind;
 use super::Finding;
 use super::tool::{Tool, is_wasm, shims};
 
-/// Where distributions of containerd, and of Kubernetes, keep its configuration.
+/// Paths of the configuration in distributions of containerd and Kubernetes.
 const CONFIGURATIONS: [&str; 3] = [
     "/etc/containerd/config.toml",
     "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
@@ -22,13 +22,13 @@ pub(super) fn look() -> Vec<Finding> {
         Tool::find("containerd").and_then(|containerd| containerd.line(&["--version"]))
     else {
         let advice =
-            "only for running images with `ctr`, or as a node of Kubernetes: install containerd";
+            "needed only to run images with `ctr` or on a Kubernetes node; install containerd";
         return vec![Finding::missing("containerd", "not on PATH", advice)];
     };
     vec![version(&line), shim(), runtimes()]
 }
 
-/// `containerd github.com/containerd/containerd v1.7.24 88bf19b2…`, or Debian's `… 1.6.20~ds1 …`.
+/// Reads `containerd github.com/containerd/containerd v1.7.24 88bf19b2…`, or Debian's `… 1.6.20~ds1 …`.
 fn version(line: &str) -> Finding {
     let version =
         line.split_whitespace().nth(2).unwrap_or_default().trim_start_matches('v').to_owned();
@@ -40,7 +40,7 @@ fn version(line: &str) -> Finding {
         Some(known) if known < (1, 6) => Finding::warning(
             "containerd",
             version,
-            "nobody has tried one as old: update to 1.7 or newer",
+            "versions before 1.6 are not tested; update to 1.7 or newer",
         ),
         Some(known) => Finding::ok("containerd", format!("{version}: {}", formats(known))),
     }
@@ -73,7 +73,7 @@ fn shim() -> Finding {
         true => Finding::missing(
             "containerd shims",
             "no Wasm shim on this PATH",
-            "install containerd-shim-wasmtime-v1 of https://github.com/containerd/runwasi/releases in /usr/local/bin",
+            "install containerd-shim-wasmtime-v1 from https://github.com/containerd/runwasi/releases into /usr/local/bin",
         ),
     }
 }
@@ -85,25 +85,26 @@ fn runtimes() -> Finding {
     let Some((path, text)) = CONFIGURATIONS.iter().find_map(read) else {
         return Finding::warning(
             "containerd pods",
-            "its configuration can't be read",
-            "for pods, it needs a Wasm runtime there: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
+            "can't read its configuration",
+            "pods need a Wasm runtime in it; see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
         );
     };
     let names = wasm_runtimes(&text);
     match names.is_empty() {
-        false => {
-            Finding::ok("containerd pods", format!("{path} has the handlers {}", names.join(", ")))
-        }
+        false => Finding::ok(
+            "containerd pods",
+            format!("{path} has the Wasm handlers {}", names.join(", ")),
+        ),
         true => Finding::warning(
             "containerd pods",
             format!("{path} has no Wasm runtime"),
-            "only for pods: add a runtime with runtime_type = \"io.containerd.wasmtime.v1\" under \
+            "needed only for pods; add a runtime with runtime_type = \"io.containerd.wasmtime.v1\" under \
              […containerd.runtimes.wasmtime], and restart containerd",
         ),
     }
 }
 
-/// The handlers for pods whose shim is one for WebAssembly: in version 2 of the configuration, or in version 3.
+/// Returns the handlers with a WebAssembly shim, from version 2 or 3 of the configuration.
 fn wasm_runtimes(configuration: &str) -> Vec<String> {
     let Ok(table) = configuration.parse::<toml::Table>() else { return Vec::new() };
     let plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];

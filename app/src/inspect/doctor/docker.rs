@@ -1,24 +1,29 @@
-//! Docker: the client, the engine behind it, its image store and its runtimes.
+//! Docker: the client, the engine, the image store and the runtimes.
 
 use serde_json::Value;
 
 use super::Finding;
 use super::tool::{Tool, is_wasm, shims};
 
-const SHIM: &str = "install containerd-shim-wasmtime-v1 of https://github.com/containerd/runwasi/releases where the engine's \
-                    service finds it, as /usr/local/bin";
+const SHIM: &str = "install containerd-shim-wasmtime-v1 from https://github.com/containerd/runwasi/releases on the PATH of the engine's \
+                    service, such as /usr/local/bin";
 
 pub(super) fn look() -> Vec<Finding> {
     let Some(docker) = Tool::find("docker") else {
-        let advice = "only for running images with Docker: https://docs.docker.com/engine/install/";
+        let advice =
+            "needed only to run images with Docker; see https://docs.docker.com/engine/install/";
         return vec![Finding::missing("docker", "not on PATH", advice)];
     };
     let Some(said) = docker.ask(&["info", "--format", "{{json .}}"]) else {
-        let advice = "see what `docker info` waits for";
+        let advice = "run `docker info` yourself to see where it hangs";
         return vec![Finding::warning("docker", "`docker info` doesn't answer", advice)];
     };
     let Ok(info) = serde_json::from_str::<Value>(&said.stdout) else {
-        return vec![Finding::warning("docker", said.reason(), "see what `docker info` says")];
+        return vec![Finding::warning(
+            "docker",
+            said.reason(),
+            "run `docker info` yourself to see the error",
+        )];
     };
     let client = text(&info["ClientInfo"]["Version"]);
     if text(&info["ServerVersion"]).is_empty() {
@@ -42,13 +47,13 @@ fn engine(info: &Value, client: &str) -> Vec<Finding> {
         false => Finding::warning(
             "docker",
             engine,
-            "update it: before 23 it knows shims by daemon.json only",
+            "update it; before 23, shims work only if daemon.json lists them",
         ),
     };
     vec![engine, store(info), runtimes(info)]
 }
 
-/// The image store decides which formats run, and whether `--platform` may be said.
+/// Checks the image store, which decides which formats run and whether `--platform` is accepted.
 fn store(info: &Value) -> Finding {
     let driver = text(&info["Driver"]);
     match is_containerd(info) {
@@ -58,8 +63,8 @@ fn store(info: &Value) -> Finding {
         ),
         false => Finding::warning(
             "docker images",
-            format!("the classic store ({driver}), which takes linux images only"),
-            "universal images run without `--platform`; for others turn containerd's store on \
+            format!("the classic store ({driver}), which accepts only linux images"),
+            "universal images run without `--platform`; for other formats turn on containerd's store \
              (\"features\": {\"containerd-snapshotter\": true} in /etc/docker/daemon.json)",
         ),
     }
@@ -71,7 +76,7 @@ fn is_containerd(info: &Value) -> bool {
     pairs.any(|pair| pair == (Some("driver-type"), Some("io.containerd.snapshotter.v1")))
 }
 
-/// The shims that the engine was told of, and those that it could find itself.
+/// Checks the configured shims and those on the `PATH`.
 fn runtimes(info: &Value) -> Finding {
     let configured =
         info["Runtimes"].as_object().into_iter().flatten().filter(|(name, runtime)| {
@@ -86,8 +91,8 @@ fn runtimes(info: &Value) -> Finding {
         (false, _) => Finding::ok("docker runtimes", names.join(", ")),
         (true, true) => Finding::warning(
             "docker runtimes",
-            "Docker Desktop has its shims inside",
-            "turn Wasm on in its settings: https://docs.docker.com/desktop/features/wasm/",
+            "Docker Desktop brings its own shims",
+            "turn on Wasm in its settings; see https://docs.docker.com/desktop/features/wasm/",
         ),
         (true, false) => Finding::missing("docker runtimes", "no Wasm shim on this PATH", SHIM),
     }
@@ -105,7 +110,7 @@ mod tests {
     use crate::inspect::doctor::FindingState;
 
     #[test]
-    fn the_store_is_known_by_the_drivers_type() {
+    fn the_store_is_recognized_by_the_drivers_type() {
         let info = json!({"ServerVersion": "28.5.1", "Driver": "overlayfs",
             "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
             "Runtimes": {"runc": {"path": "runc"}, "wasm": {"runtimeType": "io.containerd.wasmedge.v1"}}});

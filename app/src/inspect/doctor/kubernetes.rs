@@ -1,4 +1,4 @@
-//! kubectl, and the RuntimeClasses of the cluster that it speaks with.
+//! kubectl, and the RuntimeClasses of its current cluster.
 
 use serde_json::Value;
 
@@ -7,12 +7,13 @@ use super::tool::{Tool, is_wasm};
 
 pub(super) fn look() -> Vec<Finding> {
     let Some(kubectl) = Tool::find("kubectl") else {
-        let advice = "only for Kubernetes: https://kubernetes.io/docs/tasks/tools/";
+        let advice = "needed only for Kubernetes; see https://kubernetes.io/docs/tasks/tools/";
         return vec![Finding::missing("kubectl", "not on PATH", advice)];
     };
     let Some(context) = kubectl.line(&["config", "current-context"]) else {
-        let advice = "only for Kubernetes: choose a cluster with `kubectl config use-context NAME`";
-        return vec![Finding::warning("kubectl", "there, but with no cluster chosen", advice)];
+        let advice =
+            "needed only for Kubernetes; choose a cluster with `kubectl config use-context NAME`";
+        return vec![Finding::warning("kubectl", "installed, but no cluster is selected", advice)];
     };
     let found = kubectl.ask(&["get", "runtimeclasses", "--output=json", "--request-timeout=3s"]);
     let classes = match found {
@@ -22,13 +23,13 @@ pub(super) fn look() -> Vec<Finding> {
         Some(said) => Finding::warning(
             "RuntimeClasses",
             said.reason(),
-            "see whether the cluster is up and you are logged in",
+            "check that the cluster is up and that you are logged in",
         ),
         None => {
-            Finding::warning("RuntimeClasses", "the cluster doesn't answer", "see whether it is up")
+            Finding::warning("RuntimeClasses", "the cluster doesn't answer", "check that it is up")
         }
     };
-    vec![Finding::ok("kubectl", format!("speaks with {context}")), classes]
+    vec![Finding::ok("kubectl", format!("uses the context {context}")), classes]
 }
 
 fn classes(list: &Value) -> Finding {
@@ -57,7 +58,7 @@ fn classes(list: &Value) -> Finding {
         ),
         (true, false) => Finding::warning(
             "RuntimeClasses",
-            format!("{}, none of them for WebAssembly by its name", listed(&others)),
+            format!("{}; none of the names suggests WebAssembly", listed(&others)),
             "apply one for the shim on the nodes: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
         ),
     }

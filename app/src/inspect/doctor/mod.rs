@@ -1,7 +1,6 @@
-//! What of this machine our images are built and run with, and what to do about what is missing.
+//! `doctor`: probes the local toolchain and container engines and suggests fixes.
 //!
-//! Each probe looks at one thing in a thread of its own and has a time limit, so that all of them together take no longer
-//! than the slowest.
+//! Each probe runs in its own thread with a time limit, so that all probes together take no longer than the slowest one.
 
 mod containerd;
 mod docker;
@@ -24,47 +23,41 @@ use crate::registry::connection::Connections;
 use crate::ui::shell::Shell;
 use tool::Tool;
 
-/// What `doctor` looks at.
 #[derive(Debug, Clone, Default, Args)]
 pub struct DoctorArgs {
-    /// Ask this registry, too, whether it can be reached and knows us: REGISTRY/REPOSITORY
+    /// Also check access to this repository: REGISTRY/REPOSITORY
     #[arg(value_name = "REFERENCE")]
     pub repository: Option<Reference>,
-    /// Print it as JSON
+    /// Print the findings as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// What was found out about one thing.
+/// The result of a check of one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The thing.
+    /// Component.
     pub about: String,
-    /// How it is.
     pub state: FindingState,
-    /// What there is, or isn't.
+    /// Details, such as the version.
     pub found: String,
-    /// What to do, if something should be done.
+    /// Suggested fix, unless all is well.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub advice: Option<String>,
-    /// Whether nothing can be built without it.
+    /// True if nothing can be built without the component.
     pub needed: bool,
 }
 
-/// How a thing is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum FindingState {
-    /// As it should be.
     Ok,
-    /// There, but something won't go.
+    /// Installed, but something will not work.
     Warning,
-    /// Not there.
     Missing,
 }
 
 impl Finding {
-    /// It is as it should be.
     #[must_use]
     pub fn ok(about: &str, found: impl Into<String>) -> Finding {
         Finding {
@@ -76,7 +69,6 @@ impl Finding {
         }
     }
 
-    /// It is there, and something won't go.
     #[must_use]
     pub fn warning(about: &str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
         Finding {
@@ -86,36 +78,35 @@ impl Finding {
         }
     }
 
-    /// It isn't there.
     #[must_use]
     pub fn missing(about: &str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
         Finding { state: FindingState::Missing, ..Finding::warning(about, found, advice) }
     }
 
-    /// The same of something without which nothing can be built.
+    /// Marks the component as necessary for building.
     #[must_use]
     pub fn needed(self) -> Finding {
         Finding { needed: true, ..self }
     }
 }
 
-/// Something to look at.
+/// A check of one component.
 pub struct Probe {
     name: &'static str,
     look: Box<dyn FnOnce() -> Vec<Finding> + Send>,
 }
 
 impl Probe {
-    /// A probe of what messages call `name`.
+    /// Creates a probe; messages call its subject `name`.
     pub fn new(name: &'static str, look: impl FnOnce() -> Vec<Finding> + Send + 'static) -> Probe {
         Probe { name, look: Box::new(look) }
     }
 }
 
-/// How long all of it may take. Programs that a probe starts have [`tool::LIMIT`] for themselves.
+/// Time limit for all probes together. Programs that a probe starts have their own limit, [`tool::LIMIT`].
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// Carries all probes out at once. Their findings are in the order of the probes.
+/// Runs all probes at the same time. Returns the findings in the order of the probes.
 #[must_use]
 pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
     let deadline = Instant::now() + LIMIT;
@@ -123,7 +114,7 @@ pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
         .into_iter()
         .map(|Probe { name, look }| {
             let (sender, receiver) = mpsc::channel();
-            // One that hangs is left behind, and ends with the process.
+            // A probe that hangs is not joined: it ends with the process.
             thread::spawn(move || sender.send(look()));
             (name, receiver)
         })
@@ -132,13 +123,13 @@ pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
         let left = deadline.saturating_duration_since(Instant::now());
         receiver.recv_timeout(left).unwrap_or_else(|_| {
             let found = format!("no answer within {} s", LIMIT.as_secs());
-            vec![Finding::warning(name, found, "see what it does when it is called by hand")]
+            vec![Finding::warning(name, found, "run it yourself to see where it hangs")]
         })
     };
     started.into_iter().flat_map(finish).collect()
 }
 
-/// The probes of what images are pushed to and run with.
+/// Returns the probes of everything that stores or runs images.
 #[must_use]
 pub fn probes(repositories: Vec<Reference>, connections: &Connections) -> Vec<Probe> {
     let mut probes: Vec<Probe> = Vec::new();
@@ -158,7 +149,7 @@ pub fn probes(repositories: Vec<Reference>, connections: &Connections) -> Vec<Pr
     probes
 }
 
-/// The first with `node:wasi` that needs no flag.
+/// First version of Node with `node:wasi` without a flag.
 const OLDEST_NODE: (u32, u32) = (18, 17);
 
 fn node() -> Finding {
@@ -186,12 +177,12 @@ fn wasmtime() -> Finding {
     match Tool::find("wasmtime").and_then(|wasmtime| wasmtime.line(&["--version"])) {
         Some(version) => Finding::ok("wasmtime", version),
         None => {
-            Finding::missing("wasmtime", "not on PATH", "not needed: `wasm-oci run` has one inside")
+            Finding::missing("wasmtime", "not on PATH", "not needed: `wasm-oci run` has its own")
         }
     }
 }
 
-/// Prints what was found, and returns the exit code: 1 when something is missing that is needed to build.
+/// Prints the findings. Returns the exit code: 1 if something that every build needs is missing.
 ///
 /// # Errors
 /// [`Error::Stdout`].

@@ -1,4 +1,4 @@
-//! podman, and whether its runtime runs WebAssembly.
+//! podman, and the WebAssembly support of its runtime.
 
 use super::Finding;
 use super::tool::Tool;
@@ -9,15 +9,16 @@ pub(super) fn look() -> Vec<Finding> {
         None => Finding::missing(
             "podman",
             "not on PATH",
-            "only for running images with podman: install it",
+            "needed only to run images with podman; install it",
         ),
     };
     vec![podman, crun()]
 }
 
-/// podman starts images for wasi/wasm with `crun-wasm`; a `crun` with WebAssembly inside does as well.
+/// Checks crun. podman starts images for wasi/wasm with `crun-wasm`; a `crun` built with WebAssembly works too.
 fn crun() -> Finding {
-    let advice = "only for podman: install crun-wasm (a package of Debian 13, Fedora and others)";
+    let advice =
+        "needed only for podman; install crun-wasm (a package of Debian 13, Fedora and others)";
     let builds: Vec<(&str, Tool)> = ["crun-wasm", "crun"]
         .into_iter()
         .filter_map(|name| Some((name, Tool::find(name)?)))
@@ -33,13 +34,13 @@ fn crun() -> Finding {
         None if found.is_empty() => Finding::missing("crun", "not on PATH", advice),
         None => Finding::warning(
             "crun",
-            format!("{} has no WebAssembly inside", first_line(&found)),
+            format!("{} is built without WebAssembly", first_line(&found)),
             advice,
         ),
     }
 }
 
-/// The engine that crun was built with: the `wasmedge` of `+WASM:wasmedge` among its features.
+/// Returns the engine that crun was built with: `wasmedge` for the feature `+WASM:wasmedge`.
 fn wasm(said: &str) -> Option<String> {
     let feature = said.split_whitespace().find(|word| word.starts_with("+WASM"))?;
     Some(feature.split_once(':').map_or("WebAssembly", |(_, engine)| engine).to_owned())

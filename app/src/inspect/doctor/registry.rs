@@ -1,4 +1,4 @@
-//! A registry: whether it can be reached, and whether it knows us.
+//! Access to a registry.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::registry::connection::Connections;
 use crate::runtime::block_on;
 
-/// Says whom the registry takes us for, and nothing of how we prove it.
+/// Reports the account that the registry accepts, without any secrets.
 pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding {
     let host = repository.registry();
     let about = format!("registry {host}");
@@ -28,17 +28,17 @@ pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding
         _ => None,
     };
     match (block_on(log_in(host, quick(options))), who) {
-        (Ok(()), Some(who)) => Finding::ok(&about, format!("reachable, and knows us {who}")),
-        (Ok(()), None) => Finding::ok(&about, "reachable, and asks for no login"),
+        (Ok(()), Some(who)) => Finding::ok(&about, format!("reachable, logged in {who}")),
+        (Ok(()), None) => Finding::ok(&about, "reachable, needs no login"),
         (Err(error), who) if is_authentication(&error) => {
             let found = match who {
-                Some(who) => format!("reachable, but doesn't take the login {who}"),
+                Some(who) => format!("reachable, but refuses the login {who}"),
                 None => "reachable; no login is stored".to_owned(),
             };
             Finding::warning(&about, found, log_in_first)
         }
         (Err(error), _) => {
-            Finding::warning(&about, error_chain(&error), "only what is pushed or pulled needs it")
+            Finding::warning(&about, error_chain(&error), "needed only to push and pull")
         }
     }
 }
@@ -47,7 +47,7 @@ fn is_authentication(error: &Error) -> bool {
     matches!(error, Error::Store(StoreError::Registry(error)) if error.is_authentication())
 }
 
-/// Once, and soon.
+/// Shortens the time limits and turns off retries, because the user is waiting.
 fn quick(options: RegistryOptions) -> RegistryOptions {
     RegistryOptions {
         retry: RetryPolicy {

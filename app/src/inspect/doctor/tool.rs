@@ -1,4 +1,4 @@
-//! Programs of others, asked within a time limit.
+//! External programs, run with a time limit.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -9,24 +9,21 @@ use std::time::{Duration, Instant};
 
 use crate::config::env_vars;
 
-/// How long a program may take to answer.
+/// Time limit for a program.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// A program that is installed.
+/// An installed program.
 #[derive(Debug, Clone)]
 pub struct Tool {
-    /// Its file.
     pub path: PathBuf,
 }
 
-/// What a program output.
+/// The output of a program.
 #[derive(Debug, Clone)]
 pub struct CommandOutput {
-    /// Whether it exited with 0.
+    /// True if the exit code is 0.
     pub success: bool,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
 }
 
@@ -46,7 +43,7 @@ impl Tool {
         answer(command.args(args))
     }
 
-    /// The first line that it prints, if it does so without failing.
+    /// Returns the first line of standard output, or `None` if the program fails or prints nothing.
     #[must_use]
     pub fn line(&self, args: &[&str]) -> Option<String> {
         let output = self.ask(args).filter(|output| output.success)?;
@@ -60,11 +57,11 @@ impl Tool {
 }
 
 impl CommandOutput {
-    /// Its last word on why it failed.
+    /// Returns the last line of standard error, which usually has the reason of a failure.
     #[must_use]
     pub fn reason(&self) -> String {
         let mut lines = self.stderr.lines().rev().map(str::trim);
-        lines.find(|line| !line.is_empty()).unwrap_or("it output nothing").to_owned()
+        lines.find(|line| !line.is_empty()).unwrap_or("no error message").to_owned()
     }
 }
 
@@ -86,7 +83,7 @@ fn read(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // What came before it broke is as good as all.
+        // A broken pipe is not an error: the bytes so far are the answer.
         let _ = pipe.read_to_end(&mut bytes);
         sender.send(String::from_utf8_lossy(&bytes).into_owned())
     });
@@ -106,8 +103,7 @@ fn wait(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
     child.wait().ok().filter(ExitStatus::success)
 }
 
-/// The Wasm shims of containerd on the `PATH`: the runtimes that they are for, as `io.containerd.wasmtime.v1`, and where
-/// each is.
+/// Returns the Wasm shims of containerd on the `PATH`: the runtime, such as `io.containerd.wasmtime.v1`, and the path.
 #[must_use]
 pub fn shims() -> Vec<(String, PathBuf)> {
     let mut shims: Vec<(String, PathBuf)> = Vec::new();
@@ -124,18 +120,18 @@ pub fn shims() -> Vec<(String, PathBuf)> {
     shims
 }
 
-/// Names in shims' names, and in runtimes' types, that are WebAssembly runtimes.
+/// Names of WebAssembly runtimes in the file names of shims and in runtime types.
 const RUNTIMES: [&str; 9] =
     ["wasmtime", "wasmedge", "wasmer", "wamr", "wasm", "spin", "slight", "lunatic", "wws"];
 
-/// The runtime of a Wasm shim, by its file's name.
+/// Returns the runtime of a Wasm shim, from the name of its file.
 fn runtime_of(file: &Path) -> Option<String> {
     let name = file.file_name()?.to_str()?;
     let (name, version) = name.strip_prefix("containerd-shim-")?.rsplit_once('-')?;
     is_wasm(name).then(|| format!("io.containerd.{name}.{version}"))
 }
 
-/// Whether a name is that of a WebAssembly runtime.
+/// Returns true if a name is that of a WebAssembly runtime.
 #[must_use]
 pub fn is_wasm(name: &str) -> bool {
     RUNTIMES.contains(&name)

@@ -1,8 +1,8 @@
-//! Where each byte went: as a table, as JSON, as a treemap, and compared with what it was.
+//! Sizes of a module's parts: as a table, as JSON, as a treemap, and compared with another module.
 //!
 //! ```text
-//! SizeReport ─Totals::of→ Totals ─┬─ table.rs: the largest
-//!       │                         └─ diff.rs: what has changed since other Totals
+//! SizeReport ─Totals::of→ Totals ─┬─ table.rs: the largest parts
+//!       │                         └─ diff.rs: changes since other Totals
 //!       └─tree→ treemap.rs: an HTML file
 //! ```
 
@@ -25,42 +25,38 @@ use crate::registry::source::find;
 use crate::runtime::block_on;
 use crate::ui::shell::Shell;
 
-/// What is shown of sizes, and how.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
 pub struct SizeArgs {
-    /// Print it as JSON, with every function
+    /// Print the sizes of all functions as JSON
     #[arg(long)]
     pub json: bool,
-    /// Show so many of the largest sections, crates and functions
+    /// Number of sections, crates and functions to show, the largest first
     #[arg(long, value_name = "N", default_value_t = 20)]
     pub limit: usize,
-    /// Write a treemap to zoom into: one HTML file that needs nothing else
+    /// Write an interactive treemap to this self-contained HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    /// What to compare with.
     #[arg(
         long,
         value_name = "OLD",
         conflicts_with = "html",
-        help = "Show what has changed since OLD: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or \
+        help = "Show the changes since OLD: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or \
                 REGISTRY/REPOSITORY[:TAG][@DIGEST]"
     )]
     pub diff: Option<Location>,
 }
 
-/// A module whose sizes are shown.
+/// The sizes of a module.
 #[derive(Debug)]
 pub struct ModuleSizes<'a> {
-    /// The package, for `cargo wasm-oci`.
+    /// Cargo package; only `cargo wasm-oci` sets it.
     pub package: Option<&'a str>,
-    /// What it is called.
     pub name: &'a str,
-    /// Its sizes.
     pub report: SizeReport,
 }
 
-/// Sizes or their changes, as JSON.
+/// JSON message about sizes or their changes.
 #[derive(Serialize)]
 struct SizeMessage<'a, T> {
     reason: &'static str,
@@ -72,10 +68,10 @@ struct SizeMessage<'a, T> {
 }
 
 impl ModuleSizes<'_> {
-    /// Shows what the user has asked for.
+    /// Prints the sizes, their changes or a treemap, as `args` say.
     ///
     /// # Errors
-    /// When the older module can't be read, or the output not written.
+    /// If the older module can't be read, or the output can't be written.
     pub fn show(
         &self,
         args: &SizeArgs,
@@ -109,7 +105,7 @@ impl ModuleSizes<'_> {
         for (name, report) in [(old.to_string().as_str(), &old_report), (self.name, &self.report)] {
             if !report.has_names {
                 shell.warn(format_args!(
-                    "`{name}` has no names of functions, so that crates and functions are not compared"
+                    "`{name}` has no function names, so crates and functions are not compared"
                 ));
             }
         }
@@ -124,10 +120,10 @@ impl ModuleSizes<'_> {
     }
 }
 
-/// The sizes of the module at a location, as it is.
+/// Returns the sizes of the module at a location, without optimizing it.
 ///
 /// # Errors
-/// When it can't be read, or is not valid.
+/// If the module can't be read or is not valid.
 pub fn report_at(location: &Location, connections: &Connections) -> Result<SizeReport, Error> {
     let module = block_on(find(location, connections))?.module()?;
     Ok(any_imports(module)?.sizes()?)

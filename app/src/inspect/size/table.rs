@@ -1,4 +1,4 @@
-//! Sizes as text for people. Numbers come first, so that names may have any length.
+//! Sizes as text. Numbers come first because names may have any length.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -8,7 +8,7 @@ use wasm_oci_core::module::SizeReport;
 use crate::pipeline::size::{Change, Diff, Totals};
 use crate::units::{signed, size};
 
-/// Sections, the largest crates, the largest functions. The lines below each heading add up to what it says.
+/// Returns the sections, the largest crates and the largest functions. The lines below each heading add up to its number.
 pub(super) fn table(name: &str, report: &SizeReport, limit: usize) -> String {
     let totals = Totals::of(report);
     let mut text = String::new();
@@ -23,7 +23,10 @@ pub(super) fn table(name: &str, report: &SizeReport, limit: usize) -> String {
         heading(&mut text, &format!("code by crates: {}", size(totals.crates.values().sum())));
         rows(&mut text, sorted(&totals.crates), whole, limit);
     } else {
-        let _ = write!(text, "\nIt has no names of functions, so that crates can't be told.\n");
+        let _ = write!(
+            text,
+            "\nThe module has no function names, so sizes by crate are not available.\n"
+        );
     }
     let mut functions: Vec<(&str, u64)> =
         report.functions().map(|it| (it.name.as_str(), it.size)).collect();
@@ -36,7 +39,7 @@ pub(super) fn table(name: &str, report: &SizeReport, limit: usize) -> String {
     text
 }
 
-/// What has changed in total, by sections, crates and functions.
+/// Returns the changes in total, and by section, crate and function.
 pub(super) fn changes(name: &str, diff: &Diff, limit: usize) -> String {
     let mut text = String::new();
     changed_line(&mut text, &diff.total, name);
@@ -88,7 +91,7 @@ fn changed_line(text: &mut String, change: &Change, name: &str) {
     let _ = writeln!(text, "{:>9}  {:>8} → {:<8}  {name}", signed(change), size(old), size(new));
 }
 
-/// The largest first.
+/// Sorts sizes, the largest first.
 fn sorted(sizes: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
     let mut sizes: Vec<(&str, u64)> =
         sizes.iter().map(|(name, size)| (name.as_str(), *size)).collect();

@@ -1,4 +1,4 @@
-//! A module's parts as a treemap to zoom into: one HTML file that needs nothing else.
+//! Treemap of a module's parts: one self-contained, interactive HTML file.
 
 use wasm_oci_core::module::SizeNode;
 
@@ -6,11 +6,11 @@ const PAGE: &str = include_str!("treemap.html");
 const STYLE: &str = include_str!("treemap.css");
 const SCRIPT: &str = include_str!("treemap.js");
 
-/// The page about a tree.
+/// Returns the page for a tree.
 pub(super) fn page(tree: &SizeNode) -> Result<String, serde_json::Error> {
-    // Inside of a script element, nothing but `<` can end it or begin a comment; in JSON, it only occurs in strings.
+    // Only `<` can end a script element or begin a comment in it. In JSON, `<` occurs only inside strings.
     let data = serde_json::to_string(tree)?.replace('<', "\\u003c");
-    // The data comes last: what is in a name is not looked at again.
+    // Insert the data last, so that a name can't be taken for a placeholder.
     let page = PAGE.replacen("{{style}}", STYLE.trim_end(), 1).replacen(
         "{{script}}",
         SCRIPT.trim_end(),
