@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use wasm_oci_core::error_chain;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::{
     Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, RetryEvent, Secret, Tls,
@@ -225,11 +226,11 @@ impl Connections {
 }
 
 fn announce(shell: &Shell, event: &RetryEvent) {
-    let RetryEvent { reason, wait, attempt, max_attempts } = event;
+    let RetryEvent { error, wait, attempt, max_attempts } = event;
     let wait = wait.as_secs_f64();
     shell.status(
         "Retrying",
-        format_args!("in {wait:.1} s, attempt {attempt} of {max_attempts}: {reason}"),
+        format_args!("in {wait:.1} s, attempt {attempt} of {max_attempts}: {}", error_chain(error)),
     );
 }
 

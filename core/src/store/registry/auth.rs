@@ -1,4 +1,4 @@
-//! Who the registry is told that we are: its challenge, the tokens that answer it, and to whom credentials may go
+//! Registry authentication: `WWW-Authenticate` challenges, bearer tokens, and which hosts may receive credentials
 //! ([distribution, token authentication](https://distribution.github.io/distribution/spec/auth/token/)).
 
 use std::collections::BTreeMap;
@@ -7,41 +7,40 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
-use http_auth::ChallengeRef;
-use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, WWW_AUTHENTICATE};
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Client, Request, RequestBuilder, Url};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::request_error::{ErrorResponse, RequestError};
-use super::transport::{bounded_body, root_url};
+use super::challenge::{BearerChallenge, Challenge};
+use super::error_response::ErrorResponse;
+use super::exchange::{bounded_body, execute};
+use super::request_error::RequestError;
+use super::transport::root_url;
 use super::{Credentials, RegistryOptions, Secret};
 
-/// A token that says nothing of its end is good for a minute.
-const SHORTEST_LIFE: u64 = 60;
-/// A token this close to its end is replaced before it is refused.
-const MARGIN: Duration = Duration::from_secs(10);
-/// The largest answer of a token service that is read.
-const MAX_TOKEN: u64 = 1 << 20;
-/// The name under which tokens are asked for.
+/// Lifetime assumed for a token without `expires_in`, in seconds (the spec's default).
+const DEFAULT_LIFETIME: u64 = 60;
+/// Time before its expiry at which a token is replaced, so that it does not expire on the way.
+const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
+/// Longest response of a token server that we read, in bytes.
+const MAX_TOKEN_RESPONSE: u64 = 1 << 20;
+/// Client name for identity token exchanges.
 const CLIENT_ID: &str = "wasm-oci";
 
-/// What a token is wanted for.
+/// Permission that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Access {
-    /// Nothing but to be known.
+    /// None; the credentials only have to be valid.
     LogIn,
-    /// To read.
     Pull,
-    /// To read and write.
     Push,
-    /// To write, and to read the repository that blobs are mounted from.
+    /// Push, and pull from the repository that blobs are mounted from.
     Mount,
-    /// To delete.
     Delete,
 }
 
-/// What requests to the registry carry.
+/// Authorization of a request to the registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Authorization {
     None,
@@ -49,16 +48,15 @@ pub(super) enum Authorization {
     Bearer(Secret),
 }
 
-/// Tokens for one repository, and how they are got.
+/// Authentication for one repository.
 pub(super) struct Auth {
     credentials: Credentials,
     /// `scheme://host:port`.
     origin: Url,
     repository: String,
     mount_from: Option<String>,
-    /// Hosts of other domains that may see the credentials.
+    /// Hosts on other domains that may receive the credentials.
     token_servers: Vec<String>,
-    /// It follows no redirects: they could lead credentials anywhere.
     client: Client,
     state: Mutex<State>,
 }
@@ -69,32 +67,13 @@ struct State {
     tokens: BTreeMap<Access, Token>,
 }
 
-/// What the registry wants.
-#[derive(Default, Clone)]
-enum Challenge {
-    /// It was not asked yet.
-    #[default]
-    Unknown,
-    /// Nothing, as far as it said.
-    Nothing,
-    Basic,
-    Bearer(BearerChallenge),
-}
-
-#[derive(Clone)]
-struct BearerChallenge {
-    realm: Url,
-    service: Option<String>,
-    scope: Option<String>,
-}
-
 struct Token {
     value: Secret,
     until: Instant,
 }
 
 impl Auth {
-    /// For one repository of the registry at `origin`. `client` must follow no redirects.
+    /// Returns the authentication for a repository of the registry at `origin`. `client` must not follow redirects.
     pub(super) fn new(
         options: &RegistryOptions,
         origin: Url,
@@ -112,30 +91,27 @@ impl Auth {
         }
     }
 
-    /// What a request for `access` carries, as far as is known. Who has credentials asks the registry first what it
-    /// wants: some answer the unknown that nothing is there.
+    /// Returns the authorization for a request. With credentials, the first call asks the registry for its challenge:
+    /// some registries answer anonymous requests with 404 instead of 401.
     pub(super) async fn authorization(
         &self,
         access: Access,
     ) -> Result<Authorization, RequestError> {
         let mut state = self.state.lock().await;
-        if matches!(
-            (&state.challenge, &self.credentials),
-            (Challenge::Unknown, Credentials::Anonymous)
-        ) {
-            return Ok(Authorization::None);
-        }
         if matches!(state.challenge, Challenge::Unknown) {
-            state.challenge = self.ask().await?;
+            if self.credentials == Credentials::Anonymous {
+                return Ok(Authorization::None);
+            }
+            state.challenge = self.probe().await?;
         }
-        self.answer(&mut state, access).await
+        self.authorize(&mut state, access).await
     }
 
-    /// Takes notice of a request that was refused (401) with this `used`, so that the next can carry something else.
+    /// Handles a 401 response to a request with the authorization `used`, so that the next one gets another.
     ///
     /// # Errors
-    /// `refusal`, when there is nothing else.
-    pub(super) async fn challenged(
+    /// Returns `refusal` if there is no other authorization.
+    pub(super) async fn renew(
         &self,
         access: Access,
         used: &Authorization,
@@ -143,23 +119,23 @@ impl Auth {
         refusal: RequestError,
     ) -> Result<(), RequestError> {
         let mut state = self.state.lock().await;
-        // Several requests are refused at once when a token ends; the first gets a new one for all.
-        let newer = state
+        // An expired token fails several concurrent requests. The first of them gets a new token for all.
+        let is_renewed = state
             .tokens
             .get(&access)
-            .is_some_and(|t| *used != Authorization::Bearer(t.value.clone()));
-        if newer && *used != Authorization::Basic {
+            .is_some_and(|token| *used != Authorization::Bearer(token.value.clone()));
+        if is_renewed && *used != Authorization::Basic {
             return Ok(());
         }
-        state.challenge = match challenge(headers, &self.origin)? {
+        state.challenge = match Challenge::of(headers, &self.origin)? {
             Challenge::Unknown | Challenge::Nothing => return Err(refusal),
-            // It was told, and doesn't believe it.
+            // The registry has seen the credentials and rejects them.
             Challenge::Basic if *used == Authorization::Basic => return Err(refusal),
             Challenge::Basic if self.credentials == Credentials::Anonymous => return Err(refusal),
-            known => known,
+            challenge => challenge,
         };
         state.tokens.remove(&access);
-        self.answer(&mut state, access).await.map(drop)
+        self.authorize(&mut state, access).await.map(drop)
     }
 
     /// Adds the header to a request to the registry itself.
@@ -171,14 +147,14 @@ impl Auth {
         let value = match authorization {
             Authorization::None => return Ok(()),
             Authorization::Basic => basic(&self.credentials)?,
-            Authorization::Bearer(token) => header(&format!("Bearer {}", token.reveal()))
+            Authorization::Bearer(token) => sensitive_header(&format!("Bearer {}", token.reveal()))
                 .ok_or_else(|| RequestError::protocol("its token can't be sent in a header"))?,
         };
         request.headers_mut().insert(AUTHORIZATION, value);
         Ok(())
     }
 
-    async fn answer(
+    async fn authorize(
         &self,
         state: &mut State,
         access: Access,
@@ -198,13 +174,14 @@ impl Auth {
         Ok(Authorization::Bearer(value))
     }
 
-    /// Asks the registry what it wants
+    /// Asks the registry for its challenge
     /// ([distribution-spec, determining support](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support)).
-    async fn ask(&self) -> Result<Challenge, RequestError> {
-        let response = self.client.get(root_url(&self.origin)).send().await?;
+    async fn probe(&self) -> Result<Challenge, RequestError> {
+        let request = self.client.get(root_url(&self.origin)).build()?;
+        let response = execute(&self.client, request).await?;
         match response.status().as_u16() {
-            401 => challenge(response.headers(), &self.origin),
-            // Whatever else it says, it says it again when something real is asked for.
+            401 => Challenge::of(response.headers(), &self.origin),
+            // Other errors come again with the request that matters.
             _ => Ok(Challenge::Nothing),
         }
     }
@@ -213,35 +190,37 @@ impl Auth {
         if self.credentials != Credentials::Anonymous {
             self.check_realm(&bearer.realm)?;
         }
-        let response = self.token_request(bearer, access)?.send().await?;
-        let status = response.status();
-        if !status.is_success() {
-            let answer = ErrorResponse::of(response).await;
-            // It refuses to make a token: to users that is the registry refusing them.
-            let refused = matches!(answer.status, 400 | 403 | 404);
-            return Err(RequestError::Status(if refused {
-                ErrorResponse { status: 401, ..answer }
-            } else {
-                answer
-            }));
+        let request = self.token_request(bearer, access)?.build()?;
+        let response = execute(&self.client, request).await?;
+        if !response.status().is_success() {
+            let response = ErrorResponse::of(response).await;
+            // The token server refuses a token. For users, that is the registry rejecting their credentials.
+            let status = match response.status {
+                400 | 403 | 404 => 401,
+                status => status,
+            };
+            return Err(RequestError::Status(ErrorResponse { status, ..response }));
         }
-        let begin = Instant::now();
+        let start = Instant::now();
         let response: TokenResponse =
-            serde_json::from_slice(&bounded_body(response, MAX_TOKEN).await?)
-                // What was decoded is left out: it may be a token.
-                .map_err(|_| RequestError::protocol("its token can't be read"))?;
+            serde_json::from_slice(&bounded_body(response, MAX_TOKEN_RESPONSE).await?)
+                // The parser's error may quote the token, so it is dropped.
+                .map_err(|_| {
+                    RequestError::protocol("the response of its token server is invalid")
+                })?;
         let value = response.token.or(response.access_token).filter(|token| !token.is_empty());
         let value =
-            value.ok_or_else(|| RequestError::protocol("its token service gives no token"))?;
-        if header(&value).is_none() {
+            value.ok_or_else(|| RequestError::protocol("its token server sent no token"))?;
+        if sensitive_header(&value).is_none() {
             return Err(RequestError::protocol("its token can't be sent in a header"));
         }
-        let life = Duration::from_secs(response.expires_in.unwrap_or(SHORTEST_LIFE));
-        let until = begin + life.saturating_sub(MARGIN).max(life / 2);
+        let lifetime = Duration::from_secs(response.expires_in.unwrap_or(DEFAULT_LIFETIME));
+        tracing::debug!(?access, ?lifetime, "new token");
+        let until = start + lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
         Ok(Token { value: Secret::new(value), until })
     }
 
-    /// Names and passwords are sent as such with a GET; an identity token is exchanged with a POST
+    /// Returns the request for a token: a GET with name and password, or a POST that exchanges an identity token
     /// ([distribution, OAuth 2](https://distribution.github.io/distribution/spec/auth/oauth/)).
     fn token_request(
         &self,
@@ -250,6 +229,7 @@ impl Auth {
     ) -> Result<RequestBuilder, RequestError> {
         let scopes = self.scopes(bearer, access);
         let service = bearer.service.as_deref();
+        let host = bearer.realm.host_str();
         if let Credentials::IdentityToken(token) = &self.credentials {
             let scope = scopes.join(" ");
             let mut form = vec![
@@ -259,6 +239,7 @@ impl Auth {
                 ("scope", &scope),
             ];
             form.extend(service.map(|service| ("service", service)));
+            tracing::debug!(host, scope, "sending the identity token to the token server");
             return Ok(self.client.post(bearer.realm.clone()).form(&form));
         }
         let mut url = bearer.realm.clone();
@@ -268,14 +249,15 @@ impl Auth {
             query.extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
         }
         let request = self.client.get(url);
-        Ok(match &self.credentials {
-            Credentials::Basic { .. } => request.header(AUTHORIZATION, basic(&self.credentials)?),
-            _ => request,
-        })
+        if !matches!(self.credentials, Credentials::Basic { .. }) {
+            return Ok(request);
+        }
+        tracing::debug!(host, "sending name and password to the token server");
+        Ok(request.header(AUTHORIZATION, basic(&self.credentials)?))
     }
 
-    /// What the token has to allow: what we are about to do, and what the registry said it wants for other things than
-    /// our repository.
+    /// Returns the scopes of a token: those for `access`, and those that the challenge names for anything but our
+    /// repository.
     fn scopes(&self, bearer: &BearerChallenge, access: Access) -> Vec<String> {
         let own = format!("repository:{}:", self.repository);
         let mut scopes = match access {
@@ -295,8 +277,8 @@ impl Auth {
         scopes
     }
 
-    /// A token service sees the credentials. It is the registry's own host, or one of the same owner by its domain, or
-    /// one that the user named; and the way there is as safe as the one to the registry.
+    /// Checks that a token server may receive the credentials: it is on the registry's own domain or named by the user,
+    /// and its connection is as safe as the registry's. A malicious registry could otherwise collect passwords.
     fn check_realm(&self, realm: &Url) -> Result<(), RequestError> {
         let safe = realm.scheme() == "https" || self.origin.scheme() == "http";
         let host = realm.host_str().unwrap_or_default();
@@ -308,8 +290,7 @@ impl Auth {
     }
 }
 
-/// Whether two hosts are one, or have one owner: the domain that can be registered, by the
-/// [public suffix list](https://publicsuffix.org/), is the same.
+/// Returns true if two hosts have the same registrable domain, by the [public suffix list](https://publicsuffix.org/).
 fn same_owner(a: &str, b: &str) -> bool {
     let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     if a == b {
@@ -319,43 +300,6 @@ fn same_owner(a: &str, b: &str) -> bool {
         return false;
     }
     matches!((psl::domain_str(a), psl::domain_str(b)), (Some(a), Some(b)) if a == b)
-}
-
-/// What an answer with the status 401 wants. Of several things, a token.
-fn challenge(headers: &HeaderMap, origin: &Url) -> Result<Challenge, RequestError> {
-    let mut known = Challenge::Nothing;
-    for value in headers.get_all(WWW_AUTHENTICATE) {
-        let Ok(text) = value.to_str() else { continue };
-        // What can't be understood may be followed by what can.
-        for challenge in http_auth::parse_challenges(text).unwrap_or_default() {
-            if challenge.scheme.eq_ignore_ascii_case("bearer") {
-                return bearer(&challenge, origin).map(Challenge::Bearer);
-            }
-            if challenge.scheme.eq_ignore_ascii_case("basic") {
-                known = Challenge::Basic;
-            }
-        }
-    }
-    Ok(known)
-}
-
-fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<BearerChallenge, RequestError> {
-    let param = |name: &str| {
-        let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
-        found.map(|(_, value)| value.to_unescaped())
-    };
-    let realm = param("realm").and_then(|realm| Url::parse(&realm).ok());
-    let realm =
-        realm.filter(|realm| matches!(realm.scheme(), "http" | "https") && realm.has_host());
-    let realm =
-        realm.ok_or_else(|| RequestError::protocol("it doesn't say where to get a token"))?;
-    if realm.scheme() == "http" && origin.scheme() == "https" {
-        return Err(RequestError::UntrustedRealm {
-            host: realm.host_str().unwrap_or_default().to_owned(),
-            safe: false,
-        });
-    }
-    Ok(BearerChallenge { realm, service: param("service"), scope: param("scope") })
 }
 
 #[derive(Deserialize)]
@@ -368,19 +312,20 @@ struct TokenResponse {
 fn basic(credentials: &Credentials) -> Result<HeaderValue, RequestError> {
     let Credentials::Basic { username, password } = credentials else {
         return Err(RequestError::Credentials(
-            "the registry wants a user name and a password, not a token",
+            "the registry requires a user name and a password, not a token",
         ));
     };
-    // RFC 7617, section 2: all after the first colon would be taken for the password.
+    // RFC 7617, section 2: the server takes everything after the first colon for the password.
     if username.contains(':') {
-        return Err(RequestError::Credentials("there is a colon in the user name"));
+        return Err(RequestError::Credentials("the user name contains a colon"));
     }
     let encoded = BASE64.encode(format!("{username}:{}", password.reveal()));
-    header(&format!("Basic {encoded}"))
+    sensitive_header(&format!("Basic {encoded}"))
         .ok_or(RequestError::Credentials("they can't be sent in a header"))
 }
 
-fn header(text: &str) -> Option<HeaderValue> {
+/// Returns the value of a header that neither logs nor `Debug` show.
+fn sensitive_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
@@ -403,47 +348,6 @@ mod tests {
         };
         let clients = Clients::new("r.io", &options).unwrap();
         Auth::new(&options, origin, "own/app", clients.tokens)
-    }
-
-    fn headers(values: &[&str]) -> HeaderMap {
-        values.iter().map(|value| (WWW_AUTHENTICATE, value.parse().unwrap())).collect()
-    }
-
-    fn origin() -> Url {
-        Url::parse("https://registry-1.docker.io").unwrap()
-    }
-
-    #[test]
-    fn the_challenge_is_read_whatever_stands_beside_it() {
-        let known = challenge(
-            &headers(&[
-                "Basic realm=\"x\"",
-                "Negotiate",
-                r#"bearer Realm="https://auth.docker.io/token",service="registry.docker.io",scope="repository:a/b:pull""#,
-            ]),
-            &origin(),
-        );
-        let Ok(Challenge::Bearer(bearer)) = known else { panic!("no token is wanted") };
-        assert_eq!(bearer.realm.as_str(), "https://auth.docker.io/token");
-        assert_eq!(bearer.service.as_deref(), Some("registry.docker.io"));
-        assert_eq!(bearer.scope.as_deref(), Some("repository:a/b:pull"));
-        assert!(matches!(challenge(&headers(&["Basic realm=x"]), &origin()), Ok(Challenge::Basic)));
-        assert!(matches!(challenge(&headers(&["Digest x=y"]), &origin()), Ok(Challenge::Nothing)));
-        assert!(matches!(challenge(&HeaderMap::new(), &origin()), Ok(Challenge::Nothing)));
-    }
-
-    #[test]
-    fn a_realm_that_is_none_or_less_safe_is_refused() {
-        for realm in [
-            "",
-            "token",
-            "file:///etc/passwd",
-            "gopher://auth.docker.io/",
-            "http://auth.docker.io/token",
-        ] {
-            let header = format!("Bearer realm=\"{realm}\"");
-            assert!(challenge(&headers(&[&header]), &origin()).is_err(), "{realm}");
-        }
     }
 
     #[test]
@@ -479,7 +383,7 @@ mod tests {
     #[test]
     fn tokens_are_asked_for_what_is_done() {
         let scopes = |access, scope: Option<&str>| {
-            let realm = origin();
+            let realm = Url::parse("https://auth.r.io/token").unwrap();
             let bearer = BearerChallenge { realm, service: None, scope: scope.map(str::to_owned) };
             auth("https://r.io", &[]).scopes(&bearer, access)
         };
@@ -499,6 +403,6 @@ mod tests {
         let basic = basic(&auth("https://r.io", &[]).credentials).ok().unwrap();
         assert_eq!(basic.to_str().unwrap(), "Basic bWU6aHVudGVyMg==");
         assert_eq!(format!("{basic:?}"), "Sensitive");
-        assert!(header("a\r\nb: c").is_none());
+        assert!(sensitive_header("a\r\nb: c").is_none());
     }
 }

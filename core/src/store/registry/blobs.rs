@@ -1,4 +1,4 @@
-//! Blobs: asked for, mounted, read and written, through memory in chunks only.
+//! Operations on blobs: look-up, mount, download and upload. Content passes through memory in chunks.
 
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::pin::pin;
@@ -6,22 +6,24 @@ use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures_util::stream;
-use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderMap, RANGE};
+use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Body, RequestBuilder, Response, StatusCode, Url};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::{Error, Progress};
 use super::auth::Access;
+use super::exchange::content_length;
 use super::manifests::reported_digest;
 use super::request_error::RequestError;
 use super::transport::Transport;
 use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
+use crate::trace::trace_ignored;
 
-/// How much is read from a file at once.
+/// Size of the reads from a file, in bytes.
 const CHUNK_SIZE: usize = 256 << 10;
 
-/// Whether the repository has the blob. One of another size is not it.
+/// Returns true if the repository has the blob. One of another size is damaged and does not count.
 pub(super) async fn exists(
     transport: &Transport,
     access: Access,
@@ -30,42 +32,47 @@ pub(super) async fn exists(
     let url = transport.blob_url(descriptor.digest);
     match transport.send(access, || transport.clients().requests.head(url.clone())).await {
         Ok(response) => {
-            Ok(length(response.headers()).is_none_or(|length| length == descriptor.size))
+            let length = content_length(response.headers());
+            Ok(length.is_none_or(|length| length == descriptor.size))
         }
         Err(error) if error.is_not_found() => Ok(false),
         Err(error) => Err(error),
     }
 }
 
-/// What a request to mount came to.
+/// Outcome of a request to mount a blob.
 pub(super) enum MountOutcome {
-    /// The repository has the blob.
-    Yes,
-    /// It doesn't, but the registry waits for it at this place.
-    Upload(Option<Url>),
+    Mounted,
+    /// The registry may have started an upload instead, at this location.
+    Refused(Option<Url>),
 }
 
 /// Asks the registry to take the blob from another of its repositories
 /// ([distribution-spec, mounting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)).
-/// That it doesn't is no error, whatever it says.
+/// A refused mount is not an error: the caller falls back to an upload.
 pub(super) async fn mount(
     transport: &Transport,
     digest: Digest,
     from: &str,
 ) -> Result<MountOutcome, RequestError> {
     let url = transport.mount_url(digest, from);
-    match transport
-        .send(Access::Mount, || empty(transport.clients().requests.post(url.clone())))
-        .await
-    {
-        Ok(response) if response.status() == StatusCode::CREATED => Ok(MountOutcome::Yes),
-        Ok(response) => Ok(MountOutcome::Upload(transport.place(&response)?)),
-        Err(error) if error.is_transient() => Err(error),
-        Err(_) => Ok(MountOutcome::Upload(None)),
-    }
+    let post = || empty(transport.clients().requests.post(url.clone()));
+    let outcome = match transport.send(Access::Mount, post).await {
+        Ok(response) if response.status() == StatusCode::CREATED => MountOutcome::Mounted,
+        Ok(response) => MountOutcome::Refused(transport.upload_location(&response)?),
+        Err(error) if error.is_transient() => return Err(error),
+        Err(error) => {
+            let error = transport.explain(error, "mount a blob");
+            trace_ignored("mount a blob", error);
+            MountOutcome::Refused(None)
+        }
+    };
+    let is_mounted = matches!(outcome, MountOutcome::Mounted);
+    tracing::debug!(%digest, from, is_mounted, "mount");
+    Ok(outcome)
 }
 
-/// A part of a blob that has come.
+/// Downloaded part of a blob.
 pub(super) struct Partial {
     file: NamedTempFile,
     length: u64,
@@ -77,7 +84,7 @@ impl Partial {
         Ok(Partial { file, length: 0 })
     }
 
-    fn keep(&mut self, chunk: &[u8]) -> Result<(), RequestError> {
+    fn append(&mut self, chunk: &[u8]) -> Result<(), RequestError> {
         self.file.write_all(chunk).map_err(Error::io("write", self.file.path()))?;
         self.length += chunk.len() as u64;
         Ok(())
@@ -92,8 +99,8 @@ impl Partial {
     }
 }
 
-/// Reads the blob that `descriptor` names into the file of `partial`, from where an earlier try ended, and no more than
-/// its size. It is only ever asked of the repository: the `urls` that a descriptor may have are not followed.
+/// Downloads a blob into the file of `partial`, from where an earlier attempt ended, and no more bytes than its size.
+/// We never follow the `urls` of a descriptor: they could make us request any address.
 pub(super) async fn get(
     transport: &Transport,
     descriptor: &Descriptor,
@@ -107,9 +114,13 @@ pub(super) async fn get(
     match read(transport, descriptor, &mut part).await {
         Ok(resumed) => {
             match Blob::verified_temporary(descriptor.clone(), part.file.into_temp_path()) {
-                // The two parts are not of one blob: the next try reads all of it.
+                // The two parts are of different content. The next attempt downloads all of it.
                 Err(error @ ImageError::Mismatch { .. }) if resumed => {
-                    Err(RequestError::Protocol { reason: error.to_string(), is_transient: true })
+                    Err(RequestError::Protocol {
+                        reason: "the parts of an interrupted download do not fit".to_owned(),
+                        source: Some(error.into()),
+                        is_transient: true,
+                    })
                 }
                 blob => Ok(blob?),
             }
@@ -121,7 +132,7 @@ pub(super) async fn get(
     }
 }
 
-/// Reads what is missing, and returns whether something was there.
+/// Downloads the missing rest. Returns true if it follows an earlier part.
 async fn read(
     transport: &Transport,
     descriptor: &Descriptor,
@@ -133,22 +144,21 @@ async fn read(
     }
     let url = transport.blob_url(descriptor.digest);
     let from = part.length;
+    let get = || transport.clients().requests.get(url.clone());
     let request = || match from {
-        0 => transport.clients().requests.get(url.clone()),
-        from => {
-            transport.clients().requests.get(url.clone()).header(RANGE, format!("bytes={from}-"))
-        }
+        0 => get(),
+        from => get().header(RANGE, format!("bytes={from}-")),
     };
     let mut response = match transport.send(Access::Pull, request).await {
         Err(error) if error.status() == Some(416) && from > 0 => {
             part.truncate()?;
-            let reason = "it has less of the blob than it sent before".to_owned();
-            return Err(RequestError::Protocol { reason, is_transient: true });
+            return Err(transient("it has less of the blob than it sent before"));
         }
         response => response?,
     };
-    // It may send all of it again.
-    if from > 0 && !continues(&response, from) {
+    // Servers may ignore `Range` and send everything again (RFC 9110, section 14.2).
+    if from > 0 && !is_continuation(&response, from) {
+        tracing::debug!(digest = %descriptor.digest, from, "the download starts again from 0");
         part.truncate()?;
     }
     if response.content_length().is_some_and(|length| length > limit - part.length) {
@@ -158,27 +168,27 @@ async fn read(
         if chunk.len() as u64 > limit - part.length {
             return Err(RequestError::TooLarge { limit });
         }
-        part.keep(&chunk)?;
+        part.append(&chunk)?;
     }
     Ok(from > 0)
 }
 
-/// Whether an answer has what comes after the first `from` bytes
+/// Returns true if a response continues after the first `from` bytes
 /// ([RFC 9110, Content-Range](https://www.rfc-editor.org/rfc/rfc9110.html#name-content-range)).
-fn continues(response: &Response, from: u64) -> bool {
+fn is_continuation(response: &Response, from: u64) -> bool {
     let range = response.headers().get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     let start =
         range.and_then(|range| range.strip_prefix("bytes ")?.split_once('-')?.0.parse().ok());
     response.status() == StatusCode::PARTIAL_CONTENT && start == Some(from)
 }
 
-/// Writes a blob with one request that has all of it, after one that asks where to, unless that is known already
+/// Uploads a blob with one PUT request, to `location` or to that of a new upload
 /// ([distribution-spec, POST then PUT](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#post-then-put)).
-/// `again` says that it was tried before: then the blob may be there, and only the answer was lost.
+/// After an earlier attempt (`again`), the blob may exist, because only the response was lost.
 pub(super) async fn put(
     transport: &Transport,
     blob: &Blob,
-    place: Option<Url>,
+    location: Option<Url>,
     again: bool,
     progress: &dyn Progress,
 ) -> Result<(), RequestError> {
@@ -186,69 +196,76 @@ pub(super) async fn put(
     if again && exists(transport, Access::Push, descriptor).await? {
         return Ok(());
     }
-    let mut place = match place {
-        Some(place) => place,
-        None => begin(transport).await?,
+    let mut location = match location {
+        Some(location) => location,
+        None => start_upload(transport).await?,
     };
-    place.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
+    location.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
     progress.begin(descriptor);
-    let error = match upload(transport, blob, &place, progress).await {
-        Ok(response) => return confirmed(&response, descriptor.digest),
+    let error = match upload(transport, blob, &location, progress).await {
+        Ok(response) => return verify_reported_digest(&response, descriptor.digest),
         Err(error @ RequestError::Local(_)) => return Err(error),
         Err(error) => error,
     };
     match error.status() {
-        // The upload is lost, with the part of the registry that knew of it: another may do better.
-        Some(status @ (404 | 416)) => Err(RequestError::Protocol {
-            reason: format!("it answered {status}, and knows nothing of the upload that it began"),
-            is_transient: true,
-        }),
-        // It may have kept the blob and still say no; that it is there is all that matters.
+        // The instance of the registry that held the upload is gone. Another may work.
+        Some(status @ (404 | 416)) => {
+            Err(transient(format!("it answered {status} to an upload that it had started")))
+        }
         Some(401 | 403 | 413) => Err(error),
-        Some(_) if exists(transport, Access::Push, descriptor).await.unwrap_or(false) => Ok(()),
-        _ => Err(error),
+        // Some registries store the blob and still answer with an error.
+        Some(_) => match exists(transport, Access::Push, descriptor).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(error),
+            Err(ignored) => {
+                let ignored = transport.explain(ignored, "look for the blob");
+                trace_ignored("look for a blob after a failed upload", ignored);
+                Err(error)
+            }
+        },
+        None => Err(error),
     }
 }
 
-/// Begins an upload, and returns where it goes on.
-async fn begin(transport: &Transport) -> Result<Url, RequestError> {
+/// Starts an upload, and returns its location.
+async fn start_upload(transport: &Transport) -> Result<Url, RequestError> {
     let url = transport.uploads_url();
-    let response = transport
-        .send(Access::Push, || empty(transport.clients().requests.post(url.clone())))
-        .await?;
-    let nowhere = || RequestError::Protocol {
-        reason: "it names no place for the upload".to_owned(),
-        is_transient: true,
-    };
-    transport.place(&response)?.ok_or_else(nowhere)
+    let post = || empty(transport.clients().requests.post(url.clone()));
+    let response = transport.send(Access::Push, post).await?;
+    let location = transport.upload_location(&response)?;
+    location.ok_or_else(|| transient("it names no location for the upload"))
 }
 
-/// Some registries and proxies refuse a POST that doesn't say how long it is.
+/// Returns an error for an invalid response that another attempt may not get.
+fn transient(reason: impl Into<String>) -> RequestError {
+    RequestError::Protocol { reason: reason.into(), source: None, is_transient: true }
+}
+
+/// Declares an empty body: some registries and proxies reject a POST without `Content-Length`.
 fn empty(request: RequestBuilder) -> RequestBuilder {
     request.header(CONTENT_LENGTH, 0)
 }
 
-fn confirmed(response: &Response, expected: Digest) -> Result<(), RequestError> {
+fn verify_reported_digest(response: &Response, expected: Digest) -> Result<(), RequestError> {
     match reported_digest(response.headers())? {
         Some(found) if found != expected => Err(RequestError::WrongDigest { expected, found }),
         _ => Ok(()),
     }
 }
 
-/// Sends the content, and watches that it goes on.
+/// Sends the content, and fails if it makes no progress.
 async fn upload(
     transport: &Transport,
     blob: &Blob,
-    place: &Url,
+    location: &Url,
     progress: &dyn Progress,
 ) -> Result<Response, RequestError> {
     let descriptor = blob.descriptor();
     let (sender, events) = unbounded_channel();
     let request = || {
-        // What can't be opened is cut short at its start.
-        let reader = blob.reader().unwrap_or_else(|_| Box::new(io::empty()));
+        let reader = blob.reader().unwrap_or_else(|error| Box::new(Unreadable(Some(error))));
         let chunks = Chunks { reader, left: descriptor.size, sender: sender.clone() };
-        let request = transport.clients().uploads.put(place.clone());
+        let request = transport.clients().uploads.put(location.clone());
         request
             .header(CONTENT_TYPE, "application/octet-stream")
             .header(CONTENT_LENGTH, descriptor.size)
@@ -258,38 +275,47 @@ async fn upload(
     watch(transport, transport.send(Access::Push, request), events, advance).await
 }
 
-/// Waits for an upload as long as it takes chunks, and passes on how many bytes they have.
+/// Waits for an upload while it makes progress, and reports the bytes sent.
 async fn watch(
     transport: &Transport,
     upload: impl Future<Output = Result<Response, RequestError>>,
     mut events: UnboundedReceiver<io::Result<u64>>,
     advance: impl Fn(u64),
 ) -> Result<Response, RequestError> {
-    let max_retry_after = transport.options().stall_timeout;
+    let stall_timeout = transport.options().stall_timeout;
     let mut upload = pin!(upload);
-    let hear = |event: io::Result<u64>| {
-        event.map(&advance).map_err(|e| RequestError::from(ImageError::Io(e)))
+    let handle = |event: io::Result<u64>| {
+        event.map(&advance).map_err(|error| RequestError::from(ImageError::Io(error)))
     };
     let result = loop {
         tokio::select! {
             biased;
-            Some(event) = events.recv() => hear(event)?,
+            Some(event) = events.recv() => handle(event)?,
             result = &mut upload => break result,
-            () = tokio::time::sleep(max_retry_after) => return Err(RequestError::Stalled(max_retry_after)),
+            () = tokio::time::sleep(stall_timeout) => return Err(RequestError::Stalled(stall_timeout)),
         }
     };
     while let Ok(event) = events.try_recv() {
-        hear(event)?;
+        handle(event)?;
     }
     result
 }
 
-fn length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+/// Reader of a blob that can't be opened: it fails with the reason.
+struct Unreadable(Option<ImageError>);
+
+impl Read for Unreadable {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        match self.0.take() {
+            Some(ImageError::Io(error)) => Err(error),
+            Some(error) => Err(io::Error::other(error)),
+            None => Ok(0),
+        }
+    }
 }
 
-/// The chunks of a blob. They are read when the connection takes them, and announced, because the request outlives
-/// any borrow of a [`Progress`].
+/// Chunks of a blob, read when the connection accepts them. A channel reports them, because the request outlives any
+/// borrow of a [`Progress`].
 struct Chunks {
     reader: Box<dyn Read + Send>,
     left: u64,
@@ -303,7 +329,7 @@ impl Iterator for Chunks {
         if self.left == 0 {
             return None;
         }
-        // Nobody hears it when the upload was given up, and then it doesn't matter.
+        // The receiver is dropped when the upload is aborted, so errors of `send` do not matter.
         match self.read() {
             Ok(chunk) => {
                 self.left -= chunk.len() as u64;
@@ -325,14 +351,11 @@ impl Chunks {
         let size = self.left.min(CHUNK_SIZE as u64);
         let mut chunk = Vec::with_capacity(CHUNK_SIZE);
         (&mut self.reader).take(size).read_to_end(&mut chunk)?;
-        if chunk.len() as u64 == size {
-            Ok(chunk.into())
-        } else {
-            Err(io::Error::new(
-                io::ErrorKind::UnexpectedEof,
-                "its file was cut short while it was read",
-            ))
+        if size > chunk.len() as u64 {
+            let reason = "its file was truncated while it was read";
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, reason));
         }
+        Ok(chunk.into())
     }
 }
 

@@ -1,23 +1,23 @@
-//! The HTTP clients: how they connect, and what of the machine they use.
+//! HTTP clients: time-outs, redirects, proxies and TLS.
 
-use reqwest::redirect::{Attempt, Policy};
+use reqwest::redirect::{Action, Attempt, Policy};
 use reqwest::{Client, ClientBuilder};
 
-use super::request_error::cause;
+use super::exchange::redacted;
+use super::request_error::root_cause;
 use super::{RegistryError, RegistryOptions};
 
-/// How we call ourselves.
 const USER_AGENT: &str = concat!("wasm-oci/", env!("CARGO_PKG_VERSION"));
-/// More than this many redirects lead nowhere.
 const MAX_REDIRECTS: usize = 5;
 
-/// One client for each kind of request.
+/// HTTP clients, one for each kind of request.
 pub(super) struct Clients {
-    /// What is answered soon.
+    /// Client for requests with short bodies.
     pub(super) requests: Client,
-    /// Uploads: `reqwest` counts their whole time to `read_timeout`, however well they go on.
+    /// Client for uploads. It has no `read_timeout`, because reqwest counts the whole duration of an upload towards
+    /// it, even while data moves.
     pub(super) uploads: Client,
-    /// Tokens, which follow no redirect.
+    /// Client for token servers. It follows no redirects, which could lead credentials anywhere.
     pub(super) tokens: Client,
 }
 
@@ -25,7 +25,10 @@ impl Clients {
     pub(super) fn new(registry: &str, options: &RegistryOptions) -> Result<Clients, RegistryError> {
         let tls = options.tls.config()?;
         let build = |builder: ClientBuilder| {
-            builder.build().map_err(|error| RegistryError::Client { reason: cause(&error) })
+            builder.build().map_err(|error| RegistryError::Client {
+                reason: "no HTTP client".to_owned(),
+                source: Some(root_cause(error)),
+            })
         };
         let builder = || {
             let builder = Client::builder()
@@ -43,20 +46,21 @@ impl Clients {
     }
 }
 
-/// `reqwest` drops the credentials when a redirect leads to another host or port; this also keeps what is read from
-/// coming over plain http.
-fn redirect(attempt: Attempt<'_>) -> reqwest::redirect::Action {
+/// Follows redirects, but never from https to http. reqwest itself removes the credentials when a redirect leads to
+/// another host or port.
+fn redirect(attempt: Attempt<'_>) -> Action {
     let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
     if attempt.previous().len() > MAX_REDIRECTS {
-        attempt.error("too many redirects")
-    } else if was_secure && attempt.url().scheme() != "https" {
-        attempt.error("it redirects from https to plain http")
-    } else {
-        attempt.follow()
+        return attempt.error("too many redirects");
     }
+    if was_secure && attempt.url().scheme() != "https" {
+        return attempt.error("a redirect from https to plain http");
+    }
+    tracing::debug!(status = attempt.status().as_u16(), "redirect to {}", redacted(attempt.url()));
+    attempt.follow()
 }
 
-/// Whether the registry runs on this machine, where nobody listens between us and it, and no proxy is needed.
+/// Returns true if the registry runs on this machine. Its connections need neither TLS nor a proxy.
 pub(super) fn is_loopback(registry: &str) -> bool {
     let host = match registry.strip_prefix('[') {
         Some(rest) => rest.split_once(']').map_or(rest, |(host, _)| host),

@@ -1,5 +1,6 @@
-//! Who a registry is told that we are.
+//! Credentials, and where other tools store them.
 
+use std::error::Error as StdError;
 use std::fmt;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind};
@@ -10,37 +11,38 @@ use std::time::Duration;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 
 use super::RegistryError;
+use crate::trace::trace_ignored;
 
-/// What a registry is logged in to with.
+/// Credentials for a registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Credentials {
-    /// Nothing: as anybody.
+    /// No credentials.
     #[default]
     Anonymous,
-    /// A user's name and password, or the access token that stands for one.
+    /// User name, and password or access token.
     Basic {
-        /// The user.
+        /// User name.
         username: String,
-        /// Their password or access token.
+        /// Password, or an access token in its place.
         password: Secret,
     },
-    /// A token that stands for a user, from which others are made: what some registries give instead of a password.
+    /// Token that is exchanged for others; some registries issue one instead of a password.
     IdentityToken(Secret),
 }
 
-/// Text that is not to be seen: what prints it prints `<redacted>`.
+/// Text that `Debug` and `Display` show as `<redacted>`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
 impl Secret {
-    /// Keeps `text` to itself.
+    /// Wraps `text`.
     #[must_use]
     pub fn new(text: impl Into<String>) -> Secret {
         Secret(text.into())
     }
 
-    /// The text, for the one header that it belongs in.
+    /// Returns the text, for the one header or body that needs it.
     pub(super) fn reveal(&self) -> &str {
         &self.0
     }
@@ -58,39 +60,45 @@ impl fmt::Display for Secret {
     }
 }
 
-/// The result of looking into one file: nothing for this registry is no error.
-type Found = Result<Option<DockerCredential>, CredentialRetrievalError>;
+/// Result of a look-up in one place, which may have nothing for this registry.
+type Lookup = Result<Option<DockerCredential>, LookupError>;
 
-/// How long a credential helper may take. Some ask the user.
+#[derive(Debug)]
+enum LookupError {
+    Read(PathBuf, std::io::Error),
+    Retrieve(CredentialRetrievalError),
+}
+
+/// Time limit of a credential helper. It is long, because some ask the user.
 pub(super) const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Credentials {
-    /// What is stored for `repository` of the registry `host` (with its port, as in a reference) by `docker login` or,
-    /// failing that, `podman login`: in the configuration file itself, or with the credential helper that it names, which
-    /// is run and waited for. [`Credentials::Anonymous`] when there is nothing.
+    /// Returns the credentials that `docker login` or else `podman login` has stored for `repository` of the registry
+    /// `host` (with its port, as in a reference), in a file or with a credential helper, which this runs.
+    /// [`Credentials::Anonymous`] if there are none.
     ///
-    /// The places are the variable `DOCKER_AUTH_CONFIG`, which holds such a file itself; `config.json` in
-    /// `$DOCKER_CONFIG` or `~/.docker`; and `$REGISTRY_AUTH_FILE` or `containers/auth.json` in `$XDG_RUNTIME_DIR`, where
-    /// there may be something for a repository alone
+    /// The places are, in this order: the variable `DOCKER_AUTH_CONFIG`, which holds the content of such a file;
+    /// `config.json` in `$DOCKER_CONFIG` or `~/.docker`; `$REGISTRY_AUTH_FILE`, or `containers/auth.json` in
+    /// `$XDG_RUNTIME_DIR`. The last may have credentials for a single repository
     /// ([containers-auth.json](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)).
     ///
     /// # Errors
-    /// [`RegistryError::InvalidCredentials`] when there is something that can't be read or used, or a helper takes
-    /// longer than a minute. What a helper printed is not in it, since that may be a secret.
+    /// [`RegistryError::InvalidCredentials`] if a file can't be read, or a helper fails or takes longer than a minute.
+    /// The error does not contain the output of a helper, which may be a secret.
     pub fn for_repository(host: &str, repository: &str) -> Result<Credentials, RegistryError> {
         let (sender, receiver) = mpsc::channel();
         let (owned, repository) = (host.to_owned(), repository.to_owned());
-        // A thread, because a helper that hangs can't be stopped from here; it doesn't keep the process alive.
-        std::thread::spawn(move || sender.send(look(&owned, &repository)));
+        // docker_credential has no time limit for helpers, so it gets a thread that does not keep the process alive.
+        std::thread::spawn(move || sender.send(look_up(&owned, &repository)));
         match receiver.recv_timeout(HELPER_TIMEOUT) {
             Ok(Ok(None)) => Ok(Credentials::Anonymous),
             Ok(Ok(Some(credential))) => Ok(Credentials::of(credential)),
-            Ok(Err(error)) => Err(invalid(host, describe(&error))),
+            Ok(Err(error)) => Err(explain(host, error)),
             Err(_) => {
                 let seconds = HELPER_TIMEOUT.as_secs();
                 Err(invalid(
                     host,
-                    format!("the credential helper said nothing for {seconds} seconds"),
+                    format!("the credential helper did not answer within {seconds} seconds"),
                 ))
             }
         }
@@ -106,29 +114,32 @@ impl Credentials {
     }
 }
 
-fn look(host: &str, repository: &str) -> Found {
+fn look_up(host: &str, repository: &str) -> Lookup {
     for server in servers(host) {
-        for find in [variable, docker] {
-            if let Some(found) = find(server)? {
+        for look_up in [in_variable, in_docker_config] {
+            if let Some(found) = look_up(server)? {
                 return Ok(Some(found));
             }
         }
     }
-    // The more it says, the more it is meant.
+    // Podman prefers the most specific key: the repository, then its parents, then the host.
     let whole = format!("{host}/{repository}");
     let mut key = whole.as_str();
     loop {
-        if let Some(found) = podman(key)? {
+        if let Some(found) = in_podman_file(key)? {
             return Ok(Some(found));
         }
         match key.rsplit_once('/') {
             Some((shorter, _)) => key = shorter,
-            None => return Ok(None),
+            None => break,
         }
     }
+    tracing::debug!(host, "no credentials found");
+    Ok(None)
 }
 
-/// What the registry may be called in Docker's files. Docker Hub is there under the address of its first version.
+/// Returns the names of a registry in Docker's files. For Docker Hub, `docker login` still uses the URL of its first
+/// version.
 pub(super) fn servers(host: &str) -> Vec<&str> {
     match host {
         "docker.io" | "index.docker.io" => vec!["https://index.docker.io/v1/", "docker.io"],
@@ -136,94 +147,132 @@ pub(super) fn servers(host: &str) -> Vec<&str> {
     }
 }
 
-fn variable(server: &str) -> Found {
+fn in_variable(server: &str) -> Lookup {
     match std::env::var("DOCKER_AUTH_CONFIG") {
-        Ok(text) => or_none(docker_credential::get_credential_from_reader(text.as_bytes(), server)),
-        Err(_) => Ok(None),
+        Ok(text) => found(
+            docker_credential::get_credential_from_reader(text.as_bytes(), server),
+            server,
+            "$DOCKER_AUTH_CONFIG",
+        ),
+        Err(std::env::VarError::NotPresent) => Ok(None),
+        Err(error) => {
+            trace_ignored("read $DOCKER_AUTH_CONFIG", error);
+            Ok(None)
+        }
     }
 }
 
-/// Where `docker login` keeps what it is told.
+/// Returns the file of `docker login`.
 pub(super) fn docker_config() -> Option<PathBuf> {
     let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
     Some(directory.or_else(|| Some(std::env::home_dir()?.join(".docker")))?.join("config.json"))
 }
 
-/// The file that podman and skopeo are told to use instead of all others.
+/// Returns the file that podman and skopeo use instead of all others, if the user has set one.
 pub(super) fn auth_file() -> Option<PathBuf> {
     std::env::var_os("REGISTRY_AUTH_FILE").map(PathBuf::from)
 }
 
-fn docker(server: &str) -> Found {
+fn in_docker_config(server: &str) -> Lookup {
     docker_config().map_or(Ok(None), |path| in_file(&path, server))
 }
 
-/// Opens the file itself, because the crate has one error for a file that is missing and one that is damaged.
-fn in_file(path: &Path, server: &str) -> Found {
+/// Opens the file itself: docker_credential returns the same error for a missing file and a damaged one.
+fn in_file(path: &Path, server: &str) -> Lookup {
     match File::open(path) {
         Ok(file) => {
-            or_none(docker_credential::get_credential_from_reader(BufReader::new(file), server))
+            let file = BufReader::new(file);
+            let result = docker_credential::get_credential_from_reader(file, server);
+            found(result, server, &path.to_string_lossy())
         }
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
             Ok(None)
         }
-        Err(_) => Err(CredentialRetrievalError::ConfigReadError),
+        Err(error) => Err(LookupError::Read(path.to_owned(), error)),
     }
 }
 
-fn podman(server: &str) -> Found {
-    match docker_credential::get_podman_credential(server) {
-        Err(
-            CredentialRetrievalError::ConfigNotFound | CredentialRetrievalError::ConfigReadError,
-        ) => Ok(None),
-        found => or_none(found),
+fn in_podman_file(key: &str) -> Lookup {
+    match docker_credential::get_podman_credential(key) {
+        Err(CredentialRetrievalError::ConfigNotFound) => Ok(None),
+        // Also the error for a missing file.
+        Err(error @ CredentialRetrievalError::ConfigReadError) => {
+            trace_ignored("read podman's credentials", error);
+            Ok(None)
+        }
+        result => found(result, key, "podman's credentials"),
     }
 }
 
-fn or_none(found: Result<DockerCredential, CredentialRetrievalError>) -> Found {
-    match found {
-        Ok(credential) => Ok(Some(credential)),
+fn found(
+    result: Result<DockerCredential, CredentialRetrievalError>,
+    key: &str,
+    place: &str,
+) -> Lookup {
+    match result {
+        Ok(credential) => {
+            tracing::debug!(key, place, "credentials found");
+            Ok(Some(credential))
+        }
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-        // What Docker's helpers agreed to say of a registry they don't know, with the status of an error.
+        // Helpers fail for an unknown registry. Docker's protocol tells this from other failures by the text alone.
         Err(CredentialRetrievalError::HelperFailure { stdout, .. })
             if stdout.contains("credentials not found") =>
         {
             Ok(None)
         }
-        Err(error) => Err(error),
+        Err(error) => Err(LookupError::Retrieve(error)),
     }
 }
 
-/// The error without what a helper printed.
-fn describe(error: &CredentialRetrievalError) -> String {
-    match error {
+/// Returns the error for users, without the output of a helper.
+fn explain(registry: &str, error: LookupError) -> RegistryError {
+    let error = match error {
+        LookupError::Read(path, error) => {
+            return invalid_because(registry, format!("can't read `{}`", path.display()), error);
+        }
+        LookupError::Retrieve(error) => error,
+    };
+    let reason = match error {
         CredentialRetrievalError::HelperFailure { helper, .. } => {
-            format!("the credential helper `{helper}` failed; run it to see why")
+            return invalid(registry, helper_failed(&helper));
         }
         CredentialRetrievalError::HelperCommunicationError => {
-            "the credential helper that Docker's configuration names can't be run, or ends at once: is it installed?"
-                .to_owned()
+            "the credential helper in Docker's configuration can't be run, or exits at once; check that it is \
+             installed and executable"
         }
         CredentialRetrievalError::MalformedHelperResponse => {
-            "the credential helper's answer can't be understood".to_owned()
+            "the credential helper's response is invalid"
         }
         CredentialRetrievalError::ConfigReadError => {
-            "Docker's `config.json` can't be read, or is no valid JSON".to_owned()
+            "Docker's `config.json` can't be read, or is not valid JSON"
         }
-        CredentialRetrievalError::CredentialDecodingError => {
-            "what is stored for it can't be decoded".to_owned()
-        }
+        CredentialRetrievalError::CredentialDecodingError => "the stored `auth` can't be decoded",
         CredentialRetrievalError::CredentialMismatchError => {
-            "the stored `auth` is of another user than the stored `username` and `password`".to_owned()
+            "the stored `auth` differs from the stored `username` and `password`"
         }
-        CredentialRetrievalError::NoCredentialConfigured | CredentialRetrievalError::ConfigNotFound => {
-            "there are none".to_owned()
-        }
-    }
+        CredentialRetrievalError::NoCredentialConfigured
+        | CredentialRetrievalError::ConfigNotFound => "there are none",
+    };
+    invalid(registry, reason)
 }
 
-pub(super) fn invalid(registry: &str, reason: String) -> RegistryError {
-    RegistryError::InvalidCredentials { registry: registry.to_owned(), reason }
+pub(super) fn helper_failed(program: &str) -> String {
+    format!("the credential helper `{program}` failed; run it to see why")
+}
+
+pub(super) fn invalid(registry: &str, reason: impl Into<String>) -> RegistryError {
+    let (registry, reason) = (registry.to_owned(), reason.into());
+    RegistryError::InvalidCredentials { registry, reason, source: None }
+}
+
+pub(super) fn invalid_because(
+    registry: &str,
+    reason: String,
+    source: impl Into<Box<dyn StdError + Send + Sync>>,
+) -> RegistryError {
+    let (registry, source) = (registry.to_owned(), Some(source.into()));
+    RegistryError::InvalidCredentials { registry, reason, source }
 }
 
 #[cfg(test)]
@@ -248,7 +297,7 @@ mod tests {
 
     #[test]
     fn what_a_helper_printed_is_not_repeated() {
-        let error = invalid("ghcr.io", describe(&helper_failure("hunter2")));
+        let error = explain("ghcr.io", LookupError::Retrieve(helper_failure("hunter2")));
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(!format!("{error:?}").contains("hunter2"));
         assert!(error.to_string().contains("docker-credential-x"));
@@ -257,9 +306,10 @@ mod tests {
     #[test]
     fn a_helper_that_knows_nothing_is_no_error() {
         let message = "credentials not found in native keychain\n";
-        assert_eq!(or_none(Err(helper_failure(message))).unwrap(), None);
-        assert!(or_none(Err(helper_failure("locked"))).is_err());
-        assert_eq!(or_none(Err(CredentialRetrievalError::NoCredentialConfigured)).unwrap(), None);
+        let of = |error| found(Err(error), "a.io", "here");
+        assert_eq!(of(helper_failure(message)).unwrap(), None);
+        assert!(of(helper_failure("locked")).is_err());
+        assert_eq!(of(CredentialRetrievalError::NoCredentialConfigured).unwrap(), None);
     }
 
     #[test]
@@ -275,7 +325,11 @@ mod tests {
         assert_eq!(Credentials::of(in_file(&path, "a.io").unwrap().unwrap()), expected);
         assert_eq!(in_file(&path, "b.io").unwrap(), None);
         std::fs::write(&path, "{").unwrap();
-        assert_eq!(in_file(&path, "a.io").unwrap_err(), CredentialRetrievalError::ConfigReadError);
+        let damaged = in_file(&path, "a.io").unwrap_err();
+        assert!(matches!(
+            damaged,
+            LookupError::Retrieve(CredentialRetrievalError::ConfigReadError)
+        ));
     }
 
     #[test]

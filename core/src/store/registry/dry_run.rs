@@ -1,4 +1,4 @@
-//! What a push would do.
+//! Dry runs: the requests of a push, without its writes.
 
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
@@ -9,21 +9,21 @@ use super::super::{Error, Name, Outcome, Progress, Sink};
 use super::{Registry, is_manifest};
 use crate::image::{Blob, Descriptor, Tag};
 
-/// A repository that is asked what it has, and not written to: what would be written is noted instead.
+/// Sink that sends only the read requests of a push and records all of them.
 #[derive(Debug)]
 pub struct DryRun<'a> {
     registry: &'a Registry,
     requests: Mutex<Vec<Request>>,
 }
 
-/// A request that was, or would be, made.
+/// Request of a push.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The method: HEAD, POST, PUT.
+    /// HTTP method: HEAD, POST or PUT.
     pub method: &'static str,
-    /// The address. Where an upload goes on, the registry decides: that is the address where it begins.
+    /// URL. For the PUT of an upload, it is that of the POST before it: the registry only then decides on the real one.
     pub url: String,
-    /// How many bytes it sends.
+    /// Length of the body.
     pub bytes: u64,
 }
 
@@ -38,19 +38,19 @@ impl fmt::Display for Request {
 }
 
 impl<'a> DryRun<'a> {
-    /// A push to this repository.
+    /// Returns a dry run of a push to this repository.
     #[must_use]
     pub fn of(registry: &'a Registry) -> DryRun<'a> {
         DryRun { registry, requests: Mutex::default() }
     }
 
-    /// The requests, in their order.
+    /// Returns the requests in order.
     #[must_use]
     pub fn into_requests(self) -> Vec<Request> {
         self.requests.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, method: &'static str, url: Url, bytes: u64) {
+    fn record(&self, method: &'static str, url: Url, bytes: u64) {
         let request = Request { method, url: url.into(), bytes };
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
@@ -63,31 +63,31 @@ impl Sink for DryRun<'_> {
             true => transport.manifest_url(&Name::Digest(descriptor.digest)),
             false => transport.blob_url(descriptor.digest),
         };
-        self.note("HEAD", url, 0);
+        self.record("HEAD", url, 0);
         self.registry.exists(descriptor).await
     }
 
-    /// Whether the registry would, only it knows; that it does is what is noted.
+    /// Assumes that the mount succeeds: the registry decides only when it receives the real request.
     async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let transport = &self.registry.transport;
         let Some(from) = &transport.options().mount_from else { return Ok(false) };
-        self.note("POST", transport.mount_url(descriptor.digest, from), 0);
+        self.record("POST", transport.mount_url(descriptor.digest, from), 0);
         Ok(true)
     }
 
     async fn push(&self, blob: &Blob, _: &dyn Progress) -> Result<(), Error> {
         let (transport, descriptor) = (&self.registry.transport, blob.descriptor());
         if is_manifest(descriptor) {
-            self.note(
+            self.record(
                 "PUT",
                 transport.manifest_url(&Name::Digest(descriptor.digest)),
                 descriptor.size,
             );
         } else {
             let mut url = transport.uploads_url();
-            self.note("POST", url.clone(), 0);
+            self.record("POST", url.clone(), 0);
             url.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
-            self.note("PUT", url, descriptor.size);
+            self.record("PUT", url, descriptor.size);
         }
         Ok(())
     }
@@ -95,11 +95,11 @@ impl Sink for DryRun<'_> {
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
         let name = Name::Tag(tag.clone());
         let url = self.registry.transport.manifest_url(&name);
-        self.note("HEAD", url.clone(), 0);
+        self.record("HEAD", url.clone(), 0);
         if self.registry.is_at(&name, root).await? {
             return Ok(Outcome::Existed);
         }
-        self.note("PUT", url, root.descriptor().size);
+        self.record("PUT", url, root.descriptor().size);
         Ok(Outcome::Moved)
     }
 }

@@ -1,185 +1,158 @@
-//! What can go wrong with a registry.
+//! Errors of registries, as users see them.
 
+use std::error::Error as StdError;
 use std::time::Duration;
 
 use crate::image::Digest;
 
-/// Why a registry can't be read or written. Each variant says what was being done and what to do next; none
-/// holds a secret.
+/// Why a registry can't be read or written. No variant contains a secret.
+///
+/// The field `action` is the failed operation, as it follows "can't"; `registry` is a host with its port, as users
+/// write it; `message` is the registry's own message in parentheses, or empty.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+#[expect(
+    missing_docs,
+    reason = "the fields are explained above, or by the message that they are part of"
+)]
 pub enum RegistryError {
-    /// No connection: no such host, nobody listens, or no TLS session.
-    #[error("can't {action}: {origin} can't be reached ({reason}): {}", connection_advice(origin))]
+    /// No connection: an unknown host, a closed port, a time-out, or a failed TLS handshake.
+    #[error("can't {action}: {origin} can't be reached ({})", connection_advice(origin))]
     Unreachable {
-        /// What was being done.
         action: String,
-        /// The registry's address, with `http` or `https`.
+        /// Scheme, host and port.
         origin: String,
-        /// What happened.
-        reason: String,
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
     },
-    /// A connection that broke before the answer was complete.
-    #[error("can't {action}: the connection broke ({reason}): try again")]
+    /// The connection broke before the response was complete.
+    #[error("can't {action}: the connection broke (try again)")]
     Interrupted {
-        /// What was being done.
         action: String,
-        /// What happened.
-        reason: String,
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
     },
-    /// A registry that doesn't answer, or takes or sends nothing more.
-    #[error("can't {action}: the registry did nothing for {seconds} seconds: try again later")]
-    TimedOut {
-        /// What was being done.
-        action: String,
-        /// How long we waited.
-        seconds: u64,
-    },
-    /// The registry's certificate is not one that is trusted here, or ours is not one that it trusts.
+    /// The registry sent or accepted nothing for too long.
+    #[error("can't {action}: the registry made no progress for {seconds} seconds; try again later")]
+    TimedOut { action: String, seconds: u64 },
+    /// The registry's certificate is not trusted here.
     #[error(
-        "can't {action}: no secure connection to {registry} ({reason}): {}",
-        trust_advice(registry, reason)
+        "can't {action}: the TLS certificate of {registry} is not trusted (pass its authority with `--ca FILE`, or \
+         copy that to /etc/docker/certs.d/{registry}/ca.crt)"
     )]
     Untrusted {
-        /// What was being done.
         action: String,
-        /// Host and port of the registry.
         registry: String,
-        /// What is wrong with it.
-        reason: String,
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
     },
-    /// The registry sends us for a token to a host that its credentials don't belong to.
-    #[error("can't {action}: {registry} wants the credentials to be sent to {host}, {}", realm_advice(host, *safe))]
-    UntrustedTokenServer {
-        /// What was being done.
+    /// The registry ended the TLS handshake with an alert.
+    #[error(
+        "can't {action}: {registry} refused the TLS connection (if it requires a client certificate, pass \
+         `--client-cert FILE --client-key FILE`)"
+    )]
+    TlsRefused {
         action: String,
-        /// Host and port of the registry.
         registry: String,
-        /// Where it wants them to be sent.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// The registry's token server must not see the credentials.
+    #[error("can't {action}: {registry} asks for the credentials to be sent to {host}, {}", token_server_advice(host, *safe))]
+    UntrustedTokenServer {
+        action: String,
+        registry: String,
+        /// Host of the token server.
         host: String,
-        /// Whether that is over TLS, as the way to the registry.
+        /// True if the connection to it is as safe as the one to the registry.
         safe: bool,
     },
-    /// The registry doesn't let anybody delete this.
+    /// The registry does not support deleting this.
     #[error("can't {action}: {reason}")]
-    Undeletable {
-        /// What was being done.
-        action: String,
-        /// Why, and what to do.
-        reason: String,
-    },
-    /// The registry wants to know who we are, or doesn't believe it (401).
-    #[error("can't {action}: {registry} {}{message}: log in with `wasm-oci login {registry}` or `docker login {registry}`", wants(user.as_deref()))]
-    Unauthorized {
-        /// What was being done.
-        action: String,
-        /// Host and port of the registry.
-        registry: String,
-        /// As whom.
-        user: Option<String>,
-        /// What the registry said, in parentheses, or nothing.
-        message: String,
-    },
-    /// The registry doesn't allow it to this user (403).
+    Undeletable { action: String, reason: String },
+    /// No credentials, or credentials that the registry rejects (401).
     #[error(
-        "can't {action}: {registry} doesn't allow it{message}: ask for access to the repository, or log in as \
-         another user with `wasm-oci login {registry}` or `docker login {registry}`"
+        "can't {action}: {registry} {}{message}; log in with `wasm-oci login {registry}` or `docker login {registry}`",
+        login_state(user.as_deref())
     )]
-    Denied {
-        /// What was being done.
+    Unauthorized {
         action: String,
-        /// Host and port of the registry.
         registry: String,
-        /// What the registry said, in parentheses, or nothing.
+        /// User name of the rejected credentials.
+        user: Option<String>,
         message: String,
     },
-    /// The repository, or what was to be read from it, is not there (404).
-    #[error("{place} has no `{name}`: check the repository and the tag")]
+    /// The user lacks the permission (403).
+    #[error(
+        "can't {action}: {registry} denies access{message}; ask for access to the repository, or log in as another \
+         user with `wasm-oci login {registry}` or `docker login {registry}`"
+    )]
+    Denied { action: String, registry: String, message: String },
+    /// A repository, tag or digest to be read does not exist (404).
+    #[error("{place} has no `{name}`; check the repository and the tag")]
     Missing {
         /// Registry and repository.
         place: String,
-        /// The tag or digest.
+        /// Tag or digest.
         name: String,
     },
-    /// The registry knows no such repository when it is written to (404).
+    /// The repository to be written does not exist (404).
     #[error(
-        "can't {action}: the registry knows no such thing{message}: check the name; some registries want a \
-         repository to be created before it is pushed to"
+        "can't {action}: the registry has no such repository{message}; check the name (some registries require that \
+         you create a repository before you push to it)"
     )]
-    NotFound {
-        /// What was being done.
-        action: String,
-        /// What the registry said, in parentheses, or nothing.
-        message: String,
-    },
-    /// The registry said no for another reason.
+    NotFound { action: String, message: String },
+    /// Any other error status.
     #[error("can't {action}: the registry answered {status}{message}{}", status_advice(*status, *wait))]
     Rejected {
-        /// What was being done.
         action: String,
-        /// The HTTP status.
         status: u16,
-        /// The error's code
+        /// Code of the first error in the response
         /// ([distribution-spec, error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes)).
         code: Option<String>,
-        /// What the registry said, in parentheses, or nothing.
         message: String,
-        /// How long it asks to wait, when that is too long.
+        /// `Retry-After`, if it is longer than the retry policy allows.
         wait: Option<Duration>,
     },
-    /// More bytes than the descriptor says, or than we read into memory.
+    /// More bytes than the descriptor declares, or than we read into memory.
+    #[error("can't {action}: the registry sent more than the expected {limit} bytes")]
+    TooLarge { action: String, limit: u64 },
+    /// A manifest with another digest than the one that was requested, sent, or reported by the registry itself.
     #[error(
-        "can't {action}: the registry sent more than {limit} bytes, so that it is not what was asked for"
+        "can't {action}: expected {expected}, but found {found}; the content was changed in the registry or on the way, \
+         and nothing of it was used"
     )]
-    TooLarge {
-        /// What was being done.
-        action: String,
-        /// How many there may be.
-        limit: u64,
-    },
-    /// A manifest of another digest than the one that was asked for, sent, or reported by the registry itself.
+    WrongDigest { action: String, expected: Digest, found: Digest },
+    /// A response that violates the specification.
     #[error(
-        "can't {action}: expected {expected}, but found {found}: somebody or something between here and the \
-         registry's storage changed it; nothing of it was used"
-    )]
-    WrongDigest {
-        /// What was being done.
-        action: String,
-        /// The digest it should have.
-        expected: Digest,
-        /// The digest it has.
-        found: Digest,
-    },
-    /// Answers that are not those of a registry.
-    #[error(
-        "can't {action}: {registry} doesn't answer as a registry does ({reason}): is the address right?"
+        "can't {action}: {registry} does not respond as a registry does: {reason} (check the address)"
     )]
     Protocol {
-        /// What was being done.
         action: String,
-        /// Host and port of the registry.
         registry: String,
-        /// What is wrong.
         reason: String,
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// Credentials that can't be read or sent.
-    #[error("the credentials for {registry} can't be used: {reason}")]
+    /// Credentials that can't be read, stored or sent.
+    #[error("can't use the credentials for {registry}: {reason}")]
     InvalidCredentials {
-        /// Host and port of the registry.
         registry: String,
-        /// What is wrong with them.
         reason: String,
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
-    /// This machine can't make connections: usually its TLS certificates can't be read.
-    #[error("can't prepare connections to registries: {reason}")]
+    /// A setup that allows no connection at all, such as an unreadable certificate.
+    #[error("can't set up connections to registries: {reason}")]
     Client {
-        /// What happened.
         reason: String,
+        #[source]
+        source: Option<Box<dyn StdError + Send + Sync>>,
     },
 }
 
 impl RegistryError {
-    /// Whether logging in, or as somebody else, is what would help.
+    /// Returns true if a login, or one as another user, may help.
     #[must_use]
     pub fn is_authentication(&self) -> bool {
         matches!(
@@ -195,56 +168,43 @@ impl RegistryError {
 fn connection_advice(origin: &str) -> String {
     match origin.strip_prefix("https://") {
         Some(host) => {
-            format!("is the address right? plain http needs `--insecure-registry {host}`")
+            format!("check the address; for plain HTTP, pass `--insecure-registry {host}`")
         }
-        None => "is the address right, and is the registry running?".to_owned(),
+        None => "check the address, and that the registry is running".to_owned(),
     }
 }
 
-fn trust_advice(registry: &str, reason: &str) -> String {
-    // What it didn't like about us, a server says by an alert.
-    match reason.contains("alert") {
-        true => "if it wants a certificate of yours, show it with `--client-cert FILE --client-key FILE`"
-            .to_owned(),
-        false => format!(
-            "name the authority that vouches for it with `--ca FILE`, or put that into \
-             /etc/docker/certs.d/{registry}/ca.crt"
-        ),
-    }
-}
-
-fn wants(user: Option<&str>) -> String {
+fn login_state(user: Option<&str>) -> String {
     match user {
-        Some(user) => format!("didn't accept the credentials of `{user}`"),
-        None => "wants to know who you are".to_owned(),
+        Some(user) => format!("rejected the credentials of `{user}`"),
+        None => "requires a login".to_owned(),
     }
 }
 
-fn realm_advice(host: &str, safe: bool) -> String {
+fn token_server_advice(host: &str, safe: bool) -> String {
     if safe {
         format!(
-            "another owner's by its name; nothing was sent there: if it should be, say `--token-server {host}`"
+            "which is on a different domain; nothing was sent. If you trust {host}, pass `--token-server {host}`"
         )
     } else {
-        "over plain http; nothing was sent there: it has to be https".to_owned()
+        "over plain HTTP; nothing was sent, because it must be HTTPS".to_owned()
     }
 }
 
 fn status_advice(status: u16, wait: Option<Duration>) -> String {
     if let Some(wait) = wait {
-        let seconds = wait.as_secs();
-        let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+        let (hours, minutes) = (wait.as_secs() / 3_600, wait.as_secs() / 60 % 60);
         let wait = match (hours, minutes) {
             (0, minutes) => format!("{minutes}m"),
             (hours, 0) => format!("{hours}h"),
             (hours, minutes) => format!("{hours}h {minutes}m"),
         };
-        return format!(": it asks to wait for {wait}");
+        return format!("; it asks to wait for {wait}");
     }
     match status {
-        413 => ": it is larger than this registry takes",
-        408 | 429 => ": wait a while, and try again",
-        500.. => ": that is the registry's own trouble, try again later",
+        413 => "; the upload is larger than this registry accepts",
+        408 | 429 => "; wait a while, then try again",
+        500.. => "; the registry has a problem, try again later",
         _ => "",
     }
     .to_owned()

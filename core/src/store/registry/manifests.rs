@@ -1,4 +1,4 @@
-//! Manifests and indexes: asked for, read and written.
+//! Operations on manifests and indexes: look-up, read, write, delete, and lists of tags.
 
 use bytes::Bytes;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LINK};
@@ -7,45 +7,47 @@ use serde::Deserialize;
 
 use super::super::Name;
 use super::auth::Access;
+use super::exchange::bounded_body;
 use super::request_error::RequestError;
-use super::transport::{Transport, bounded_body};
+use super::transport::Transport;
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
+use crate::trace::OrTrace;
 
-/// What we can read.
+/// Media types that we can read.
 const ACCEPTED: [MediaType; 4] = [
     MediaType::ImageIndex,
     MediaType::ImageManifest,
     MediaType::DockerManifestList,
     MediaType::DockerManifest,
 ];
-/// The header with the digest of a manifest
+/// Header with the digest of a manifest
 /// ([distribution-spec, pulling manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 const CONTENT_DIGEST: &str = "Docker-Content-Digest";
-/// More pages of tags than this have no end.
+/// Most pages of tags that we read. The pages of a broken registry may have no end.
 const MAX_PAGES: usize = 1_000;
 
-/// A manifest as a registry gave it.
+/// Manifest as received from a registry.
 pub(super) struct Received {
-    /// What the registry and the manifest say that it is, if one of them does.
+    /// Media type, if the response or the manifest names one.
     media_type: Option<MediaType>,
     bytes: Vec<u8>,
 }
 
 impl Received {
-    /// The manifest of a name that says nothing of its type.
+    /// Returns the manifest of a name, which implies no media type.
     pub(super) fn into_blob(self) -> Result<Blob, RequestError> {
         let untyped =
-            || RequestError::protocol("neither it nor the manifest says of what type that is");
+            || RequestError::protocol("neither the response nor the manifest has a media type");
         Ok(Blob::new(self.media_type.ok_or_else(untyped)?, self.bytes))
     }
 
-    /// The manifest that `descriptor` names.
+    /// Returns the manifest that `descriptor` describes.
     pub(super) fn into_blob_of(self, descriptor: &Descriptor) -> Result<Blob, RequestError> {
         match self.media_type {
             Some(found) if found != descriptor.media_type => {
                 let expected = &descriptor.media_type;
                 Err(RequestError::protocol(format!(
-                    "it calls {found} what the index calls {expected}"
+                    "a manifest has the media type {found}, but the index says {expected}"
                 )))
             }
             _ => Ok(Blob::verified(descriptor.clone(), self.bytes)?),
@@ -53,16 +55,15 @@ impl Received {
     }
 }
 
-/// Reads the manifest that `name` means, of which there may be `limit` bytes.
+/// Reads the manifest of `name`, at most `limit` bytes.
 pub(super) async fn get(
     transport: &Transport,
     name: &Name,
     limit: u64,
 ) -> Result<Received, RequestError> {
     let url = transport.manifest_url(name);
-    let response = transport
-        .send(Access::Pull, || accepting(transport.clients().requests.get(url.clone())))
-        .await?;
+    let request = || accepting(transport.clients().requests.get(url.clone()));
+    let response = transport.send(Access::Pull, request).await?;
     let reported = reported_digest(response.headers())?;
     let content_type = content_type(response.headers());
     let bytes = bounded_body(response, limit.min(MAX_DOCUMENT)).await?;
@@ -74,30 +75,29 @@ pub(super) async fn get(
     Ok(Received { media_type: media_type(content_type.as_deref(), &bytes)?, bytes })
 }
 
-/// What the registry says of a manifest that is not read.
+/// State of a manifest in the registry.
 pub(super) enum ManifestStatus {
-    /// There is none.
     Missing,
-    /// There is one; of which digest, it may say.
+    /// It exists; the registry may report its digest.
     Exists(Option<Digest>),
 }
 
-/// Asks for a manifest without reading it.
+/// Looks for a manifest without reading it.
 pub(super) async fn head(
     transport: &Transport,
     access: Access,
     name: &Name,
 ) -> Result<ManifestStatus, RequestError> {
     let url = transport.manifest_url(name);
-    match transport.send(access, || accepting(transport.clients().requests.head(url.clone()))).await
-    {
+    let request = || accepting(transport.clients().requests.head(url.clone()));
+    match transport.send(access, request).await {
         Ok(response) => reported_digest(response.headers()).map(ManifestStatus::Exists),
         Err(error) if error.is_not_found() => Ok(ManifestStatus::Missing),
         Err(error) => Err(error),
     }
 }
 
-/// Writes a manifest under a name, its own digest or a tag.
+/// Writes a manifest under a name: its digest, or a tag.
 pub(super) async fn put(
     transport: &Transport,
     name: &Name,
@@ -113,44 +113,43 @@ pub(super) async fn put(
     expect(reported_digest(response.headers())?, descriptor.digest)
 }
 
-/// Deletes a tag, or a manifest with all its tags
+/// Deletes a tag, or a manifest with all of its tags
 /// ([distribution-spec, deleting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management)).
 pub(super) async fn delete(transport: &Transport, name: &Name) -> Result<(), RequestError> {
     let url = transport.manifest_url(name);
-    transport
-        .send(Access::Delete, || transport.clients().requests.delete(url.clone()))
-        .await
-        .map(drop)
+    let request = || transport.clients().requests.delete(url.clone());
+    transport.send(Access::Delete, request).await.map(drop)
 }
 
-/// All tags, page by page
+/// Returns all tags, from all pages
 /// ([distribution-spec, listing tags](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-tags)).
 pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestError> {
     #[derive(Deserialize)]
     struct Page {
-        // The reference implementation says null of a repository that has lost all of them.
+        // The reference implementation sends null for a repository that has lost all of its tags.
         tags: Option<Vec<String>>,
     }
     let mut tags = Vec::new();
     let mut next = Some(transport.url("tags/list"));
     for _ in 0..MAX_PAGES {
         let Some(url) = next else { return Ok(tags) };
-        let response =
-            transport.send(Access::Pull, || transport.clients().requests.get(url.clone())).await?;
-        next = following(&response, &url)?;
-        let page: Page = serde_json::from_slice(&bounded_body(response, MAX_DOCUMENT).await?)
-            .map_err(|error| {
-                RequestError::protocol(format!("its list of tags can't be read: {error}"))
-            })?;
+        let request = || transport.clients().requests.get(url.clone());
+        let response = transport.send(Access::Pull, request).await?;
+        next = next_page(&response, &url)?;
+        let body = bounded_body(response, MAX_DOCUMENT).await?;
+        let page: Page = serde_json::from_slice(&body)
+            .map_err(|error| RequestError::malformed("its list of tags is invalid", error))?;
         tags.extend(page.tags.unwrap_or_default());
     }
     Err(RequestError::protocol("its list of tags has no end"))
 }
 
-/// The page after this one, by the header `Link: </v2/…>; rel="next"`
-/// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)); never one of another host.
-fn following(response: &Response, asked: &Url) -> Result<Option<Url>, RequestError> {
-    let Some(link) = response.headers().get(LINK).and_then(|link| link.to_str().ok()) else {
+/// Returns the URL of the page after `current`, from the header `Link: </v2/…>; rel="next"`
+/// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)). It must be on the same host, because it receives the
+/// credentials.
+fn next_page(response: &Response, current: &Url) -> Result<Option<Url>, RequestError> {
+    let link = response.headers().get(LINK).map(|link| link.to_str());
+    let Some(link) = link.and_then(|link| link.or_trace("read the header `Link`")) else {
         return Ok(None);
     };
     let Some((target, parameters)) = link.trim_start_matches('<').split_once('>') else {
@@ -159,15 +158,17 @@ fn following(response: &Response, asked: &Url) -> Result<Option<Url>, RequestErr
     if !parameters.contains("next") {
         return Ok(None);
     }
-    let next = asked.join(target).ok().filter(|next| next.origin() == asked.origin());
-    next.map(Some).ok_or_else(|| RequestError::protocol("its list of tags goes on somewhere else"))
+    let next = current.join(target).or_trace("parse the URL of the next page");
+    let next = next.filter(|next| next.origin() == current.origin());
+    next.map(Some)
+        .ok_or_else(|| RequestError::protocol("its list of tags continues on another host"))
 }
 
 fn accepting(request: RequestBuilder) -> RequestBuilder {
     request.header(ACCEPT, ACCEPTED.each_ref().map(MediaType::as_str).join(", "))
 }
 
-/// Fails when a digest was reported and is another than `found`.
+/// Fails if a reported digest differs from `found`.
 fn expect(reported: Option<Digest>, found: Digest) -> Result<(), RequestError> {
     match reported {
         Some(expected) if expected != found => Err(RequestError::WrongDigest { expected, found }),
@@ -175,39 +176,39 @@ fn expect(reported: Option<Digest>, found: Digest) -> Result<(), RequestError> {
     }
 }
 
-/// The digest that the registry reports. One of another algorithm than ours can't be compared, and says nothing.
+/// Returns the digest that the registry reports. One of another algorithm than SHA-256 is ignored, because we have
+/// nothing to compare it with.
 pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, RequestError> {
     let Some(value) = headers.get(CONTENT_DIGEST) else { return Ok(None) };
-    let text = value.to_str().unwrap_or_default();
+    let text = value.to_str().or_trace("read the reported digest").unwrap_or_default();
     if !text.starts_with("sha256:") {
         return Ok(None);
     }
-    text.parse()
-        .map(Some)
-        .map_err(|_| RequestError::protocol(format!("its {CONTENT_DIGEST} is no digest")))
+    let digest = text.parse().map(Some);
+    digest.map_err(|error| RequestError::malformed("it reports an invalid digest", error))
 }
 
+/// Returns the media type that the registry declares, unless it is so general that it says nothing.
 fn content_type(headers: &HeaderMap) -> Option<String> {
-    let value = headers.get(CONTENT_TYPE)?.to_str().ok()?;
+    let value = headers.get(CONTENT_TYPE)?.to_str().or_trace("read `Content-Type`")?;
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    let says_nothing = ["", "application/json", "application/octet-stream", "text/plain"];
-    (!says_nothing.contains(&essence.as_str())).then_some(essence)
+    let general = ["", "application/json", "application/octet-stream", "text/plain"];
+    (!general.contains(&essence.as_str())).then_some(essence)
 }
 
-/// What a manifest is: what the header says and, if the document says it too, what both say
-/// ([image-spec, manifest.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions)).
+/// Returns the media type of a manifest, from the header or the document. If both name one, they must be equal
+/// ([image-spec, `mediaType`](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions)).
 fn media_type(content_type: Option<&str>, bytes: &[u8]) -> Result<Option<MediaType>, RequestError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Typed {
         media_type: Option<String>,
     }
-    let typed = serde_json::from_slice::<Typed>(bytes).map_err(|error| {
-        RequestError::protocol(format!("its manifest is no JSON object: {error}"))
-    })?;
+    let typed: Typed = serde_json::from_slice(bytes)
+        .map_err(|error| RequestError::malformed("a manifest is not a JSON object", error))?;
     match (content_type, typed.media_type.as_deref()) {
         (Some(header), Some(document)) if header != document => Err(RequestError::protocol(
-            format!("it calls {header:?} what calls itself {document:?}"),
+            format!("a manifest has the media type {document:?}, but its header says {header:?}"),
         )),
         (header, document) => Ok(header.or(document).map(MediaType::from)),
     }

@@ -1,15 +1,18 @@
-//! Registries: one repository of one, over the
-//! [distribution specification](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md).
+//! Client for one repository of an OCI registry
+//! ([distribution-spec 1.1](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md)).
 //!
-//! Requests are made in [`transport`] only: [`Transport::send`] makes one, as who we are (see [`auth`]), and [`Transport::with_retries`]
-//! carries one operation out, again when that may help (see [`retry`]), and names it in the error.
+//! [`exchange`] sends every request. [`Transport::send`] authenticates it (see [`auth`]);
+//! [`Transport::with_retries`] runs an operation, with retries (see [`retry`]).
 
 mod auth;
 mod blobs;
+mod challenge;
 mod clients;
 mod credentials;
 mod dry_run;
 mod error;
+mod error_response;
+mod exchange;
 mod login;
 mod manifests;
 mod request_error;
@@ -36,35 +39,37 @@ use self::request_error::RequestError;
 use self::transport::Transport;
 use super::{Error, Name, Outcome, Progress, Sink, Source};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
+use crate::trace::OrTrace;
 
-/// How a registry is spoken to.
+/// Options of a connection to a registry.
 #[derive(Debug, Clone)]
 pub struct RegistryOptions {
-    /// Over plain http. A registry on this machine (`localhost`, 127.0.0.0/8, `[::1]`) is, unless there are files for TLS.
+    /// Use plain HTTP. Registries on this machine (`localhost`, 127.0.0.0/8, `[::1]`) do so anyway, unless `tls` names
+    /// files.
     pub insecure: bool,
-    /// As whom.
+    /// Credentials for the registry.
     pub credentials: Credentials,
-    /// Hosts that may see the credentials to make tokens of them, though by their names they are not the registry's.
+    /// Hosts on other domains that may receive the credentials, to exchange them for tokens.
     pub token_servers: Vec<String>,
-    /// Certificates beside the system's.
+    /// Certificates in addition to the system's.
     pub tls: Tls,
-    /// When a request that failed is made again.
+    /// Number and delay of retries.
     pub retry: RetryPolicy,
-    /// Who hears of requests that are made again.
+    /// Callback invoked before each retry.
     pub on_retry: Option<OnRetry>,
-    /// Another repository of the same registry, whose blobs it is asked to take instead of being sent them.
+    /// Another repository of the same registry, from which the registry can take blobs so that we needn't upload them.
     pub mount_from: Option<String>,
-    /// How long a connection may take to be made.
+    /// Time limit for establishing a connection.
     pub connect_timeout: Duration,
-    /// How long the registry may send nothing when it should.
+    /// Longest pause while a response is due.
     pub read_timeout: Duration,
-    /// How long an upload may stand still. At its end, when we have nothing more to send, the registry still
-    /// receives what is under way and checks all of it.
+    /// Longest pause of an upload. It also limits the time between the end of our data and the response, in which the
+    /// registry receives the rest and checks the digest of the whole blob.
     pub stall_timeout: Duration,
 }
 
 impl Default for RegistryOptions {
-    /// Over TLS, as anybody, and with 10 s to connect, 60 s to read and 120 s for an upload that stands still.
+    /// TLS, no credentials, and time limits of 10 s to connect, 60 s to read and 120 s for an upload without progress.
     fn default() -> RegistryOptions {
         RegistryOptions {
             insecure: false,
@@ -81,30 +86,30 @@ impl Default for RegistryOptions {
     }
 }
 
-/// A request that failed and is made again.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Retry of a failed operation.
+#[derive(Debug)]
 pub struct RetryEvent {
-    /// What it failed with.
-    pub reason: String,
-    /// How long we wait before.
+    /// Error of the last attempt.
+    pub error: Error,
+    /// Wait before the next attempt.
     pub wait: Duration,
-    /// Which try comes next, from 2.
+    /// Number of the next attempt, from 2.
     pub attempt: u32,
-    /// How many there are at most.
+    /// Most attempts that the retry policy allows.
     pub max_attempts: u32,
 }
 
-/// Hears of requests that are made again.
+/// Callback for retries.
 #[derive(Clone)]
 pub struct OnRetry(Arc<dyn Fn(&RetryEvent) + Send + Sync>);
 
 impl OnRetry {
-    /// Calls `hear` before each wait.
-    pub fn new(hear: impl Fn(&RetryEvent) + Send + Sync + 'static) -> OnRetry {
-        OnRetry(Arc::new(hear))
+    /// Returns a callback that runs before the wait of each retry.
+    pub fn new(callback: impl Fn(&RetryEvent) + Send + Sync + 'static) -> OnRetry {
+        OnRetry(Arc::new(callback))
     }
 
-    fn tell(&self, event: &RetryEvent) {
+    fn call(&self, event: &RetryEvent) {
         (self.0)(event);
     }
 }
@@ -115,66 +120,67 @@ impl fmt::Debug for OnRetry {
     }
 }
 
-/// Asks the registry `host` (with its port) whether it knows who we are.
+/// Checks the credentials with the registry `host` (with its port).
 ///
 /// # Errors
-/// [`RegistryError::Unauthorized`] when it doesn't, and what asking fails with.
+/// [`RegistryError::Unauthorized`] if the registry rejects them, or any error of a request.
 pub async fn log_in(host: &str, options: RegistryOptions) -> Result<(), Error> {
     let transport = Transport::new(host, "", options)?;
-    let ask = |_| async {
+    let get = |_| async {
         transport
             .send(Access::LogIn, || transport.clients().requests.get(transport.root_url()))
             .await
     };
-    transport.with_retries(&format!("log in to {host}"), ask).await.map(drop)
+    transport.with_retries(&format!("log in to {host}"), get).await.map(drop)
 }
 
 /// One repository of a registry.
 ///
-/// Its methods need a Tokio runtime with time and I/O. It is logged in to when it is first used.
+/// Its methods need a Tokio runtime with time and I/O. The first request logs in.
 pub struct Registry {
     transport: Transport,
-    /// What [`Source::resolve`] read last, which is fetched next.
+    /// Manifest of the last [`Source::resolve`]. The next [`Source::fetch`] usually wants it.
     resolved: Mutex<Option<Blob>>,
-    /// Where uploads go on that began with a mount that was not made.
-    begun: Mutex<BTreeMap<Digest, reqwest::Url>>,
+    /// Locations of the uploads that refused mounts have started.
+    started_uploads: Mutex<BTreeMap<Digest, reqwest::Url>>,
 }
 
 impl Registry {
-    /// The repository that `reference` is in. Nothing is sent yet; tag and digest don't matter here.
+    /// Returns the repository of `reference`; tag and digest are ignored. This sends no request.
     ///
     /// # Errors
-    /// [`RegistryError::Client`] when certificates can't be read.
+    /// [`RegistryError::Client`] if a certificate can't be read.
     pub fn new(reference: &Reference, options: RegistryOptions) -> Result<Registry, RegistryError> {
         let transport = Transport::new(reference.registry(), reference.repository(), options)?;
-        Ok(Registry { transport, resolved: Mutex::default(), begun: Mutex::default() })
+        let (resolved, started_uploads) = (Mutex::default(), Mutex::default());
+        Ok(Registry { transport, resolved, started_uploads })
     }
 
-    /// All tags of the repository, in order.
+    /// Returns all tags of the repository, sorted.
     ///
     /// # Errors
-    /// [`RegistryError::Missing`] when there is no such repository, and what asking fails with.
+    /// [`RegistryError::Missing`] if the repository does not exist, or any error of a request.
     pub async fn tags(&self) -> Result<Vec<String>, Error> {
         let get = |_| async {
             manifests::tags(&self.transport).await.map_err(|error| self.or_missing(error, &"tags"))
         };
         let mut tags =
             self.transport.with_retries(&format!("list the tags of {self}"), get).await?;
-        // The specification wants them so; not all registries do it.
+        // The spec requires this order; some registries use another.
         tags.sort();
         Ok(tags)
     }
 
-    /// Deletes a tag, or a manifest with all tags that mean it. The registry frees its blobs when it likes.
+    /// Deletes a tag, or a manifest with all of its tags. Blobs stay until the registry collects its garbage.
     ///
     /// # Errors
-    /// [`RegistryError::Missing`] when it isn't there, [`RegistryError::Undeletable`] when the registry deletes no tags
-    /// alone, or nothing at all.
+    /// [`RegistryError::Missing`] if there is nothing to delete, [`RegistryError::Undeletable`] if the registry can't
+    /// delete single tags, or anything.
     pub async fn delete(&self, name: &Name) -> Result<(), Error> {
-        let delete = |attempts| async move {
+        let delete = |earlier_attempts| async move {
             match manifests::delete(&self.transport, name).await {
-                // It was deleted, and only the answer was lost.
-                Err(error) if error.is_not_found() && attempts > 0 => Ok(()),
+                // An earlier attempt deleted it, and only its response was lost.
+                Err(error) if error.is_not_found() && earlier_attempts > 0 => Ok(()),
                 Err(error) if matches!(error.status(), Some(400 | 405)) => {
                     Err(self.undeletable(name).into())
                 }
@@ -187,10 +193,10 @@ impl Registry {
     fn undeletable(&self, name: &Name) -> Error {
         let reason = match name {
             Name::Tag(_) => format!(
-                "the registry deletes no tag alone: `{self}@sha256:…` deletes the manifest, with all tags that mean it"
+                "the registry can't delete single tags; `{self}@sha256:…` deletes the manifest with all its tags"
             ),
             Name::Digest(_) => {
-                "the registry deletes nothing: that is usually a setting of its operator's"
+                "the registry does not allow deletions, which is usually a setting of its operator"
                     .to_owned()
             }
         };
@@ -210,34 +216,36 @@ impl Registry {
         let action = format!("push the manifest `{name}` to {self}");
         let put = |_| async move { manifests::put(&self.transport, name, blob).await };
         let Err(error) = self.transport.with_retries(&action, put).await else { return Ok(()) };
-        // A registry may take it and still say no, or nothing: what counts is where the name is now.
-        match manifests::head(&self.transport, Access::Push, name).await {
-            Ok(ManifestStatus::Exists(Some(digest))) if digest == blob.descriptor().digest => {
+        // Some registries store a manifest and still answer with an error, or not at all. The state of the name counts.
+        let status = manifests::head(&self.transport, Access::Push, name).await;
+        let status = status.map_err(|error| self.transport.explain(error, &action));
+        match status.or_trace("look for a manifest after a failed push") {
+            Some(ManifestStatus::Exists(Some(digest))) if digest == blob.descriptor().digest => {
                 Ok(())
             }
             _ => Err(error),
         }
     }
 
-    /// What the registry says of a manifest that is to be written.
-    async fn seen(&self, name: &Name) -> Result<ManifestStatus, Error> {
-        let ask = |_| manifests::head(&self.transport, Access::Push, name);
-        self.transport.with_retries(&format!("ask {self} for `{name}`"), ask).await
+    /// Returns the state of a manifest that is to be written.
+    async fn manifest_status(&self, name: &Name) -> Result<ManifestStatus, Error> {
+        let head = |_| manifests::head(&self.transport, Access::Push, name);
+        self.transport.with_retries(&format!("look for `{name}` in {self}"), head).await
     }
 
-    /// Whether `name` means this manifest already.
+    /// Returns true if `name` already refers to this manifest.
     async fn is_at(&self, name: &Name, blob: &Blob) -> Result<bool, Error> {
-        Ok(
-            matches!(self.seen(name).await?, ManifestStatus::Exists(Some(digest)) if digest == blob.descriptor().digest),
-        )
+        let status = self.manifest_status(name).await?;
+        let digest = blob.descriptor().digest;
+        Ok(matches!(status, ManifestStatus::Exists(Some(found)) if found == digest))
     }
 
-    /// What is being done when `name` is read, as errors say it.
+    /// Returns the action of reading `name`, for errors.
     fn fetching(&self, name: &impl fmt::Display) -> String {
         format!("fetch `{name}` of {self}")
     }
 
-    /// [`RegistryError::Missing`] for what is read and not there; other failures stay what they are.
+    /// Turns a 404 for something that is read into [`RegistryError::Missing`].
     fn or_missing(&self, error: RequestError, name: &impl fmt::Display) -> RequestError {
         if error.is_not_found() {
             let (place, name) = (self.to_string(), name.to_string());
@@ -246,7 +254,7 @@ impl Registry {
         error
     }
 
-    /// Takes what was resolved, if it is what is wanted now.
+    /// Takes the resolved manifest if it is the one that `descriptor` describes.
     fn take_resolved(&self, descriptor: &Descriptor) -> Option<Blob> {
         let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
         resolved.take_if(|blob| blob.descriptor() == descriptor)
@@ -265,10 +273,11 @@ impl Source for Registry {
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        let digest = descriptor.digest;
         if let Some(blob) = self.take_resolved(descriptor) {
+            tracing::debug!(%digest, "cache hit: the resolved manifest");
             return Ok(blob);
         }
-        let digest = descriptor.digest;
         if is_manifest(descriptor) {
             let received = self.manifest(&Name::Digest(digest), descriptor.size).await?;
             let blob = received.into_blob_of(descriptor);
@@ -287,13 +296,11 @@ impl Sink for Registry {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let digest = descriptor.digest;
         if is_manifest(descriptor) {
-            return Ok(matches!(
-                self.seen(&Name::Digest(digest)).await?,
-                ManifestStatus::Exists(_)
-            ));
+            let status = self.manifest_status(&Name::Digest(digest)).await?;
+            return Ok(matches!(status, ManifestStatus::Exists(_)));
         }
-        let ask = |_| blobs::exists(&self.transport, Access::Push, descriptor);
-        self.transport.with_retries(&format!("ask {self} for `{digest}`"), ask).await
+        let head = |_| blobs::exists(&self.transport, Access::Push, descriptor);
+        self.transport.with_retries(&format!("look for `{digest}` in {self}"), head).await
     }
 
     async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
@@ -301,10 +308,11 @@ impl Sink for Registry {
         let digest = descriptor.digest;
         let mount = |_| blobs::mount(&self.transport, digest, from);
         match self.transport.with_retries(&format!("mount `{digest}` in {self}"), mount).await? {
-            MountOutcome::Yes => Ok(true),
-            MountOutcome::Upload(place) => {
-                let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-                begun.extend(place.map(|place| (digest, place)));
+            MountOutcome::Mounted => Ok(true),
+            MountOutcome::Refused(location) => {
+                let mut started =
+                    self.started_uploads.lock().unwrap_or_else(PoisonError::into_inner);
+                started.extend(location.map(|location| (digest, location)));
                 Ok(false)
             }
         }
@@ -319,14 +327,14 @@ impl Sink for Registry {
             return Ok(());
         }
         let action = format!("push the blob `{}` to {self}", descriptor.digest);
-        let put = |attempts| async move {
-            // Where it went on once, it doesn't a second time.
-            let place = self
-                .begun
+        let put = |earlier_attempts| async move {
+            // Removed, because a location is valid for one attempt only.
+            let location = self
+                .started_uploads
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .remove(&descriptor.digest);
-            blobs::put(&self.transport, blob, place, attempts > 0, progress).await
+            blobs::put(&self.transport, blob, location, earlier_attempts > 0, progress).await
         };
         self.transport.with_retries(&action, put).await
     }
@@ -341,7 +349,7 @@ impl Sink for Registry {
     }
 }
 
-/// Whether a registry keeps it among the manifests, and not among the blobs.
+/// Returns true if the registry stores this under `manifests/` instead of `blobs/`.
 fn is_manifest(descriptor: &Descriptor) -> bool {
     descriptor.media_type.is_manifest() || descriptor.media_type.is_index()
 }

@@ -1,77 +1,39 @@
-//! What goes wrong in a single request, before it is known to users as a [`RegistryError`].
+//! Errors of single requests, before they become a [`RegistryError`] for users.
 
 use std::error::Error as StdError;
+use std::fmt;
 use std::time::Duration;
 
-use reqwest::Response;
-use serde::Deserialize;
-
 use super::super::Error;
-use super::retry::retry_after;
+use super::error_response::{ErrorResponse, SpecError, printable};
 use super::{Credentials, RegistryError, RegistryOptions};
 use crate::image::{Digest, Error as ImageError};
 
-/// How much of an answer that says no is read.
-const MAX_ERROR_BODY: usize = 1 << 16;
-
-/// Why one request failed.
+/// Cause of a failed request.
 pub(super) enum RequestError {
-    /// No answer, or half of one.
+    /// No response, or an incomplete one.
     Connection(reqwest::Error),
-    /// An answer that says no.
+    /// A response with an error status.
     Status(ErrorResponse),
-    /// Nothing happened for so long.
+    /// No progress for this long.
     Stalled(Duration),
-    /// More came than there may be.
+    /// A body longer than allowed.
     TooLarge { limit: u64 },
-    /// A manifest, or what the registry says of one, has another digest.
+    /// A manifest, or the digest that the registry reports for it, is not the expected one.
     WrongDigest { expected: Digest, found: Digest },
-    /// Not the answer of a registry; the next one may be one.
-    Protocol { reason: String, is_transient: bool },
-    /// The registry wants a token from where the credentials don't belong.
+    /// A response that violates the specification. If it is transient, the next one may be correct.
+    Protocol { reason: String, source: Option<Box<dyn StdError + Send + Sync>>, is_transient: bool },
+    /// A token server that must not see the credentials.
     UntrustedRealm { host: String, safe: bool },
-    /// Credentials that can't be put into a header.
+    /// Credentials that can't be sent in a header.
     Credentials(&'static str),
-    /// What is sent can't be read, or what is received can't be stored, on this machine.
+    /// An error on this machine: unreadable content, or no space for it.
     Local(Error),
 }
 
-/// An answer that says no, with the start of its body.
-#[derive(Debug)]
-pub(super) struct ErrorResponse {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
-    /// How long it asks to wait.
-    pub(super) retry_after: Option<Duration>,
-}
-
-impl ErrorResponse {
-    /// Whether a manifest was refused for a blob that isn't there. We only send one when the registry has said that all
-    /// are: while somebody else sends the same blob, some say so a little early.
-    fn lacks_a_blob(&self) -> bool {
-        let (_, text) = said(&self.body);
-        matches!(self.status, 400 | 404)
-            && text.is_some_and(|text| text.contains("MANIFEST_BLOB_UNKNOWN"))
-    }
-
-    pub(super) async fn of(mut response: Response) -> ErrorResponse {
-        let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
-        let mut body = Vec::new();
-        // The status says enough when the rest doesn't come.
-        while let Ok(Some(chunk)) = response.chunk().await {
-            body.extend_from_slice(&chunk);
-            if body.len() > MAX_ERROR_BODY {
-                body.truncate(MAX_ERROR_BODY);
-                break;
-            }
-        }
-        ErrorResponse { status, body, retry_after }
-    }
-}
-
-/// Who was asked for what.
+/// Operation and registry of a failed request.
 pub(super) struct Context<'a> {
-    /// What was being done, as it follows "can't".
+    /// Operation, as it follows "can't".
     pub(super) action: &'a str,
     /// Host and port as users write them.
     pub(super) registry: &'a str,
@@ -81,31 +43,14 @@ pub(super) struct Context<'a> {
 }
 
 impl RequestError {
-    /// The error for users.
+    /// Returns the error for users.
     pub(super) fn explain(self, context: &Context<'_>) -> Error {
         let action = context.action.to_owned();
         let registry = context.registry.to_owned();
         let error = match self {
             RequestError::Local(error) => return error,
-            RequestError::Connection(error) if is_untrusted(&error) => {
-                RegistryError::Untrusted { action, registry, reason: cause(&error) }
-            }
-            RequestError::Connection(error) if error.is_connect() => {
-                let limit = context.options.connect_timeout.as_secs();
-                let too_slow = || format!("no connection within {limit} seconds");
-                let reason = if error.is_timeout() { too_slow() } else { cause(&error) };
-                RegistryError::Unreachable { action, origin: context.origin.to_owned(), reason }
-            }
-            RequestError::Connection(error) if error.is_timeout() => {
-                RegistryError::TimedOut { action, seconds: context.options.read_timeout.as_secs() }
-            }
-            RequestError::Connection(error) if error.is_builder() || error.is_redirect() => {
-                RegistryError::Protocol { action, registry, reason: cause(&error) }
-            }
-            RequestError::Connection(error) => {
-                RegistryError::Interrupted { action, reason: cause(&error) }
-            }
-            RequestError::Status(answer) => rejected(&answer, context),
+            RequestError::Connection(error) => return connection_error(error, context).into(),
+            RequestError::Status(response) => status_error(&response, context),
             RequestError::Stalled(limit) => {
                 RegistryError::TimedOut { action, seconds: limit.as_secs() }
             }
@@ -113,50 +58,60 @@ impl RequestError {
             RequestError::WrongDigest { expected, found } => {
                 RegistryError::WrongDigest { action, expected, found }
             }
-            RequestError::Protocol { reason, .. } => {
-                RegistryError::Protocol { action, registry, reason }
+            RequestError::Protocol { reason, source, .. } => {
+                RegistryError::Protocol { action, registry, reason, source }
             }
             RequestError::UntrustedRealm { host, safe } => {
                 RegistryError::UntrustedTokenServer { action, registry, host, safe }
             }
             RequestError::Credentials(reason) => {
-                RegistryError::InvalidCredentials { registry, reason: reason.to_owned() }
+                let reason = reason.to_owned();
+                RegistryError::InvalidCredentials { registry, reason, source: None }
             }
         };
         error.into()
     }
 
-    /// Not the answer of a registry.
+    /// Returns an error for a response that violates the specification.
     pub(super) fn protocol(reason: impl Into<String>) -> RequestError {
-        RequestError::Protocol { reason: reason.into(), is_transient: false }
+        RequestError::Protocol { reason: reason.into(), source: None, is_transient: false }
     }
 
-    /// The status of an answer that says no.
+    /// Returns the same with the error of a parser as its cause.
+    pub(super) fn malformed(
+        reason: &str,
+        source: impl Into<Box<dyn StdError + Send + Sync>>,
+    ) -> RequestError {
+        let source = Some(source.into());
+        RequestError::Protocol { reason: reason.to_owned(), source, is_transient: false }
+    }
+
+    /// Returns the status of an error response.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
-            RequestError::Status(answer) => Some(answer.status),
+            RequestError::Status(response) => Some(response.status),
             _ => None,
         }
     }
 
-    /// Whether the registry doesn't have what was asked for.
     pub(super) fn is_not_found(&self) -> bool {
         self.status() == Some(404)
     }
 
-    /// Whether there was nobody to ask.
+    /// Returns true if there was no connection.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self, RequestError::Connection(error) if error.is_connect())
     }
 
-    /// Whether the same request may succeed a little later.
+    /// Returns true if the same request may succeed a little later.
     pub(super) fn is_transient(&self) -> bool {
         match self {
             RequestError::Connection(error) => {
-                !(error.is_builder() || error.is_redirect() || is_untrusted(error))
+                !(error.is_builder() || error.is_redirect() || tls_failure(error).is_some())
             }
-            RequestError::Status(answer) => {
-                matches!(answer.status, 408 | 429 | 500 | 502 | 503 | 504) || answer.lacks_a_blob()
+            RequestError::Status(response) => {
+                matches!(response.status, 408 | 429 | 500 | 502 | 503 | 504)
+                    || response.lacks_a_blob()
             }
             RequestError::Stalled(_) => true,
             RequestError::Protocol { is_transient, .. } => *is_transient,
@@ -164,10 +119,10 @@ impl RequestError {
         }
     }
 
-    /// How long the registry asks to wait.
+    /// Returns the wait that the registry asks for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
-            RequestError::Status(answer) => answer.retry_after,
+            RequestError::Status(response) => response.retry_after,
             _ => None,
         }
     }
@@ -175,7 +130,7 @@ impl RequestError {
 
 impl From<reqwest::Error> for RequestError {
     fn from(error: reqwest::Error) -> RequestError {
-        // Its address may have an upload's or a redirect's secrets in the query.
+        // The query of an upload's or a redirect's URL may contain secrets.
         RequestError::Connection(error.without_url())
     }
 }
@@ -192,95 +147,107 @@ impl From<ImageError> for RequestError {
     }
 }
 
-/// Whether the registry's certificate, or ours, was not accepted.
-fn is_untrusted(error: &reqwest::Error) -> bool {
+/// Failed TLS handshake.
+enum TlsFailure {
+    /// We do not trust the server's certificate.
+    Untrusted,
+    /// The server sent an alert.
+    Refused,
+}
+
+fn tls_failure(error: &reqwest::Error) -> Option<TlsFailure> {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = source {
-        if let Some(error) = error.downcast_ref::<rustls::Error>() {
-            return matches!(
-                error,
-                rustls::Error::InvalidCertificate(_) | rustls::Error::AlertReceived(_)
-            );
+        match error.downcast_ref::<rustls::Error>() {
+            Some(rustls::Error::InvalidCertificate(_)) => return Some(TlsFailure::Untrusted),
+            Some(rustls::Error::AlertReceived(_)) => return Some(TlsFailure::Refused),
+            Some(_) => return None,
+            None => {}
         }
-        // An I/O error passes over the error that it is made of, and names what lies below that.
+        // `io::Error::source` skips the error inside: it returns the source of that one.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         source = inner.map_or_else(|| error.source(), |inner| Some(inner));
     }
-    false
+    None
 }
 
-fn rejected(answer: &ErrorResponse, context: &Context<'_>) -> RegistryError {
-    let status = answer.status;
-    let (code, text) = said(&answer.body);
-    let message = text.map(|text| format!(" ({text})")).unwrap_or_default();
+fn connection_error(error: reqwest::Error, context: &Context<'_>) -> RegistryError {
+    let action = context.action.to_owned();
+    let registry = context.registry.to_owned();
+    let (connect, read) = (context.options.connect_timeout, context.options.read_timeout);
+    match tls_failure(&error) {
+        Some(TlsFailure::Untrusted) => {
+            return RegistryError::Untrusted { action, registry, source: root_cause(error) };
+        }
+        Some(TlsFailure::Refused) => {
+            return RegistryError::TlsRefused { action, registry, source: root_cause(error) };
+        }
+        None => {}
+    }
+    if error.is_connect() {
+        let source = match error.is_timeout() {
+            true => format!("no connection within {} seconds", connect.as_secs()).into(),
+            false => root_cause(error),
+        };
+        RegistryError::Unreachable { action, origin: context.origin.to_owned(), source }
+    } else if error.is_timeout() {
+        RegistryError::TimedOut { action, seconds: read.as_secs() }
+    } else if error.is_builder() || error.is_redirect() {
+        let (reason, source) = ("a request can't be made".to_owned(), Some(root_cause(error)));
+        RegistryError::Protocol { action, registry, reason, source }
+    } else {
+        RegistryError::Interrupted { action, source: root_cause(error) }
+    }
+}
+
+fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryError {
+    let status = response.status;
+    let errors = response.errors();
+    let texts: Vec<String> =
+        errors.iter().map(SpecError::text).filter(|text| !text.is_empty()).take(3).collect();
+    let message = if texts.is_empty() { String::new() } else { format!(" ({})", texts.join("; ")) };
     let action = context.action.to_owned();
     let registry = context.registry.to_owned();
     match status {
         401 => {
-            let user = user(&context.options.credentials);
+            let user = match &context.options.credentials {
+                Credentials::Basic { username, .. } => Some(username.clone()),
+                Credentials::Anonymous | Credentials::IdentityToken(_) => None,
+            };
             RegistryError::Unauthorized { action, registry, user, message }
         }
         403 => RegistryError::Denied { action, registry, message },
         404 => RegistryError::NotFound { action, message },
         _ => {
-            let wait =
-                answer.retry_after.filter(|wait| *wait > context.options.retry.max_retry_after);
+            let code = errors.into_iter().next().map(|error| printable(&error.code));
+            let code = code.filter(|code| !code.is_empty());
+            let max = context.options.retry.max_retry_after;
+            let wait = response.retry_after.filter(|wait| *wait > max);
             RegistryError::Rejected { action, status, code, message, wait }
         }
     }
 }
 
-fn user(credentials: &Credentials) -> Option<String> {
-    match credentials {
-        Credentials::Basic { username, .. } => Some(username.clone()),
-        Credentials::Anonymous | Credentials::IdentityToken(_) => None,
+/// Root cause of a failed request, as the only level of an error's causes.
+#[derive(Debug)]
+struct RootCause(reqwest::Error);
+
+impl fmt::Display for RootCause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bottom: &dyn StdError = &self.0;
+        while let Some(source) = bottom.source() {
+            bottom = source;
+        }
+        f.write_str(&printable(&bottom.to_string()))
     }
 }
 
-/// The code of the first error in a body, and all of them for people. Nothing is taken from a body that is not
-/// what the specification describes, as the page of a proxy.
-fn said(body: &[u8]) -> (Option<String>, Option<String>) {
-    #[derive(Deserialize)]
-    struct Envelope {
-        errors: Vec<Entry>,
-    }
-    #[derive(Deserialize)]
-    struct Entry {
-        #[serde(default)]
-        code: String,
-        #[serde(default)]
-        message: Option<String>,
-    }
-    let Ok(Envelope { errors }) = serde_json::from_slice(body) else { return (None, None) };
-    let texts = errors.iter().filter_map(|error| {
-        let parts =
-            [printable(&error.code), printable(error.message.as_deref().unwrap_or_default())];
-        let text = parts
-            .iter()
-            .filter(|part| !part.is_empty())
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(": ");
-        (!text.is_empty()).then_some(text)
-    });
-    let text = texts.take(3).collect::<Vec<_>>().join("; ");
-    let code = errors.first().map(|error| printable(&error.code)).filter(|code| !code.is_empty());
-    (code, (!text.is_empty()).then_some(text))
-}
+impl StdError for RootCause {}
 
-/// The start of a text from elsewhere, without what would move a terminal's cursor.
-fn printable(text: &str) -> String {
-    const LONGEST: usize = 200;
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
-}
-
-/// What lies at the bottom of an error: the layers above say "error sending request".
-pub(super) fn cause(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut bottom = error;
-    while let Some(source) = bottom.source() {
-        bottom = source;
-    }
-    printable(&bottom.to_string())
+/// Returns the error without the levels above its root cause, which only say "error sending request". The debug log has
+/// them.
+pub(super) fn root_cause(error: reqwest::Error) -> Box<dyn StdError + Send + Sync> {
+    Box::new(RootCause(error))
 }
 
 #[cfg(test)]
@@ -316,7 +283,7 @@ mod tests {
         let error = answer(413, "<html>nginx</html>");
         assert_eq!(
             error.to_string(),
-            "can't push: the registry answered 413: it is larger than this registry takes"
+            "can't push: the registry answered 413; the upload is larger than this registry accepts"
         );
         assert!(!error.is_authentication());
     }

@@ -1,5 +1,6 @@
-//! Whose certificates are trusted, and which are ours.
+//! TLS: trusted authorities and client certificates.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -9,23 +10,25 @@ use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
-use rustls::{ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+};
 
 use super::RegistryError;
+use crate::trace::{OrTrace, trace_ignored};
 
-/// Files for TLS beside what the system has.
+/// Files for TLS in addition to the system's.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificates, in PEM, of authorities that are trusted beside the system's. One that is a server's own is trusted
-    /// for the names in it.
+    /// PEM files with trusted authorities. A server's own certificate among them is trusted for the names in it.
     pub authorities: Vec<PathBuf>,
-    /// Our own certificate and its key, in PEM, for registries that want one.
+    /// Client certificate and its key, as PEM files.
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 impl Tls {
-    /// What is there for the registry `host` (with its port) where Docker, containerd's tools and podman look:
-    /// `HOST/*.crt` is an authority, `HOST/*.cert` a certificate of ours, with its key in `HOST/*.key`
+    /// Returns the files for the registry `host` (with its port) in the folders of Docker, containerd's tools and
+    /// podman: `HOST/*.crt` is an authority, `HOST/*.cert` a client certificate with its key in `HOST/*.key`
     /// ([Docker's documentation](https://docs.docker.com/engine/security/certificates/)).
     #[must_use]
     pub fn for_registry(host: &str) -> Tls {
@@ -41,25 +44,18 @@ impl Tls {
 
     fn in_folders(folders: impl Iterator<Item = PathBuf>) -> Tls {
         let mut tls = Tls::default();
-        for folder in folders {
-            let entries = folder.read_dir().into_iter().flatten().flatten();
-            let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-            files.sort();
-            for file in files {
-                let key = file.with_extension("key");
-                match file.extension().and_then(|extension| extension.to_str()) {
-                    Some("crt") => tls.authorities.push(file),
-                    Some("cert") if key.is_file() => {
-                        tls.identity = tls.identity.or(Some((file, key)))
-                    }
-                    _ => {}
-                }
+        for file in folders.flat_map(|folder| files(&folder)) {
+            let key = file.with_extension("key");
+            match file.extension().and_then(|extension| extension.to_str()) {
+                Some("crt") => tls.authorities.push(file),
+                Some("cert") if key.is_file() => tls.identity = tls.identity.or(Some((file, key))),
+                _ => {}
             }
         }
         tls
     }
 
-    /// What connections are made with.
+    /// Returns the configuration of connections.
     pub(super) fn config(&self) -> Result<ClientConfig, RegistryError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut trusted = Vec::new();
@@ -68,11 +64,13 @@ impl Tls {
         }
         let verifier =
             Verifier { trusted, provider: Arc::clone(&provider), system: OnceLock::new() };
-        let failed = |error: TlsError| RegistryError::Client { reason: error.to_string() };
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(failed)?
-            // Nothing is dangerous about it: it only reads the system's authorities later than rustls would.
+            .map_err(|error| RegistryError::Client {
+                reason: "no TLS".to_owned(),
+                source: Some(error.into()),
+            })?
+            // Not dangerous: the verifier only loads the system's authorities later than rustls would.
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let Some((certificate, key)) = &self.identity else {
@@ -80,34 +78,56 @@ impl Tls {
         };
         let chain = certificates("certificate", certificate)?;
         let secret = PrivateKeyDer::from_pem_slice(&read("key of the certificate", key)?)
-            .map_err(|_| unusable("key of the certificate", key, "there is no key in PEM in it"))?;
+            // The parser's error may quote a line of the key, so it is dropped.
+            .map_err(|_| unusable("key of the certificate", key, "it contains no key in PEM"))?;
         config
             .with_client_auth_cert(chain, secret)
-            .map_err(|error| unusable("certificate", certificate, &error.to_string()))
+            .map_err(|error| unusable("certificate", certificate, error))
     }
+}
+
+/// Returns the files of a folder, sorted; none if there is no such folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = match folder.read_dir() {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Vec::new(),
+        Err(error) => {
+            trace_ignored(&format!("read `{}`", folder.display()), error);
+            return Vec::new();
+        }
+    };
+    let entries = entries.filter_map(|entry| entry.or_trace("read a folder of certificates"));
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    files
 }
 
 fn certificates(what: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, RegistryError> {
     let pem = read(what, path)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        _ => Err(unusable(what, path, "there is no certificate in PEM in it")),
+    let found = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| unusable(what, path, error))?;
+    if found.is_empty() {
+        return Err(unusable(what, path, "it contains no certificate in PEM"));
     }
+    Ok(found)
 }
 
 fn read(what: &str, path: &Path) -> Result<Vec<u8>, RegistryError> {
-    std::fs::read(path).map_err(|error| unusable(what, path, &error.to_string()))
+    std::fs::read(path).map_err(|error| unusable(what, path, error))
 }
 
-fn unusable(what: &str, path: &Path, reason: &str) -> RegistryError {
-    RegistryError::Client {
-        reason: format!("the {what} `{}` can't be used: {reason}", path.display()),
-    }
+fn unusable(
+    what: &str,
+    path: &Path,
+    source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> RegistryError {
+    let reason = format!("the {what} `{}` can't be used", path.display());
+    RegistryError::Client { reason, source: Some(source.into()) }
 }
 
-/// Checks servers by the system's authorities and the user's. The system's are read when the first server is checked:
-/// that takes longer than a push to a registry without TLS.
+/// Certificate verifier with the authorities of the system and of the user. It loads the system's when it verifies the
+/// first server, because that takes longer than a push to a registry without TLS.
 #[derive(Debug)]
 struct Verifier {
     trusted: Vec<CertificateDer<'static>>,
@@ -144,9 +164,9 @@ impl ServerCertVerifier for Verifier {
             now,
         );
         match verified {
-            // A certificate as Docker's instructions make it vouches for itself, as an authority; webpki, other than Go's
-            // library, takes none of those from a server. By then it has looked at the dates. If the user named this very
-            // certificate, only its names are left to be checked.
+            // A self-signed certificate made with Docker's instructions is its own authority. webpki rejects authorities
+            // as server certificates, unlike Go's library, but only after it has checked the dates. If the user trusts
+            // this very certificate, only its names remain to be checked.
             Err(error)
                 if is_authority(&error)
                     && self.trusted.iter().any(|trusted| trusted == end_entity) =>
@@ -181,9 +201,10 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Whether a server was refused because its certificate is an authority's. rustls has no name for that of webpki's errors.
+/// Returns true if webpki rejected a server's certificate for being an authority's. rustls has no variant for this.
 fn is_authority(error: &TlsError) -> bool {
-    matches!(error, TlsError::InvalidCertificate(error) if format!("{error:?}").contains("CaUsedAsEndEntity"))
+    let TlsError::InvalidCertificate(CertificateError::Other(error)) = error else { return false };
+    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 #[cfg(test)]

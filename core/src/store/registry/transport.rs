@@ -1,25 +1,31 @@
-//! The connection to a registry: the one place where requests are made.
+//! Connection to one repository of a registry: authenticated requests, and operations with retries.
 //!
-//! [`Transport::send`] makes one request, as who we are, and takes an answer that says no for an error; [`Transport::with_retries`]
-//! carries an operation of some requests out, again if it may then succeed, and names it in the error.
+//! [`Transport::send`] makes one authenticated request and turns an error status into an error.
+//! [`Transport::with_retries`] runs an operation of one or several requests, repeats it after transient errors, and
+//! names it in the final error.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use reqwest::header::LOCATION;
 use reqwest::{RequestBuilder, Response, Url};
+use tracing::{Instrument, debug_span};
 
 use super::super::{Error, Name};
 use super::auth::{Access, Auth, Authorization};
 use super::clients::{Clients, is_loopback};
-use super::request_error::{Context, ErrorResponse, RequestError};
-use super::{RegistryError, RegistryOptions, Tls};
+use super::error_response::ErrorResponse;
+use super::exchange::execute;
+use super::request_error::{Context, RequestError};
+use super::{RegistryError, RegistryOptions, RetryEvent, Tls};
+use crate::error_chain;
 use crate::image::Digest;
 
-/// How often one request may be made as somebody else: once when we are unknown, once when a token has ended.
-const MOST_RENEWALS: usize = 2;
+/// Most renewals of the authorization of one request: one if it had none, one if its token has expired.
+const MAX_RENEWALS: usize = 2;
 
-/// A connection to one repository.
+/// Connection to one repository.
 pub(super) struct Transport {
     /// Host and port as users write them.
     registry: String,
@@ -29,7 +35,7 @@ pub(super) struct Transport {
     options: RegistryOptions,
     clients: Clients,
     auth: Auth,
-    /// Whether it was ever heard of.
+    /// True once the registry has answered a request.
     answered: AtomicBool,
 }
 
@@ -39,24 +45,17 @@ impl Transport {
         repository: &str,
         mut options: RegistryOptions,
     ) -> Result<Transport, RegistryError> {
-        // Files for TLS say that there is some, also on this machine.
+        // Files for TLS show that the registry uses it, even on this machine.
         options.insecure |= is_loopback(registry) && options.tls == Tls::default();
         let origin = origin(registry, options.insecure)?;
         let clients = Clients::new(registry, &options)?;
         let auth = Auth::new(&options, origin.clone(), repository, clients.tokens.clone());
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
-        Ok(Transport {
-            registry,
-            repository,
-            origin,
-            options,
-            clients,
-            auth,
-            answered: AtomicBool::new(false),
-        })
+        let answered = AtomicBool::new(false);
+        Ok(Transport { registry, repository, origin, options, clients, auth, answered })
     }
 
-    /// `registry/repository`.
+    /// Returns `registry/repository`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
     }
@@ -69,7 +68,7 @@ impl Transport {
         &self.clients
     }
 
-    /// The address of something in the repository
+    /// Returns the URL of a path in the repository
     /// ([distribution-spec, endpoints](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#endpoints)).
     pub(super) fn url(&self, path: &str) -> Url {
         let mut url = self.origin.clone();
@@ -77,40 +76,39 @@ impl Transport {
         url
     }
 
-    /// The address of a blob.
     pub(super) fn blob_url(&self, digest: Digest) -> Url {
         self.url(&format!("blobs/{digest}"))
     }
 
-    /// The address of the manifest with this tag or digest.
     pub(super) fn manifest_url(&self, name: &Name) -> Url {
         self.url(&format!("manifests/{name}"))
     }
 
-    /// Where uploads begin.
+    /// Returns the URL where uploads start.
     pub(super) fn uploads_url(&self) -> Url {
         self.url("blobs/uploads/")
     }
 
-    /// Where uploads begin that the registry may spare us, because another of its repositories has the blob.
+    /// Returns the URL of a mount from the repository `from`. If the registry refuses it, the same request has started
+    /// an upload.
     pub(super) fn mount_url(&self, digest: Digest, from: &str) -> Url {
         let mut url = self.uploads_url();
         url.query_pairs_mut().append_pair("mount", &digest.to_string()).append_pair("from", from);
         url
     }
 
-    /// The address that speaks of no repository.
+    /// Returns the URL that belongs to no repository.
     pub(super) fn root_url(&self) -> Url {
         root_url(&self.origin)
     }
 
-    /// Whether an address is the registry's own, so that it may know who we are.
-    fn is_ours(&self, url: &Url) -> bool {
+    /// Returns true for URLs of the registry itself, which may receive credentials.
+    fn is_own(&self, url: &Url) -> bool {
         url.origin() == self.origin.origin()
     }
 
-    /// Makes a request, again if it was refused for who we are and we can be somebody else. Everything that is asked
-    /// of a registry goes through here. Credentials go to the registry's own address only.
+    /// Sends a request, and again with a new authorization if the registry answers 401 and we have one. All requests
+    /// but those for tokens go through here. Only the registry's own origin receives credentials.
     pub(super) async fn send(
         &self,
         access: Access,
@@ -120,56 +118,49 @@ impl Transport {
         loop {
             let (client, request) = request().build_split();
             let mut request = request?;
-            let authorization = match self.is_ours(request.url()) {
+            let authorization = match self.is_own(request.url()) {
                 true => self.auth.authorization(access).await?,
                 false => Authorization::None,
             };
             self.auth.apply(&authorization, &mut request)?;
-            let response = client.execute(request).await?;
+            let response = execute(&client, request).await?;
             self.answered.store(true, Ordering::Relaxed);
             if response.status().is_success() {
                 return Ok(response);
             }
             let headers = response.headers().clone();
-            let unknown = response.status().as_u16() == 401 && self.is_ours(response.url());
+            let is_challenge = response.status().as_u16() == 401 && self.is_own(response.url());
             let refusal = RequestError::Status(ErrorResponse::of(response).await);
-            if !unknown || renewals == MOST_RENEWALS {
+            if !is_challenge || renewals == MAX_RENEWALS {
                 return Err(refusal);
             }
-            self.auth.challenged(access, &authorization, &headers, refusal).await?;
+            self.auth.renew(access, &authorization, &headers, refusal).await?;
             renewals += 1;
         }
     }
 
-    /// Where an answer says to go on
+    /// Returns the URL where an upload continues
     /// ([distribution-spec, pushing blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs)).
-    /// It may be elsewhere, where nobody is told who we are, but not less safe.
-    pub(super) fn place(&self, response: &Response) -> Result<Option<Url>, RequestError> {
+    /// It may be on another host, which receives no credentials; it may not fall back from https to http.
+    pub(super) fn upload_location(&self, response: &Response) -> Result<Option<Url>, RequestError> {
         let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
-        let nowhere =
-            || RequestError::protocol("it names a place for the upload that is no address");
-        let location = location.to_str().map_err(|_| nowhere())?;
-        let mut place = response.url().join(location).map_err(|_| nowhere())?;
-        // A registry behind something that ends TLS for it often doesn't know that there is any.
-        let same_host = place.host_str() == self.origin.host_str();
-        if same_host && place.scheme() == "http" && self.origin.scheme() == "https" {
+        let invalid = || RequestError::protocol("the location of an upload is not a URL");
+        let location = location.to_str().map_err(|_| invalid())?;
+        let mut url = response.url().join(location).map_err(|_| invalid())?;
+        // Registries behind a proxy that terminates TLS often report http for themselves.
+        let same_host = url.host_str() == self.origin.host_str();
+        if same_host && url.scheme() == "http" && self.origin.scheme() == "https" {
             let port = self.origin.port();
-            place
-                .set_scheme("https")
-                .and_then(|()| place.set_port(port))
-                .map_err(|()| nowhere())?;
+            url.set_scheme("https").and_then(|()| url.set_port(port)).map_err(|()| invalid())?;
         }
-        match place.scheme() {
-            "https" => Ok(Some(place)),
-            "http" if self.origin.scheme() == "http" => Ok(Some(place)),
-            _ => Err(RequestError::protocol(
-                "it names a place for the upload that is not reached over https",
-            )),
+        match url.scheme() {
+            "https" => Ok(Some(url)),
+            "http" if self.origin.scheme() == "http" => Ok(Some(url)),
+            _ => Err(RequestError::protocol("the location of an upload does not use https")),
         }
     }
 
-    /// Carries `operation` out, which is told how often it was tried before, until it succeeds or trying once more
-    /// makes no sense.
+    /// Runs `operation` until it succeeds or another attempt is pointless. It receives the number of earlier attempts.
     pub(super) async fn with_retries<T, F>(
         &self,
         action: &str,
@@ -180,42 +171,40 @@ impl Transport {
     {
         let mut attempts = 0;
         loop {
-            let error = match operation(attempts).await {
+            let span = debug_span!("attempt", attempt = attempts + 1);
+            let error = match operation(attempts).instrument(span).await {
                 Ok(result) => return Ok(result),
                 Err(error) => error,
             };
             attempts += 1;
             let Some(wait) = self.backoff(attempts, &error) else {
-                let action = if attempts > 1 {
-                    format!("{action} in {attempts} attempts")
-                } else {
-                    action.to_owned()
+                let action = match attempts {
+                    1 => action.to_owned(),
+                    _ => format!("{action} in {attempts} attempts"),
                 };
                 return Err(self.explain(error, &action));
             };
-            if let Some(heard) = &self.options.on_retry {
-                heard.tell(&super::RetryEvent {
-                    reason: self.explain(error, action).to_string(),
-                    wait,
-                    attempt: attempts + 1,
-                    max_attempts: self.options.retry.max_attempts,
-                });
+            let max_attempts = self.options.retry.max_attempts;
+            let error = self.explain(error, action);
+            tracing::debug!(error = error_chain(&error), ?wait, attempt = attempts + 1, "retry");
+            if let Some(on_retry) = &self.options.on_retry {
+                on_retry.call(&RetryEvent { error, wait, attempt: attempts + 1, max_attempts });
             }
             tokio::time::sleep(wait).await;
         }
     }
 
-    /// How long to wait before the next of so many tries, if there should be one.
-    fn backoff(&self, attempts: u32, error: &RequestError) -> Option<std::time::Duration> {
-        // Somebody who never answered isn't there, and is asked once more: most often the name is wrong.
-        let unheard = error.is_connect() && !self.answered.load(Ordering::Relaxed);
-        if !error.is_transient() || (unheard && attempts > 1) {
+    /// Returns how long to wait after this many attempts, or `None` if there should be no further one.
+    fn backoff(&self, attempts: u32, error: &RequestError) -> Option<Duration> {
+        // A host that has never answered is tried only twice, because a wrong name is the likelier cause.
+        let never_answered = error.is_connect() && !self.answered.load(Ordering::Relaxed);
+        if !error.is_transient() || (never_answered && attempts > 1) {
             return None;
         }
         self.options.retry.backoff(attempts, error.retry_after())
     }
 
-    /// The error for users when `action` fails.
+    /// Returns the error for users when `action` fails.
     pub(super) fn explain(&self, error: RequestError, action: &str) -> Error {
         error.explain(&Context {
             action,
@@ -226,39 +215,21 @@ impl Transport {
     }
 }
 
-/// Scheme, host and port of a registry. Docker Hub is not where its name says.
+/// Returns scheme, host and port of a registry. Docker Hub's registry is not on the host that its images name.
 fn origin(registry: &str, insecure: bool) -> Result<Url, RegistryError> {
     let scheme = if insecure { "http" } else { "https" };
     let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
     Url::parse(&format!("{scheme}://{host}/")).map_err(|error| RegistryError::Client {
-        reason: format!("`{registry}` is no host: {error}"),
+        reason: format!("`{registry}` is not a host"),
+        source: Some(error.into()),
     })
 }
 
-/// The address at a registry that speaks of no repository.
+/// Returns the URL of a registry that belongs to no repository.
 pub(super) fn root_url(origin: &Url) -> Url {
     let mut url = origin.clone();
     url.set_path("/v2/");
     url
-}
-
-/// The body of an answer, unless it is longer than `limit`.
-pub(super) async fn bounded_body(
-    mut response: Response,
-    limit: u64,
-) -> Result<Vec<u8>, RequestError> {
-    let too_large = |length: u64| length > limit;
-    if response.content_length().is_some_and(too_large) {
-        return Err(RequestError::TooLarge { limit });
-    }
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        if too_large(body.len() as u64) {
-            return Err(RequestError::TooLarge { limit });
-        }
-    }
-    Ok(body)
 }
 
 #[cfg(test)]
@@ -283,7 +254,7 @@ mod tests {
         let answer = http::Response::builder().url(transport.url("blobs/uploads/"));
         let answer =
             location.into_iter().fold(answer, |answer, location| answer.header(LOCATION, location));
-        transport.place(&Response::from(answer.body("").unwrap()))
+        transport.upload_location(&Response::from(answer.body("").unwrap()))
     }
 
     #[test]
@@ -305,7 +276,7 @@ mod tests {
 
     #[test]
     fn who_we_are_is_for_the_registry_alone() {
-        let ours = |url: &str| transport("r.io").is_ours(&Url::parse(url).unwrap());
+        let ours = |url: &str| transport("r.io").is_own(&Url::parse(url).unwrap());
         assert!(ours("https://r.io/v2/") && ours("https://r.io:443/v2/"));
         for url in
             ["http://r.io/v2/", "https://r.io:444/", "https://x.r.io/", "https://r.io.evil.com/"]

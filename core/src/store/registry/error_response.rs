@@ -1,0 +1,84 @@
+//! Error responses: their status, and the errors in their body.
+
+use std::time::Duration;
+
+use reqwest::Response;
+use serde::Deserialize;
+
+use super::retry::retry_after;
+use crate::trace::trace_ignored;
+
+/// Longest part of an error response's body that we read, in bytes.
+const MAX_ERROR_BODY: usize = 1 << 16;
+
+/// Response with an error status, and the start of its body.
+#[derive(Debug)]
+pub(super) struct ErrorResponse {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+    pub(super) retry_after: Option<Duration>,
+}
+
+impl ErrorResponse {
+    pub(super) async fn of(mut response: Response) -> ErrorResponse {
+        let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
+        let mut body = Vec::new();
+        loop {
+            match response.chunk().await {
+                Ok(Some(chunk)) if body.len() <= MAX_ERROR_BODY => body.extend_from_slice(&chunk),
+                Ok(_) => break,
+                // The status alone is enough for an error.
+                Err(error) => {
+                    trace_ignored("read the body of an error response", error.without_url());
+                    break;
+                }
+            }
+        }
+        body.truncate(MAX_ERROR_BODY);
+        ErrorResponse { status, body, retry_after }
+    }
+
+    /// Returns true if a manifest was refused because of a missing blob. We send a manifest only after the registry has
+    /// confirmed all of its blobs, so this is temporary: some registries confirm a blob too early while another client
+    /// uploads it.
+    pub(super) fn lacks_a_blob(&self) -> bool {
+        let is_missing = |error: &SpecError| error.code == "MANIFEST_BLOB_UNKNOWN";
+        matches!(self.status, 400 | 404) && self.errors().iter().any(is_missing)
+    }
+
+    /// Returns the errors in a body; none if the body is something else, such as a proxy's HTML page.
+    pub(super) fn errors(&self) -> Vec<SpecError> {
+        #[derive(Default, Deserialize)]
+        struct Envelope {
+            errors: Vec<SpecError>,
+        }
+        serde_json::from_slice::<Envelope>(&self.body).unwrap_or_default().errors
+    }
+}
+
+/// Error in the body of an error response
+/// ([distribution-spec, error codes](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes)).
+#[derive(Deserialize)]
+pub(super) struct SpecError {
+    #[serde(default)]
+    pub(super) code: String,
+    #[serde(default)]
+    message: Option<String>,
+}
+
+impl SpecError {
+    pub(super) fn text(&self) -> String {
+        let message = printable(self.message.as_deref().unwrap_or_default());
+        match (printable(&self.code), message) {
+            (code, message) if message.is_empty() => code,
+            (code, message) if code.is_empty() => message,
+            (code, message) => format!("{code}: {message}"),
+        }
+    }
+}
+
+/// Returns the start of a foreign text without control characters, which could move the terminal's cursor.
+pub(super) fn printable(text: &str) -> String {
+    const MAX_CHARS: usize = 200;
+    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
+}
