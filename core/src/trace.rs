@@ -5,7 +5,7 @@ use std::panic::Location;
 
 use tracing::Level;
 
-use crate::error_chain;
+use crate::error::error_chain;
 
 /// Extension of `Result` for errors that nobody needs to see: they appear in the debug log only (`-vv`).
 pub trait OrTrace<T> {

@@ -1,6 +1,7 @@
 //! The library against Debian's registry, which is real. Those that misbehave are in [`misbehaving`].
 
 mod attacks;
+mod debug_log;
 mod development;
 mod fake;
 mod faults;
@@ -176,7 +177,7 @@ fn a_registry_that_is_not_there_is_unreachable() {
         let error = wait(repository(&host, "app").resolve(&Name::Tag(tag("1")))).unwrap_err();
         assert!(matches!(error, Error::Registry(RegistryError::Unreachable { .. })), "{error}");
         let text = error.to_string();
-        assert!(text.contains(&host) && text.contains("is the address right"), "{text}");
+        assert!(text.contains(&host) && text.contains("check the address"), "{text}");
     }
 }
 

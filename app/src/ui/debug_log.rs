@@ -6,7 +6,7 @@ use std::io;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
-use tracing_subscriber::fmt::{FmtContext, Layer};
+use tracing_subscriber::fmt::{FmtContext, FormattedFields, Layer};
 use tracing_subscriber::prelude::*;
 use tracing_subscriber::registry::LookupSpan;
 
@@ -28,7 +28,7 @@ pub fn install(shell: &Shell) {
     let _ = log.try_init();
 }
 
-/// Format of an event: `debug TARGET: MESSAGE FIELD=VALUE …`, without a time, because progress is what matters.
+/// Format of an event: `debug TARGET: MESSAGE FIELD=VALUE …`, with the fields of its spans at the end.
 struct OneLine;
 
 impl<S, N> FormatEvent<S, N> for OneLine
@@ -45,6 +45,11 @@ where
         let level = event.metadata().level().as_str().to_lowercase();
         write!(writer, "{level:>9} {}: ", event.metadata().target())?;
         context.format_fields(writer.by_ref(), event)?;
+        for span in context.event_scope().into_iter().flatten() {
+            if let Some(fields) = span.extensions().get::<FormattedFields<N>>() {
+                write!(writer, " {fields}")?;
+            }
+        }
         writer.write_char('\n')
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Error, Name, Source, fetch_document};
 use crate::compat::engines::PartialManifest;
-use crate::error_chain;
+use crate::error::error_chain;
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Manifest, ManifestDocument, Platform};
 
 /// An image as far as it can be read.

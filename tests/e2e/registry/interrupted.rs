@@ -127,5 +127,5 @@ fn a_workspace_of_which_one_program_fails_says_what_went_up() {
         "{}",
         run.stderr
     );
-    assert!(run.stderr.contains("doesn't allow it"), "{}", run.stderr);
+    assert!(run.stderr.contains("denies access"), "{}", run.stderr);
 }

@@ -85,7 +85,7 @@ pub(super) fn everything(user: &User, host: &str, flags: &[&str], mounts: bool) 
     assert_eq!(tags.stdout.lines().collect::<Vec<_>>(), ["1", "raw", "raw-module"]);
     let by_tag = with(&["delete", &one]);
     assert_eq!(by_tag.code, 4, "{}", by_tag.stderr);
-    assert!(by_tag.stderr.contains("deletes no tag alone"), "{}", by_tag.stderr);
+    assert!(by_tag.stderr.contains("can't delete single tags"), "{}", by_tag.stderr);
     let _deleted = with(&["delete", &format!("{host}/team/app@{digest}")]).success();
     assert_eq!(with(&["inspect", &one]).code, 4);
     let _still = with(&["inspect", &two]).success();

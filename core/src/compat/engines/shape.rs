@@ -1,6 +1,6 @@
 //! What engines tell images apart by.
 
-use crate::error_chain;
+use crate::error::error_chain;
 use crate::image::extract::is_bare;
 use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};

@@ -7,7 +7,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
 use reqwest::{Client, Request, Response, Url};
 
 use super::request_error::RequestError;
-use crate::error_chain;
+use crate::error::error_chain;
 
 /// Query parameters that the log shows. Others may be secrets, such as an upload's state or a signature.
 const PUBLIC_PARAMETERS: [&str; 7] = ["digest", "from", "last", "mount", "n", "scope", "service"];

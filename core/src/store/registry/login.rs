@@ -1,33 +1,37 @@
-//! Credentials put where `docker login` puts them, so that other tools find them too.
+//! Login and logout: credentials stored where `docker login` stores them, so that other tools find them.
 
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
+use wait_timeout::ChildExt;
 
-use super::credentials::{HELPER_TIMEOUT, auth_file, docker_config, invalid, servers};
+use super::credentials::{
+    HELPER_TIMEOUT, auth_file, docker_config, helper_failed, invalid, invalid_because, servers,
+};
 use super::{RegistryError, Secret};
 use crate::fs::{Access, WriteOptions, create_folder};
+use crate::trace::OrTrace;
 
-/// Where a login is kept.
+/// Place where a login is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stored {
-    /// In this file, as text that anybody who reads it can decode.
+    /// This file, in an encoding that everybody who can read it can decode.
     File(PathBuf),
-    /// By this credential helper.
+    /// This credential helper.
     Helper(String),
 }
 
-/// Keeps a user's name and password for the registry `host` (with its port): with the credential helper that Docker's
-/// configuration names, else in that file, or in `$REGISTRY_AUTH_FILE` if there is that variable
+/// Stores a user name and password for the registry `host` (with its port): with the credential helper that Docker's
+/// configuration names, otherwise in that file, or in `$REGISTRY_AUTH_FILE` if that is set
 /// ([docker login](https://docs.docker.com/reference/cli/docker/login/#credential-stores)).
 ///
 /// # Errors
-/// [`RegistryError::InvalidCredentials`] when the file can't be read or written, or the helper fails.
+/// [`RegistryError::InvalidCredentials`] if the file can't be read or written, or the helper fails.
 pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stored, RegistryError> {
     let mut file = File::open(host)?;
     let server = file.server(host);
@@ -36,8 +40,8 @@ pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stor
         Some(helper) => {
             let login =
                 json!({"ServerURL": server, "Username": username, "Secret": password.reveal()});
-            run(helper, "store", &login.to_string()).map_err(|reason| invalid(host, reason))?;
-            // As Docker does, for who wants to know where one is logged in to.
+            run(host, helper, "store", &login.to_string())?;
+            // An empty entry, as Docker writes it, shows that there is a login.
             json!({})
         }
         None => json!({"auth": BASE64.encode(format!("{username}:{}", password.reveal()))}),
@@ -47,7 +51,8 @@ pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stor
     Ok(helper.map_or(Stored::File(file.path), Stored::Helper))
 }
 
-/// Forgets what [`store_login`], or `docker login`, has kept for the registry `host`. Where it was, if it was anywhere.
+/// Removes the login for the registry `host`, also one that `docker login` has stored. Returns its place, or `None` if
+/// there was none.
 ///
 /// # Errors
 /// As [`store_login`].
@@ -59,7 +64,7 @@ pub fn forget_login(host: &str) -> Result<Option<Stored>, RegistryError> {
     let known = [server.clone(), format!("https://{host}"), format!("http://{host}")];
     let removed = known.iter().filter(|name| auths.remove(*name).is_some()).count() > 0;
     if let (Some(helper), true) = (&helper, removed) {
-        run(helper, "erase", &server).map_err(|reason| invalid(host, reason))?;
+        run(host, helper, "erase", &server)?;
     }
     if !removed {
         return Ok(None);
@@ -68,36 +73,30 @@ pub fn forget_login(host: &str) -> Result<Option<Stored>, RegistryError> {
     Ok(Some(helper.map_or(Stored::File(file.path), Stored::Helper)))
 }
 
-/// Docker's configuration, of which we know little and keep all.
+/// Docker's configuration. It keeps the parts that we do not interpret.
 struct File {
     path: PathBuf,
-    /// It is podman's, which knows Docker Hub by its own name.
+    /// True for podman's file, which names Docker Hub by its host.
     plain_names: bool,
     content: Map<String, Value>,
 }
 
 impl File {
     fn open(host: &str) -> Result<File, RegistryError> {
-        let nowhere = || {
-            invalid(
-                host,
-                "there is no home directory to keep them in: set DOCKER_CONFIG".to_owned(),
-            )
-        };
+        let no_home =
+            || invalid(host, "there is no home directory to store them in; set DOCKER_CONFIG");
         let (path, plain_names) = match auth_file() {
             Some(path) => (path, true),
-            None => (docker_config().ok_or_else(nowhere)?, false),
+            None => (docker_config().ok_or_else(no_home)?, false),
         };
-        // What is linked to is changed, and stays linked to.
+        // A symbolic link stays one: only its target is replaced.
         let path = path.canonicalize().unwrap_or(path);
-        let damaged =
-            |reason: String| invalid(host, format!("`{}` can't be read: {reason}", path.display()));
+        let unreadable = || format!("can't read `{}`", path.display());
         let content = match std::fs::read(&path) {
-            Ok(bytes) => {
-                serde_json::from_slice(&bytes).map_err(|error| damaged(error.to_string()))?
-            }
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .map_err(|error| invalid_because(host, unreadable(), error))?,
             Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
-            Err(error) => return Err(damaged(error.to_string())),
+            Err(error) => return Err(invalid_because(host, unreadable(), error)),
         };
         Ok(File { path, plain_names, content })
     }
@@ -123,7 +122,7 @@ impl File {
     /// Only the user can read the file: it holds passwords.
     fn write(&self, host: &str) -> Result<(), RegistryError> {
         let failed = |error: std::io::Error| {
-            invalid(host, format!("`{}` can't be written: {error}", self.path.display()))
+            invalid_because(host, format!("can't write `{}`", self.path.display()), error)
         };
         let folder = self.path.parent().unwrap_or(Path::new("."));
         create_folder(folder).map_err(failed)?;
@@ -136,42 +135,42 @@ impl File {
 }
 
 /// Runs a credential helper
-/// ([docker-credential-helpers](https://github.com/docker/docker-credential-helpers#development)). What it prints is
-/// nobody's business.
-fn run(helper: &str, action: &str, input: &str) -> Result<(), String> {
+/// ([docker-credential-helpers](https://github.com/docker/docker-credential-helpers#development)). We discard its
+/// output, which may be a secret.
+fn run(host: &str, helper: &str, action: &str, input: &str) -> Result<(), RegistryError> {
     let program = format!("docker-credential-{helper}");
+    let start = Instant::now();
+    let failed = |reason: &str, error: std::io::Error| {
+        invalid_because(host, format!("the credential helper `{program}` {reason}"), error)
+    };
     let mut child = Command::new(&program)
         .arg(action)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .map_err(|error| format!("the credential helper `{program}` can't be run: {error}"))?;
+        .map_err(|error| failed("can't be run", error))?;
     if let Some(mut stdin) = child.stdin.take() {
-        // One that doesn't read it says with its status what it thinks of it.
-        let _ = stdin.write_all(input.as_bytes());
+        // A helper that does not read its input reports with its status whether that is an error.
+        stdin.write_all(input.as_bytes()).or_trace("write to the credential helper");
     }
-    match wait(&mut child) {
-        Some(true) => Ok(()),
-        Some(false) => Err(format!("the credential helper `{program}` failed; run it to see why")),
-        None => Err(format!(
-            "the credential helper `{program}` took longer than {} seconds",
-            HELPER_TIMEOUT.as_secs()
-        )),
+    let status =
+        child.wait_timeout(HELPER_TIMEOUT).map_err(|error| failed("can't be waited for", error))?;
+    tracing::debug!(program, action, ?status, ms = start.elapsed().as_millis(), "command");
+    match status {
+        Some(status) if status.success() => Ok(()),
+        Some(_) => Err(invalid(host, helper_failed(&program))),
+        None => {
+            end(&mut child);
+            let seconds = HELPER_TIMEOUT.as_secs();
+            let reason =
+                format!("the credential helper `{program}` took longer than {seconds} seconds");
+            Err(invalid(host, reason))
+        }
     }
 }
 
-/// Whether it succeeds; `None` when it doesn't end.
-fn wait(child: &mut Child) -> Option<bool> {
-    let end = Instant::now() + HELPER_TIMEOUT;
-    while Instant::now() < end {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status.success()),
-            Ok(None) => std::thread::sleep(Duration::from_millis(10)),
-            Err(_) => return Some(false),
-        }
-    }
-    let _ = child.kill();
-    let _ = child.wait();
-    None
+fn end(child: &mut Child) {
+    child.kill().or_trace("end the credential helper");
+    child.wait().or_trace("wait for the credential helper");
 }

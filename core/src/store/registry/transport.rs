@@ -19,7 +19,7 @@ use super::error_response::ErrorResponse;
 use super::exchange::execute;
 use super::request_error::{Context, RequestError};
 use super::{RegistryError, RegistryOptions, RetryEvent, Tls};
-use crate::error_chain;
+use crate::error::error_chain;
 use crate::image::Digest;
 
 /// Most renewals of the authorization of one request: one if it had none, one if its token has expired.
