@@ -37,9 +37,9 @@ pub enum Error {
     /// A combination of arguments that clap doesn't know to be wrong.
     #[error("{0}")]
     Usage(String),
-    /// Smoke tests failed, so that nothing was done after them.
+    /// Smoke tests failed before a push.
     #[error(
-        "{failed} of {run} smoke tests failed, so that nothing was pushed: {suggestion} pushes all the same"
+        "{failed} of {run} smoke tests failed; nothing was pushed ({suggestion} to push anyway)"
     )]
     SmokeTests { failed: usize, run: usize, suggestion: &'static str },
     /// Engines that an image is meant for can't start it.
@@ -150,7 +150,7 @@ pub enum YamlError {
         source: std::io::Error,
     },
     /// It has more bytes than [`MAX_BYTES`].
-    #[error("`{name}` is larger than {} MiB, which no manifest is", limit >> 20)]
+    #[error("`{name}` is larger than {} MiB, the limit for manifests", limit >> 20)]
     TooLarge {
         /// What.
         name: String,
@@ -158,11 +158,11 @@ pub enum YamlError {
         limit: usize,
     },
     /// It is not text.
-    #[error("`{name}` is not UTF-8 (byte {at} is none of it): save it as UTF-8")]
+    #[error("`{name}` is not valid UTF-8 (invalid byte at offset {at}); save it as UTF-8")]
     NotText {
         /// What.
         name: String,
-        /// The first byte that isn't, from 1.
+        /// Offset of the first invalid byte.
         at: usize,
     },
     /// It is not YAML.
@@ -176,7 +176,7 @@ pub enum YamlError {
         hint: Option<&'static str>,
     },
     /// A value can't be changed where it stands.
-    #[error("{place}: this is written so that it can't be changed in place: {suggestion}")]
+    #[error("{place}: can't change this in place; {suggestion}")]
     NotInPlace {
         /// Where.
         place: String,

@@ -1,3 +1,3 @@
-//! The command `wasm-oci`, as a library so that tests can read its command line.
+//! The command `wasm-oci`. It is a library so that tests can read its command line.
 
 pub mod commands;

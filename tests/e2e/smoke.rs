@@ -130,8 +130,7 @@ fn a_push_waits_for_the_smoke_tests() {
 
     let refused = cargo(folder.path(), &["push", &destination]);
     assert_eq!((refused.code, refused.stdout.as_str()), (7, ""), "{refused:?}");
-    let told =
-        "1 of 1 smoke tests failed, so that nothing was pushed: `--no-test` pushes all the same";
+    let told = "1 of 1 smoke tests failed; nothing was pushed (use `--no-test` to push anyway)";
     assert!(refused.stderr.contains(told), "{}", refused.stderr);
     assert!(!pushed() && !server.log().contains("PUT"), "{}", server.log());
     // There is nothing to be had from the registry yet.

@@ -1,4 +1,4 @@
-//! `wasm-oci completions`: what a shell completes our commands with.
+//! `wasm-oci completions`: completion scripts for shells.
 
 use clap::{Args, Command};
 use clap_complete::Shell as Dialect;
@@ -6,19 +6,19 @@ use clap_complete::Shell as Dialect;
 use crate::error::Error;
 use crate::ui::shell::Shell;
 
-/// Print a script by which a shell completes this command
+/// Print a shell completion script
 ///
-/// For bash, in ~/.bashrc: source <(wasm-oci completions bash), and the same of cargo wasm-oci.
+/// For bash, add this to ~/.bashrc: source <(wasm-oci completions bash). The same works for cargo wasm-oci.
 #[derive(Debug, Args)]
 pub struct Completions {
-    /// The shell
+    /// Shell to print the script for
     #[arg(value_name = "SHELL")]
     dialect: Dialect,
 }
 
 impl Completions {
-    /// Prints the script for `command`, and what comes `after` it for a shell. Its own name is what the shell completes:
-    /// never `cargo`, whose completion is cargo's.
+    /// Prints the script for `command`, followed by the text that `after` returns for the shell. Completes only our own name,
+    /// never `cargo`, whose completion belongs to cargo.
     ///
     /// # Errors
     /// [`Error::Stdout`].
@@ -32,7 +32,7 @@ impl Completions {
         let mut script = Vec::new();
         clap_complete::generate(self.dialect, &mut command, &name, &mut script);
         let script = String::from_utf8_lossy(&script);
-        // clap_complete 4.6.11 writes a name with a hyphen in two ways for bash, and then knows no subcommand.
+        // clap_complete 4.6.11 writes a name with a hyphen in two ways for bash, which breaks the completion of subcommands.
         let script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
         shell.print(format_args!("{}{}", script.trim_end(), after(self.dialect).trim_end()))
     }

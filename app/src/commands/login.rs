@@ -1,4 +1,4 @@
-//! `wasm-oci login`: a user's name and password, checked and kept.
+//! `wasm-oci login`: checks and stores a user's credentials.
 
 use clap::Args;
 use wasm_oci_core::store::{Error as StoreError, Stored, log_in, store_login};
@@ -8,12 +8,13 @@ use crate::registry::connection::{LoginArgs, RegistryArgs};
 use crate::runtime::block_on;
 use crate::ui::shell::Shell;
 
-/// Log in to a registry, and keep that where docker, podman, skopeo and others find it too
+/// Log in to a registry
 ///
-/// Uses the credential helper that Docker's configuration names, else writes to that file, or to $REGISTRY_AUTH_FILE.
+/// Stores the credentials where docker, podman, skopeo and others find them too: in the credential helper of Docker's
+/// configuration, otherwise in that file or in $REGISTRY_AUTH_FILE.
 #[derive(Debug, Args)]
 pub struct Login {
-    /// The registry: HOST[:PORT]
+    /// Registry: HOST[:PORT]
     #[arg(value_name = "REGISTRY", value_parser = host)]
     registry: String,
     #[command(flatten)]
@@ -22,17 +23,17 @@ pub struct Login {
     connection: RegistryArgs,
 }
 
-/// The host of a registry, and its port: what a reference begins with.
+/// Parses the host of a registry and its optional port.
 pub(super) fn host(text: &str) -> Result<String, String> {
     let reference = format!("{text}/any");
     let parsed: wasm_oci_core::image::Reference = reference
         .parse()
-        .map_err(|_| "write HOST or HOST:PORT, without https:// and without a path")?;
-    // A name without a dot or a port would be taken for the start of a repository.
+        .map_err(|_| "use HOST or HOST:PORT, without https:// and without a path")?;
+    // In a reference, a name without a dot or a port is the start of a repository.
     if parsed.repository() == "any" || (text == "docker.io") {
         Ok(text.to_owned())
     } else {
-        Err("write HOST or HOST:PORT, as ghcr.io or localhost:5000".to_owned())
+        Err("use HOST or HOST:PORT, such as ghcr.io or localhost:5000".to_owned())
     }
 }
 
@@ -40,12 +41,12 @@ impl Login {
     /// Logs in.
     ///
     /// # Errors
-    /// When the registry doesn't know the user, or the login can't be kept.
+    /// If the registry refuses the credentials, or they can't be stored.
     pub fn run(self, shell: &Shell) -> Result<(), Error> {
         let Some(login) = self.login.login(&self.registry)? else {
             return Err(Error::Usage(format!(
-                "say who: --username NAME --password-stdin, as `echo $TOKEN | wasm-oci login {} -u NAME \
-                 --password-stdin`",
+                "no credentials given; pass them with --username NAME --password-stdin, for example `echo $TOKEN | wasm-oci \
+                 login {} -u NAME --password-stdin`",
                 self.registry
             )));
         };
@@ -55,11 +56,11 @@ impl Login {
             .map_err(StoreError::from)?;
         shell.status(
             "Logged in",
-            format_args!("to {} as {}, kept {}", self.registry, login.username, place(&stored)),
+            format_args!("to {} as {}, stored {}", self.registry, login.username, place(&stored)),
         );
         if let Stored::File(path) = stored {
             shell.warn(format_args!(
-                "the password is in `{}`, for all who can read that to decode: a credential helper keeps it safer",
+                "anyone who can read `{}` can decode the password in it; a credential helper is safer",
                 path.display()
             ));
         }
@@ -67,11 +68,11 @@ impl Login {
     }
 }
 
-/// Where a login is kept, for people.
+/// Returns the place where credentials are stored, for messages.
 pub(super) fn place(stored: &Stored) -> String {
     match stored {
         Stored::File(path) => format!("in `{}`", path.display()),
-        Stored::Helper(helper) => format!("by the credential helper `{helper}`"),
+        Stored::Helper(helper) => format!("in the credential helper `{helper}`"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `wasm-oci logout`: what `login` kept is forgotten.
+//! `wasm-oci logout`: removes stored credentials.
 
 use clap::Args;
 use wasm_oci_core::store::{Error as StoreError, forget_login};
@@ -7,28 +7,28 @@ use super::login::{host, place};
 use crate::error::Error;
 use crate::ui::shell::Shell;
 
-/// Forget what `login` has kept for a registry
+/// Log out of a registry by removing its stored credentials
 #[derive(Debug, Args)]
 pub struct Logout {
-    /// The registry: HOST[:PORT]
+    /// Registry: HOST[:PORT]
     #[arg(value_name = "REGISTRY", value_parser = host)]
     registry: String,
 }
 
 impl Logout {
-    /// Forgets it.
+    /// Removes the credentials.
     ///
     /// # Errors
-    /// When the file can't be read or written, or the helper fails.
+    /// If the file can't be read or written, or the helper fails.
     pub fn run(self, shell: &Shell) -> Result<(), Error> {
         match forget_login(&self.registry).map_err(StoreError::from)? {
             Some(stored) => {
                 shell.status(
                     "Logged out",
-                    format_args!("of {}: it was kept {}", self.registry, place(&stored)),
+                    format_args!("of {}; the credentials were {}", self.registry, place(&stored)),
                 );
             }
-            None => shell.warn(format_args!("nothing was kept for {}", self.registry)),
+            None => shell.warn(format_args!("no credentials are stored for {}", self.registry)),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `wasm-oci man`: manual pages, made of what parses the arguments.
+//! `wasm-oci man`: manual pages, generated from the argument parser.
 
 use std::path::PathBuf;
 
@@ -9,26 +9,26 @@ use crate::error::Error;
 use crate::files::write;
 use crate::ui::shell::Shell;
 
-/// Print a manual page, or write all of them into a folder
+/// Print a manual page, or write all of them to a folder
 ///
-/// As `wasm-oci man push | man -l -`, or `wasm-oci man --out-dir ~/.local/share/man/man1`.
+/// For example: `wasm-oci man push | man -l -`, or `wasm-oci man --out-dir ~/.local/share/man/man1`.
 #[derive(Debug, Args)]
 pub struct Man {
-    /// The subcommand that the page is about
+    /// Subcommand to print the page of (default: the command itself)
     #[arg(value_name = "COMMAND", conflicts_with = "out_dir")]
     subcommand: Vec<String>,
-    /// Write the pages of all commands into this folder
+    /// Write the pages of all commands to this folder
     #[arg(long, value_name = "DIR")]
     out_dir: Option<PathBuf>,
 }
 
 impl Man {
-    /// Prints or writes pages about `command`.
+    /// Prints or writes the pages of `command`.
     ///
     /// # Errors
-    /// [`Error::Usage`] when there is no such subcommand, [`Error::Write`] or [`Error::Stdout`].
+    /// [`Error::Usage`] if there is no such subcommand; [`Error::Write`] or [`Error::Stdout`].
     pub fn run(self, command: Command, shell: &Shell) -> Result<(), Error> {
-        // `help` is told to hide before the subcommands of subcommands are put together.
+        // Disable `help` first: `build` adds it to the subcommands of subcommands too.
         let mut command = command.disable_help_subcommand(true);
         command.build();
         let Some(folder) = self.out_dir else {
@@ -50,7 +50,7 @@ impl Man {
             command = command.find_subcommand(name).ok_or_else(|| {
                 let parent = full_name(command);
                 Error::Usage(format!(
-                    "`{parent}` has no subcommand `{name}`: `{parent} --help` lists them"
+                    "`{parent}` has no subcommand `{name}`; `{parent} --help` lists all"
                 ))
             })?;
         }
@@ -58,7 +58,7 @@ impl Man {
     }
 }
 
-/// A command and all its subcommands that people may know of.
+/// Collects a command and all its visible subcommands.
 fn collect<'a>(command: &'a Command, pages: &mut Vec<&'a Command>) {
     pages.push(command);
     command.get_subcommands().filter(|it| !it.is_hide_set()).for_each(|it| collect(it, pages));
@@ -68,7 +68,7 @@ fn full_name(command: &Command) -> &str {
     command.get_bin_name().unwrap_or_else(|| command.get_name())
 }
 
-/// `wasm-oci-push.1`: `man wasm-oci push` finds it, too.
+/// Returns a name such as `wasm-oci-push.1`, which `man wasm-oci push` also finds.
 fn file_name(command: &Command) -> String {
     format!("{}.1", command.get_display_name().unwrap_or_else(|| command.get_name()))
 }
@@ -76,7 +76,7 @@ fn file_name(command: &Command) -> String {
 fn text(command: &Command) -> Result<String, Error> {
     let mut page = Vec::new();
     let source = format!("wasm-oci {}", env!("CARGO_PKG_VERSION"));
-    // There is no date: the same sources make the same page. Left out, its place would be taken by what follows.
+    // No date, so that the pages are reproducible. It has to be a space: without it, the next field would take its place.
     let page_of = Page::new(command.clone()).date(" ").source(source).manual("wasm-oci");
     page_of.render(&mut page).map_err(Error::Stdout)?;
     Ok(String::from_utf8_lossy(&page).into_owned())

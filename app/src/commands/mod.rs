@@ -1,4 +1,4 @@
-//! Subcommands that both commands have.
+//! Subcommands of both `wasm-oci` and `cargo wasm-oci`.
 
 pub mod completions;
 pub mod login;

@@ -122,11 +122,11 @@ pub fn require(
 fn check_filters(all: &[(&Suite, &Case)], filters: &[String]) -> Result<(), Error> {
     let names: Vec<&str> = all.iter().map(|(_, case)| case.name.as_str()).collect();
     match filters.iter().find(|filter| !names.iter().any(|name| name.contains(filter.as_str()))) {
-        Some(filter) if names.is_empty() => {
-            Err(Error::Usage(format!("`{filter}` means no smoke test: there are none")))
-        }
+        Some(filter) if names.is_empty() => Err(Error::Usage(format!(
+            "no smoke test matches `{filter}`: no smoke tests are defined"
+        ))),
         Some(filter) => Err(Error::Usage(format!(
-            "no smoke test has `{filter}` in its name: there are {}",
+            "no smoke test matches `{filter}`; the tests are {}",
             names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         ))),
         None => Ok(()),

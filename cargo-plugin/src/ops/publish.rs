@@ -129,7 +129,7 @@ impl Publication<'_> {
         }
         let engine = test_engine(shell)?;
         let suites = suites(&engine, self.built, self.args.verify_behaviour, None)?;
-        Ok(require(&engine, &suites, "`--no-test`", json, shell)?)
+        Ok(require(&engine, &suites, "use `--no-test`", json, shell)?)
     }
 }
 

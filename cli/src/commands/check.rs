@@ -1,4 +1,4 @@
-//! `wasm-oci check`: who takes an image, or a module.
+//! `wasm-oci check`: compatibility of an image or a module with container engines.
 
 use clap::Args;
 use wasm_oci_core::store::Location;
@@ -8,12 +8,18 @@ use wasm_oci_app::inspect::check::{CheckArgs, check};
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Say of each engine whether it runs an image, with which error it fails, and what to change
+/// Check which engines can run an image, and how to fix the ones that can't
 ///
-/// The image may be anybody's, and may be broken. Of a .wasm file, it says which formats each engine would take.
+/// Works for any image, even one that is incomplete or was not made by wasm-oci. For a .wasm file, lists the formats that each
+/// engine can run.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-oci check ghcr.io/me/app:1.0
+  wasm-oci check oci:app.oci --for docker,kubernetes
+  wasm-oci check app.wasm --json")]
 pub(crate) struct Check {
-    /// What to check: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Image or module to check: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]

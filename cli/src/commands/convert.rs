@@ -1,4 +1,4 @@
-//! `wasm-oci convert`: an image in another format, of the same module.
+//! `wasm-oci convert`: an image in another format with the same module.
 
 use clap::Args;
 use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
@@ -17,21 +17,22 @@ use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::runtime::{block_on, until_interrupted};
 use wasm_oci_app::ui::shell::Shell;
 
-/// Make an image of another format of an image, without building: the same module bytes, settings and files
+/// Convert an image to another format without rebuilding the module
 ///
-/// Of several formats, the first takes the tags, each other TAG-FORMAT.
+/// Settings and included files stay the same. With several formats, the first one gets the tags, and every other one gets
+/// TAG-FORMAT.
 #[derive(Debug, Args)]
 pub(crate) struct Convert {
-    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Image to convert: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    /// Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG]
+    /// Destination: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG]
     #[arg(value_name = "DESTINATION")]
     destination: Location,
-    /// The formats to make: universal, container, module, combined, artifact
+    /// Formats to create: universal, container, module, combined, artifact
     #[arg(long, value_name = "FORMAT", value_delimiter = ',', required_unless_present = "engines")]
     format: Vec<Format>,
-    /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
+    /// Choose formats by where the image will run: docker, kubernetes, containerd, podman, wkg, node, … (see `check`)
     #[arg(
         id = "engines",
         long = "for",
@@ -40,13 +41,13 @@ pub(crate) struct Convert {
         conflicts_with = "format"
     )]
     engines: Vec<EngineSelector>,
-    /// Another tag for the image there
+    /// Additional tag at the destination
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     tags: Vec<Tag>,
-    /// The linux platforms that a universal image lists, instead of those of the image
+    /// Linux platform to list in a universal image, instead of those of the source
     #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
     linux_platforms: Vec<Platform>,
-    /// Print what was made as JSON
+    /// Print the new images as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `wasm-oci copy`: an image from one place to another, as it is.
+//! `wasm-oci copy`: an exact copy of an image in another place.
 
 use clap::Args;
 use wasm_oci_core::image::Tag;
@@ -13,19 +13,19 @@ use wasm_oci_app::ui::shell::Shell;
 
 /// Copy an image between registries, layouts and archives, byte for byte
 ///
-/// Only what isn't there is read and sent; within one registry nothing is. Prints where the image is now.
+/// Transfers only missing blobs; within one registry, the registry itself copies them. Prints the location of the copy.
 #[derive(Debug, Args)]
 pub(crate) struct Copy {
-    /// The image: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Image to copy: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    /// Where to: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG]
+    /// Destination: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG]
     #[arg(value_name = "DESTINATION")]
     destination: Location,
-    /// Another tag for the image there
+    /// Additional tag at the destination
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     tags: Vec<Tag>,
-    /// Print what was copied as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

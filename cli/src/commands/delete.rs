@@ -1,4 +1,4 @@
-//! `wasm-oci delete`: a tag, or an image with all its tags.
+//! `wasm-oci delete`: deletes a tag, or an image with all its tags.
 
 use clap::Args;
 use wasm_oci_core::image::Reference;
@@ -9,24 +9,27 @@ use wasm_oci_app::registry::connection::AccountArgs;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Delete a tag from a registry, or by its digest an image with all its tags
+/// Delete a tag from a registry, or an image with all its tags
 ///
-/// The registry frees the space when it likes. Many only delete by digest, and some nothing.
+/// A tag is deleted by name, an image by digest. The registry decides when to free the space. Many registries delete only by
+/// digest, and some don't delete at all.
 #[derive(Debug, Args)]
 pub(crate) struct Delete {
-    /// What: REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST
+    /// Tag or image to delete: REGISTRY/REPOSITORY:TAG or REGISTRY/REPOSITORY@DIGEST
     #[arg(value_name = "REFERENCE", value_parser = named)]
     reference: Reference,
     #[command(flatten)]
     account: AccountArgs,
 }
 
-/// A reference with a tag or a digest: nothing is deleted that isn't named.
+/// Parses a reference. Requires a tag or a digest, so that nothing is deleted by default.
 fn named(text: &str) -> Result<Reference, String> {
     let reference: Reference =
         text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string())?;
     match (reference.tag(), reference.digest()) {
-        (None, None) => Err("write which: REPOSITORY:TAG or REPOSITORY@DIGEST".to_owned()),
+        (None, None) => {
+            Err("add the tag or digest to delete: REPOSITORY:TAG or REPOSITORY@DIGEST".to_owned())
+        }
         _ => Ok(reference),
     }
 }

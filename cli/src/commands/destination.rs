@@ -1,4 +1,4 @@
-//! Where `copy` and `convert` put an image.
+//! Destinations of `copy` and `convert`.
 
 use std::path::PathBuf;
 
@@ -15,7 +15,7 @@ use wasm_oci_app::registry::connection::Connections;
 use wasm_oci_app::registry::source::AnySource;
 use wasm_oci_app::ui::shell::Shell;
 
-/// The reference, if it is one.
+/// Returns the reference of a location in a registry.
 pub(super) fn registry_of(location: &Location) -> Option<&Reference> {
     match location {
         Location::Registry(reference) => Some(reference),
@@ -23,7 +23,7 @@ pub(super) fn registry_of(location: &Location) -> Option<&Reference> {
     }
 }
 
-/// Where an image goes, and what it is called there.
+/// The destination of an image, and its tags there.
 #[derive(Debug)]
 pub(super) struct Destination {
     place: Place,
@@ -38,8 +38,8 @@ enum Place {
 }
 
 impl Destination {
-    /// The place that `location` names. The image gets its tag and `more`; if there is none, that of the source, and
-    /// where there must be one, `latest`.
+    /// Interprets a location. The image gets its tag and those in `more`; without any, the tag of the source; without that,
+    /// and if the destination requires a tag, `latest`.
     pub(super) fn of(
         location: Location,
         source: &Location,
@@ -49,7 +49,8 @@ impl Destination {
             Location::Layout(path, tag) => (Place::Layout(path), tag),
             Location::Archive(path, tag) => (Place::Archive(path), tag),
             Location::Registry(reference) if reference.digest().is_some() => {
-                let message = "a destination has no digest: the image brings its own";
+                let message =
+                    "a destination can't have a digest; the content of the image determines it";
                 return Err(Error::Usage(message.to_owned()));
             }
             Location::Registry(reference) => {
@@ -58,8 +59,8 @@ impl Destination {
             }
             Location::File(path) => {
                 return Err(Error::Usage(format!(
-                    "`{}` is no place for an image: write oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (`pull \
-                     --module` writes a module)",
+                    "`{}` is not a destination for an image; use oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (to write a \
+                     module, use `pull --module`)",
                     path.display()
                 )));
             }
@@ -76,7 +77,7 @@ impl Destination {
         if tags.is_empty() {
             tags.extend(of_source);
         }
-        // A registry, and only it, finds what has no tag.
+        // Only registries can find an image without a tag: by its digest.
         if tags.is_empty() && !(by_digest && matches!(place, Place::Registry(_))) {
             tags.push(Tag::latest());
         }
@@ -85,7 +86,7 @@ impl Destination {
         Ok(Destination { place, tags })
     }
 
-    /// Takes the image of the `source` that `name` means.
+    /// Copies the image with this name from `source`.
     pub(super) async fn take(
         &self,
         source: &AnySource,
@@ -94,7 +95,7 @@ impl Destination {
         connections: &Connections,
         shell: &Shell,
     ) -> Result<Digest, Error> {
-        // First, so that nothing is made for what isn't there.
+        // Resolve first, so that a missing image leaves no empty layout behind.
         let root = source.resolve(name).await?;
         match &self.place {
             Place::Layout(path) => {
@@ -133,7 +134,7 @@ impl Destination {
         Ok(())
     }
 
-    /// Takes images that are here; `name` is what they are called in an archive.
+    /// Writes images to the destination. `name` is their repository in an archive.
     pub(super) async fn put(
         &self,
         images: &[TaggedImage],
@@ -148,7 +149,7 @@ impl Destination {
         }
     }
 
-    /// The place, as messages say it.
+    /// Returns the destination for messages.
     pub(super) fn places(&self) -> Places<'_> {
         match &self.place {
             Place::Registry(reference) => {
@@ -159,12 +160,12 @@ impl Destination {
         }
     }
 
-    /// What the image is called there.
+    /// Returns the tags at the destination.
     pub(super) fn tags(&self) -> &[Tag] {
         &self.tags
     }
 
-    /// Says where the image is now.
+    /// Prints the location of the image.
     pub(super) fn print(&self, digest: Digest, json: bool, shell: &Shell) -> Result<(), Error> {
         let place = match &self.place {
             Place::Registry(reference) => reference.with_digest(digest).to_string(),

@@ -1,4 +1,4 @@
-//! `wasm-oci doctor`: what of this machine images are pushed and run with.
+//! `wasm-oci doctor`: checks the tools on this machine that store and run images.
 
 use clap::Args;
 
@@ -10,9 +10,9 @@ use wasm_oci_app::inspect::doctor::{DoctorArgs, examine, probes, show};
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Say what of this machine images are pushed and run with, and what to do about what is missing
+/// Check this machine for the tools that push and run images, and suggest fixes
 ///
-/// Looks at registries, Docker, containerd, podman, kubectl, Node and wasmtime, all at once, for some seconds at most. None of
+/// Checks a registry, Docker, containerd, podman, kubectl, Node and wasmtime in parallel, for a few seconds at most. None of
 /// them is needed to pack a module.
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {

@@ -1,4 +1,4 @@
-//! `wasm-oci inspect`: what is in a module or an image.
+//! `wasm-oci inspect`: the content of a module or an image.
 
 use clap::Args;
 use serde_json::{Value, json};
@@ -15,13 +15,18 @@ use wasm_oci_app::ui::render::{ReportJson, field, report};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_app::units::size;
 
-/// Show what is in a module or an image: imports, exports, features, sizes, configuration
+/// Show imports, exports, features, sizes and configuration of a module or an image
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-oci inspect app.wasm
+  wasm-oci inspect oci:app.oci
+  wasm-oci inspect ghcr.io/me/app:1.0 --json")]
 pub(crate) struct Inspect {
-    /// What to inspect: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Module or image to inspect: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    /// Print it as JSON
+    /// Print the report as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]

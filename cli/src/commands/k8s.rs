@@ -1,4 +1,4 @@
-//! `wasm-oci k8s`: what a cluster runs an image with.
+//! `wasm-oci k8s`: Kubernetes manifests for an image.
 
 use clap::Args;
 use wasm_oci_core::image::Manifest;
@@ -14,13 +14,14 @@ use wasm_oci_app::registry::source::open;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Print Kubernetes manifests for an image: RuntimeClass, and Deployment and Service, Job or CronJob
+/// Print Kubernetes manifests for an image
 ///
-/// What it is, its arguments and its variables are read from the image. In a registry it is named by its digest, so that
-/// it stays the same; of another place, --image says what the cluster pulls.
+/// Prints a RuntimeClass, and a Deployment with a Service, a Job or a CronJob. Reads the kind of program, its arguments and
+/// its environment from the image. Refers to an image in a registry by its digest, so that a new push doesn't change it. For
+/// an image in another place, set the reference that the cluster pulls with --image.
 #[derive(Debug, Args)]
 pub(crate) struct K8s {
-    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    /// Image: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]
@@ -42,7 +43,7 @@ impl K8s {
             (Some(image), _) => image.clone(),
             (None, Location::Registry(reference)) => reference.with_digest(digest).to_string(),
             (None, _) => {
-                let message = "a cluster pulls from registries only: say with --image where the image will be";
+                let message = "a cluster can only pull from a registry; set the future reference of the image with --image";
                 return Err(Error::Usage(message.to_owned()));
             }
         };

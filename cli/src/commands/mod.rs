@@ -1,4 +1,4 @@
-//! The subcommands of `wasm-oci`, a file each.
+//! The subcommands of `wasm-oci`, one file each.
 
 mod check;
 mod convert;
@@ -29,10 +29,10 @@ use wasm_oci_app::error::Error;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Pack any .wasm file into an OCI image that runs everywhere, push it, inspect it, run it
+/// Pack any .wasm file into an OCI image, and push, inspect or run it
 ///
-/// Places are written as skopeo writes them: a .wasm file by its path, a layout directory as `oci:DIR[:TAG]`, an
-/// archive as `oci-archive:FILE[:TAG]`, an image in a registry as `REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
+/// Locations have the same form as in skopeo: the path of a .wasm file, `oci:DIR[:TAG]` for a layout directory,
+/// `oci-archive:FILE[:TAG]` for an archive, `REGISTRY/REPOSITORY[:TAG][@DIGEST]` for an image in a registry.
 #[derive(Debug, Parser)]
 #[command(name = "wasm-oci", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {
@@ -42,8 +42,7 @@ pub struct Cli {
     command: Command,
 }
 
-// Only the arguments of the command that is meant are put together: all of them would take as long as a small module
-// runs.
+// `defer` builds only the arguments of the selected command. Building all of them takes as long as a small module runs.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
@@ -72,12 +71,12 @@ enum Command {
 }
 
 impl Cli {
-    /// Understands the arguments, and ends the process where they make no sense or only ask for help.
+    /// Parses the arguments. Ends the process if they are invalid or ask for help.
     #[must_use]
     pub fn of(args: impl IntoIterator<Item = OsString>) -> Cli {
         let args: Vec<OsString> = args.into_iter().collect();
         Cli::try_parse_from(&args).unwrap_or_else(|_| {
-            // Help shows all commands, also those that parsing has not put together.
+            // Help lists all commands, including the deferred ones, so build the whole command.
             let mut command = Cli::command();
             command.build();
             let matches = command.get_matches_from(args);
@@ -85,10 +84,10 @@ impl Cli {
         })
     }
 
-    /// Does what was asked for, and returns the exit code.
+    /// Runs the command and returns the exit code.
     ///
     /// # Errors
-    /// Why it could not.
+    /// Any [`Error`] of the command.
     pub fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {
             Command::Pack(pack) => pack.run(shell).map(|()| 0),

@@ -1,4 +1,4 @@
-//! `wasm-oci optimize`: a module into a smaller one.
+//! `wasm-oci optimize`: makes a module smaller or faster.
 
 use std::path::PathBuf;
 
@@ -18,19 +18,19 @@ use wasm_oci_app::run::run::optimized_cache;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_app::units::size;
 
-/// Optimize a .wasm file into another
+/// Optimize a .wasm file
 #[derive(Debug, Args)]
 pub(crate) struct Optimize {
-    /// The .wasm file
+    /// .wasm file to optimize
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// The file to write
+    /// File to write
     #[arg(short, long, value_name = "OUT")]
     output: PathBuf,
     /// Print the sizes as JSON
     #[arg(long)]
     json: bool,
-    /// Write the same module with the names of its functions, to read traces with
+    /// Also write the module with function names to this file, for reading stack traces
     #[arg(long, value_name = "FILE")]
     debug_file: Option<PathBuf>,
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub(crate) struct Optimize {
 
 impl Optimize {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        // A module by itself is not compressed any more.
+        // A bare module stays uncompressed, so the default is the smallest size.
         let smallest = Settings {
             optimize: Some(Level::Oz.name().to_owned()),
             format: Some(vec![Format::Module.name().to_owned()]),

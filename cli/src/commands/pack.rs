@@ -1,4 +1,4 @@
-//! `wasm-oci pack`: a module into images.
+//! `wasm-oci pack`: packs a module into images.
 
 use std::path::{Path, PathBuf};
 
@@ -17,21 +17,27 @@ use wasm_oci_app::run::run::optimized_cache;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Pack a .wasm file into an image: optimize, validate, assemble, write
+/// Pack a .wasm file into an image
 ///
-/// Writes a layout directory, NAME.oci unless told otherwise, and prints it on standard output as oci:DIR:TAG.
+/// Optimizes and validates the module, and writes the image to a layout directory, NAME.oci by default. Prints the location of
+/// the image as oci:DIR:TAG on standard output.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-oci pack app.wasm
+  wasm-oci pack app.wasm --tag 1.0 --for docker --tarball app.tar
+  wasm-oci pack app.wasm --optimize z --size-budget 600kB")]
 pub(crate) struct Pack {
-    /// The .wasm file
+    /// .wasm file to pack
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Print what was made as JSON
+    /// Print the new images as JSON
     #[arg(long)]
     json: bool,
-    /// Print the plan as JSON, and do nothing
+    /// Print the resolved settings as JSON without packing
     #[arg(long)]
     dry_run: bool,
-    /// Write the module in the image with the names of its functions, to read traces with
+    /// Also write the module with function names to this file, for reading stack traces
     #[arg(long, value_name = "FILE")]
     debug_file: Option<PathBuf>,
     #[command(flatten)]
@@ -46,16 +52,16 @@ pub(crate) struct Pack {
     image: ImageArgs,
 }
 
-/// What a module is called that comes from a file.
+/// The name of a module that comes from a file.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct NameArgs {
-    /// The module's name in the image, instead of the file's
+    /// Name of the module in the image (default: the name of the file)
     #[arg(long, value_name = "NAME", help_heading = "Image")]
     name: Option<String>,
 }
 
 impl NameArgs {
-    /// The given name, or that of the file without `.wasm`.
+    /// Returns the given name, or that of the file without `.wasm`.
     pub(crate) fn of(&self, file: &Path) -> String {
         let stem = || {
             file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
@@ -64,7 +70,7 @@ impl NameArgs {
     }
 }
 
-/// What is known of a module by its name.
+/// Returns the settings that follow from the name of a module.
 pub(crate) fn detected(name: &str) -> Settings {
     let title = ("org.opencontainers.image.title".to_owned(), name.to_owned());
     Settings { labels: [title.clone()].into(), annotations: [title].into(), ..Settings::default() }

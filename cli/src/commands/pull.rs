@@ -1,4 +1,4 @@
-//! `wasm-oci pull`: an image out of a registry.
+//! `wasm-oci pull`: fetches an image from a registry.
 
 use std::path::PathBuf;
 
@@ -16,18 +16,20 @@ use wasm_oci_app::registry::connection::{AccountArgs, Connections};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Pull an image into a layout or an archive, or its module into a .wasm file
+/// Pull an image from a registry, or only its module
+///
+/// Writes the image to a layout directory or an archive, or its module to a .wasm file.
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Image to pull: REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "REFERENCE")]
     source: wasm_oci_core::image::Reference,
-    /// Print what was pulled as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
     #[command(flatten)]
     places: PlaceArgs,
-    /// Write the image's module to this file
+    /// Write the module of the image to this file
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     module: Option<PathBuf>,
     #[command(flatten)]
@@ -40,7 +42,7 @@ impl Pull {
             && self.places.oci_layout_path.is_none()
             && self.places.tarball.is_none()
         {
-            let message = "say where to: --module FILE, --oci-layout-path DIR or --tarball FILE";
+            let message = "nowhere to write the image; add --module FILE, --oci-layout-path DIR or --tarball FILE";
             return Err(Error::Usage(message.to_owned()));
         }
         let connections = self.account.connections(Some(&self.source), shell)?;
@@ -52,7 +54,7 @@ impl Pull {
         Ok(())
     }
 
-    /// The module alone: of an image for several platforms, nothing but its Wasm part is fetched.
+    /// Writes the module. Fetches only the Wasm manifest of an image for several platforms.
     fn pull_module(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
         let Some(path) = &self.module else { return Ok(()) };
         let manifest = block_on(async {
@@ -69,7 +71,7 @@ impl Pull {
         shell.print(path.display())
     }
 
-    /// The image, into a layout, of which only what isn't there is fetched, or an archive.
+    /// Writes the image to a layout, fetching only missing blobs, or to an archive.
     fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
         let tag = self.source.tag().cloned().unwrap_or_else(Tag::latest);
         let (registry, name) = (connections.registry(&self.source)?, Name::from(&self.source));
@@ -80,7 +82,7 @@ impl Pull {
         };
         let image = match places.layout {
             Some(path) => block_on::<_, Error>(async {
-                // First, so that no layout is made for what isn't there.
+                // Resolve first, so that a missing image leaves no empty layout behind.
                 let root = registry.resolve(&name).await?;
                 let layout = Layout::create(path)?;
                 let tags = std::slice::from_ref(&tag);

@@ -1,4 +1,4 @@
-//! `wasm-oci push`: a module or an image into a registry.
+//! `wasm-oci push`: pushes a module or an image to a registry.
 
 use std::path::PathBuf;
 
@@ -28,24 +28,29 @@ use wasm_oci_app::runtime::{block_on, until_interrupted};
 use wasm_oci_app::smoke::{Suite, require, test_engine};
 use wasm_oci_app::ui::shell::Shell;
 
-/// Push a .wasm file as an image, or an image that was packed before, to a registry
+/// Push a .wasm file or an existing image to a registry
 ///
-/// Prints repository@sha256:… on standard output, which is what to deploy.
+/// Packs a .wasm file first, as `pack` does. Prints REPOSITORY@DIGEST on standard output, the reference to deploy.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-oci push app.wasm ghcr.io/me/app:1.0
+  wasm-oci push oci:app.oci:1.0 ghcr.io/me/app:1.0
+  wasm-oci push app.wasm ghcr.io/me/app --for docker,kubernetes --dry-run")]
 pub(crate) struct Push {
-    /// What to push: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG], or an image in another registry
+    /// Module or image to push: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    /// Where to push it to: REGISTRY/REPOSITORY[:TAG]
+    /// Destination: REGISTRY/REPOSITORY[:TAG]
     #[arg(value_name = "REFERENCE", value_parser = destination)]
     destination: Reference,
-    /// Print what was pushed as JSON
+    /// Print the result as JSON
     #[arg(long)]
     json: bool,
-    /// Run the smoke tests of this file first, and push nothing if one fails
+    /// Run the smoke tests in this file first, and push only if all pass
     #[arg(long, value_name = "FILE")]
     cases: Option<PathBuf>,
-    /// Ask the registry what it has, print the requests that would be made, and write nothing
+    /// Print the requests that a push would make, without writing to the registry
     #[arg(long)]
     dry_run: bool,
     #[command(flatten)]
@@ -62,12 +67,12 @@ pub(crate) struct Push {
     image: ImageArgs,
 }
 
-/// A place in a registry. What skopeo would take for another place is not pushed to a repository of that name.
+/// Parses a destination. Refuses skopeo's names of other places, which would otherwise be names of repositories.
 fn destination(text: &str) -> Result<Reference, String> {
     let text = text.strip_prefix("docker://").unwrap_or(text);
     match text.split_once(':') {
         Some(("oci" | "oci-archive", _)) => {
-            Err("images are pushed to registries: `pack` and `pull` write layouts and archives"
+            Err("can only push to a registry; use `pack` or `pull` to write layouts and archives"
                 .to_owned())
         }
         _ => text.parse().map_err(|e: wasm_oci_core::image::Error| e.to_string()),
@@ -108,7 +113,7 @@ impl Push {
         require(
             &engine,
             &[Suite::new(program, cases(path, shell)?)],
-            "leaving `--cases` away",
+            "omit `--cases`",
             self.json,
             shell,
         )
@@ -134,7 +139,7 @@ impl Push {
     }
 }
 
-/// The budget of an image that was packed before.
+/// Checks the size budget for an image that was packed before.
 fn check_budget(image: &Image, plan: &Plan) -> Result<(), Error> {
     if plan.budget == Budget::default() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! `wasm-oci registry serve`: a registry on this machine, for development.
+//! `wasm-oci registry serve`: a local registry for development.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::development::serve;
 use wasm_oci_app::ui::shell::Shell;
 
-/// A registry on this machine, for development
+/// Run a local registry for development
 #[derive(Debug, Args)]
 pub(crate) struct Registry {
     #[command(subcommand)]
@@ -22,17 +22,17 @@ enum Command {
     Serve(Serve),
 }
 
-/// Serve a folder of layouts as a registry, on this machine and for development only
+/// Serve a folder of layouts as a local registry for development
 ///
-/// Each layout below the folder is a repository by its path, as those in target/wasm-oci; what is pushed becomes one.
-/// Anybody on this machine may read and write it; there is no TLS, and nothing is ever freed. Prints the address on
-/// standard output. Ctrl-C ends it.
+/// Each layout in the folder is a repository named after its path, such as those in target/wasm-oci. A push to a new
+/// repository creates a layout. The registry has no TLS and no access control, and never deletes unused blobs. Prints the
+/// address on standard output. Stop it with Ctrl-C.
 #[derive(Debug, Args)]
 struct Serve {
-    /// The folder; made if it isn't there
+    /// Folder to serve; created if it doesn't exist
     #[arg(value_name = "DIR")]
     folder: PathBuf,
-    /// The port on 127.0.0.1; 0 takes a free one
+    /// Port on 127.0.0.1; 0 selects a free one
     #[arg(long, value_name = "PORT", default_value_t = 5000)]
     port: u16,
 }
@@ -47,7 +47,7 @@ impl Registry {
             let listener =
                 TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
                     Error::Usage(format!(
-                        "can't listen on 127.0.0.1:{port}: {error}: choose another --port, or 0"
+                        "can't listen on 127.0.0.1:{port}: {error}; choose another --port, or 0 for a free one"
                     ))
                 })?;
             let address = listener.local_addr().map_err(Error::Runtime)?;

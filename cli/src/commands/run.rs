@@ -1,4 +1,4 @@
-//! `wasm-oci run`: a module, here and now.
+//! `wasm-oci run`: runs a module or an image.
 
 use clap::Args;
 use wasm_oci_core::store::Location;
@@ -10,13 +10,18 @@ use wasm_oci_app::run::run::{pulled, run_file, run_manifest};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Run a module: of a .wasm file, a layout, an archive or a registry
+/// Run a .wasm file or an image
 ///
-/// An image's entrypoint, arguments and environment count as in a container. The program sees nothing of this
-/// machine but its standard streams and what is given. Its exit code becomes this command's.
+/// Entrypoint, arguments and environment of an image apply as in a container. The program can access only its standard streams
+/// and what the flags grant. The exit code is that of the program.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  wasm-oci run app.wasm -- --verbose input.txt
+  wasm-oci run ghcr.io/me/app:1.0
+  wasm-oci run app.wasm --dir data::/data --env LEVEL=debug --timeout 10s")]
 pub(crate) struct Run {
-    /// What to run: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Module or image to run: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `wasm-oci serve`: a component that answers HTTP requests, here and now.
+//! `wasm-oci serve`: serves HTTP with a component.
 
 use clap::Args;
 use wasm_oci_core::store::Location;
@@ -11,15 +11,15 @@ use wasm_oci_app::run::serve::{serve_file, serve_manifest};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Answer HTTP requests with a component: of a .wasm file, a layout, an archive or a registry
+/// Serve HTTP requests with a component from a .wasm file or an image
 ///
-/// The component is one of the world wasi:http/proxy. Each request gets an instance of its own, which the limits
-/// count for; it is stopped after 30 s unless --timeout says otherwise. Speaks HTTP/1.1 and HTTP/2 without TLS.
-/// Prints http://IP:PORT on standard output once it listens; a line for each request goes to standard error. A
-/// SIGTERM or Ctrl-C ends it when the requests that have begun are answered, or after 10 s; a second one at once.
+/// The component must implement the world wasi:http/proxy. Each request runs in its own instance with its own limits, for 30 s
+/// at most unless --timeout is set. The server supports HTTP/1.1 and HTTP/2 without TLS. It prints http://IP:PORT on standard
+/// output when it is ready, and one line for each request on standard error. On SIGTERM or Ctrl-C it stops after the requests
+/// in progress, or after 10 s; a second signal stops it at once.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// What to serve: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Component or image to serve: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `wasm-oci size`: where each byte of a module went.
+//! `wasm-oci size`: sizes of a module's parts.
 
 use clap::Args;
 use wasm_oci_core::store::Location;
@@ -8,13 +8,13 @@ use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs, report_at};
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Show where each byte of a module went: sections, crates, functions
+/// Show the size of a module by section, crate and function
 ///
-/// The module is taken as it is, so that names count, too, and crates can only be told where it has names. `cargo
-/// wasm-oci size` knows them for modules that are shipped without.
+/// Measures the module without optimizing it, and includes the function names if there are any. Sizes by crate need function
+/// names; `cargo wasm-oci size` has them even for modules that ship without.
 #[derive(Debug, Args)]
 pub(crate) struct Size {
-    /// What to look at: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Module or image to measure: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `wasm-oci tags`: what a repository has.
+//! `wasm-oci tags`: the tags of a repository.
 
 use clap::Args;
 use wasm_oci_core::image::Reference;
@@ -11,10 +11,10 @@ use wasm_oci_app::ui::shell::Shell;
 /// List the tags of a repository in a registry
 #[derive(Debug, Args)]
 pub(crate) struct Tags {
-    /// The repository: REGISTRY/REPOSITORY
+    /// Repository: REGISTRY/REPOSITORY
     #[arg(value_name = "REPOSITORY")]
     repository: Reference,
-    /// Print them as a JSON list
+    /// Print the tags as a JSON array
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -15,22 +15,22 @@ use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
 use wasm_oci_app::ui::shell::Shell;
 
-/// Run smoke tests on a module: of a .wasm file, a layout, an archive or a registry
+/// Run smoke tests on a .wasm file or an image
 ///
-/// An image's entrypoint, arguments and environment count as in a container. A test's program sees nothing of this
-/// machine but what the test gives it. The exit code is 7 when a test fails.
+/// Entrypoint, arguments and environment of an image apply as in a container. A program can access only what its test grants.
+/// The exit code is 7 if a test fails.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// What to test: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Module or image to test: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    /// The tests: a TOML file of [[smoke]] tables
+    /// TOML file with the tests, as [[smoke]] tables
     #[arg(long, value_name = "FILE")]
     cases: PathBuf,
-    /// Also run each test on this module, as it was before it was optimized, and compare what they do
+    /// Also run each test on this module, usually the unoptimized one, and fail if the behaviour differs
     #[arg(long, value_name = "SOURCE")]
     verify_behaviour: Option<Location>,
-    /// Print a line of JSON for each test
+    /// Print one line of JSON for each test
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -57,12 +57,12 @@ impl Test {
     }
 }
 
-/// The tests in a file.
+/// Reads the tests in a file.
 pub(super) fn cases(path: &Path, shell: &Shell) -> Result<Vec<Case>, Error> {
     let cases = read_file(path)?;
     if cases.is_empty() {
         shell.warn(format_args!(
-            "`{}` has no smoke tests: begin each with [[smoke]]",
+            "`{}` has no smoke tests; begin each one with [[smoke]]",
             path.display()
         ));
     }

@@ -1,4 +1,4 @@
-//! `wasm-oci validate`: whether a module would be taken.
+//! `wasm-oci validate`: checks a module.
 
 use clap::Args;
 use wasm_oci_core::compat::runtimes::{RequiredRuntime, require};
@@ -12,19 +12,19 @@ use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::render::{ReportJson, runtimes};
 use wasm_oci_app::ui::shell::Shell;
 
-/// Check that a module is valid and imports nothing that a WASI runtime lacks
+/// Check that a module is valid and imports only what WASI runtimes provide
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// What to validate: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Module or image to validate: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Location,
-    /// Accept imports from this module beside WASI's
+    /// Accept imports from this module in addition to WASI
     #[arg(long = "allow-import", value_name = "MODULE")]
     allow_imports: Vec<String>,
-    /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
+    /// Fail if the module has this capability: reads-files, writes-files, environment, clock, random, sockets, http, threads
     #[arg(long, value_name = "CAPABILITY")]
     deny: Vec<Capability>,
-    /// Refuse a module that this runtime doesn't take, as node or node@20
+    /// Fail if this runtime can't run the module, such as node or node@20
     #[arg(long = "runtime", value_name = "RUNTIME")]
     runtimes: Vec<RequiredRuntime>,
     /// Print the report as JSON

@@ -48,7 +48,7 @@ pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error>
         if services.iter().any(|(name, _)| *name == workload.name) {
             let name = &workload.name;
             return Err(Error::Usage(format!(
-                "two programs are called `{name}`: choose one with -p or --bin"
+                "two programs are called `{name}`; select one with -p or --bin"
             )));
         }
         services.push((workload.name.clone(), service(workload, args)));

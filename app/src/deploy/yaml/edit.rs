@@ -34,7 +34,7 @@ impl<'a> Edits<'a> {
     /// [`Error::NotInPlace`].
     pub fn replace(&mut self, node: NodeId, from: &str, to: &str) -> Result<(), Error> {
         let node = self.stream.resolved(node);
-        let refused = || self.refused(node, format!("replace it with `{to}` yourself"));
+        let refused = || self.refused(node, format!("replace it with `{to}` by hand"));
         let (range, style) = raw(self.stream, node, from).ok_or_else(refused)?;
         let text = self.stream.scalar(node).unwrap_or_default().replacen(from, to, 1);
         let raw = if style == Style::Plain { quoted_if_needed(to) } else { to.to_owned() };
@@ -60,7 +60,7 @@ impl<'a> Edits<'a> {
         }
         let lines: Vec<String> =
             pairs.iter().map(|(key, value)| format!("{key}: {value}")).collect();
-        let refused = || self.refused(before, format!("add `{}` yourself", lines.join("`, `")));
+        let refused = || self.refused(before, format!("add `{}` by hand", lines.join("`, `")));
         let (at, text) = insertion(self.stream, mapping, before, pairs).ok_or_else(refused)?;
         let owned = pairs.iter().map(|&(key, value)| (key.to_owned(), value.to_owned()));
         self.inserted.insert(before, owned.collect());

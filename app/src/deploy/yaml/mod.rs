@@ -81,7 +81,7 @@ impl Stream {
         }
         let text = String::from_utf8(bytes).map_err(|error| Error::NotText {
             name: name.to_owned(),
-            at: error.utf8_error().valid_up_to() + 1,
+            at: error.utf8_error().valid_up_to(),
         })?;
         parse::parse(name, text)
     }
@@ -223,7 +223,7 @@ mod tests {
         assert!(error(b"a: [b\n").starts_with("a.yaml:"), "{}", error(b"a: [b\n"));
         assert!(error(b"a: {{ .Values.x }}\n{{- end }}\n").contains("template"));
         assert!(error(b"a: *b\n").starts_with("a.yaml:1:"));
-        assert!(error(b"a: \xff\n").contains("byte 4"));
+        assert!(error(b"a: \xff\n").contains("offset 3"));
         assert!(error(&vec![b' '; MAX_BYTES + 1]).contains("16 MiB"));
         // Deep nesting must not overflow the stack.
         _ = Stream::read("a", "[".repeat(100_000).into_bytes());

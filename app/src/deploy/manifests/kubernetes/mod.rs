@@ -70,7 +70,7 @@ pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String
         let name = object_name(&workload.name);
         if let Some(other) = workloads[..n].iter().find(|other| object_name(&other.name) == name) {
             return Err(Error::Usage(format!(
-                "`{}` and `{}` would both be called {name}: choose one with -p or --bin",
+                "`{}` and `{}` would both be called {name}; select one with -p or --bin",
                 other.name, workload.name
             )));
         }
@@ -170,7 +170,7 @@ mod tests {
         let cron = KubernetesArgs { kind: Some(WorkloadKind::Cronjob), ..args() };
         assert!(error(&cron, Behaviour::RunsToCompletion).contains("--schedule"));
         let wrong = KubernetesArgs { schedule: Some("daily".to_owned()), ..args() };
-        assert!(error(&wrong, Behaviour::RunsToCompletion).contains("`daily` is no schedule"));
+        assert!(error(&wrong, Behaviour::RunsToCompletion).contains("`daily` is not a schedule"));
         let both = KubernetesArgs {
             kind: Some(WorkloadKind::Job),
             schedule: Some("@daily".to_owned()),

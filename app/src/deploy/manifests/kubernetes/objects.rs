@@ -46,8 +46,8 @@ impl Objects<'_> {
             (None, Behaviour::RunsToCompletion) => Ok(WorkloadKind::Job),
             (None, Behaviour::ServesHttp) => Ok(WorkloadKind::Deployment),
             (None, Behaviour::Library) => Err(Error::Usage(format!(
-                "`{}` does nothing by itself, as it is a library of functions: say with --kind what is to start it, or \
-                 build a component for wasm32-wasip2, which answers HTTP requests",
+                "`{}` is a library, which does nothing on its own; set the kind of workload with --kind, or build a component \
+                 for wasm32-wasip2 that serves HTTP",
                 self.workload.name
             ))),
         }
@@ -83,13 +83,15 @@ impl Objects<'_> {
 
     fn cron_job(&self) -> Result<Value, Error> {
         let schedule = self.args.schedule.as_deref().ok_or_else(|| {
-            Error::Usage("a cron job needs a schedule, as `--schedule \"*/5 * * * *\"`".to_owned())
+            Error::Usage(
+                "a cron job needs a schedule, such as `--schedule \"*/5 * * * *\"`".to_owned(),
+            )
         })?;
         let fields = schedule.split_whitespace().count();
         if fields != 5 && !(fields == 1 && schedule.trim().starts_with('@')) {
             return Err(Error::Usage(format!(
-                "`{schedule}` is no schedule: write minute, hour, day, month and day of the week, as \"0 3 * * *\", or \
-                 @hourly, @daily, @weekly"
+                "`{schedule}` is not a schedule; use minute, hour, day, month and day of the week, such as \"0 3 * * *\", \
+                 or @hourly, @daily or @weekly"
             )));
         }
         let spec = map([
