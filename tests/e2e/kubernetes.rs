@@ -329,7 +329,7 @@ fn what_is_wrong_is_said_with_its_place_and_nothing_is_printed() {
         (&["-f", "-", "-f", "-"], "", 2, &["once"]),
         (&["-f", "none.yaml"], "", 1, &["none.yaml"]),
         (&["-f", "empty"], "", 2, &["no .yaml, .yml or .json file in `empty`"]),
-        (&["-f", "text.yaml"], "", 1, &["not UTF-8", "byte 4"]),
+        (&["-f", "text.yaml"], "", 1, &["not valid UTF-8", "offset 3"]),
         (&["-f", "large.yaml"], "", 1, &["16 MiB"]),
         (&["-f", "chart.yaml"], "", 1, &["chart.yaml:", "helm template"]),
         (&["-f", "bomb.yaml"], "", 1, &["bomb.yaml:21:8", "there is one, two"]),
