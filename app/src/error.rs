@@ -86,36 +86,45 @@ impl Error {
     }
 }
 
-/// What is wrong with settings.
+/// Settings that can't be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
-    /// No setting of this name.
-    #[error("there is no setting `{key}` (in {table}): {hint}")]
+    #[error("no setting is called `{key}` (in {table}): {hint}")]
     UnknownKey {
-        /// Where it stands.
         table: String,
-        /// The name.
         key: String,
-        /// What was meant, or what there is.
+        /// The likely name, or all names.
         hint: String,
     },
-    /// A value that can't be.
-    #[error("the settings in {table} can't be read: {reason}")]
+    /// Something other than a table of settings.
+    #[error("can't read the settings in {table}: {reason}")]
+    Table { table: String, reason: String },
+    #[error("invalid value for `{key}`{}: {reason}", place(table.as_deref()))]
     Value {
-        /// Where they stand.
-        table: String,
-        /// What is wrong.
+        /// The setting, or the environment variable.
+        key: String,
+        /// The metadata table that it is in.
+        table: Option<String>,
         reason: String,
     },
-    /// A value that is well formed and makes no sense.
-    #[error("the setting `{key}` makes no sense: {reason}")]
-    Meaning {
-        /// The setting.
-        key: &'static str,
-        /// What is wrong.
-        reason: String,
-    },
+    /// Packages that are built together, with different values of a setting of the whole build.
+    #[error(
+        "the selected packages have different values of `{key}`; set it in [workspace.metadata.wasm-oci], or build \
+         the packages one by one with -p"
+    )]
+    Disagreement { key: &'static str },
+}
+
+impl SettingsError {
+    /// Returns the error about a value that is not from a metadata table.
+    pub fn invalid(key: &str, reason: &dyn ToString) -> SettingsError {
+        SettingsError::Value { key: key.to_owned(), table: None, reason: reason.to_string() }
+    }
+}
+
+fn place(table: Option<&str>) -> String {
+    table.map(|table| format!(" in {table}")).unwrap_or_default()
 }
 
 /// What is larger than its budget.

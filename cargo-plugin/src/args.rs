@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::ui::output_args::OutputArgs;
@@ -55,14 +56,14 @@ pub struct CompilationArgs {
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Build modules for WASI preview 1 (the default), or components for WASI 0.2
-    #[arg(long, value_name = "TARGET", value_parser = WasiTarget::ALL.map(WasiTarget::name))]
-    pub target: Option<String>,
+    #[arg(long, value_name = "TARGET", value_parser = PossibleValuesParser::new(WasiTarget::ALL.map(WasiTarget::name)).try_map(|name| name.parse::<WasiTarget>()))]
+    pub target: Option<WasiTarget>,
     /// Compile for size above speed
     #[arg(long)]
     pub small: bool,
     /// What compiles C inside crates (default: the first of these that is found)
-    #[arg(long, value_name = "NAME", value_parser = Choice::ALL.map(Choice::name))]
-    pub c_compiler: Option<String>,
+    #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Choice::ALL.map(Choice::name)).try_map(|name| name.parse::<Choice>()))]
+    pub c_compiler: Option<Choice>,
     /// Number of parallel jobs
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<String>,
@@ -120,8 +121,8 @@ impl CargoArgs {
     pub fn settings(&self) -> Settings {
         Settings {
             small: self.compilation.small.then_some(true),
-            target: self.compilation.target.clone(),
-            c_compiler: self.compilation.c_compiler.clone(),
+            target: self.compilation.target,
+            c_compiler: self.compilation.c_compiler,
             ..Settings::default()
         }
     }

@@ -202,7 +202,8 @@ fn a_crate_says_whom_it_is_for() {
     manifest("for = \"docker\"\nformat = \"module\"");
     let both = cargo(&["build"]);
     assert!(
-        both.code == 1 && both.stderr.contains("`for` makes no sense: `format` says already"),
+        both.code == 1
+            && both.stderr.contains("invalid value for `for`: `format` chooses the formats"),
         "{both:?}"
     );
 }

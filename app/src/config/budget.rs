@@ -1,21 +1,20 @@
 //! The setting `size-budget`.
 
 use bytesize::ByteSize;
+use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::error::{Error, SettingsError};
-
-/// The setting `size-budget`: one size, which is the module's, or a table.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
-pub struct BudgetSetting {
-    /// The most for the module after optimizing, as `600 kB`.
-    pub module: Option<String>,
-    /// The most for the compressed layers of the main format.
-    pub image: Option<String>,
+/// The most bytes that a module, and its image, may have.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Budget {
+    /// For the module after optimizing.
+    pub module: Option<u64>,
+    /// For the compressed layers of the main format.
+    pub image: Option<u64>,
 }
 
-impl<'de> Deserialize<'de> for BudgetSetting {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<BudgetSetting, D::Error> {
+impl<'de> Deserialize<'de> for Budget {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Budget, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged)]
         enum Size {
@@ -37,47 +36,16 @@ impl<'de> Deserialize<'de> for BudgetSetting {
             module: Option<Size>,
             image: Option<Size>,
         }
-        let text = |size| match size {
-            Size::Bytes(bytes) => bytes.to_string(),
-            Size::Text(text) => text,
+        let bytes = |size| match size {
+            Size::Bytes(bytes) => Ok(bytes),
+            Size::Text(text) => parse(&text).map_err(D::Error::custom),
         };
         Ok(match OneOrTable::deserialize(from)? {
-            OneOrTable::One(size) => BudgetSetting { module: Some(text(size)), image: None },
-            OneOrTable::Table(Table { module, image }) => {
-                BudgetSetting { module: module.map(text), image: image.map(text) }
-            }
-        })
-    }
-}
-
-impl BudgetSetting {
-    /// This, and where it says nothing, `lower`.
-    #[must_use]
-    pub fn over(self, lower: BudgetSetting) -> BudgetSetting {
-        BudgetSetting { module: self.module.or(lower.module), image: self.image.or(lower.image) }
-    }
-}
-
-/// The most bytes that a module, and its image, may have.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Budget {
-    /// For the module after optimizing.
-    pub module: Option<u64>,
-    /// For the compressed layers of the main format.
-    pub image: Option<u64>,
-}
-
-impl Budget {
-    /// The budget that is set.
-    ///
-    /// # Errors
-    /// For what is no size.
-    pub fn resolve(setting: &BudgetSetting) -> Result<Budget, Error> {
-        let bytes = |text: &Option<String>| text.as_deref().map(parse).transpose();
-        let meaning = |reason| SettingsError::Meaning { key: "size-budget", reason };
-        Ok(Budget {
-            module: bytes(&setting.module).map_err(meaning)?,
-            image: bytes(&setting.image).map_err(meaning)?,
+            OneOrTable::One(size) => Budget { module: Some(bytes(size)?), image: None },
+            OneOrTable::Table(Table { module, image }) => Budget {
+                module: module.map(bytes).transpose()?,
+                image: image.map(bytes).transpose()?,
+            },
         })
     }
 }
@@ -89,7 +57,7 @@ impl Budget {
 pub fn parse(text: &str) -> Result<u64, String> {
     let parsed = text.trim().parse().map(|ByteSize(bytes)| bytes);
     parsed.map_err(|_| {
-        format!("`{text}` is no size: write it as 600kB (600000 bytes) or 600KiB (614400 bytes)")
+        format!("`{text}` is not a size; write it as 600kB (600000 bytes) or 600KiB (614400 bytes)")
     })
 }
 
@@ -100,8 +68,7 @@ mod tests {
     use super::*;
 
     fn setting(value: serde_json::Value) -> Result<Budget, String> {
-        let setting: BudgetSetting = serde_json::from_value(value).map_err(|e| e.to_string())?;
-        Budget::resolve(&setting).map_err(|e| e.to_string())
+        serde_json::from_value(value).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use crate::config::settings::Settings;
+use crate::error::SettingsError;
 
 /// The time that goes into images, in seconds since 1970 (<https://reproducible-builds.org/specs/source-date-epoch/>).
 pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -35,16 +36,31 @@ pub fn search_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
 }
 
-/// The settings that the environment has.
-#[must_use]
-pub fn settings() -> Settings {
+/// Returns the settings of the environment.
+///
+/// # Errors
+/// [`SettingsError`] for a `SOURCE_DATE_EPOCH` that is not a time.
+pub fn settings() -> Result<Settings, SettingsError> {
     settings_from(value)
 }
 
-fn settings_from(variable: impl Fn(&str) -> Option<String>) -> Settings {
-    Settings {
-        created: variable(SOURCE_DATE_EPOCH),
+fn settings_from(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+    let created = variable(SOURCE_DATE_EPOCH).map(|text| text.parse()).transpose();
+    Ok(Settings {
+        created: created.map_err(|e| SettingsError::invalid(SOURCE_DATE_EPOCH, &e))?,
         repository: variable(WASM_OCI_REPOSITORY),
+        ..registry_settings_from(variable)
+    })
+}
+
+/// Returns the settings of the environment for connections to registries.
+#[must_use]
+pub fn registry_settings() -> Settings {
+    registry_settings_from(value)
+}
+
+fn registry_settings_from(variable: impl Fn(&str) -> Option<String>) -> Settings {
+    Settings {
         insecure_registries: variable(WASM_OCI_INSECURE_REGISTRIES)
             .map(|list| list.split(',').map(|host| host.trim().to_owned()).collect()),
         ..Settings::default()
@@ -57,10 +73,16 @@ mod tests {
 
     #[test]
     fn each_variable_is_a_setting() {
-        let settings = settings_from(|name| Some(format!("{name},b")));
-        assert_eq!(settings.created.as_deref(), Some("SOURCE_DATE_EPOCH,b"));
+        let variables = |name: &str| match name {
+            SOURCE_DATE_EPOCH => Some("1767225600".to_owned()),
+            name => Some(format!("{name},b")),
+        };
+        let settings = settings_from(variables).unwrap();
+        assert_eq!(settings.created.unwrap().to_string(), "2026-01-01T00:00:00Z");
         assert_eq!(settings.repository.as_deref(), Some("WASM_OCI_REPOSITORY,b"));
         assert_eq!(settings.insecure_registries.unwrap(), ["WASM_OCI_INSECURE_REGISTRIES", "b"]);
-        assert_eq!(settings_from(|_| None), Settings::default());
+        assert_eq!(settings_from(|_| None).unwrap(), Settings::default());
+        let error = settings_from(|_| Some("now".to_owned())).unwrap_err().to_string();
+        assert!(error.contains("`SOURCE_DATE_EPOCH`") && error.contains("`now`"), "{error}");
     }
 }

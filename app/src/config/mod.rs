@@ -2,8 +2,11 @@
 
 pub mod args;
 pub mod budget;
+pub mod c_compiler;
 pub mod env_vars;
 pub mod plan;
 pub mod schema;
 pub mod settings;
 pub mod smoke;
+pub mod target;
+pub mod typed;

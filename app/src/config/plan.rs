@@ -1,17 +1,14 @@
 //! All settings resolved, before anything is done.
 
-use std::str::FromStr;
-
 use serde_json::json;
 use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
 use wasm_oci_core::compat::runtimes::RequiredRuntime;
-use wasm_oci_core::image::{
-    Created, Digest, Digester, Format, ImageSettings, IncludedFile, Platform, Reference, Tag,
-};
+use wasm_oci_core::image::{Created, Digest, Format, ImageSettings, IncludedFile, Reference, Tag};
 use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, WasmOpt};
 
 use crate::config::budget::Budget;
 use crate::config::settings::Settings;
+use crate::config::typed::TagOrReference;
 use crate::error::{Error, SettingsError};
 
 /// Counts the changes of what is made of the same module with the same options in one version, so that what an earlier
@@ -47,13 +44,8 @@ impl Plan {
     /// # Errors
     /// What can't be parsed or read, by the setting's name.
     pub fn resolve(name: &str, settings: &Settings) -> Result<Plan, Error> {
-        let engines =
-            parsed::<EngineSelector>("for", settings.engines.as_deref())?.unwrap_or_default();
+        let engines = settings.engines.clone().unwrap_or_default();
         let formats = formats(settings, &engines)?;
-        let level = match &settings.optimize {
-            Some(level) => Level::from_str(level).map_err(|e| meaning("optimize", &e))?,
-            None => default_level(&formats),
-        };
         let defaults = ImageSettings::new(name);
         let image = ImageSettings {
             entrypoint: settings.entrypoint.clone(),
@@ -63,14 +55,9 @@ impl Plan {
             labels: settings.labels.clone(),
             annotations: settings.annotations.clone(),
             include: included(settings)?,
-            created: parsed_one::<Created>("created", settings.created.as_ref())?
-                .unwrap_or(Created::EPOCH),
+            created: settings.created.unwrap_or(Created::EPOCH),
             author: settings.author.clone(),
-            linux_platforms: parsed::<Platform>(
-                "linux-platforms",
-                settings.linux_platforms.as_deref(),
-            )?
-            .unwrap_or(defaults.linux_platforms),
+            linux_platforms: settings.linux_platforms.clone().unwrap_or(defaults.linux_platforms),
             artifact_os: settings.artifact_os.clone(),
             name: defaults.name,
         };
@@ -81,9 +68,8 @@ impl Plan {
             tags,
             repository,
             optimize: OptimizeOptions {
-                level,
-                debug_info: parsed_one("debug-info", settings.debug_info.as_ref())?
-                    .unwrap_or_default(),
+                level: settings.optimize.unwrap_or_else(|| default_level(&formats)),
+                debug_info: settings.debug_info.unwrap_or_default(),
                 optimizer: match &settings.wasm_opt {
                     Some(program) => Optimizer::External(WasmOpt::find(program)?),
                     None => Optimizer::Bundled,
@@ -91,17 +77,12 @@ impl Plan {
                 compressed: formats.first().is_some_and(|format| format.has_root_filesystem()),
             },
             validate: ValidateOptions {
-                allow_imports: settings
-                    .allow_imports
-                    .clone()
-                    .unwrap_or_default()
-                    .into_iter()
-                    .collect(),
-                deny: parsed("deny", settings.deny.as_deref())?.into_iter().flatten().collect(),
+                allow_imports: settings.allow_imports.iter().flatten().cloned().collect(),
+                deny: settings.deny.iter().flatten().copied().collect(),
                 ..ValidateOptions::default()
             },
-            runtimes: parsed("runtimes", settings.runtimes.as_deref())?.unwrap_or_default(),
-            budget: Budget::resolve(&settings.size_budget)?,
+            runtimes: settings.runtimes.clone().unwrap_or_default(),
+            budget: settings.size_budget,
             image,
             engines,
             formats,
@@ -116,36 +97,57 @@ impl Plan {
         tags_of(&self.tags, &self.formats, format)
     }
 
-    /// Names everything that decides the images' bytes and tags: the same fingerprint, the same images. `module` is
-    /// the digest of the module as it was built.
+    /// Returns the digest of everything that decides the images' bytes and tags: the same fingerprint, the same images.
+    /// `module` is the digest of the module as it was built.
     #[must_use]
     pub fn fingerprint(&self, module: Digest) -> Digest {
-        let mut digester = Digester::default();
-        digester.update(
-            format!(
-                "{} {CACHE_VERSION} {} {:?}",
-                env!("CARGO_PKG_VERSION"),
-                self.optimize,
-                self.without_content()
-            )
-            .as_bytes(),
-        );
-        for file in &self.image.include {
-            digester.update(Digest::of(file.content()).to_string().as_bytes());
-        }
-        digester.update(module.to_string().as_bytes());
-        digester.finish()
-    }
-
-    /// The plan with the included files' paths alone, and without what only refuses.
-    fn without_content(&self) -> Plan {
-        let mut plan = self.clone();
-        plan.budget = Budget::default();
-        plan.image.include.clear();
-        for file in &self.image.include {
-            plan.image.include.extend(IncludedFile::new(file.path(), *b""));
-        }
-        plan
+        // Without `..`, so that a new field doesn't compile until somebody decides whether it belongs here. A budget only
+        // refuses images.
+        let Plan {
+            optimize,
+            validate,
+            budget: _,
+            image,
+            engines,
+            formats,
+            tags,
+            repository,
+            runtimes,
+        } = self;
+        let OptimizeOptions { level, debug_info, optimizer, compressed } = optimize;
+        let ValidateOptions { allow_imports, deny, allow_any_import } = validate;
+        #[rustfmt::skip]
+        let ImageSettings {
+            name, entrypoint, args, env, user, labels, annotations, include, created, author, linux_platforms, artifact_os,
+        } = image;
+        let files = include.iter().map(|file| (file.path(), Digest::of(file.content())));
+        let inputs = json!({
+            "version": [env!("CARGO_PKG_VERSION"), &CACHE_VERSION.to_string()],
+            "module": module,
+            "optimize": [level.name(), debug_info.name(), &optimizer.to_string()],
+            "compressed": compressed,
+            "allow-imports": allow_imports,
+            "allow-any-import": allow_any_import,
+            "deny": deny,
+            "runtimes": runtimes,
+            "for": engines,
+            "formats": texts(formats),
+            "tags": texts(tags),
+            "repository": repository.as_ref().map(Reference::to_string),
+            "name": name,
+            "entrypoint": entrypoint,
+            "args": args,
+            "env": env,
+            "user": user,
+            "labels": labels,
+            "annotations": annotations,
+            "include": files.collect::<Vec<_>>(),
+            "created": created.to_string(),
+            "author": author,
+            "linux-platforms": texts(linux_platforms),
+            "artifact-os": artifact_os,
+        });
+        Digest::of(inputs.to_string().as_bytes())
     }
 
     /// The plan for people and scripts, as JSON.
@@ -155,8 +157,8 @@ impl Plan {
         json!({
             "name": image.name,
             "for": self.engines,
-            "formats": self.formats.iter().map(Format::to_string).collect::<Vec<_>>(),
-            "tags": self.tags.iter().map(Tag::to_string).collect::<Vec<_>>(),
+            "formats": texts(&self.formats),
+            "tags": texts(&self.tags),
             "repository": self.repository.as_ref().map(Reference::name),
             "optimize": self.optimize.level.name(),
             "optimizer": self.optimize.optimizer.to_string(),
@@ -165,7 +167,7 @@ impl Plan {
             "deny": self.validate.deny,
             "size-budget": self.budget,
             "runtimes": self.runtimes,
-            "linux-platforms": image.linux_platforms.iter().map(Platform::to_string).collect::<Vec<_>>(),
+            "linux-platforms": texts(&image.linux_platforms),
             "entrypoint": image.entrypoint,
             "args": image.args,
             "env": image.env,
@@ -181,20 +183,22 @@ impl Plan {
 
 /// Those that are named, or else those for the engines.
 fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format>, Error> {
-    match parsed("format", settings.format.as_deref())? {
-        Some(_) if !engines.is_empty() => Err(meaning(
+    match &settings.format {
+        Some(_) if !engines.is_empty() => Err(SettingsError::invalid(
             "for",
-            &"`format` says already which formats are made: leave one of them out",
-        )),
-        Some(formats) => Ok(formats),
+            &"`format` chooses the formats; leave one of them out",
+        )
+        .into()),
+        Some(formats) => Ok(formats.clone()),
         None if engines.is_empty() => Ok(vec![Format::default()]),
         None => Ok(formats_for(engines)?.into_iter().map(|(format, _)| format).collect()),
     }
 }
 
-/// `tags` as one of several `formats` has them: as they are for the first, `<tag>-<format>` for another.
-/// Tags of one of several formats.
+/// Returns `tags` as one of several `formats` has them: unchanged for the first, `<tag>-<format>` for the others.
 ///
+/// # Errors
+/// When a tag gets too long by it.
 pub fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Result<Vec<Tag>, Error> {
     if formats.first() == Some(&format) {
         return Ok(tags.to_vec());
@@ -208,19 +212,19 @@ fn names(name: &str, settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>
     // What is meant for all programs of a workspace, in the environment, is also there for a single module.
     let repository =
         settings.repository.as_ref().map(|repository| repository.replace("{bin}", name));
-    let mut repository = parsed_one::<Reference>("repository", repository.as_ref())?;
+    let parsed = repository.map(|text| text.parse::<Reference>()).transpose();
+    let mut repository = parsed.map_err(|e| SettingsError::invalid("repository", &e))?;
     let mut tags: Vec<Tag> =
         repository.as_ref().and_then(Reference::tag).cloned().into_iter().collect();
-    for text in settings.tags.iter().flatten() {
-        let tag = match text.parse::<Tag>() {
-            Ok(tag) => tag,
-            Err(_) => {
-                let reference: Reference = text.parse().map_err(|e| meaning("tags", &e))?;
+    for tag in settings.tags.iter().flatten() {
+        let tag = match tag {
+            TagOrReference::Tag(tag) => tag.clone(),
+            TagOrReference::Reference(reference) => {
                 match &repository {
                     Some(other) if other.name() != reference.name() => {
                         let reason =
-                            format!("`{text}` is in another repository than {}", other.name());
-                        return Err(meaning("tags", &reason));
+                            format!("`{reference}` is in another repository than {}", other.name());
+                        return Err(SettingsError::invalid("tags", &reason).into());
                     }
                     _ => repository = Some(reference.clone()),
                 }
@@ -256,30 +260,13 @@ fn included(settings: &Settings) -> Result<Vec<IncludedFile>, Error> {
     Ok(files)
 }
 
-fn meaning(key: &'static str, reason: &dyn ToString) -> Error {
-    SettingsError::Meaning { key, reason: reason.to_string() }.into()
-}
-
-fn parsed_one<T: FromStr<Err: ToString>>(
-    key: &'static str,
-    value: Option<&String>,
-) -> Result<Option<T>, Error> {
-    value.map(|text| text.parse().map_err(|e: T::Err| meaning(key, &e))).transpose()
-}
-
-fn parsed<T: FromStr<Err: ToString>>(
-    key: &'static str,
-    list: Option<&[String]>,
-) -> Result<Option<Vec<T>>, Error> {
-    let Some(list) = list else { return Ok(None) };
-    let parse = |text: &String| text.trim().parse().map_err(|e: T::Err| meaning(key, &e));
-    list.iter().map(parse).collect::<Result<_, _>>().map(Some)
+fn texts(items: &[impl ToString]) -> Vec<String> {
+    items.iter().map(ToString::to_string).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::budget::BudgetSetting;
 
     fn plan(settings: Settings) -> Plan {
         Plan::resolve("app", &settings).unwrap()
@@ -287,7 +274,7 @@ mod tests {
 
     fn formats(names: &[&str]) -> Settings {
         Settings {
-            format: Some(names.iter().map(|&name| name.to_owned()).collect()),
+            format: Some(names.iter().map(|name| name.parse().unwrap()).collect()),
             ..Settings::default()
         }
     }
@@ -297,14 +284,14 @@ mod tests {
         assert_eq!(plan(Settings::default()).optimize.level, Level::O1);
         assert_eq!(plan(formats(&["module"])).optimize.level, Level::Oz);
         assert_eq!(plan(formats(&["container", "module"])).optimize.level, Level::O1);
-        let off = Settings { optimize: Some("off".into()), ..formats(&["module"]) };
+        let off = Settings { optimize: Some(Level::Off), ..formats(&["module"]) };
         assert_eq!(plan(off).optimize.level, Level::Off);
     }
 
     #[test]
     fn formats_are_chosen_for_an_audience() {
         let of = |names: &[&str]| Settings {
-            engines: Some(names.iter().map(|&name| name.to_owned()).collect()),
+            engines: Some(names.iter().map(|name| name.parse().unwrap()).collect()),
             ..Settings::default()
         };
         assert_eq!(plan(of(&["docker", "podman"])).formats, [Format::Universal]);
@@ -317,7 +304,7 @@ mod tests {
     #[test]
     fn only_the_first_format_takes_the_tags() {
         let plan = plan(Settings {
-            tags: Some(vec!["1".into(), "1.2".into()]),
+            tags: Some(vec!["1".parse().unwrap(), "1.2".parse().unwrap()]),
             ..formats(&["universal", "artifact"])
         });
         let tags =
@@ -329,7 +316,7 @@ mod tests {
     #[test]
     fn a_tag_may_be_a_whole_reference() {
         let tags = |tags: &[&str], repository: Option<&str>| {
-            let tags = Some(tags.iter().map(|&tag| tag.to_owned()).collect());
+            let tags = Some(tags.iter().map(|tag| tag.parse().unwrap()).collect());
             Plan::resolve(
                 "app",
                 &Settings {
@@ -359,7 +346,7 @@ mod tests {
                 .fingerprint(Digest::of(b"module")),
             base
         );
-        let budget = BudgetSetting { module: Some("1 kB".into()), image: None };
+        let budget = Budget { module: Some(1000), image: None };
         let size_budget = Settings { size_budget: budget, ..Settings::default() };
         assert_eq!(plan(size_budget).fingerprint(Digest::of(b"module")), base);
         let with = |content: &'static [u8]| {
@@ -373,9 +360,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        let error =
-            Plan::resolve("app", &Settings { created: Some("now".into()), ..Settings::default() });
+        let repository = Some("https://x".to_owned());
+        let error = Plan::resolve("app", &Settings { repository, ..Settings::default() });
         let error = error.unwrap_err().to_string();
-        assert!(error.contains("`created`") && error.contains("`now`"), "{error}");
+        assert!(error.contains("`repository`") && error.contains("`https://x`"), "{error}");
     }
 }

@@ -7,36 +7,43 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, SchemaGenerator};
+use serde::Deserialize;
+use wasm_oci_core::compat::engines::EngineSelector;
+use wasm_oci_core::compat::runtimes::RequiredRuntime;
+use wasm_oci_core::image::{Created, Format, Platform};
+use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
-use crate::config::budget::BudgetSetting;
+use crate::config::budget::Budget;
+use crate::config::c_compiler::Choice;
 use crate::config::schema;
 use crate::config::smoke::case::Case;
 use crate::config::smoke::read::read_cases;
+use crate::config::target::WasiTarget;
+use crate::config::typed::{self, TagOrReference};
 use crate::error::SettingsError;
 
 /// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
 ///
 /// The comments of the fields are what users read of them: the [`schema`] and the table in
 /// `docs/settings.md` are made of them, of `x-flag` and of `default`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 #[schemars(deny_unknown_fields)]
 pub struct Settings {
     /// The [formats](formats.md) to make, one or a list; the first takes the tags.
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::formats", extend("x-flag" = "--format", "default" = "universal"))]
-    pub format: Option<Vec<String>>,
+    pub format: Option<Vec<Format>>,
     /// Whom the image is [for](check.md), one or a list, as `docker` or `cri-1.7`: the formats are chosen for them, instead
     /// of by `format`, and an image that one of them can't start is not made (exit code 9).
-    #[serde(rename = "for", deserialize_with = "one_or_many")]
+    #[serde(rename = "for", deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::engine_selectors", extend("x-flag" = "--for"))]
-    pub engines: Option<Vec<String>>,
+    pub engines: Option<Vec<EngineSelector>>,
     /// Tags, each alone or as `REPOSITORY:TAG`.
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::texts", extend("x-flag" = "-t, --tag", "default" = "latest"))]
-    pub tags: Option<Vec<String>>,
+    pub tags: Option<Vec<TagOrReference>>,
     /// Where to push to, as `ghcr.io/owner/{bin}`; `{bin}`, `{package}` and `{version}` stand for the program's.
     /// `push` takes it as an argument.
     pub repository: Option<String>,
@@ -45,40 +52,43 @@ pub struct Settings {
     pub insecure_registries: Option<Vec<String>>,
     /// How much to optimize: `"off"`, `0` to `4`, `"s"` or `"z"`; see [optimizing](optimizing.md). If not set, `1` or
     /// `"z"`, by the format.
-    #[serde(deserialize_with = "level")]
+    #[serde(deserialize_with = "typed::level")]
     #[schemars(schema_with = "schema::levels", extend("x-flag" = "-O, --optimize, --no-optimize"))]
-    pub optimize: Option<String>,
+    pub optimize: Option<Level>,
     /// Optimize with a `wasm-opt` of yours instead of the Binaryen inside: a name to look up on `PATH` (the flag alone
     /// means `wasm-opt`), or a path, relative to the `Cargo.toml`.
     #[schemars(extend("x-flag" = "--wasm-opt[=PROGRAM]"))]
     pub wasm_opt: Option<PathBuf>,
     /// What stays in the module: `none`, `names` of functions for readable traces (the flag alone), or `dwarf` for
     /// debuggers.
+    #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::debug_info",
         extend("x-flag" = "--debug-info[=KIND]", "default" = "none")
     )]
-    pub debug_info: Option<String>,
+    pub debug_info: Option<DebugInfo>,
     /// Import modules to accept beside WASI's.
     #[schemars(extend("x-flag" = "--allow-import"))]
     pub allow_imports: Option<Vec<String>>,
     /// What the module must not be able to do; a module that imports what is needed for it fails the build (exit code
     /// 3).
+    #[serde(deserialize_with = "typed::many")]
     #[schemars(schema_with = "schema::capabilities", extend("x-flag" = "--deny"))]
-    pub deny: Option<Vec<String>>,
+    pub deny: Option<Vec<Capability>>,
     /// The most that the module may have after optimizing, as `"600 kB"` (or `"600 KiB"`); or a table, `{ module = "600
     /// kB", image = "250 kB" }`, where `image` is for the compressed layers of the main format. What is larger is not
     /// built, packed or pushed (exit code 6); see [size](size.md#budget).
     #[schemars(schema_with = "schema::size_budget", extend("x-flag" = "--size-budget"))]
-    pub size_budget: BudgetSetting,
+    pub size_budget: Budget,
     /// The [runtimes](runtimes.md) that have to take the module as it is, one or a list, each perhaps with the oldest
     /// version, as `node@20`; a module that one of them doesn't take fails the build (exit code 3).
-    #[serde(deserialize_with = "one_or_many")]
+    #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::runtimes", extend("x-flag" = "--runtime"))]
-    pub runtimes: Option<Vec<String>>,
+    pub runtimes: Option<Vec<RequiredRuntime>>,
     /// The linux platforms that a universal image lists.
-    #[schemars(extend("x-flag" = "--linux-platform", "default" = ["linux/amd64", "linux/arm64"]))]
-    pub linux_platforms: Option<Vec<String>>,
+    #[serde(deserialize_with = "typed::many")]
+    #[schemars(with = "Option<Vec<String>>", extend("x-flag" = "--linux-platform", "default" = ["linux/amd64", "linux/arm64"]))]
+    pub linux_platforms: Option<Vec<Platform>>,
     /// The command, instead of the module, which is `/NAME.wasm`.
     #[schemars(extend("x-flag" = "--entrypoint"))]
     pub entrypoint: Option<Vec<String>>,
@@ -101,8 +111,9 @@ pub struct Settings {
     #[schemars(extend("x-flag" = "--include"))]
     pub include: BTreeMap<String, PathBuf>,
     /// The time in the image, in seconds since 1970 or as `2026-01-31T12:00:00Z`. If not set, the commit's, else 1970.
-    #[schemars(extend("x-flag" = "--created"))]
-    pub created: Option<String>,
+    #[serde(deserialize_with = "typed::one")]
+    #[schemars(with = "Option<String>", extend("x-flag" = "--created"))]
+    pub created: Option<Created>,
     /// Who made the image. If not set, the package's authors.
     #[schemars(extend("x-flag" = "--author"))]
     pub author: Option<String>,
@@ -113,64 +124,82 @@ pub struct Settings {
     pub small: Option<bool>,
     /// What to build for: `wasm32-wasip1` (modules) or `wasm32-wasip2` (components); packages that are built together
     /// have to agree.
+    #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::targets",
         extend("x-flag" = "--target", "default" = "wasm32-wasip1")
     )]
-    pub target: Option<String>,
+    pub target: Option<WasiTarget>,
     /// Install the target through rustup when it is missing (never with `--offline`).
     #[schemars(extend("default" = true))]
     pub install_target: Option<bool>,
     /// What compiles [C in crates](c-code.md): `auto` for the first that is found, `wasi-sdk`, `zig`, `clang` or `off`;
     /// packages that are built together have to agree.
+    #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::c_compilers",
         extend("x-flag" = "--c-compiler", "default" = "auto")
     )]
-    pub c_compiler: Option<String>,
+    pub c_compiler: Option<Choice>,
     /// [Smoke tests](testing.md), a list of tables; merged by their names.
     pub smoke: Vec<Case>,
 }
 
-impl Settings {
-    /// These settings, and where they say nothing, those of `lower`. Tables are merged key by key.
-    #[must_use]
-    pub fn over(self, lower: Settings) -> Settings {
-        // Both say which formats are made, so that the nearer one of either counts.
-        let (format, engines) = match (self.format, self.engines) {
-            (None, None) => (lower.format, lower.engines),
-            both => both,
-        };
-        Settings {
-            format,
-            engines,
-            tags: self.tags.or(lower.tags),
-            repository: self.repository.or(lower.repository),
-            insecure_registries: self.insecure_registries.or(lower.insecure_registries),
-            optimize: self.optimize.or(lower.optimize),
-            wasm_opt: self.wasm_opt.or(lower.wasm_opt),
-            debug_info: self.debug_info.or(lower.debug_info),
-            allow_imports: self.allow_imports.or(lower.allow_imports),
-            deny: self.deny.or(lower.deny),
-            size_budget: self.size_budget.over(lower.size_budget),
-            runtimes: self.runtimes.or(lower.runtimes),
-            linux_platforms: self.linux_platforms.or(lower.linux_platforms),
-            entrypoint: self.entrypoint.or(lower.entrypoint),
-            args: self.args.or(lower.args),
-            env: merged(self.env, lower.env),
-            user: self.user.or(lower.user),
-            labels: merged(self.labels, lower.labels),
-            annotations: merged(self.annotations, lower.annotations),
-            include: merged(self.include, lower.include),
-            created: self.created.or(lower.created),
-            author: self.author.or(lower.author),
-            artifact_os: self.artifact_os.or(lower.artifact_os),
-            small: self.small.or(lower.small),
-            target: self.target.or(lower.target),
-            install_target: self.install_target.or(lower.install_target),
-            c_compiler: self.c_compiler.or(lower.c_compiler),
-            smoke: merged_cases(self.smoke, lower.smoke),
+/// A setting that a nearer source replaces or completes.
+pub(super) trait Merge {
+    /// Returns this, completed by `lower`.
+    fn over(self, lower: Self) -> Self;
+}
+
+impl<T> Merge for Option<T> {
+    fn over(self, lower: Option<T>) -> Option<T> {
+        self.or(lower)
+    }
+}
+
+impl<V> Merge for BTreeMap<String, V> {
+    fn over(self, mut lower: BTreeMap<String, V>) -> BTreeMap<String, V> {
+        lower.extend(self);
+        lower
+    }
+}
+
+impl Merge for Vec<Case> {
+    /// Merges by name: the nearer ones come first.
+    fn over(mut self, lower: Vec<Case>) -> Vec<Case> {
+        for case in lower {
+            if !self.iter().any(|other| other.name == case.name) {
+                self.push(case);
+            }
         }
+        self
+    }
+}
+
+impl Merge for Budget {
+    fn over(self, lower: Budget) -> Budget {
+        Budget { module: self.module.or(lower.module), image: self.image.or(lower.image) }
+    }
+}
+
+/// Merges field by field. A field that is missing from the list doesn't compile.
+macro_rules! merged {
+    ($upper:ident over $lower:ident: $($field:ident)*) => {
+        Settings { $($field: Merge::over($upper.$field, $lower.$field)),* }
+    };
+}
+
+impl Settings {
+    /// Returns these settings, and those of `lower` where these have none. Tables are merged key by key.
+    #[must_use]
+    pub fn over(self, mut lower: Settings) -> Settings {
+        // Both decide which formats are made: either one replaces the other.
+        if self.format.is_some() || self.engines.is_some() {
+            (lower.format, lower.engines) = (None, None);
+        }
+        merged!(self over lower: format engines tags repository insecure_registries optimize wasm_opt debug_info
+            allow_imports deny size_budget runtimes linux_platforms entrypoint args env user labels annotations include
+            created author artifact_os small target install_target c_compiler smoke)
     }
 
     /// The settings of a metadata table for the program `bin`: what stands in the table itself, and over it what
@@ -185,7 +214,7 @@ impl Settings {
         folder: &Path,
     ) -> Result<Settings, SettingsError> {
         let wrong =
-            |table: &str, reason: String| SettingsError::Value { table: table.to_owned(), reason };
+            |table: &str, reason: String| SettingsError::Table { table: table.to_owned(), reason };
         let object =
             metadata.as_object().ok_or_else(|| wrong(table, "it is not a table".to_owned()))?;
         let mut own = object.clone();
@@ -212,8 +241,12 @@ impl Settings {
         check_keys::<Settings>(table, name)?;
         let mut table = table.clone();
         let smoke = table.as_object_mut().and_then(|table| table.remove("smoke"));
-        let mut settings: Settings = serde_json::from_value(table)
-            .map_err(|e| SettingsError::Value { table: name.to_owned(), reason: e.to_string() })?;
+        let mut settings: Settings =
+            serde_path_to_error::deserialize(table).map_err(|e| SettingsError::Value {
+                key: e.path().to_string(),
+                table: Some(name.to_owned()),
+                reason: e.inner().to_string(),
+            })?;
         if let Some(smoke) = smoke {
             settings.smoke = read_cases(&smoke, name, folder)?;
         }
@@ -230,16 +263,17 @@ impl Settings {
     }
 }
 
-/// Refuses a key that `T` doesn't have, in what is read as a `T`. `name` is what messages call it.
-pub(crate) fn check_keys<T: Default + Serialize>(
+/// Refuses a key that `T` doesn't have, in what is read as a `T`. Messages call it `name`.
+pub(crate) fn check_keys<T: JsonSchema>(
     table: &serde_json::Value,
     name: &str,
 ) -> Result<(), SettingsError> {
-    let keys = |value: &serde_json::Value| -> Vec<String> {
-        value.as_object().into_iter().flat_map(serde_json::Map::keys).cloned().collect()
+    let keys = |value: Option<&serde_json::Value>| -> Vec<String> {
+        let object = value.and_then(serde_json::Value::as_object);
+        object.into_iter().flat_map(serde_json::Map::keys).cloned().collect()
     };
-    let known = keys(&serde_json::to_value(T::default()).unwrap_or_default());
-    let Some(unknown) = keys(table).into_iter().find(|key| !known.contains(key)) else {
+    let known = keys(T::json_schema(&mut SchemaGenerator::default()).get("properties"));
+    let Some(unknown) = keys(Some(table)).into_iter().find(|key| !known.contains(key)) else {
         return Ok(());
     };
     let hint = match closest(&unknown, known.iter().map(String::as_str)) {
@@ -257,51 +291,6 @@ pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         .filter(|(similarity, _)| *similarity > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b))
         .map(|(_, name)| name)
-}
-
-fn merged<V>(upper: BTreeMap<String, V>, mut lower: BTreeMap<String, V>) -> BTreeMap<String, V> {
-    lower.extend(upper);
-    lower
-}
-
-/// Smoke tests are merged by name: the nearer ones come first.
-fn merged_cases(mut upper: Vec<Case>, lower: Vec<Case>) -> Vec<Case> {
-    for case in lower {
-        if !upper.iter().any(|other| other.name == case.name) {
-            upper.push(case);
-        }
-    }
-    upper
-}
-
-fn one_or_many<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<Vec<String>>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a text or a list of texts")]
-    enum OneOrMany {
-        One(String),
-        Many(Vec<String>),
-    }
-    Ok(Some(match OneOrMany::deserialize(from)? {
-        OneOrMany::One(one) => vec![one],
-        OneOrMany::Many(many) => many,
-    }))
-}
-
-/// `optimize = 1`, `"z"`, `"off"`, or `false`.
-fn level<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged, expecting = "a level: \"off\", 0 to 4, \"s\" or \"z\"")]
-    enum Level {
-        Number(u8),
-        Name(String),
-        Switch(bool),
-    }
-    match Level::deserialize(from)? {
-        Level::Number(number) => Ok(Some(number.to_string())),
-        Level::Name(name) => Ok(Some(name)),
-        Level::Switch(false) => Ok(Some("off".to_owned())),
-        Level::Switch(true) => Ok(None),
-    }
 }
 
 #[cfg(test)]
@@ -323,10 +312,11 @@ mod tests {
     fn one_text_or_many_and_levels_of_any_kind() {
         let settings =
             from(json!({"format": "module", "tags": ["a", "b"], "optimize": 2})).unwrap();
-        assert_eq!(settings.format.unwrap(), ["module"]);
-        assert_eq!(settings.tags.unwrap(), ["a", "b"]);
-        assert_eq!(settings.optimize.as_deref(), Some("2"));
-        assert_eq!(from(json!({"optimize": false})).unwrap().optimize.as_deref(), Some("off"));
+        assert_eq!(settings.format.unwrap(), [Format::Module]);
+        let tags = ["a", "b"].map(|tag| TagOrReference::Tag(tag.parse().unwrap()));
+        assert_eq!(settings.tags.unwrap(), tags);
+        assert_eq!(settings.optimize, Some(Level::O2));
+        assert_eq!(from(json!({"optimize": false})).unwrap().optimize, Some(Level::Off));
     }
 
     #[test]
@@ -377,6 +367,9 @@ mod tests {
         assert!(error.contains("the settings are"), "{error}");
         let error = from(json!({"format": 1})).unwrap_err().to_string();
         assert!(error.contains("a text or a list of texts"), "{error}");
+        let error = from(json!({"created": "now"})).unwrap_err().to_string();
+        assert!(error.starts_with("invalid value for `created`"), "{error}");
+        assert!(error.contains("`now`"), "{error}");
         assert!(from(json!([])).is_err());
     }
 }

@@ -83,7 +83,7 @@ impl RegistryArgs {
     /// # Errors
     /// As [`Connections::new`].
     pub fn connections(&self, shell: &Shell) -> Result<Connections, Error> {
-        Connections::new(self, &self.settings().over(env_vars::settings()), shell)
+        Connections::new(self, &self.settings().over(env_vars::registry_settings()), shell)
     }
 }
 

@@ -1,7 +1,7 @@
 //! `cargo wasm-oci check`: who takes the image of a crate, or any image.
 
 use clap::Args;
-use wasm_oci_app::config::args::{CacheArgs, ModuleArgs};
+use wasm_oci_app::config::args::{CacheArgs, ModuleArgs, unless_empty};
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::inspect::check::{CheckArgs, Checked, check};
 use wasm_oci_app::pipeline::engines::require_shapes;
@@ -47,11 +47,7 @@ impl Check {
         if let Some(source) = &self.source {
             return Ok(check(source, &self.check, &self.registry.connections(shell)?, shell)?);
         }
-        let formats: Vec<String> = self.format.iter().map(Format::to_string).collect();
-        let own = Settings {
-            format: Some(formats).filter(|it| !it.is_empty()),
-            ..self.registry.settings()
-        };
+        let own = Settings { format: unless_empty(&self.format), ..self.registry.settings() };
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
         let no_cache = self.cache.no_cache;
         let request = Request { no_cache, ..Request::new(self.cargo.selection(output), flags) };

@@ -42,7 +42,7 @@ impl VerifyRebuild {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         shell.status("Reading", &self.image);
         let published = block_on(load_image(&self.image, &self.registry.connections(shell)?))?;
-        let format = Some(vec![published.format().to_string()]);
+        let format = Some(vec![published.format()]);
         let of_image = Settings { format, ..self.registry.settings() };
         let folder = tempfile::tempdir()
             .map_err(|source| AppError::Write { path: "a temporary folder".into(), source })?;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use wasm_oci_app::config::settings::Settings;
 
+use wasm_oci_core::image::Created;
+
 use crate::cargo::git::Revision;
 use crate::cargo::project::Project;
 
@@ -31,7 +33,7 @@ pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
         annotations: labels.clone(),
         labels,
         author: authors,
-        created: revision.map(|revision| revision.time.to_string()),
+        created: revision.and_then(|it| Created::from_unix(it.time.try_into().ok()?).ok()),
         ..Settings::default()
     }
 }

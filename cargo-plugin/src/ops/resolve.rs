@@ -9,7 +9,6 @@ use wasm_oci_app::error::SettingsError;
 use wasm_oci_app::ui::shell::Shell;
 
 use crate::cargo::build::BuildSettings;
-use crate::cargo::c::choice::Choice;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::git::{PendingRevision, Revision};
 use crate::cargo::project::{Project, Workspace};
@@ -51,7 +50,7 @@ pub fn resolve(request: &Request) -> Result<Vec<ResolvedProgram>, Error> {
         let explicit = explicit_settings(request, &workspace, &project)?;
         let settings = all_settings(explicit, &project, revision.as_ref());
         let plan = Plan::resolve(&project.target, &settings)?;
-        let target = parsed_target(Some(target_name(&settings)))?;
+        let target = settings.target.unwrap_or_default();
         Ok(ResolvedProgram { project, settings, plan, target })
     };
     projects.into_iter().map(resolved).collect()
@@ -94,14 +93,16 @@ impl BuildPlan {
 }
 
 fn build_settings(all: &[Settings]) -> Result<BuildSettings, Error> {
-    let target = agreed("target", all, |settings| Some(target_name(settings)))?;
-    let c_compiler = agreed("c-compiler", all, |settings| settings.c_compiler.clone())?;
+    // The default is a value, too: not every engine runs components, so a program must not become one because another
+    // program of the workspace is.
+    let target = agreed("target", all, |settings| Some(settings.target.unwrap_or_default()))?;
+    let c_compiler = agreed("c-compiler", all, |settings| settings.c_compiler)?;
     let install_target = agreed("install-target", all, |settings| settings.install_target)?;
     Ok(BuildSettings {
-        target: parsed_target(target)?,
+        target: target.unwrap_or_default(),
         small: agreed("small", all, |settings| settings.small)?.unwrap_or(false),
         install_target: install_target.unwrap_or(true),
-        c_compiler: parsed_choice(c_compiler)?,
+        c_compiler: c_compiler.unwrap_or_default(),
     })
 }
 
@@ -114,11 +115,7 @@ fn agreed<T: PartialEq>(
     let mut values = all.iter().filter_map(value);
     let Some(first) = values.next() else { return Ok(None) };
     if values.any(|other| other != first) {
-        let reason =
-            "the selected packages disagree on it: set it in [workspace.metadata.wasm-oci], or build them \
-             one by one with -p"
-                .to_owned();
-        return Err(SettingsError::Meaning { key, reason }.into());
+        return Err(SettingsError::Disagreement { key }.into());
     }
     Ok(Some(first))
 }
@@ -130,27 +127,12 @@ pub(super) fn build_key(
     project: &Project,
 ) -> Result<impl PartialEq + use<>, Error> {
     let explicit = explicit_settings(request, workspace, project)?;
-    Ok((target_name(&explicit), explicit.small, explicit.install_target, explicit.c_compiler))
-}
-
-/// Returns the target's name. The default is a value, too: not every engine runs components, so a program must not become one
-/// because another program of the workspace is.
-fn target_name(settings: &Settings) -> String {
-    settings.target.clone().unwrap_or_else(|| WasiTarget::default().to_string())
-}
-
-fn parsed_target(name: Option<String>) -> Result<WasiTarget, Error> {
-    let parsed = name.map(|name| name.parse()).transpose();
-    Ok(parsed
-        .map_err(|reason| SettingsError::Meaning { key: "target", reason })?
-        .unwrap_or_default())
-}
-
-fn parsed_choice(name: Option<String>) -> Result<Choice, Error> {
-    let parsed = name.map(|name| name.parse()).transpose();
-    Ok(parsed
-        .map_err(|reason| SettingsError::Meaning { key: "c-compiler", reason })?
-        .unwrap_or_default())
+    Ok((
+        explicit.target.unwrap_or_default(),
+        explicit.small,
+        explicit.install_target,
+        explicit.c_compiler,
+    ))
 }
 
 /// Returns the settings that the user wrote, in flags, variables and manifests.
@@ -169,7 +151,7 @@ fn explicit_settings(
         of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
     let of_all =
         of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
-    Ok(request.flags.clone().over(env_vars::settings()).over(package).over(of_all))
+    Ok(request.flags.clone().over(env_vars::settings()?).over(package).over(of_all))
 }
 
 /// Adds the settings that the package and its repository have without being written.

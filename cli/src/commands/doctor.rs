@@ -24,12 +24,12 @@ pub(crate) struct Doctor {
 
 impl Doctor {
     pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
-        let settings = self.registry.settings().over(env_vars::settings());
+        let settings = self.registry.settings().over(env_vars::settings()?);
         let repository = match (self.doctor.repository, settings) {
             (Some(repository), _) => Some(repository),
             (None, Settings { repository: Some(text), .. }) => {
                 Some(text.parse().map_err(|error: wasm_oci_core::image::Error| {
-                    SettingsError::Meaning { key: "repository", reason: error.to_string() }
+                    SettingsError::invalid("repository", &error)
                 })?)
             }
             _ => None,

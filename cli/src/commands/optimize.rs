@@ -43,8 +43,8 @@ impl Optimize {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         // A bare module stays uncompressed, so the default is the smallest size.
         let smallest = Settings {
-            optimize: Some(Level::Oz.name().to_owned()),
-            format: Some(vec![Format::Module.name().to_owned()]),
+            optimize: Some(Level::Oz),
+            format: Some(vec![Format::Module]),
             ..Settings::default()
         };
         let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;

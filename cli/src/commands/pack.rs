@@ -80,7 +80,7 @@ impl Pack {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         let name = self.names.of(&self.file);
         let flags = self.module.settings().over(self.image.settings());
-        let plan = Plan::resolve(&name, &flags.over(env_vars::settings()).over(detected(&name)))?;
+        let plan = Plan::resolve(&name, &flags.over(env_vars::settings()?).over(detected(&name)))?;
         if self.dry_run {
             return shell.print_json(&plan.to_json());
         }

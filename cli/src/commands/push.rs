@@ -89,7 +89,7 @@ impl Push {
             Settings { repository: Some(self.destination.to_string()), ..Settings::default() };
         let flags =
             self.module.settings().over(self.image.settings()).over(self.registry.settings());
-        let settings = flags.over(repository).over(env_vars::settings()).over(detected(&name));
+        let settings = flags.over(repository).over(env_vars::settings()?).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
         let login = self.login.login(self.destination.registry())?;
         let connections = Connections::new(&self.registry, &settings, shell)?.with_login(login);

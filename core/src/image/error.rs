@@ -47,7 +47,9 @@ pub enum Error {
         text: String,
     },
     /// Not a Unix time or an RFC 3339 timestamp.
-    #[error("`{text}` is not a time: write seconds since 1970, or as `2026-01-31T12:00:00Z`")]
+    #[error(
+        "`{text}` is not a time; use seconds since 1970 or an RFC 3339 timestamp such as `2026-01-31T12:00:00Z`"
+    )]
     InvalidTime {
         /// What was given.
         text: String,

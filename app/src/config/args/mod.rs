@@ -4,7 +4,6 @@ mod program;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use clap::Args;
 use wasm_oci_core::compat::engines::EngineSelector;
@@ -13,16 +12,17 @@ use wasm_oci_core::image::{Created, Format, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
 pub use self::program::{AddrArgs, GivenArgs, LimitArgs, RunArgs, ServeArgs, TestArgs};
-use crate::config::budget::{BudgetSetting, parse};
+use crate::config::budget::{Budget, parse};
 use crate::config::settings::Settings;
+use crate::config::typed::TagOrReference;
 
 /// What the module must be, and how it is optimized.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Module")]
 pub struct ModuleArgs {
     /// How much to optimize: off, 0 to 4, s or z
-    #[arg(short = 'O', long, value_name = "LEVEL", value_parser = checked::<Level>)]
-    pub optimize: Option<String>,
+    #[arg(short = 'O', long, value_name = "LEVEL")]
+    pub optimize: Option<Level>,
     /// Take the module as it is
     #[arg(long, conflicts_with = "optimize")]
     pub no_optimize: bool,
@@ -41,22 +41,21 @@ pub struct ModuleArgs {
         value_name = "KIND",
         num_args = 0..=1,
         require_equals = true,
-        default_missing_value = "names",
-        value_parser = checked::<DebugInfo>
+        default_missing_value = "names"
     )]
-    pub debug_info: Option<String>,
+    pub debug_info: Option<DebugInfo>,
     /// Refuse to build, pack or push a module that is larger, as 600kB
-    #[arg(long, value_name = "SIZE", value_parser = budget)]
-    pub size_budget: Option<String>,
+    #[arg(long, value_name = "SIZE", value_parser = parse)]
+    pub size_budget: Option<u64>,
     /// Accept imports from this module beside WASI's
     #[arg(long = "allow-import", value_name = "MODULE")]
     pub allow_imports: Vec<String>,
     /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
-    #[arg(long, value_name = "CAPABILITY", value_parser = checked::<Capability>)]
-    pub deny: Vec<String>,
+    #[arg(long, value_name = "CAPABILITY")]
+    pub deny: Vec<Capability>,
     /// Refuse a module that this runtime doesn't take, as node or node@20
-    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME", value_parser = checked::<RequiredRuntime>)]
-    pub runtimes: Vec<String>,
+    #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME")]
+    pub runtimes: Vec<RequiredRuntime>,
 }
 
 /// What goes into the image.
@@ -64,21 +63,20 @@ pub struct ModuleArgs {
 #[command(next_help_heading = "Image")]
 pub struct ImageArgs {
     /// The formats to make: universal, container, module, combined, artifact
-    #[arg(long, value_name = "FORMAT", value_delimiter = ',', value_parser = checked::<Format>)]
-    pub format: Vec<String>,
+    #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
+    pub format: Vec<Format>,
     /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
     #[arg(
         id = "engines",
         long = "for",
         value_name = "ENGINE",
         value_delimiter = ',',
-        conflicts_with = "format",
-        value_parser = checked::<EngineSelector>
+        conflicts_with = "format"
     )]
-    pub engines: Vec<String>,
+    pub engines: Vec<EngineSelector>,
     /// Tag of the image, alone or as REPOSITORY:TAG
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
-    pub tags: Vec<String>,
+    pub tags: Vec<TagOrReference>,
     /// The command, instead of the module; for each of its words
     #[arg(long, value_name = "WORD")]
     pub entrypoint: Vec<String>,
@@ -101,14 +99,14 @@ pub struct ImageArgs {
     #[arg(long, value_name = "PATH=HOST", value_parser = pair)]
     pub include: Vec<(String, String)>,
     /// Time in the image: seconds since 1970, or as 2026-01-31T12:00:00Z
-    #[arg(long, value_name = "TIME", value_parser = checked::<Created>)]
-    pub created: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub created: Option<Created>,
     /// Who made the image
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
     /// The linux platforms that a universal image lists
-    #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',', value_parser = checked::<Platform>)]
-    pub linux_platforms: Vec<String>,
+    #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
+    pub linux_platforms: Vec<Platform>,
 }
 
 /// Where images are written to.
@@ -131,15 +129,6 @@ pub struct CacheArgs {
     pub no_cache: bool,
 }
 
-/// A value as it stands, if it can be parsed: settings are texts until the plan is made.
-fn checked<T: FromStr<Err: ToString>>(text: &str) -> Result<String, String> {
-    text.parse::<T>().map(|_| text.to_owned()).map_err(|e| e.to_string())
-}
-
-fn budget(text: &str) -> Result<String, String> {
-    parse(text).map(|_| text.to_owned())
-}
-
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
@@ -152,10 +141,10 @@ impl ModuleArgs {
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
-            optimize: if self.no_optimize { Some("off".to_owned()) } else { self.optimize.clone() },
+            optimize: if self.no_optimize { Some(Level::Off) } else { self.optimize },
             wasm_opt: self.wasm_opt.clone(),
-            debug_info: self.debug_info.clone(),
-            size_budget: BudgetSetting { module: self.size_budget.clone(), image: None },
+            debug_info: self.debug_info,
+            size_budget: Budget { module: self.size_budget, image: None },
             allow_imports: unless_empty(&self.allow_imports),
             deny: unless_empty(&self.deny),
             runtimes: unless_empty(&self.runtimes),
@@ -180,7 +169,7 @@ impl ImageArgs {
             labels: BTreeMap::from_iter(self.labels.clone()),
             annotations: BTreeMap::from_iter(self.annotations.clone()),
             include: include.collect(),
-            created: self.created.clone(),
+            created: self.created,
             author: self.author.clone(),
             linux_platforms: unless_empty(&self.linux_platforms),
             ..Settings::default()
@@ -190,6 +179,6 @@ impl ImageArgs {
 
 /// The list, unless it is empty: an argument that was not given says nothing.
 #[must_use]
-pub fn unless_empty(list: &[String]) -> Option<Vec<String>> {
+pub fn unless_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
     (!list.is_empty()).then(|| list.to_vec())
 }

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer};
 use wasm_oci_core::run::Dir;
 
 use crate::config::schema;
 
 /// A smoke test: one run of a program and its expected results. Keys have hyphens, as in TOML.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 #[schemars(deny_unknown_fields)]
 pub struct Case {
@@ -31,15 +31,15 @@ pub struct Case {
     #[schemars(schema_with = "schema::contents")]
     pub files: BTreeMap<String, Content>,
     /// Time limit for the program.
-    #[serde(with = "time")]
+    #[serde(deserialize_with = "time")]
     #[schemars(with = "String", extend("examples" = ["5s", "500ms"]))]
     pub timeout: Option<Duration>,
     /// Memory limit for the program, in bytes.
-    #[serde(with = "size")]
+    #[serde(deserialize_with = "size")]
     #[schemars(with = "String", extend("examples" = ["64MiB", "1000000"]))]
     pub memory: Option<u64>,
     /// Limit for standard output and standard error together, in bytes.
-    #[serde(with = "size")]
+    #[serde(deserialize_with = "size")]
     #[schemars(with = "String", extend("examples" = ["64MiB", "1000000"]))]
     pub max_output: Option<u64>,
     /// Expected exit code, the one that `run` would have (default: 0).
@@ -61,7 +61,7 @@ pub struct Case {
 }
 
 /// Input for a program: a text, or the bytes of a file.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Content {
@@ -72,7 +72,7 @@ pub struct Content {
 }
 
 /// Expectations about an output or a file. All of them must hold; without any, everything passes.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Expected {
@@ -99,7 +99,7 @@ impl Expected {
 }
 
 /// An HTTP request and its expected response.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Http {
@@ -117,7 +117,7 @@ pub struct Http {
 }
 
 /// The expected response to an HTTP request.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default)]
 #[schemars(deny_unknown_fields)]
 pub struct Answer {
@@ -275,45 +275,22 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, String> {
     std::fs::read(path).map_err(|e| format!("can't read `{}`: {e}", path.display()))
 }
 
-/// Durations such as `5s` or `500ms`.
-mod time {
-    use super::*;
-
-    pub(super) fn deserialize<'de, D>(from: D) -> Result<Option<Duration>, D::Error>
-    where
-        D: serde::Deserializer<'de>,
-    {
-        let text = String::deserialize(from)?;
-        let invalid =
-            |e| serde::de::Error::custom(format!("`{text}` is not a duration such as `5s`: {e}"));
-        humantime::parse_duration(&text).map(Some).map_err(invalid)
-    }
-
-    pub(super) fn serialize<S>(time: &Option<Duration>, to: S) -> Result<S::Ok, S::Error>
-    where
-        S: serde::Serializer,
-    {
-        time.map(|time| humantime::format_duration(time).to_string()).serialize(to)
-    }
+/// Reads a duration such as `5s` or `500ms`.
+fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+    let text = String::deserialize(from)?;
+    let invalid = |e| {
+        let reason = format!("`{text}` is not a duration ({e}); write it as `5s` or `500ms`");
+        serde::de::Error::custom(reason)
+    };
+    humantime::parse_duration(&text).map(Some).map_err(invalid)
 }
 
-/// Sizes such as `64MiB` or `1000000`.
-mod size {
-    use super::*;
-
-    pub(super) fn deserialize<'de, D: serde::Deserializer<'de>>(
-        from: D,
-    ) -> Result<Option<u64>, D::Error> {
-        let text = String::deserialize(from)?;
-        let invalid =
-            |e| serde::de::Error::custom(format!("`{text}` is not a size such as `64MiB`: {e}"));
-        text.parse::<ByteSize>().map(|size| Some(size.as_u64())).map_err(invalid)
-    }
-
-    pub(super) fn serialize<S: serde::Serializer>(
-        size: &Option<u64>,
-        to: S,
-    ) -> Result<S::Ok, S::Error> {
-        size.map(|size| size.to_string()).serialize(to)
-    }
+/// Reads a size such as `64MiB` or `1000000`.
+fn size<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
+    let text = String::deserialize(from)?;
+    let invalid = |e| {
+        let reason = format!("`{text}` is not a size ({e}); write it as `64MiB` or `1000000`");
+        serde::de::Error::custom(reason)
+    };
+    text.parse::<ByteSize>().map(|size| Some(size.as_u64())).map_err(invalid)
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use schemars::JsonSchema;
 use serde_json::{Map, Value};
 
 use super::case::{Answer, Case, Content, Expected, Http};
@@ -15,7 +15,7 @@ use crate::error::SettingsError;
 /// [`SettingsError`] for an invalid test, or for two tests with the same name.
 pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>, SettingsError> {
     let wrong =
-        |table: &str, reason: String| SettingsError::Value { table: table.to_owned(), reason };
+        |table: &str, reason: String| SettingsError::Table { table: table.to_owned(), reason };
     let list = smoke.as_array().ok_or_else(|| {
         wrong(table, "`smoke` is not a list of tables; begin each test with [[….smoke]]".to_owned())
     })?;
@@ -44,12 +44,13 @@ pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>
 /// # Errors
 /// As [`read_cases`], and if the file can't be read.
 pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
-    #[derive(Default, Serialize)]
+    #[derive(JsonSchema)]
     struct File {
+        #[expect(dead_code, reason = "only its name is needed")]
         smoke: Vec<Case>,
     }
     let table = path.display().to_string();
-    let wrong = |reason: String| SettingsError::Value { table: table.clone(), reason };
+    let wrong = |reason: String| SettingsError::Table { table: table.clone(), reason };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
     let file: Value = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     check_keys::<File>(&file, &table)?;
@@ -95,7 +96,7 @@ fn in_table(
 }
 
 /// Returns a table after checking that it only has the keys of `T`.
-fn table<'a, T: Default + Serialize>(
+fn table<'a, T: JsonSchema>(
     value: &'a mut Value,
     key: &str,
     place: &str,
@@ -131,7 +132,7 @@ fn expected(value: &mut Value, key: &str, place: &str) -> Result<(), SettingsErr
 }
 
 fn not_a(key: &str, what: &str, place: &str) -> SettingsError {
-    SettingsError::Value { table: place.to_owned(), reason: format!("`{key}` is not {what}") }
+    SettingsError::Table { table: place.to_owned(), reason: format!("`{key}` is not {what}") }
 }
 
 #[cfg(test)]

@@ -96,7 +96,7 @@ fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cargo::c::toolchain::Kind;
+    use crate::cargo::c::choice::Kind;
 
     fn of(program: &str) -> Option<Invocation> {
         Invocation::of([program, "-c", "a.c"].map(OsString::from))

@@ -7,7 +7,7 @@ use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
 
-use crate::cargo::c::choice::Choice;
+use crate::cargo::c::choice::{Choice, Kind};
 use crate::cargo::c::shims::Tool;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::target::WasiTarget;
@@ -28,17 +28,6 @@ const DEBIAN: &str = "/usr/include/wasm32-wasi";
 
 /// The target's older name, which compilers and C libraries knew first.
 const OLD_TARGET: &str = "wasm32-wasi";
-
-/// What it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// <https://github.com/WebAssembly/wasi-sdk>: clang with a C library.
-    WasiSdk,
-    /// <https://ziglang.org>: clang with a C library, and on PyPI.
-    Zig,
-    /// Any clang, with a wasi-libc from elsewhere.
-    Clang,
-}
 
 /// One that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,20 +51,6 @@ enum Libc {
     Headers(PathBuf),
     /// Nowhere. Some C does without.
     None,
-}
-
-impl Kind {
-    /// In the order in which they are looked for.
-    pub const ALL: [Self; 3] = [Self::WasiSdk, Self::Zig, Self::Clang];
-
-    /// As users write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WasiSdk => "wasi-sdk",
-            Self::Zig => "zig",
-            Self::Clang => "clang",
-        }
-    }
 }
 
 impl Toolchain {

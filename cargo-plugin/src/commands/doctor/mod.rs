@@ -37,16 +37,17 @@ impl Doctor {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let env = CargoEnv::from_process()?;
         let programs = self.programs(output);
-        let given = || self.flags().over(env_vars::settings());
-        let settings = programs.first().map_or_else(given, |program| program.settings.clone());
+        let settings = match programs.first() {
+            Some(program) => program.settings.clone(),
+            None => self.flags().over(env_vars::settings()?),
+        };
         let repositories = match self.doctor.repository.clone() {
             Some(repository) => vec![repository],
             None => repositories(programs),
         };
         let connections = Connections::new(&self.registry, &settings, shell)?;
-        // What makes no sense is said when something is built.
-        let target = settings.target.and_then(|name| name.parse().ok()).unwrap_or_default();
-        let choice = settings.c_compiler.and_then(|name| name.parse().ok()).unwrap_or_default();
+        let target = settings.target.unwrap_or_default();
+        let choice = settings.c_compiler.unwrap_or_default();
         let mut all = build_probes(&env, target, choice);
         all.extend(probes(repositories, &connections));
         Ok(show(&examine(all), self.doctor.json, shell)?)

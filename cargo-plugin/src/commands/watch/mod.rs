@@ -18,6 +18,7 @@ use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::module::Level;
 
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
@@ -139,7 +140,7 @@ impl Drop for Running {
 
 impl Watch {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
-        let unoptimized = Settings { optimize: Some("off".to_owned()), ..Settings::default() };
+        let unoptimized = Settings { optimize: Some(Level::Off), ..Settings::default() };
         let request = self.build.request(unoptimized, output);
         if self.build.dry_run {
             return print_plans(&request, shell).map(|()| 0);
