@@ -25,6 +25,9 @@
 
 #![warn(missing_docs)]
 
+#[macro_use]
+mod named;
+
 pub mod compat;
 mod error;
 pub mod fs;
@@ -37,3 +40,4 @@ pub mod store;
 pub mod trace;
 
 pub use error::error_chain;
+pub use named::UnknownName;

@@ -61,7 +61,7 @@ fn who_is_named_has_to_take_it() {
     assert!(refused.stderr.trim_end().ends_with("the format universal does"), "{refused:?}");
     let unknown = run(folder.path(), &["check", "oci:app.oci", "--for", "moby"]);
     assert!(
-        unknown.code == 2 && unknown.stderr.contains("choose of containerd, kubernetes"),
+        unknown.code == 2 && unknown.stderr.contains("choose one of containerd, kubernetes"),
         "{unknown:?}"
     );
 }

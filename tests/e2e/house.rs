@@ -7,7 +7,10 @@ use crate::harness::commands::root;
 
 /// The top-level modules of each package, in the order in which they may import from each other.
 const ORDER: [(&str, &[&str]); 4] = [
-    ("core", &["error", "trace", "gzip", "fs", "module", "image", "compat", "store", "run"]),
+    (
+        "core",
+        &["error", "named", "trace", "gzip", "fs", "module", "image", "compat", "store", "run"],
+    ),
     (
         "app",
         &[

@@ -209,7 +209,7 @@ fn a_build_for_a_runtime_that_lacks_something_fails() {
     };
     let _packed = pack("node@22").success();
     let unknown = pack("nodejs");
-    assert!(unknown.code == 2 && unknown.stderr.contains("choose of wasmtime"), "{unknown:?}");
+    assert!(unknown.code == 2 && unknown.stderr.contains("choose one of wasmtime"), "{unknown:?}");
 }
 
 #[test]

@@ -6,8 +6,7 @@ use serde::Serialize;
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::runtimes::{self, Obstacle, RuntimeCompatibility};
 use wasm_oci_core::module::{
-    Capability, Export, ExternalKind, Feature, Import, Kind, Limits, SectionSize, Use,
-    ValidatedModule, visible,
+    Capability, Export, Feature, Import, Kind, Limits, SectionSize, Use, ValidatedModule, visible,
 };
 
 use crate::error::Error;
@@ -89,12 +88,10 @@ pub fn report(module: &ValidatedModule) -> Result<String, Error> {
     for table in &report.tables {
         field(&mut text, "table", &table_limits(table));
     }
-    let imports = report.imports.iter().map(|import| format!("{import} ({})", word(import.kind)));
+    let imports = report.imports.iter().map(|import| format!("{import} ({})", import.kind));
     list(&mut text, "imports", imports);
-    let exports = report
-        .exports
-        .iter()
-        .map(|export| format!("{} ({})", visible(&export.name), word(export.kind)));
+    let exports =
+        report.exports.iter().map(|export| format!("{} ({})", visible(&export.name), export.kind));
     list(&mut text, "exports", exports);
     let sections = report
         .sections
@@ -191,8 +188,4 @@ fn limits(limits: &Limits, unit: u64) -> String {
 fn table_limits(limits: &Limits) -> String {
     let most = limits.maximum.map_or("no limit".to_owned(), |maximum| format!("at most {maximum}"));
     format!("{} at the start, {most}", limits.minimum)
-}
-
-fn word(kind: ExternalKind) -> String {
-    format!("{kind:?}").to_lowercase()
 }

@@ -1,17 +1,10 @@
+use crate::UnknownName;
 use crate::module::ValidateError;
 
 /// The reason why an engine or runtime can't be selected, or why a module doesn't run where it has to.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// No engine or family of engines has this name.
-    #[error("unknown engine `{name}`; choose one of {known}")]
-    UnknownEngine {
-        /// The name as the user wrote it.
-        name: String,
-        /// All names, separated by commas.
-        known: String,
-    },
     /// No format runs on every engine that a selector means.
     #[error("no image format runs on `{engine}`; run `check` to see why")]
     NoFormat {
@@ -19,13 +12,8 @@ pub enum Error {
         engine: &'static str,
     },
     /// No runtime has this name.
-    #[error("unknown runtime `{name}`; choose one of {known}")]
-    UnknownRuntime {
-        /// The name as the user wrote it.
-        name: String,
-        /// All names, separated by commas.
-        known: String,
-    },
+    #[error(transparent)]
+    UnknownRuntime(#[from] UnknownName),
     /// A version that isn't one or two numbers, and perhaps a third.
     #[error("`{text}` is not a version; write it as `24` or `0.17`")]
     InvalidVersion {

@@ -38,14 +38,6 @@ pub enum Error {
         /// What was given.
         text: String,
     },
-    /// No format of this name.
-    #[error(
-        "there is no format `{text}`: choose universal, container, module, combined or artifact"
-    )]
-    UnknownFormat {
-        /// What was given.
-        text: String,
-    },
     /// Not a Unix time or an RFC 3339 timestamp.
     #[error(
         "`{text}` is not a time; use seconds since 1970 or an RFC 3339 timestamp such as `2026-01-31T12:00:00Z`"

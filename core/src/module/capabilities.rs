@@ -1,80 +1,29 @@
 //! What a module could do to the world around it, as its imports say.
 
-use std::fmt;
-use std::str::FromStr;
-
-use serde::Serialize;
-
 use super::{Import, Report, WASI_PREVIEW_1};
 
-/// Something that a module can do if its runtime lets it: it imports what is needed for that.
-///
-/// Every program can read its arguments, use its standard streams and end, so that these are none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-#[non_exhaustive]
-pub enum Capability {
-    /// Look into folders and read files.
-    ReadsFiles,
-    /// Make, change, rename and remove files.
-    WritesFiles,
-    /// Read environment variables.
-    Environment,
-    /// Know the time, and wait.
-    Clock,
-    /// Get random numbers.
-    Random,
-    /// Open connections, listen, look names up; or use sockets that it is given.
-    Sockets,
-    /// Send HTTP requests.
-    Http,
-    /// Start threads.
-    Threads,
-}
-
-impl Capability {
-    /// All of them.
-    pub const ALL: [Capability; 8] = [
-        Capability::ReadsFiles,
-        Capability::WritesFiles,
-        Capability::Environment,
-        Capability::Clock,
-        Capability::Random,
-        Capability::Sockets,
-        Capability::Http,
-        Capability::Threads,
-    ];
-
-    /// The name by which the user knows it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Capability::ReadsFiles => "reads-files",
-            Capability::WritesFiles => "writes-files",
-            Capability::Environment => "environment",
-            Capability::Clock => "clock",
-            Capability::Random => "random",
-            Capability::Sockets => "sockets",
-            Capability::Http => "http",
-            Capability::Threads => "threads",
-        }
-    }
-}
-
-impl fmt::Display for Capability {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Capability {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Capability, String> {
-        Capability::ALL.into_iter().find(|capability| capability.name() == text).ok_or_else(|| {
-            let names = Capability::ALL.map(Capability::name).join(", ");
-            format!("there is no capability `{text}`: choose of {names}")
-        })
+named_enum! {
+    /// Something that a module can do if its runtime lets it: it imports what is needed for that.
+    ///
+    /// Every program can read its arguments, use its standard streams and end, so that these are none.
+    #[non_exhaustive]
+    pub enum Capability: "capability" {
+        /// Look into folders and read files.
+        ReadsFiles = "reads-files",
+        /// Make, change, rename and remove files.
+        WritesFiles = "writes-files",
+        /// Read environment variables.
+        Environment = "environment",
+        /// Know the time, and wait.
+        Clock = "clock",
+        /// Get random numbers.
+        Random = "random",
+        /// Open connections, listen, look names up; or use sockets that it is given.
+        Sockets = "sockets",
+        /// Send HTTP requests.
+        Http = "http",
+        /// Start threads.
+        Threads = "threads",
     }
 }
 
@@ -206,6 +155,6 @@ mod tests {
         for capability in Capability::ALL {
             assert_eq!(capability.name().parse(), Ok(capability));
         }
-        assert!("socket".parse::<Capability>().unwrap_err().contains("sockets"));
+        assert!("socket".parse::<Capability>().unwrap_err().to_string().contains("sockets"));
     }
 }

@@ -1,7 +1,6 @@
 //! What is decided about optimizing.
 
 use std::fmt;
-use std::str::FromStr;
 
 use super::WasmOpt;
 
@@ -26,109 +25,42 @@ impl fmt::Display for Optimizer {
     }
 }
 
-/// How much work the optimizer does, by the names of `wasm-opt`'s options.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Level {
-    /// Nothing: the bytes stay as they came.
-    Off,
-    /// Only debug information is removed.
-    O0,
-    /// Quick passes. Most often the smallest once it is compressed.
-    #[default]
-    O1,
-    /// Most passes.
-    O2,
-    /// All passes for speed.
-    O3,
-    /// All passes, and flattening.
-    O4,
-    /// For size.
-    Os,
-    /// For size above all. Most often the smallest as it is.
-    Oz,
-}
-
-impl Level {
-    /// All of them, the least work first.
-    pub const ALL: [Level; 8] = {
-        use Level::{O0, O1, O2, O3, O4, Off, Os, Oz};
-        [Off, O0, O1, O2, O3, O4, Os, Oz]
-    };
-
-    /// The name by which the user chooses it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Level::Off => "off",
-            Level::O0 => "0",
-            Level::O1 => "1",
-            Level::O2 => "2",
-            Level::O3 => "3",
-            Level::O4 => "4",
-            Level::Os => "s",
-            Level::Oz => "z",
-        }
+named_enum! {
+    /// How much work the optimizer does, by the names of `wasm-opt`'s options.
+    #[derive(Default)]
+    pub enum Level: "optimization level" {
+        /// Nothing: the bytes stay as they came.
+        Off = "off",
+        /// Only debug information is removed.
+        O0 = "0",
+        /// Quick passes. Most often the smallest once it is compressed.
+        #[default]
+        O1 = "1",
+        /// Most passes.
+        O2 = "2",
+        /// All passes for speed.
+        O3 = "3",
+        /// All passes, and flattening.
+        O4 = "4",
+        /// For size.
+        Os = "s",
+        /// For size above all. Most often the smallest as it is.
+        Oz = "z",
     }
 }
 
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Level {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Level, String> {
-        Level::ALL
-            .into_iter()
-            .find(|level| level.name() == text)
-            .ok_or_else(|| format!("there is no level `{text}`: choose off, 0, 1, 2, 3, 4, s or z"))
-    }
-}
-
-/// What stays in a module for those who look for mistakes in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-pub enum DebugInfo {
-    /// Nothing. [`OptimizedModule::named`](super::optimize::OptimizedModule::named) still has the names.
-    #[default]
-    None,
-    /// The names of functions, for readable traces
-    /// ([name section](https://webassembly.github.io/spec/core/appendix/custom.html#name-section)).
-    Names,
-    /// Names, and DWARF for debuggers ([DWARF for WebAssembly](https://yurydelendik.github.io/webassembly-dwarf/)).
-    Dwarf,
-}
-
-impl DebugInfo {
-    /// All of them, the smallest first.
-    pub const ALL: [DebugInfo; 3] = [DebugInfo::None, DebugInfo::Names, DebugInfo::Dwarf];
-
-    /// The name by which the user chooses it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            DebugInfo::None => "none",
-            DebugInfo::Names => "names",
-            DebugInfo::Dwarf => "dwarf",
-        }
-    }
-}
-
-impl fmt::Display for DebugInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for DebugInfo {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<DebugInfo, String> {
-        DebugInfo::ALL.into_iter().find(|debug_info| debug_info.name() == text).ok_or_else(|| {
-            format!("there is no debug information `{text}`: choose none, names or dwarf")
-        })
+named_enum! {
+    /// What stays in a module for those who look for mistakes in it.
+    #[derive(Default)]
+    pub enum DebugInfo: "kind of debug information" {
+        /// Nothing. [`OptimizedModule::named`](super::optimize::OptimizedModule::named) still has the names.
+        #[default]
+        None = "none",
+        /// The names of functions, for readable traces
+        /// ([name section](https://webassembly.github.io/spec/core/appendix/custom.html#name-section)).
+        Names = "names",
+        /// Names, and DWARF for debuggers ([DWARF for WebAssembly](https://yurydelendik.github.io/webassembly-dwarf/)).
+        Dwarf = "dwarf",
     }
 }
 

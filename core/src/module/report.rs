@@ -35,17 +35,17 @@ pub struct Report {
     pub sections: Vec<SectionSize>,
 }
 
-/// How a module is meant to be started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// A core module with `_start`: runs once, like a program
-    /// ([WASI application ABI](https://github.com/WebAssembly/WASI/blob/wasi-0.1/application-abi.md)).
-    Command,
-    /// A core module without: its exports are called.
-    Reactor,
-    /// A component, of the component model.
-    Component,
+named_enum! {
+    /// How a module is meant to be started.
+    pub enum Kind: "kind of module" {
+        /// A core module with `_start`: runs once, like a program
+        /// ([WASI application ABI](https://github.com/WebAssembly/WASI/blob/wasi-0.1/application-abi.md)).
+        Command = "command",
+        /// A core module without: its exports are called.
+        Reactor = "reactor",
+        /// A component, of the component model.
+        Component = "component",
+    }
 }
 
 impl Kind {
@@ -53,16 +53,6 @@ impl Kind {
     #[must_use]
     pub fn is_component(self) -> bool {
         self == Kind::Component
-    }
-
-    /// The word for it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Command => "command",
-            Kind::Reactor => "reactor",
-            Kind::Component => "component",
-        }
     }
 }
 
@@ -108,22 +98,22 @@ pub struct Export {
     pub kind: ExternalKind,
 }
 
-/// What is imported or exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-#[expect(missing_docs, reason = "the standard's own words")]
-pub enum ExternalKind {
-    Function,
-    Table,
-    Memory,
-    Global,
-    Tag,
-    Module,
-    Instance,
-    Component,
-    Type,
-    Value,
+named_enum! {
+    /// What is imported or exported.
+    #[non_exhaustive]
+    #[expect(missing_docs, reason = "the standard's own words")]
+    pub enum ExternalKind: "kind of import or export" {
+        Function = "function",
+        Table = "table",
+        Memory = "memory",
+        Global = "global",
+        Tag = "tag",
+        Module = "module",
+        Instance = "instance",
+        Component = "component",
+        Type = "type",
+        Value = "value",
+    }
 }
 
 /// The size that a memory or table starts with, and the most that it may grow to.

@@ -68,8 +68,8 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
     let failing = || all.iter().filter(|compatibility| compatibility.supports == Supports::No);
     let convertible: Vec<EngineSelector> = failing()
         .filter(|compatibility| compatibility.format.is_some())
-        .map(|compatibility| compatibility.engine.name().parse().map_err(Error::from))
-        .collect::<Result<_, _>>()?;
+        .map(|compatibility| compatibility.engine.into())
+        .collect();
     let chosen = formats_for(&convertible)?;
     let mut lines: Vec<String> = Vec::new();
     for (format, selectors) in &chosen {

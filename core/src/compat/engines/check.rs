@@ -56,17 +56,13 @@ pub struct Compatibility {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// A format that it would take, of the same module.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "name")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
     /// What else helps.
     #[serde(rename = "way_out", skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<&'static str>,
     /// How that is known.
     pub source: Evidence,
-}
-
-fn name<S: serde::Serializer>(format: &Option<Format>, serializer: S) -> Result<S::Ok, S::Error> {
-    format.map(Format::name).serialize(serializer)
 }
 
 impl Engine {

@@ -12,6 +12,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::UnknownName;
 use crate::compat::Error;
 use crate::image::Format;
 use crate::module::Kind;
@@ -129,14 +130,20 @@ impl Serialize for EngineSelector {
 }
 
 impl FromStr for EngineSelector {
-    type Err = Error;
+    type Err = UnknownName;
 
-    fn from_str(text: &str) -> Result<EngineSelector, Error> {
-        let found = EngineSelector::names().into_iter().find(|name| *name == text);
-        found.map(EngineSelector).ok_or_else(|| Error::UnknownEngine {
-            name: text.to_owned(),
-            known: EngineSelector::names().join(", "),
-        })
+    fn from_str(text: &str) -> Result<EngineSelector, UnknownName> {
+        let names = EngineSelector::names();
+        let found = names.iter().find(|name| **name == text);
+        found
+            .map(|name| EngineSelector(name))
+            .ok_or_else(|| UnknownName::new("engine", text, &names))
+    }
+}
+
+impl From<Engine> for EngineSelector {
+    fn from(engine: Engine) -> EngineSelector {
+        EngineSelector(engine.name())
     }
 }
 

@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
+use crate::UnknownName;
 use crate::compat::Error;
 use table::{ALWAYS, EVERYWHERE, Known, RUNTIMES};
 
@@ -84,6 +85,16 @@ impl PartialEq for Runtime {
 }
 
 impl Eq for Runtime {}
+
+impl FromStr for Runtime {
+    type Err = UnknownName;
+
+    fn from_str(text: &str) -> Result<Runtime, UnknownName> {
+        let names: Vec<&str> = Runtime::all().map(Runtime::name).collect();
+        let found = Runtime::all().find(|runtime| runtime.name() == text);
+        found.ok_or_else(|| UnknownName::new("runtime", text, &names))
+    }
+}
 
 impl Serialize for Runtime {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -177,10 +188,7 @@ impl FromStr for RequiredRuntime {
             Some((name, version)) => (name, Some(version.parse::<Version>()?)),
             None => (text, None),
         };
-        let runtime = Runtime::all().find(|runtime| runtime.name() == name).ok_or_else(|| {
-            let names: Vec<&str> = Runtime::all().map(Runtime::name).collect();
-            Error::UnknownRuntime { name: name.to_owned(), known: names.join(", ") }
-        })?;
+        let runtime = name.parse::<Runtime>()?;
         match version.filter(|version| *version < runtime.oldest()) {
             Some(version) => Err(Error::TooOld {
                 runtime: runtime.name(),
