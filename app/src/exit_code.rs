@@ -27,7 +27,7 @@ pub enum ExitCode {
     Different = 8,
     /// An image doesn't run where it should.
     NotTaken = 9,
-    /// The program wanted more memory than its limit.
+    /// The program needed more memory than its limit.
     Memory = 120,
     /// The program wanted larger tables than its limit.
     TableElements = 121,
@@ -62,9 +62,9 @@ impl ExitCode {
         (ExitCode::Different, "`verify-rebuild`: the image is not what the sources make"),
         (ExitCode::NotTaken, "the image doesn't run where `--for` says that it should"),
         (ExitCode::Build, "cargo's build failed; cargo has said why"),
-        (ExitCode::Memory, "`run`: the program wanted more memory than `--memory`"),
-        (ExitCode::TableElements, "`run`: the program wanted more than `--max-table-elements`"),
-        (ExitCode::Instances, "`run`: the program wanted more than `--max-instances`"),
+        (ExitCode::Memory, "`run`: the program needed more memory than `--memory`"),
+        (ExitCode::TableElements, "`run`: the program needed more than `--max-table-elements`"),
+        (ExitCode::Instances, "`run`: the program needed more than `--max-instances`"),
         (ExitCode::Fuel, "`run`: the program used up its `--fuel`"),
         (ExitCode::Timeout, "`run`: the program ran for longer than `--timeout`"),
         (ExitCode::Output, "`run`: the program wrote more than `--max-output`"),

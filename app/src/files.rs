@@ -1,4 +1,4 @@
-//! Files that users asked for.
+//! Output files.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use wasm_oci_core::fs;
 
 use crate::error::Error;
 
-/// Writes a file as a whole or not at all.
+/// Writes a file as a whole or not at all, as [`fs::write`].
 ///
 /// # Errors
 /// [`Error::Write`].

@@ -1,15 +1,15 @@
-//! Compression.
+//! Compression of layers.
 
 use libdeflater::{CompressionLvl, Compressor};
 
-/// Libdeflate looks for the cheapest way to write what comes from this level on: 4 percent smaller than zlib's best, in about
-/// the time of that. Two more levels take twice as long for a tenth of a percent.
+/// From this level on, libdeflate uses an optimal parser: its output is 4 % smaller than zlib's best, in about the same time.
+/// The two higher levels take twice as long for 0.1 %.
 ///
-/// Level and library fix the bytes, so that both are part of what gives an image its digest.
+/// Level and library decide the bytes, so changing either changes the digests of images.
 const LEVEL: i32 = 10;
 
-/// The bytes as a file of gzip ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)). No name and no time is in its header, and
-/// the system is "unknown" whatever the system.
+/// Compresses to a gzip file ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)). For reproducible bytes, its header has no
+/// name and no time, and the operating system is "unknown".
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut compressor =
         Compressor::new(CompressionLvl::new(LEVEL).unwrap_or(CompressionLvl::best()));

@@ -131,8 +131,8 @@ fn every_request_has_an_instance_of_its_own() {
 #[test]
 fn a_failure_is_the_requests_own() {
     let served = Served::start(&["--timeout", "500ms", "--memory", "64MiB"], &handlers());
-    assert_eq!(served.get("/loop"), "the request took longer than it may\n 504");
-    assert_eq!(served.get("/memory"), "the request needed more than it may have\n 503");
+    assert_eq!(served.get("/loop"), "the request took too long\n 504");
+    assert_eq!(served.get("/memory"), "the request exceeded a limit\n 503");
     for path in ["/trap", "/nothing", "/error"] {
         assert_eq!(served.get(path), "the request could not be answered\n 500");
         assert_eq!(served.get("/"), "ok 200");
@@ -190,7 +190,7 @@ fn a_client_that_goes_takes_its_instance_with_it() {
     // What it missed is told all the same.
     let run = Run::of(&mut served.curl("/send-and-loop", &["--max-time", "0.3"]));
     assert_eq!(run.code, 28, "{run:?}");
-    served.wait_for_log("wanted to send HTTP requests itself: --net lets it");
+    served.wait_for_log("tried to send HTTP requests; grant it the network with --net");
     served.serving.signal("TERM");
     assert_eq!(served.serving.exit_code(), 0);
     assert!(!served.log().contains("cut off"), "{}", served.log());
@@ -203,7 +203,7 @@ fn a_handler_sees_what_it_is_given_and_nothing_else() {
     let served = Served::start(&[], &handlers());
     assert!(served.get("/given").starts_with("||"));
     assert!(served.get("/send?127.0.0.1:1").contains("HttpRequestDenied"));
-    served.wait_for_log("wanted to send HTTP requests itself: --net lets it");
+    served.wait_for_log("tried to send HTTP requests; grant it the network with --net");
     let dir = format!("{}::/data:ro", folder.path().display());
     let mut command = wasm_oci();
     command.args(["serve", "--port", "0", "--dir", &dir, "--env", "NAME=n"]).arg(handlers());
@@ -235,7 +235,9 @@ fn with_the_network_programs_send_requests_themselves() {
     assert_eq!((refused.code, refused.stdout.as_str()), (1, ""), "{refused:?}");
     assert!(refused.stderr.contains("HttpRequestDenied"), "{refused:?}");
     assert!(
-        refused.stderr.ends_with("hint: the program was not given the network: --net gives it\n"),
+        refused
+            .stderr
+            .ends_with("hint: the program has no access to the network; grant it with --net\n"),
         "{refused:?}"
     );
 }

@@ -270,7 +270,7 @@ fn limits_stop_a_program_and_only_it() {
     let cases = "[[smoke]]\nname = \"small\"\nmemory = \"1MiB\"\n[[smoke]]\nname = \"large\"\nmemory = \"10MiB\"\n";
     let run = Module::new(greedy, cases).test(&[]);
     assert_eq!(run.code, 7, "{run:?}");
-    assert!(run.stderr.contains("it wanted more than 1048576 bytes of memory"), "{}", run.stderr);
+    assert!(run.stderr.contains("it needed more than 1048576 bytes of memory"), "{}", run.stderr);
     assert!(run.stderr.contains("2 tests run: 1 passed, 1 failed"), "{}", run.stderr);
 
     let trap = r#"(module (func (export "_start") unreachable))"#;

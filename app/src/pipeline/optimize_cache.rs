@@ -1,8 +1,8 @@
-//! Modules that were optimized before: nothing is optimized twice.
+//! Cache of optimized modules, so that no module is optimized twice.
 //!
-//! An entry is a file named after what decides its bytes: the digest of the module as it came, what optimizes and how. It
-//! has a line with the digest of the rest, which is the optimized module with its names. Entries are written under another
-//! name and renamed, so that any number of processes may use a folder; a damaged one is made again.
+//! The name of an entry is a digest of everything that decides its bytes: the digest of the input module, the version of this
+//! package, and the options. Its first line is the digest of the rest, the optimized module with its names. Entries are
+//! replaced as a whole, so that several processes can share a folder. A damaged entry is ignored and replaced.
 
 use std::fs::File;
 use std::io::Write;
@@ -18,30 +18,30 @@ use wasm_oci_core::trace::OrTrace;
 
 use crate::config::plan::CACHE_VERSION;
 
-/// The size that all entries of a folder stay below, in bytes.
+/// Limit of the size of all entries in a folder, in bytes.
 const LIMIT: u64 = 256 << 20;
 
-/// A folder of modules that were optimized before, or none.
+/// Cache of optimized modules in a folder, or no cache.
 #[derive(Debug, Clone, Default)]
 pub struct OptimizedCache {
     dir: Option<PathBuf>,
 }
 
 impl OptimizedCache {
-    /// Those in `dir`, which need not be there.
+    /// Returns the cache in `dir`, which may not exist yet.
     #[must_use]
     pub fn at(dir: PathBuf) -> OptimizedCache {
         OptimizedCache { dir: Some(dir) }
     }
 
-    /// None, and none is kept.
+    /// Returns a cache that stores nothing.
     #[must_use]
     pub fn none() -> OptimizedCache {
         OptimizedCache::default()
     }
 
-    /// What [`optimize`] makes of the module, or has made: `announce` is called before it does. A module is kept unless
-    /// less was done than was asked for. That it can't be costs only time.
+    /// Returns the module as [`optimize`] does, from the cache if possible. Calls `announce` before it optimizes. A result with
+    /// a note is not cached: it was optimized less than requested.
     ///
     /// # Errors
     /// As [`optimize`].
@@ -96,7 +96,7 @@ fn recall(file: &Path) -> Option<Vec<u8>> {
 fn keep(file: &Path, module: &[u8]) {
     let dir = file.parent().unwrap_or(Path::new("."));
     let digest = Digest::of(module).to_string();
-    // `recall` checks the digest.
+    // `recall` checks the digest, so a crash can't leave a bad entry.
     let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
     let fill = |file: &mut File| writeln!(file, "{digest}").and_then(|()| file.write_all(module));
     let kept = std::fs::create_dir_all(dir).and_then(|()| options.replace(file, fill));
@@ -145,7 +145,7 @@ mod tests {
         let options = OptimizeOptions { level: Level::O1, ..OptimizeOptions::default() };
         let made = cache.optimize(module(), &options, || {}).unwrap();
         let [entry] = &entries(dir.path())[..] else { panic!("one entry") };
-        // Another module in its place is taken for it: that is what using it means.
+        // A different module in its place proves that the entry is used.
         let other = wat::parse_str("(module)").unwrap();
         keep(entry, &other);
         assert_eq!(cache.optimize(module(), &options, || {}).unwrap().bytes(), other);

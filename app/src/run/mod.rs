@@ -1,4 +1,4 @@
-//! Running and serving programs for a user.
+//! Running and serving programs, for both commands.
 
 #[expect(clippy::module_inception, reason = "named after the command")]
 pub mod run;

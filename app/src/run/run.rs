@@ -1,4 +1,4 @@
-//! Running programs for a user: `run`, of both commands, and what smoke tests share with it.
+//! The command `run`, and the parts that smoke tests share with it.
 
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
@@ -23,18 +23,18 @@ use crate::registry::connection::Connections;
 use crate::registry::source::{AnySource, open};
 use crate::ui::shell::Shell;
 
-/// The size that pulled blobs are kept below, in bytes, unless told otherwise.
-const DEFAULT_KEPT: u64 = 1 << 30;
+/// Default limit of the cache of pulled blobs, in bytes.
+const DEFAULT_PULLED: u64 = 1 << 30;
 
-/// The engine for programs with such limits, with the user's cache of compiled code.
+/// Returns an engine for programs with these limits, with the user's cache of compiled code. Warns if the cache can't be used.
 ///
 /// # Errors
-/// When wasmtime can't work here, or a variable for the cache makes no sense. A cache that can't be used is a warning.
+/// [`Error::Run`] if wasmtime doesn't work on this machine, or the error of an invalid `WASM_OCI_CACHE_SIZE`.
 pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
     Ok(Engine::new(limits, cache_unless(no_cache, shell)?)?)
 }
 
-/// The same for `serve`.
+/// Returns an engine for many concurrent instances, as [`Engine::pooled`].
 ///
 /// # Errors
 /// As [`engine`].
@@ -57,7 +57,7 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
     }
 }
 
-/// The user's modules that were optimized before.
+/// Returns the user's cache of optimized modules.
 #[must_use]
 pub fn optimized_cache(args: CacheArgs) -> OptimizedCache {
     match cache_dir().filter(|_| !args.no_cache) {
@@ -70,22 +70,22 @@ fn cache_dir() -> Option<PathBuf> {
     env_vars::value(WASM_OCI_CACHE_DIR).map(PathBuf::from).or_else(Cache::default_dir)
 }
 
-/// In bytes.
 fn cache_size() -> Result<Option<u64>, Error> {
     let limit = env_vars::value(WASM_OCI_CACHE_SIZE).map(|text| {
-        text.parse::<ByteSize>().map_err(|e| {
-            Error::Usage(format!("{WASM_OCI_CACHE_SIZE} is `{text}`, and no size: {e}"))
+        text.parse::<ByteSize>().map_err(|_| {
+            Error::Usage(format!(
+                "invalid value for {WASM_OCI_CACHE_SIZE}: `{text}` is not a size; use one such as 512MiB"
+            ))
         })
     });
     Ok(limit.transpose()?.map(|size| size.as_u64()))
 }
 
-/// Reads the Wasm part of the image at a location. What comes from a registry is kept beside the compiled code, and
-/// not fetched again.
+/// Reads the Wasm manifest of the image at a location. Blobs from a registry are cached next to the compiled code.
 ///
 /// # Errors
-/// What opening or reading it fails with.
-pub async fn pulled(
+/// The error of opening or reading the image.
+pub async fn pull(
     location: &Location,
     connections: &Connections,
     no_cache: bool,
@@ -95,27 +95,27 @@ pub async fn pulled(
     Ok(match dir {
         None => load_wasm(&source, &name).await?,
         Some(dir) => {
-            let limit = cache_size()?.unwrap_or(DEFAULT_KEPT);
+            let limit = cache_size()?.unwrap_or(DEFAULT_PULLED);
             load_wasm(&CachedSource::new(source, &dir.join("images"), limit)?, &name).await?
         }
     })
 }
 
-/// Runs a module in a file. Returns its exit code.
+/// Runs the module in a file. Returns its exit code.
 ///
 /// # Errors
-/// What reading or starting it fails with.
+/// The error of reading or starting the module.
 pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
     run_prepared(engine, |engine| Prepared::of_file(engine, path), args, shell)
 }
 
-/// Runs the module of an image as a container engine would: arguments replace the image's own, variables are
-/// added to them, and files beside the module are there. What the program does to those is gone afterwards. `named` is a
-/// file with the same module and the names of its functions, for traps.
+/// Runs the module of an image as a container engine would: arguments replace those of the image, and variables are added
+/// to those of the image. The program sees the image's files, and its changes to them are lost. `named` is a file with the
+/// same module and the names of its functions, for traps.
 ///
 /// # Errors
-/// What reading or starting it fails with.
+/// The error of reading or starting the module.
 pub fn run_manifest(
     manifest: &Manifest,
     named: Option<&Path>,
@@ -139,8 +139,8 @@ fn run_prepared(
     args: &RunArgs,
     shell: &Shell,
 ) -> Result<u8, Error> {
-    // The process ends next, and the system takes all back at once. Piece by piece, it would take a fifth as long as
-    // reading what is known of a large module's code.
+    // The process exits next, which frees everything at once. Dropping the parts of a large module takes a fifth of the
+    // time of loading it.
     let engine = ManuallyDrop::new(engine);
     let prepared = ManuallyDrop::new(prepared(&engine)?);
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
@@ -150,28 +150,28 @@ fn run_prepared(
     run_program(&engine, &prepared.program, &options, shell)
 }
 
-/// A program, and what its image gives it.
+/// Program with the settings and files of its image.
 #[derive(Debug)]
 pub struct Prepared {
     program: Program,
-    /// The image's files beside the module.
+    /// Files of the image next to the module.
     files: Vec<IncludedFile>,
     entrypoint: Vec<String>,
-    /// The function that the entrypoint names, as `/app.wasm#function`.
+    /// Function that the entrypoint names, such as `/app.wasm#function`.
     export: Option<String>,
     args: Vec<String>,
     env: Vec<(String, String)>,
 }
 
 impl Prepared {
-    /// The module in a file, which has no image.
+    /// Prepares the module in a file, without an image.
     ///
     /// # Errors
-    /// What reading or compiling it fails with.
+    /// The error of reading or compiling the module.
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let identity = Identity::of_file(path);
-        // In messages it is the file that the user named, whether its code is known or not.
+        // Messages name the file as the user did, cached or not.
         let known = identity.as_ref().and_then(|it| engine.recall(it, &path.display().to_string()));
         let program = match known {
             Some(program) => program,
@@ -194,10 +194,10 @@ impl Prepared {
         })
     }
 
-    /// The same in every way, but with the module in a file: as an image with it would be.
+    /// Replaces the module by the one in a file, and keeps the settings and files of the image.
     ///
     /// # Errors
-    /// What reading or compiling it fails with.
+    /// The error of reading or compiling the module.
     pub fn with_module(&self, engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::any_import())?;
         let Prepared { program: _, files, entrypoint, export, args, env } = self;
@@ -211,10 +211,10 @@ impl Prepared {
         })
     }
 
-    /// The program of an image.
+    /// Prepares the program of an image.
     ///
     /// # Errors
-    /// What reading or compiling it fails with.
+    /// The error of reading or compiling the module.
     pub fn of_manifest(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
         let config = manifest.config();
         let (entrypoint, args) = config.module_and_args();
@@ -224,7 +224,7 @@ impl Prepared {
             None => {
                 let program = engine.program(manifest.module()?, &ValidateOptions::default())?;
                 let files = manifest.included()?;
-                // With files, the layers have to be unpacked each time, and the code is found by the module.
+                // With files, we have to unpack the layers each time anyway, and find the code by the module's digest.
                 if files.is_empty() {
                     engine.remember(&identity, &program);
                 }
@@ -240,43 +240,42 @@ impl Prepared {
         Ok(Prepared { program, files, entrypoint, export, args: args.to_vec(), env })
     }
 
-    /// The same, whose functions have names in the module in `file`: [`Program::named_by`].
+    /// Takes the names of functions from the module in `file`, as [`Program::named_by`].
     #[must_use]
     pub fn named_by(self, file: &Path) -> Prepared {
         Prepared { program: self.program.named_by(file.to_owned()), ..self }
     }
 
-    /// The program.
     #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// The function that is called instead of the module's entry point, if the entrypoint names one.
+    /// The function to call instead of the module's entry point, if the image's entrypoint names one.
     #[must_use]
     pub fn export(&self) -> Option<&str> {
         self.export.as_deref()
     }
 
-    /// The entrypoint, and the given arguments or else the image's.
+    /// Returns the entrypoint with the given arguments, or with those of the image.
     #[must_use]
     pub fn command(&self, given: Option<&[String]>) -> Vec<String> {
         [&self.entrypoint, given.unwrap_or(&self.args)].concat()
     }
 
-    /// The image's variables.
     #[must_use]
     pub fn env(&self) -> &[(String, String)] {
         &self.env
     }
 
-    /// The image's files beside the module.
+    /// Files of the image next to the module.
     #[must_use]
     pub fn files(&self) -> &[IncludedFile] {
         &self.files
     }
 
-    /// A temporary folder with the files of the image, if it has any: the program's `/`, unless the user gives another.
+    /// Writes the files of the image, if it has any, to a temporary folder, and makes that the program's `/` unless the user
+    /// gives another.
     ///
     /// # Errors
     /// [`Error::Write`].
@@ -302,7 +301,7 @@ impl Prepared {
     }
 }
 
-/// Writes files into a folder, as they lie in an image.
+/// Writes files of an image into a folder.
 ///
 /// # Errors
 /// [`Error::Write`].
@@ -316,10 +315,10 @@ pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// What the user gives, with a command, and variables that the user's come after.
+/// Returns the options of a run. The user's variables follow `env`, so that they override it.
 ///
 /// # Errors
-/// [`Error::Usage`] for a variable to be passed on that is not set.
+/// The error of a variable to be passed on that is not set.
 pub fn options(
     given: &GivenArgs,
     command: Vec<String>,
@@ -338,10 +337,10 @@ pub fn options(
     })
 }
 
-/// Runs a program to its end, and says how it ended if that was not by itself.
+/// Runs a program to its end, and reports a trap or an exceeded limit. Returns the exit code.
 ///
 /// # Errors
-/// When it can't be started.
+/// The error of starting the program.
 pub fn run_program(
     engine: &Engine,
     program: &Program,
@@ -359,18 +358,18 @@ pub fn run_program(
     Ok(code)
 }
 
-/// The exit code of a run, and by what the program was stopped if it did not end by itself.
+/// Returns the exit code of a run, and the trap or limit that stopped the program, if any.
 #[must_use]
 pub fn exit_status(reason: &ExitReason) -> (u8, Option<String>) {
     match reason {
-        // What the operating system keeps of an exit code.
+        // The operating system keeps only 8 bits.
         ExitReason::Exit(code) => ((code & 0xff) as u8, None),
         ExitReason::Trap(trap) => (ExitCode::Trap.code(), Some(trap.to_string())),
         ExitReason::Limit(limit) => (limit_code(limit).code(), Some(limit.to_string())),
     }
 }
 
-/// The exit code of a program that was stopped by a limit.
+/// Returns the exit code for a program that a limit stopped.
 #[must_use]
 pub fn limit_code(limit: &Limit) -> ExitCode {
     match limit {

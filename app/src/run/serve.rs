@@ -1,4 +1,4 @@
-//! Serving programs for a user: `serve`, of both commands.
+//! The command `serve`.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,20 +11,20 @@ use crate::error::Error;
 use crate::run::run::{Prepared, pooled_engine};
 use crate::ui::shell::Shell;
 
-/// Serves a component in a file, until a signal ends it.
+/// Serves the component in a file until a signal arrives.
 ///
 /// # Errors
-/// What reading or starting it fails with.
+/// The error of reading or starting the component.
 pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
     let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
     serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
 }
 
-/// Serves the component of an image: arguments replace the image's own, variables are added to them, and files beside
-/// the module are there to be read.
+/// Serves the component of an image until a signal arrives. Arguments replace those of the image, and variables are added to
+/// those of the image. Instances can read the image's files, but not change them.
 ///
 /// # Errors
-/// What reading or starting it fails with.
+/// The error of reading or starting the component.
 pub fn serve_manifest(manifest: &Manifest, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
     let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
     serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
@@ -43,7 +43,7 @@ fn serve_prepared(
     serve_program(engine, prepared.program(), options, shell)
 }
 
-/// What the user gives, added to a command and variables.
+/// Returns the options of a server. The user's variables follow `env`, so that they override it.
 fn options(
     args: &ServeArgs,
     command: Vec<String>,
@@ -61,7 +61,7 @@ fn options(
     })
 }
 
-/// Listens, says where, and answers until a signal comes.
+/// Listens, prints the address, and answers requests until a signal arrives.
 fn serve_program(
     engine: &Engine,
     program: &Program,
@@ -73,7 +73,7 @@ fn serve_program(
     let drain = options.drain;
     let name = program.name().to_owned();
     let served = runtime.block_on(async {
-        // From now on, so that a signal that comes early is not lost.
+        // Listen for signals before anything else, so that an early one is not lost.
         let (mut first, mut second) = (Signals::new()?, Signals::new()?);
         let server = Server::bind(engine, program, options).await?;
         shell.status("Serving", &name);
@@ -101,7 +101,7 @@ fn serve_program(
     served
 }
 
-/// The signals that end a server.
+/// Signals that stop a server.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -135,14 +135,14 @@ impl Signals {
     }
 
     async fn next(&mut self) {
-        // Where there is no such signal, nothing but the end of the process ends it.
+        // If we can't listen for Ctrl-C, it ends the process.
         if tokio::signal::ctrl_c().await.is_err() {
             std::future::pending::<()>().await;
         }
     }
 }
 
-/// A line for each request.
+/// Log with a line for each request.
 struct Log {
     shell: Shell,
     name: String,
@@ -154,7 +154,7 @@ impl Log {
         let line = line(access);
         match &access.failure {
             None => self.shell.log(line),
-            // That a client goes is nothing to be told of when only errors are.
+            // A client that disconnects is not an error of the program, so `--quiet` hides it.
             Some(failure @ Failure::Gone) => self.shell.log(format_args!("{line} ({failure})")),
             Some(failure) => {
                 self.shell.error(format_args!("`{}` failed: {failure}", self.name));
@@ -163,14 +163,14 @@ impl Log {
         }
         if access.refused_request && !self.has_hinted.swap(true, Ordering::Relaxed) {
             self.shell.hint(format_args!(
-                "`{}` wanted to send HTTP requests itself: --net lets it",
+                "`{}` tried to send HTTP requests; grant it the network with --net",
                 self.name
             ));
         }
     }
 }
 
-/// `METHOD PATH STATUS BYTES DURATION`, with `-` for a status that there was not.
+/// Returns `METHOD PATH STATUS BYTES DURATION`, with `-` for a missing status.
 fn line(access: &Access) -> String {
     let status = access.status.map_or("-".to_owned(), |status| status.to_string());
     let milliseconds = access.duration.as_secs_f64() * 1e3;
@@ -182,7 +182,7 @@ fn line(access: &Access) -> String {
     )
 }
 
-/// A path as it is in a URL, so that it can do nothing to a terminal.
+/// Percent-encodes the path, so that it can't send control characters to the terminal.
 fn visible(path: &str) -> String {
     let byte = |byte: u8| match byte.is_ascii_graphic() {
         true => char::from(byte).to_string(),

@@ -6,7 +6,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::config::args::RunArgs;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::run::run::{pulled, run_file, run_manifest};
+use wasm_oci_app::run::run::{pull, run_file, run_manifest};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -36,7 +36,7 @@ impl Run {
             return run_file(path, &self.run, shell);
         }
         let connections = self.registry.connections(shell)?;
-        let manifest = block_on(pulled(&self.source, &connections, self.run.given.no_cache))?;
+        let manifest = block_on(pull(&self.source, &connections, self.run.given.no_cache))?;
         run_manifest(&manifest, None, &self.run, shell)
     }
 }

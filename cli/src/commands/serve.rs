@@ -6,7 +6,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::run::run::pulled;
+use wasm_oci_app::run::run::pull;
 use wasm_oci_app::run::serve::{serve_file, serve_manifest};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
@@ -34,7 +34,7 @@ impl Serve {
             return serve_file(path, &self.serve, shell);
         }
         let connections = self.registry.connections(shell)?;
-        let manifest = block_on(pulled(&self.source, &connections, self.serve.no_cache))?;
+        let manifest = block_on(pull(&self.source, &connections, self.serve.no_cache))?;
         serve_manifest(&manifest, &self.serve, shell)
     }
 }

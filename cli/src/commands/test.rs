@@ -10,7 +10,7 @@ use wasm_oci_app::config::smoke::read::read_file;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::run::run::{Prepared, pulled};
+use wasm_oci_app::run::run::{Prepared, pull};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
 use wasm_oci_app::ui::shell::Shell;
@@ -46,7 +46,7 @@ impl Test {
         let program = |source: &Location| match source {
             Location::File(path) => Prepared::of_file(&engine, path),
             place => {
-                let manifest = block_on(pulled(place, &self.registry.connections(shell)?, true))?;
+                let manifest = block_on(pull(place, &self.registry.connections(shell)?, true))?;
                 Prepared::of_manifest(&engine, &manifest)
             }
         };

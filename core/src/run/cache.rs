@@ -1,15 +1,14 @@
-//! Compiled code on disk, mapped into memory as it is.
+//! Cache of compiled code, mapped into memory without a copy.
 //!
-//! wasmtime trusts compiled code: it is native code, and who can write it can do what the user can. So
+//! wasmtime trusts compiled code. It is native code, so anyone who can write it can act as the user. Therefore:
 //!
-//! - the folder is the user's own and nobody else can write to it, or it isn't used;
-//! - an entry counts only with its record, which is written after it. The record has the code's digest and the state
-//!   of the file that was written (inode, size, times); when the file isn't in that state any more, its content has to
-//!   have the digest.
+//! - We use the folder only if it belongs to the user and nobody else can write to it.
+//! - An entry is valid only with its record, which is written after the code. The record contains the code's digest and
+//!   the state of its file (inode, size, times). If the file is in another state, its content must match the digest.
 //!
-//! Every file is written under another name and then renamed: a process that is killed leaves nothing that counts, and
-//! two that write the same entry write the same bytes. Code depends on the engine's version, its settings and the
-//! processor's features, which make the name of the folder that it is in.
+//! Every file is replaced as a whole: a killed process leaves no valid entry, and two processes that write the same entry
+//! write the same bytes. Code depends on the engine's version, its settings and the processor's features, so their hash
+//! names the folder.
 
 use std::fs::File;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -31,7 +30,7 @@ use crate::fs::{
 use crate::image::{Digest, Digester};
 use crate::trace::OrTrace;
 
-/// The size that the cache is kept below, in bytes, unless told otherwise.
+/// Default limit of the cache's size, in bytes.
 const DEFAULT_LIMIT: u64 = 1 << 30;
 
 /// A folder of compiled code.
@@ -41,12 +40,13 @@ pub struct Cache {
     limit: u64,
 }
 
-/// What tells a program from others without reading it.
+/// Key by which the cache finds a program without reading its module.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Identity(String);
 
 impl Identity {
-    /// Of a module in a file. None when the file has just been changed: then it could change again without a trace.
+    /// Returns the identity of the module in a file. `None` for a file that has just changed: a second change within the
+    /// same tick of the clock would not show in its times.
     #[must_use]
     pub fn of_file(path: &Path) -> Option<Identity> {
         let metadata = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
@@ -55,28 +55,28 @@ impl Identity {
         state.is_settled(SystemTime::now()).then_some(Identity(text))
     }
 
-    /// Of the module of an image, whose manifest has this digest.
+    /// Returns the identity of the module in the image whose manifest has this digest.
     #[must_use]
     pub fn of_manifest(digest: Digest) -> Identity {
         Identity(digest.to_string())
     }
 }
 
-/// What is known of an entry, in a file beside it.
+/// Record of an entry, in a file next to the code.
 #[derive(Debug, Serialize, Deserialize)]
 struct Record {
     entry: EntryKind,
-    /// Of the compiled code.
+    /// Digest of the compiled code.
     digest: Digest,
     state: FileState,
 }
 
 impl Cache {
-    /// The cache in the folder `code` of `dir`, which is made if it isn't there. `limit` is the size to stay below, in
-    /// bytes.
+    /// Opens the cache in the folder `code` of `dir`, and creates it if it is missing. `limit` is its largest size in
+    /// bytes (1 GiB by default).
     ///
     /// # Errors
-    /// [`Error::Cache`] when the folder can't be made, or others can write to it.
+    /// [`Error::Cache`] if the folder can't be created, or others can write to it.
     pub fn open(dir: &Path, limit: Option<u64>) -> Result<Cache, Error> {
         let refused = |reason: String| Error::Cache { dir: dir.to_owned(), reason };
         let own = dir.join("code");
@@ -87,7 +87,7 @@ impl Cache {
         Ok(Cache { dir: own, limit: limit.unwrap_or(DEFAULT_LIMIT) })
     }
 
-    /// The folder for what can be made again: `wasm-oci` in the user's folder for such things.
+    /// Returns the folder `wasm-oci` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache` on Linux).
     #[must_use]
     pub fn default_dir() -> Option<PathBuf> {
         Some(dirs::cache_dir()?.join("wasm-oci"))
@@ -101,14 +101,14 @@ impl Cache {
         write_record(&self.identity_file(identity), &module);
     }
 
-    /// The code of a module, if it is there and as it was written.
+    /// Returns the code of a module, if it is cached and undamaged.
     pub(super) fn load(
         &self,
         engine: &wasmtime::Engine,
         module: Digest,
     ) -> Option<(EntryKind, Code)> {
         let (code, record_file) = self.entry(engine, module);
-        // Others may have created the folder or the file while they could write to the cache.
+        // Other users may have created the folder or the file at a time when they could write to the cache.
         for path in [code.parent()?, &code] {
             require_owned(path).or_trace("use cached code")?;
         }
@@ -133,7 +133,7 @@ impl Cache {
         Some((record.entry, code))
     }
 
-    /// Keeps the code of a module. That this fails costs only time: it is compiled again.
+    /// Stores the code of a module. A failure costs only time: the module is compiled again.
     pub(super) fn store(
         &self,
         engine: &wasmtime::Engine,
@@ -142,7 +142,7 @@ impl Cache {
         code: &Code,
     ) {
         let bytes = match code {
-            // There is no way to tell a library's code of a component from a core module's.
+            // The record of a library doesn't say if it is a component, and `load` maps it as a module.
             Code::Component(_) if entry == EntryKind::Library => return,
             Code::Module(module) => module.serialize(),
             Code::Component(component) => component.serialize(),
@@ -161,14 +161,13 @@ impl Cache {
         }
     }
 
-    /// Evicts what was not used for longest, until the cache is below its limit.
     fn shrink(&self) {
         let entries = std::fs::read_dir(&self.dir).into_iter().flatten().flatten();
         let folders: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
         evict(&folders, self.limit, Duration::ZERO);
     }
 
-    /// The file of a module's code, and that of its record.
+    /// Returns the paths of a module's code and of its record.
     fn entry(&self, engine: &wasmtime::Engine, module: Digest) -> (PathBuf, PathBuf) {
         let mut hasher = DefaultHasher::new();
         engine.precompile_compatibility_hash().hash(&mut hasher);
@@ -184,16 +183,16 @@ impl Cache {
     }
 }
 
-// The two places where native code is taken from a file.
+// The two places that load native code from a file.
 
-#[expect(unsafe_code, reason = "`Cache` has made sure that the file is what wasmtime wrote")]
+#[expect(unsafe_code, reason = "`Cache::load` has checked that wasmtime wrote the file")]
 fn map_module(engine: &wasmtime::Engine, file: &Path) -> Option<Module> {
-    // SAFETY: the file is in a folder that only this user can write to, belongs to this user, and is as it was when
-    // wasmtime's output was written to it, or has that output's digest.
+    // SAFETY: only this user can write to the file and its folder. Its state is the one in which we left wasmtime's output,
+    // or its content has the digest of that output.
     unsafe { Module::deserialize_file(engine, file) }.ok()
 }
 
-#[expect(unsafe_code, reason = "`Cache` has made sure that the file is what wasmtime wrote")]
+#[expect(unsafe_code, reason = "`Cache::load` has checked that wasmtime wrote the file")]
 fn map_component(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
     // SAFETY: as above.
     unsafe { Component::deserialize_file(engine, file) }.ok()

@@ -1,4 +1,4 @@
-//! Running a command to its end.
+//! Running commands.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,31 +22,31 @@ use super::streams::{self, Stream};
 use super::trap::Trapped;
 use super::{Engine, EntryKind, Error, Limit, Program, RunOptions, Stdin};
 
-/// How a program's run went.
+/// Result of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
-    /// How it ended.
+    /// The reason why the program ended.
     pub exit_reason: ExitReason,
-    /// What it wrote to standard output, if that was captured.
+    /// Its standard output, if that was captured.
     pub stdout: Vec<u8>,
-    /// What it wrote to standard error, if that was captured.
+    /// Its standard error, if that was captured.
     pub stderr: Vec<u8>,
-    /// What it seems to have missed.
+    /// Permissions that a failed program seems to have missed.
     pub hints: Vec<Hint>,
 }
 
-/// How a program ended.
+/// Reason why a program ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExitReason {
-    /// By itself, with this exit code: 0 when it returned from its entry point.
+    /// It exited with this code, or returned from its entry point (0).
     Exit(i32),
-    /// By a trap.
+    /// A trap stopped it.
     Trap(Trapped),
-    /// By a limit.
+    /// A limit stopped it.
     Limit(Limit),
 }
 
-/// What belongs to one run.
+/// State of one run.
 struct State {
     wasi: WasiP1Ctx,
     http: WasiHttpCtx,
@@ -79,15 +79,16 @@ impl Limited for State {
 /// Runs a command to its end, on this thread.
 ///
 /// # Errors
-/// [`Error::NotACommand`] for what can't be started, [`Error::Dir`] and [`Error::Stdin`] when what it is to be given
-/// can't be opened, [`Error::Module`] when it wants what WASI doesn't have. That it fails itself is an [`ExitReason`].
+/// [`Error::NotACommand`] for a library or a server, [`Error::Dir`] and [`Error::Stdin`] if a folder or the standard input
+/// can't be opened, [`Error::Module`] if the program imports functions that WASI doesn't have. A program that fails while it
+/// runs is not an error but an [`ExitReason`].
 pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|e| Error::Engine(e.to_string()))?;
     let outcome = runtime.block_on(start(engine, program, options));
-    // A thread may still be reading from a terminal, for a program that doesn't want it any more.
+    // Don't wait for a thread that may still be blocked in a read from a terminal.
     runtime.shutdown_background();
     outcome
 }
@@ -144,7 +145,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     Ok(Outcome { exit_reason, stdout: captured(&stdout), stderr: captured(&stderr), hints })
 }
 
-/// wasmtime-wasi makes a trap of every exit code that a shell could mistake for a signal. Here it is the program's.
+/// Passes on every exit code: wasmtime-wasi makes a trap of those that a shell could mistake for a signal.
 fn exit_as_natively(linker: &mut Linker<State>) -> wasmtime::Result<()> {
     let exit = |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) };
     linker.allow_shadowing(true).func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
@@ -158,7 +159,7 @@ async fn run_module(
 ) -> wasmtime::Result<i32> {
     let instance = linked.instantiate_async(&mut store).await?;
     let function = instance.get_typed_func::<(), ()>(&mut store, export.unwrap_or("_start"))?;
-    // What WASI wants called first of a reactor, and a command doesn't have
+    // WASI requires this call before any other function of a reactor. Commands don't export it
     // (https://github.com/WebAssembly/WASI/blob/main/legacy/application-abi.md).
     if let Ok(initialize) = instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
         initialize.call_async(&mut store, ()).await?;
@@ -177,7 +178,7 @@ async fn run_component(
     Ok(i32::from(result.is_err()))
 }
 
-/// Whether it was the program that ended, and not the host that could not start it.
+/// Returns true if the error came from the running program, and false if the host could not start it.
 fn has_run(error: &wasmtime::Error) -> bool {
     error.is::<I32Exit>()
         || error.is::<Limit>()
@@ -202,7 +203,7 @@ fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP
         env: &options.env,
         dirs: &options.dirs,
         network: options.network,
-        // A limit of time has to be waited for, too.
+        // With a time limit, the timer needs the thread while the program waits.
         has_thread: options.limits.timeout.is_none(),
     };
     let mut builder = given.context(stdout, stderr)?;
@@ -210,7 +211,7 @@ fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP
         Stdin::Inherit => builder.inherit_stdin(),
         Stdin::Bytes(bytes) => builder.stdin(MemoryInputPipe::new(bytes.clone())),
         Stdin::File(path) => match std::fs::File::open(path) {
-            // Reading another kind of file may take until something arrives: that is waited for elsewhere.
+            // A read from a pipe or a device can block. Do it on another thread, so that a time limit still works.
             Ok(file) if file.metadata().is_ok_and(|it| !it.is_file()) => {
                 builder.stdin(AsyncStdinStream::new(tokio::fs::File::from_std(file)))
             }

@@ -1,4 +1,4 @@
-//! What `run` and `serve` share: what a store is set up with, how long it may take, and what its end means.
+//! Parts that `run` and `serve` share: the sandbox, the store, the time limit and the reason for an exit.
 
 use std::future::Future;
 
@@ -11,25 +11,25 @@ use super::streams::Stream;
 use super::trap::Trapped;
 use super::{Dir, Error, Limit, Limits};
 
-/// What an instance sees of the host, beside its streams.
+/// Parts of the host that an instance can see, in addition to its streams.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SandboxConfig<'a> {
     pub(super) args: &'a [String],
     pub(super) env: &'a [(String, String)],
     pub(super) dirs: &'a [Dir],
     pub(super) network: bool,
-    /// Nothing else waits for the thread that it runs on.
+    /// True if the instance may block its thread: no timer and no other instance needs it.
     pub(super) has_thread: bool,
 }
 
 impl SandboxConfig<'_> {
-    /// A context with just that, and these streams.
+    /// Builds a WASI context with these permissions and streams.
     pub(super) fn context(self, stdout: Stream, stderr: Stream) -> Result<WasiCtxBuilder, Error> {
         let mut builder = WasiCtxBuilder::new();
         builder.args(self.args).envs(&variables(self.env)).stdout(stdout).stderr(stderr);
         builder.allow_blocking_current_thread(self.has_thread);
         if self.network {
-            // Each by itself: wasmtime allows none unless told to.
+            // wasmtime-wasi has a switch for each, and all are off by default.
             builder.inherit_network().allow_ip_name_lookup(true).allow_tcp(true).allow_udp(true);
         } else {
             builder.allow_tcp(false).allow_udp(false);
@@ -46,7 +46,7 @@ impl SandboxConfig<'_> {
     }
 }
 
-/// Each variable once, with its last value: of two, programs would take the first.
+/// Returns each variable once, with its last value. Of two with the same name, programs would use the first.
 fn variables(all: &[(String, String)]) -> Vec<(&str, &str)> {
     let mut variables: Vec<(&str, &str)> = Vec::with_capacity(all.len());
     for (name, value) in all {
@@ -58,12 +58,12 @@ fn variables(all: &[(String, String)]) -> Vec<(&str, &str)> {
     variables
 }
 
-/// A store's data, with what counts for its limits.
+/// Data of a store that has a limiter.
 pub(super) trait Limited {
     fn limiter(&mut self) -> &mut Limiter;
 }
 
-/// A store whose program is held to `limits`.
+/// Returns a store that enforces `limits`.
 pub(super) fn store<T: Limited + 'static>(
     engine: &wasmtime::Engine,
     state: T,
@@ -80,8 +80,8 @@ pub(super) fn store<T: Limited + 'static>(
     Ok(store)
 }
 
-/// Waits for a program as long as it may take. It is interrupted wherever it waits for the host, and in its own code
-/// at every tick of its engine.
+/// Runs a program until its time limit. The program can be stopped where it waits for the host, and in its own code at
+/// every tick of its engine.
 pub(super) async fn in_time<T>(
     limits: &Limits,
     program: impl Future<Output = wasmtime::Result<T>>,
@@ -95,7 +95,7 @@ pub(super) async fn in_time<T>(
     }
 }
 
-/// What the result of a program's entry point, its exit code, means.
+/// Returns the reason for an exit, from the result of the entry point (an exit code).
 pub(super) fn exit_reason(result: wasmtime::Result<i32>, limits: &Limits) -> ExitReason {
     let error = match result {
         Ok(code) => return ExitReason::Exit(code),
@@ -116,7 +116,7 @@ pub(super) fn exit_reason(result: wasmtime::Result<i32>, limits: &Limits) -> Exi
     ExitReason::Trap(Trapped::new(&error))
 }
 
-/// wasmtime has no type for the limit of instances.
+/// Returns true for the error of the limit of instances, for which wasmtime has no type.
 pub(super) fn is_about_instances(error: &wasmtime::Error) -> bool {
     format!("{error:?}").contains("resource limit exceeded")
 }

@@ -1,4 +1,4 @@
-//! From a module to code that can be started.
+//! Compilation of modules to programs that can be started.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -13,24 +13,24 @@ use super::{Cache, Error, ExitReason, Identity, Limits};
 use crate::image::Digest;
 use crate::module::{BuiltModule, Kind, ValidateOptions, function_names, validate};
 
-/// How often a program with a time limit is asked whether its time is up.
+/// Interval at which a program with a time limit yields, so that its deadline can stop it.
 const TICK: Duration = Duration::from_millis(5);
 
-/// How many instances, memories and tables there may be in a pool at a time, of all runs together.
+/// Largest number of instances, memories and tables in a pool, over all concurrent runs.
 pub(super) const MAX_CONCURRENT: u32 = 1_000;
-/// What an instance without its memories and tables may take, in bytes. None that we know of comes near.
+/// Largest size of an instance without its memories and tables, in bytes. No module that we know of comes near.
 const LARGEST_INSTANCE: usize = 16 << 20;
-/// The elements that a table in a pool may grow to: functions that are called through pointers.
+/// Largest number of elements of a table in a pool. Each function that is called through a pointer takes one.
 const MOST_TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Compiles programs, or takes code from its cache.
+/// Compiler of programs, with an optional cache of compiled code.
 #[derive(Debug)]
 pub struct Engine {
     engine: wasmtime::Engine,
     cache: Option<Cache>,
 }
 
-/// How a program is started, as its exports say.
+/// Way to start a program, determined by its exports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EntryKind {
@@ -40,22 +40,22 @@ pub enum EntryKind {
     Component,
     /// A component that exports `wasi:http/incoming-handler`.
     Http,
-    /// None of them.
+    /// A module or component with none of these exports.
     Library,
 }
 
-/// A program, compiled.
+/// Compiled program.
 #[derive(Clone)]
 pub struct Program {
     name: String,
     digest: Digest,
     entry: EntryKind,
     code: Code,
-    /// A module with the same functions, and names for them.
+    /// Path of a module with the same functions and their names.
     named: Option<PathBuf>,
 }
 
-/// Compiled code.
+/// Compiled code, as wasmtime has it.
 #[derive(Clone)]
 pub(super) enum Code {
     Module(Module),
@@ -63,26 +63,25 @@ pub(super) enum Code {
 }
 
 impl Engine {
-    /// An engine whose programs can have such limits: limits of time and fuel change the code.
+    /// Returns an engine for programs with these limits. The code depends on them: it counts fuel, and checks the time.
     ///
     /// # Errors
-    /// [`Error::Engine`] when wasmtime has no code generator for this machine.
+    /// [`Error::Engine`] if wasmtime has no code generator for this machine.
     pub fn new(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
         let engine =
             wasmtime::Engine::new(&config(limits)).map_err(|e| Error::Engine(format!("{e:#}")))?;
         Ok(Engine::of(engine, limits, cache))
     }
 
-    /// The same for many short runs beside each other, as requests are: room for their memories is set aside once, and
-    /// used again. It takes some terabytes of addresses, none of which are backed by memory; where they can't be had,
-    /// each run makes its own room.
+    /// Returns an engine for many short concurrent runs, such as requests. It reserves address space for their memories once
+    /// and reuses it: some terabytes, which are not backed by memory. If that fails, each run reserves its own.
     ///
     /// # Errors
     /// As [`Engine::new`].
     pub fn pooled(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MAX_CONCURRENT)
-            // They are many in a component, and small.
+            // A component consists of many small core instances.
             .total_core_instances(MAX_CONCURRENT * 64)
             .total_memories(MAX_CONCURRENT)
             .total_tables(MAX_CONCURRENT)
@@ -112,7 +111,7 @@ impl Engine {
         Engine { engine, cache }
     }
 
-    /// The program that was remembered for `identity`, if its code is in the cache.
+    /// Returns the program that was [remembered](Engine::remember) for `identity`, if its code is in the cache.
     #[must_use]
     pub fn recall(&self, identity: &Identity, name: &str) -> Option<Program> {
         let cache = self.cache.as_ref()?;
@@ -121,7 +120,7 @@ impl Engine {
         Some(Program { name: name.to_owned(), digest, entry, code, named: None })
     }
 
-    /// Notes that what has this identity is this program.
+    /// Records in the cache that this identity means this program.
     pub fn remember(&self, identity: &Identity, program: &Program) {
         if let Some(cache) = &self.cache {
             cache.remember(identity, program.digest);
@@ -131,7 +130,7 @@ impl Engine {
     /// Validates and compiles a module, unless its code is in the cache.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for what is not a valid module, [`Error::Module`] when wasmtime doesn't compile it.
+    /// [`Error::Invalid`] for an invalid module, [`Error::Module`] if wasmtime can't compile it.
     pub fn program(
         &self,
         module: BuiltModule,
@@ -171,19 +170,19 @@ impl Engine {
     }
 }
 
-/// What limits change about the code.
+/// Returns the settings that decide the code.
 fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
-    // wasmtime finds its own way up the stack. Where it may be left out, tables for others would only have to be mapped
-    // and registered at each start, and those of a large module are large.
+    // wasmtime unwinds its stack by frame pointers. Unwind tables are for native debuggers only, and mapping and registering
+    // those of a large module slows down each start. On Windows, wasmtime requires them.
     if !cfg!(windows) {
         config.native_unwind_info(false);
     }
     config
 }
 
-/// By what a component exports. The versions of the interfaces don't matter here: linking looks at them.
+/// Returns the kind of a component by its exports, of any version of the interfaces: linking checks the versions.
 fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
     let ty = component.component_type();
     let exports = |interface: &str| ty.exports(engine).any(|(name, _)| name.starts_with(interface));
@@ -195,38 +194,38 @@ fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
 }
 
 impl Program {
-    /// What it is called in messages.
+    /// The name for messages.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The digest of its module.
+    /// The digest of the module that it was compiled from.
     #[must_use]
     pub fn digest(&self) -> Digest {
         self.digest
     }
 
-    /// How it is started.
+    /// The way to start it.
     #[must_use]
     pub fn entry_kind(&self) -> EntryKind {
         self.entry
     }
 
-    /// The same program, whose functions have names in the module in `file`, which is read when it is stopped by a trap.
-    /// The module has to be the same but for its custom sections.
+    /// Takes the names of functions from the module in `file`, which is read only if a trap stops the program. That module
+    /// may differ from the program's in custom sections only.
     #[must_use]
     pub fn named_by(self, file: PathBuf) -> Program {
         Program { named: Some(file), ..self }
     }
 
-    /// An end, with all names that are known.
+    /// Adds the names of functions to the frames of a trap.
     pub(super) fn named(&self, mut reason: ExitReason) -> ExitReason {
-        // Functions of a component are numbered in each module of it.
+        // A component has several modules, and an index in a frame doesn't say of which.
         if let (ExitReason::Trap(trap), Code::Module(_), Some(file)) =
             (&mut reason, &self.code, &self.named)
         {
-            // Without names it has numbers: no reason to hide the trap behind another error.
+            // Without the file, frames show indices: better than an error that hides the trap.
             if let Ok(module) = std::fs::read(file) {
                 trap.name(&function_names(&module, trap.frames.iter().map(|frame| frame.index)));
             }

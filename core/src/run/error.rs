@@ -1,66 +1,66 @@
-//! Why a program can't be run.
+//! Errors that keep a program from starting.
 
 use std::path::PathBuf;
 
 use super::EntryKind;
 use crate::module::ValidateError;
 
-/// Why a program can't be run at all. How one that was run ended is an [`ExitReason`](super::ExitReason).
+/// Error that kept a program from starting. A program that did start ends with an [`ExitReason`](super::ExitReason).
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// It is not a valid module, or imports what WASI doesn't have.
+    /// The module is invalid, or imports functions that WASI doesn't have.
     #[error(transparent)]
     Invalid(#[from] ValidateError),
-    /// It is not what can be started in this way.
+    /// The program can't be started in this way.
     #[error("`{name}` can't be run: {}", why(*entry))]
     NotACommand {
         /// The module's name.
         name: String,
-        /// What it is instead.
+        /// The way to start it.
         entry: EntryKind,
     },
-    /// A folder for the program can't be opened.
+    /// A folder that the program is given can't be opened.
     #[error("can't open the folder `{}` for the program: {reason}", host.display())]
     Dir {
-        /// The folder.
+        /// The folder of the host.
         host: PathBuf,
-        /// What happened.
+        /// wasmtime's description.
         reason: String,
     },
-    /// The file for its standard input can't be opened.
+    /// The file for standard input can't be opened.
     #[error("can't open `{}` as standard input", path.display())]
     Stdin {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
-    /// A server can't listen where it is to.
+    /// The server's address can't be bound.
     #[error("can't listen on {addr}{}", remedy(source))]
     Listen {
-        /// Where.
+        /// The address.
         addr: std::net::SocketAddr,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
-    /// wasmtime doesn't compile or link it.
+    /// wasmtime can't compile or link the module.
     #[error("`{name}` can't be started: {reason}")]
     Module {
         /// The module's name.
         name: String,
-        /// What it says.
+        /// wasmtime's description.
         reason: String,
     },
-    /// wasmtime can't work on this machine.
+    /// wasmtime doesn't work on this machine.
     #[error("programs can't be run on this machine: {0}")]
     Engine(String),
-    /// The cache of compiled code can't be used; everything works without it.
+    /// The cache of compiled code can't be used. Programs run without it, but start more slowly.
     #[error("the cache `{}` is not used: {reason}", dir.display())]
     Cache {
-        /// Its folder.
+        /// The folder.
         dir: PathBuf,
-        /// What is wrong with it.
+        /// The problem, and its solution if there is one.
         reason: String,
     },
 }
@@ -74,13 +74,13 @@ fn remedy(error: &std::io::Error) -> &'static str {
 
 fn why(entry: EntryKind) -> &'static str {
     match entry {
-        EntryKind::Http => "it answers HTTP requests (wasi:http/proxy): start it with `serve`",
+        EntryKind::Http => "it answers HTTP requests (wasi:http/proxy); start it with `serve`",
         EntryKind::Library => {
-            "it exports neither `_start` nor `wasi:cli/run`, so that it is a library: build a program (a bin in \
-             Rust, with `main`), or name a function of a module in its image's entrypoint, as `/NAME.wasm#FUNCTION`"
+            "it exports neither `_start` nor `wasi:cli/run`, so it is a library; build a program (in Rust, a bin with \
+             `main`), or name a function of the module in the image's entrypoint: `/NAME.wasm#FUNCTION`"
         }
         EntryKind::Module | EntryKind::Component => {
-            "it doesn't answer HTTP requests: start it with `run`"
+            "it doesn't answer HTTP requests; start it with `run`"
         }
     }
 }

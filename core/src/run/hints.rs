@@ -1,25 +1,25 @@
-//! What a program that failed seems to have missed, and which option gives it.
+//! Hints about permissions that a failed program seems to have missed.
 //!
-//! A program that was not given something gets an error code as any other, and what it makes of it is up to it. So its
-//! own last words are all there is to go by: those of Rust's standard library and of wasi-libc.
+//! WASI reports a missing permission with an ordinary error code, and the program decides how to handle it. So we can only
+//! search its standard error for the messages of Rust's standard library and of wasi-libc.
 
 use std::fmt;
 
 use super::{Dir, EntryKind, ExitReason, RunOptions};
 
-/// Something that a program was not given, and the option that gives it.
+/// Permission that a program seems to have missed. Its text names the option that grants it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Hint {
-    /// A path in none of its folders.
+    /// Access to this path, which is in none of the program's folders.
     Folder(Option<String>),
-    /// A change in a folder that it may only read.
+    /// A write to a read-only folder.
     ReadOnly,
     /// An environment variable.
     Variable,
-    /// Connections or HTTP requests, for a component.
+    /// The network, for a component: connections or HTTP requests.
     Network,
-    /// Threads or sockets, which preview 1 doesn't have.
+    /// Threads, processes or new connections, which WASI preview 1 doesn't have.
     Unsupported,
 }
 
@@ -34,28 +34,30 @@ impl fmt::Display for Hint {
                 };
                 write!(
                     f,
-                    "`{path}` is in no folder that the program was given: give it one with --dir {folder}"
+                    "`{path}` is outside the folders that the program can see; add one with --dir {folder}"
                 )
             }
             Hint::Folder(None) => {
                 write!(
                     f,
-                    "the program sees only the folders that it is given: give it one with --dir FOLDER"
+                    "the program can see only the folders that you give it; add one with --dir FOLDER"
                 )
             }
             Hint::ReadOnly => {
                 write!(
                     f,
-                    "the program may only read its folders: leave `:ro` away from --dir to let it write"
+                    "the program may only read its folders; omit `:ro` from --dir to let it write"
                 )
             }
             Hint::Variable => {
                 write!(
                     f,
-                    "the program sees no environment variable but those that it is given: --env NAME[=VALUE]"
+                    "the program can see only the environment variables that you give it; add one with --env NAME[=VALUE]"
                 )
             }
-            Hint::Network => write!(f, "the program was not given the network: --net gives it"),
+            Hint::Network => {
+                write!(f, "the program has no access to the network; grant it with --net")
+            }
             Hint::Unsupported => write!(
                 f,
                 "WASI preview 1 has no threads, processes or new connections; a component (wasm32-wasip2) can open \
@@ -65,7 +67,7 @@ impl fmt::Display for Hint {
     }
 }
 
-/// `refused_request`: it wanted to send an HTTP request.
+/// Returns hints for a failed program. `refused_request` is true if it tried to send an HTTP request.
 pub(super) fn hints(
     exit_reason: &ExitReason,
     entry: EntryKind,
@@ -78,7 +80,7 @@ pub(super) fn hints(
     }
     let words = String::from_utf8_lossy(stderr);
     let says = |sentence: &str| words.contains(sentence);
-    // As Rust prints an error for people, and as it does for programmers.
+    // Rust's `Display` and `Debug` of an `io::Error`.
     let has_number = |number: u32| {
         says(&format!("(os error {number})")) || says(&format!("Os {{ code: {number},"))
     };
@@ -124,8 +126,7 @@ pub(super) fn hints(
     hints
 }
 
-/// A path that the program names, and that is in none of its folders. Only those from the root are told from other
-/// words.
+/// Returns an absolute path in the text that is in none of the program's folders. Relative paths look like other words.
 fn path_outside(words: &str, dirs: &[Dir]) -> Option<String> {
     let lines = words.lines().filter(|line| !line.contains("panicked at"));
     let words = lines.flat_map(str::split_whitespace);

@@ -1,51 +1,50 @@
-//! What a program may use up.
+//! Limits of a program.
 
 use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-/// How many instances a program may consist of, unless told otherwise: a core module is one, the largest components
-/// that we know of have some tens.
+/// Default limit of instances. A core module is one instance; the largest components that we know of have some tens.
 const DEFAULT_INSTANCES: u64 = 1_000;
 
-/// What a program may use up. `None` is no limit, but for that of the host.
+/// Limits of a program. `None` means that only the host limits it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
-    /// The time from its start to its end. Makes compiled code some 20 % slower.
+    /// Time from start to end. The check makes compiled code some 20 % slower.
     pub timeout: Option<Duration>,
-    /// All its linear memories together, in bytes.
+    /// Size of all linear memories together, in bytes.
     pub memory: Option<u64>,
-    /// Instructions, about one unit each: the same program with the same input always takes as many. Makes compiled
-    /// code some 60 % slower.
+    /// Executed instructions, about one unit each. The same program with the same input always uses the same number. Counting
+    /// makes compiled code some 60 % slower.
     pub fuel: Option<u64>,
-    /// The elements of all its tables together.
+    /// Elements of all tables together.
     pub table_elements: Option<u64>,
-    /// Instances that it consists of; also the number of its memories and of its tables. 1,000 if not given.
+    /// Number of instances, of memories and of tables, each. 1,000 by default.
     pub instances: Option<u64>,
-    /// What it writes to standard output and standard error together, in bytes.
+    /// Standard output and standard error together, in bytes.
     pub output: Option<u64>,
 }
 
-/// A limit that a program ran into.
+/// Limit that a program exceeded, with its value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Limit {
-    /// It took longer.
+    /// Run time.
     #[error("it ran longer than {}", seconds(*.0))]
     Timeout(Duration),
-    /// It wanted more memory.
-    #[error("it wanted more than {0} bytes of memory")]
+    /// Linear memory, in bytes.
+    #[error("it needed more than {0} bytes of memory")]
     Memory(u64),
-    /// It executed more instructions.
+    /// Executed instructions.
     #[error("it used up its {0} units of fuel")]
     Fuel(u64),
-    /// It wanted larger tables.
-    #[error("it wanted more than {0} table elements")]
+    /// Elements of tables.
+    #[error("it needed more than {0} table elements")]
     TableElements(u64),
-    /// It consists of more instances.
-    #[error("it wanted more than {0} instances, memories or tables")]
+    /// Instances, memories or tables.
+    #[error("it needed more than {0} instances, memories or tables")]
     Instances(u64),
-    /// It wrote more.
+    /// Output, in bytes.
     #[error("it wrote more than {0} bytes")]
     Output(u64),
 }
@@ -54,13 +53,13 @@ fn seconds(time: Duration) -> String {
     format!("{} s", time.as_secs_f64())
 }
 
-/// Counts what a store's program has, and stops it at its limits.
+/// Counter of the memory and tables of a program, which stops the program at its limits.
 #[derive(Debug)]
 pub(super) struct Limiter {
     limits: Limits,
     memory: u64,
     table_elements: u64,
-    /// By how much the last growth was.
+    /// Size of the last growth, in bytes, in case it fails.
     last: u64,
 }
 
@@ -78,7 +77,7 @@ impl Limiter {
     }
 }
 
-/// What a memory or table wants to become.
+/// Request to grow a memory or table.
 struct Growth {
     current: usize,
     desired: usize,
@@ -86,8 +85,8 @@ struct Growth {
 }
 
 impl Growth {
-    /// Adds what is wanted to what is used, and gives it, unless there would be more than there may be. None beyond
-    /// its own maximum: then it just gets told so.
+    /// Adds the growth to `used` and returns it. Returns `None` beyond the maximum that the module declares: the program can
+    /// handle that. Returns an error beyond our limit: it stops the program.
     fn add_to(
         self,
         used: &mut u64,

@@ -8,8 +8,8 @@
 //!                  Cache
 //! ```
 //!
-//! Invariants: a program sees nothing of the host but what [`RunOptions`] or `ServeOptions` give it; code is only ever
-//! taken from a cache that nobody else can write to.
+//! Invariants: a program sees only those parts of the host that [`RunOptions`] or `ServeOptions` grant. Compiled code is
+//! loaded only from a cache that nobody else can write to.
 
 mod cache;
 mod command;

@@ -1,4 +1,4 @@
-//! What a program is given.
+//! Options of a run.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,58 +6,58 @@ use std::str::FromStr;
 
 use super::Limits;
 
-/// What a program is given. Nothing else of the host is visible to it.
+/// Options of a run. The program can see nothing else of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// The arguments, the program's name first.
+    /// Arguments, the first of which is the program's name.
     pub args: Vec<String>,
-    /// The function of a core module to call instead of its entry point; it takes and returns nothing. One of a library
-    /// is called after `_initialize`, if that is there.
+    /// Function of a core module to call instead of its entry point. It has no parameters and no results. If the module
+    /// exports `_initialize`, that is called first.
     pub export: Option<String>,
-    /// The environment variables; a later one replaces an earlier one of the same name.
+    /// Environment variables. Of two with the same name, the later one counts.
     pub env: Vec<(String, String)>,
-    /// The folders.
+    /// Folders of the host that the program can see.
     pub dirs: Vec<Dir>,
-    /// Where standard input comes from.
+    /// Source of standard input.
     pub stdin: Stdin,
-    /// Where standard output and standard error go.
+    /// Destination of standard output and standard error.
     pub streams: Streams,
-    /// Components may open connections, listen, look names up, and send HTTP requests.
+    /// True if a component may open connections, listen, resolve names and send HTTP requests.
     pub network: bool,
-    /// What the program may use up.
+    /// Limits of the program.
     pub limits: Limits,
 }
 
-/// Where a program's standard input comes from.
+/// Source of a program's standard input.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Stdin {
-    /// This process's own.
+    /// Standard input of this process.
     #[default]
     Inherit,
-    /// A file.
+    /// A file, pipe or device.
     File(PathBuf),
-    /// These bytes, and then the end.
+    /// These bytes.
     Bytes(Vec<u8>),
 }
 
-/// Where a program's standard output and standard error go.
+/// Destination of a program's standard output and standard error.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Streams {
-    /// To this process's own.
+    /// The streams of this process.
     #[default]
     Inherit,
-    /// Into the [`Outcome`](super::Outcome).
+    /// The [`Outcome`](super::Outcome).
     Capture,
 }
 
-/// A folder of the host that a program sees.
+/// Folder of the host that a program can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Dir {
-    /// Where it is.
+    /// Path on the host.
     pub host: PathBuf,
-    /// Where the program sees it.
+    /// Path inside the sandbox.
     pub guest: String,
-    /// The program may read but not change it.
+    /// True if the program may not change the folder.
     pub read_only: bool,
 }
 
@@ -71,12 +71,12 @@ impl fmt::Display for Dir {
 impl FromStr for Dir {
     type Err = String;
 
-    /// `HOST[::GUEST][:ro]`; without a guest's path, it has the host's.
+    /// Parses `HOST[::GUEST][:ro]`. GUEST defaults to HOST.
     fn from_str(text: &str) -> Result<Dir, String> {
         let (text, read_only) = text.strip_suffix(":ro").map_or((text, false), |text| (text, true));
         let (host, guest) = text.split_once("::").unwrap_or((text, text));
         if host.is_empty() || guest.is_empty() {
-            return Err("write HOST, HOST::GUEST or HOST::GUEST:ro".to_owned());
+            return Err("use HOST, HOST::GUEST or HOST::GUEST:ro".to_owned());
         }
         Ok(Dir { host: host.into(), guest: guest.to_owned(), read_only })
     }

@@ -1,4 +1,4 @@
-//! Requests that programs send themselves, through `wasi:http/outgoing-handler`.
+//! HTTP requests that programs send, through `wasi:http/outgoing-handler`.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use hyper::{Request, Response};
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks, default_send_request};
 
-/// Sends requests for a program that was given the network, and refuses those of any other.
+/// Sender of a program's requests. It refuses them if the program has no access to the network.
 #[derive(Debug)]
 pub(super) struct Outgoing {
     network: bool,
@@ -17,7 +17,7 @@ pub(super) struct Outgoing {
 type Sending<T> = Box<dyn Future<Output = Result<T, Error>> + Send>;
 
 impl Outgoing {
-    /// `refused` is set as soon as a request is refused.
+    /// Returns a sender that sets `refused` as soon as it refuses a request.
     pub(super) fn new(network: bool, refused: &Arc<AtomicBool>) -> Outgoing {
         Outgoing { network, refused: Arc::clone(refused) }
     }

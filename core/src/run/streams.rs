@@ -1,4 +1,4 @@
-//! Standard output and standard error of a program.
+//! Standard output and standard error of programs.
 
 use std::io;
 use std::pin::Pin;
@@ -14,38 +14,37 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 use super::{Limit, Limits, Streams};
 
-/// As much as a program may write at once.
+/// Largest write of a program, in bytes.
 const PIECE: usize = 1 << 20;
 
-/// How much of the end of what was written to standard error is kept when it isn't captured, in bytes.
+/// Size of the end of standard error that we keep for hints, in bytes, if it isn't captured.
 const TAIL: usize = 16 << 10;
 
-/// As much as goes into a pipe that has room, without waiting for more.
+/// Largest write that doesn't block after `poll` has reported room in a pipe (`PIPE_BUF` on Linux), in bytes.
 #[cfg(unix)]
 const PIPE_PIECE: usize = 4096;
 
-/// Which of the two.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Target {
     Out,
     Err,
 }
 
-/// What both streams together may still be given.
+/// Bytes that both streams together may still write.
 #[derive(Debug)]
 struct Budget {
     limit: u64,
     left: u64,
 }
 
-/// Until when a reader is waited for.
+/// Time at which we stop waiting for a reader.
 #[derive(Debug, Clone, Copy)]
 struct Deadline {
     timeout: Duration,
     at: Instant,
 }
 
-/// One of a program's two streams.
+/// One of the two streams of a program.
 #[derive(Debug, Clone)]
 pub(super) struct Stream {
     target: Target,
@@ -55,7 +54,7 @@ pub(super) struct Stream {
     deadline: Option<Deadline>,
 }
 
-/// Standard output and standard error of a program that starts now.
+/// Returns standard output and standard error of a program that starts now.
 pub(super) fn pair(streams: Streams, limits: &Limits) -> (Stream, Stream) {
     let budget = limits.output.map(|limit| Arc::new(Mutex::new(Budget { limit, left: limit })));
     let deadline = limits.timeout.and_then(|timeout| {
@@ -72,7 +71,8 @@ pub(super) fn pair(streams: Streams, limits: &Limits) -> (Stream, Stream) {
     (stream(Target::Out), stream(Target::Err))
 }
 
-/// The same for a server's instances: its own standard output is for other things, so both go to standard error.
+/// Returns the streams of a server's instance. Both go to standard error, because the server prints its address to
+/// standard output.
 #[cfg(feature = "serve")]
 pub(super) fn pair_to_stderr(limits: &Limits) -> (Stream, Stream) {
     let (stdout, stderr) = pair(Streams::Inherit, limits);
@@ -84,7 +84,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Stream {
-    /// All that was written if it was captured, else the end of what was written to standard error.
+    /// Returns the captured output, or the end of standard error if it isn't captured.
     pub(super) fn written(&self) -> Vec<u8> {
         lock(&self.written).clone()
     }
@@ -109,7 +109,7 @@ impl Stream {
             Streams::Capture => written.extend_from_slice(bytes),
             Streams::Inherit if self.target == Target::Err => {
                 written.extend_from_slice(&bytes[bytes.len().saturating_sub(TAIL)..]);
-                // Seldom, because it moves the rest.
+                // Trim only every 48 KiB: `drain` shifts the remaining bytes.
                 if written.len() > 4 * TAIL {
                     let surplus = written.len() - TAIL;
                     written.drain(..surplus);
@@ -119,7 +119,7 @@ impl Stream {
         }
     }
 
-    /// How many of these bytes the budget allows; they are taken from it.
+    /// Takes the length of `bytes` from the budget, or what is left of it, and returns it.
     fn allowed(&self, bytes: &[u8]) -> usize {
         let Some(budget) = &self.budget else { return bytes.len() };
         let mut budget = lock(budget);
@@ -129,7 +129,7 @@ impl Stream {
     }
 }
 
-/// Writes at once, for a program has its own buffers. A reader who doesn't read is waited for until the deadline.
+/// Writes without a buffer, because programs have their own. Waits until the deadline for a reader that doesn't read.
 #[cfg(unix)]
 fn write_all(target: Target, mut bytes: &[u8], deadline: Option<Deadline>) -> Result<(), PutError> {
     use std::os::fd::AsFd;
@@ -149,7 +149,7 @@ fn write_all(target: Target, mut bytes: &[u8], deadline: Option<Deadline>) -> Re
         match rustix::io::write(fd, piece) {
             Ok(written) => bytes = &bytes[written..],
             Err(rustix::io::Errno::INTR) => {}
-            // Others who have this file, too, may have changed how it is written.
+            // Another process that shares the file may have made it non-blocking.
             Err(rustix::io::Errno::AGAIN) => wait_for_room(fd, deadline)?,
             Err(e) => return Err(PutError::Io(e.into())),
         }
@@ -165,14 +165,14 @@ fn wait_for_room(
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     loop {
         let left = deadline.map(|deadline| deadline.at.saturating_duration_since(Instant::now()));
-        // What doesn't fit in is longer than any program runs.
+        // A time that doesn't fit is longer than any program runs: no timeout.
         let left = left.and_then(|left| Timespec::try_from(left).ok());
         match poll(&mut [PollFd::from_borrowed_fd(fd, PollFlags::OUT)], left.as_ref()) {
             Ok(0) => {
                 let timeout = deadline.map(|deadline| deadline.timeout).unwrap_or_default();
                 return Err(PutError::Limit(Limit::Timeout(timeout)));
             }
-            // An error is something that writing says.
+            // After an error or a hang-up, the write fails and reports it.
             Ok(_) => return Ok(()),
             Err(rustix::io::Errno::INTR) => {}
             Err(e) => return Err(PutError::Io(e.into())),

@@ -1,4 +1,4 @@
-//! Where a program was when it was stopped by a trap.
+//! Traps with their backtraces.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,28 +8,28 @@ use wasmtime::{FrameInfo, WasmBacktrace};
 
 use crate::module::readable_name;
 
-/// What Rust's own backtraces begin after and end before, too: above is how a panic ends a program, below how `main` is
-/// called (std::sys::backtrace).
+/// Functions between which Rust's own backtraces are (std::sys::backtrace). Above them is the code that ends a program after
+/// a panic, below them the code that calls `main`.
 const RUST_FROM: &str = "__rust_end_short_backtrace";
 const RUST_TO: &str = "__rust_begin_short_backtrace";
 
-/// A trap: which one, and the calls that led to it.
+/// Trap that stopped a program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trapped {
-    /// Which trap, in wasmtime's words.
+    /// wasmtime's description of the trap.
     pub reason: String,
-    /// The calls, innermost first: so many as wasmtime keeps.
+    /// Calls on the stack, innermost first, up to the number that wasmtime keeps.
     pub frames: Vec<Frame>,
 }
 
-/// A call.
+/// Call on the stack.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// The function's index in its module.
+    /// Index of the function in its module.
     pub index: u32,
-    /// Its name, for people.
+    /// Readable name of the function.
     pub name: Option<String>,
-    /// Where in the module it was, in bytes.
+    /// Offset in the module, in bytes.
     pub offset: Option<usize>,
 }
 
@@ -44,15 +44,15 @@ impl Trapped {
         }
     }
 
-    /// Gives functions without a name theirs.
+    /// Fills in missing names.
     pub(super) fn name(&mut self, names: &BTreeMap<u32, String>) {
         for frame in &mut self.frames {
             frame.name = frame.name.take().or_else(|| names.get(&frame.index).cloned());
         }
     }
 
-    /// The numbers of the calls that say something of the program: of all, if there are no others.
-    fn telling(&self) -> Range<usize> {
+    /// Returns the range of frames of the program itself; all frames if there are none.
+    fn own_frames(&self) -> Range<usize> {
         let from =
             self.frames.iter().rposition(|frame| frame.is(RUST_FROM)).map_or(0, |last| last + 1);
         let to =
@@ -78,7 +78,7 @@ impl Frame {
 impl fmt::Display for Trapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.reason)?;
-        for number in self.telling() {
+        for number in self.own_frames() {
             let Frame { index, name, offset } = &self.frames[number];
             write!(f, "\n  {number:>2}: ")?;
             match name {
@@ -132,7 +132,7 @@ mod tests {
             text,
             "unreachable\n   3: core::panicking::panic (0x13)\n   4: app::main (0x14)"
         );
-        // Where nothing else is left, that is shown.
+        // If nothing else is left, all frames are shown.
         let text = trapped(&names.map(Some)[..3]).to_string();
         assert!(text.starts_with("unreachable\n   0: abort"), "{text}");
     }

@@ -1,4 +1,4 @@
-//! What became of requests.
+//! Access log entries of requests.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,33 +11,33 @@ use super::Life;
 use crate::run::Limit;
 use crate::run::trap::Trapped;
 
-/// What became of a request.
+/// Access log entry of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Access {
-    /// Its method.
+    /// HTTP method.
     pub method: String,
-    /// Its path, without the query.
+    /// Path without the query.
     pub path: String,
-    /// The status of the answer; None when the client was gone before there was one.
+    /// Status of the answer; `None` if the client disconnected before there was one.
     pub status: Option<u16>,
-    /// How much of the answer's body was handed to the connection, in bytes.
+    /// Size of the body that was passed to the connection, in bytes.
     pub bytes: u64,
-    /// From the end of the request's head to the end of the answer.
+    /// Time from the end of the request's head to the end of the answer.
     pub duration: Duration,
-    /// What went wrong.
+    /// First failure.
     pub failure: Option<Failure>,
-    /// Whether a request that it wanted to send itself was refused.
+    /// True if the program tried to send a request without access to the network.
     pub refused_request: bool,
 }
 
-/// Why a request was not answered as it should have been.
+/// Reason why a request failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Failure {
-    /// The program was stopped by a trap.
+    /// A trap stopped the program.
     #[error("it was stopped: {0}")]
     Trap(Trapped),
-    /// The program was stopped by a limit.
+    /// A limit stopped the program.
     #[error("it was stopped: {0}")]
     Limit(Limit),
     /// The program exited with this code.
@@ -46,33 +46,33 @@ pub enum Failure {
     /// The program ended without an answer.
     #[error("it gave no answer")]
     NoAnswer,
-    /// The program gave an error for an answer.
+    /// The program answered with an error code of `wasi:http`.
     #[error("it answered with an error: {0}")]
     Error(String),
-    /// An instance could not be set up.
+    /// The instance could not be created.
     #[error("{0}")]
     Start(String),
-    /// The client didn't wait for the end of the answer.
-    #[error("the client was gone")]
+    /// The client disconnected before the end of the answer.
+    #[error("the client disconnected")]
     Gone,
 }
 
 impl Failure {
-    /// The status of an answer that says so, and its body, which tells nothing of what is inside.
+    /// Returns the status and body for the client. They don't reveal details of the program.
     pub(super) fn answer(&self) -> (StatusCode, &'static str) {
         match self {
             Failure::Limit(Limit::Timeout(_)) => {
-                (StatusCode::GATEWAY_TIMEOUT, "the request took longer than it may\n")
+                (StatusCode::GATEWAY_TIMEOUT, "the request took too long\n")
             }
             Failure::Limit(_) => {
-                (StatusCode::SERVICE_UNAVAILABLE, "the request needed more than it may have\n")
+                (StatusCode::SERVICE_UNAVAILABLE, "the request exceeded a limit\n")
             }
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n"),
         }
     }
 }
 
-/// What is known of a request so far. It is reported when nobody has anything to add.
+/// Log entry of a request in progress. It is reported when its last owner drops it.
 pub(super) struct Record {
     access: Mutex<Access>,
     refused: Arc<AtomicBool>,
@@ -104,17 +104,17 @@ impl Record {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether a request that the program wanted to send was refused.
+    /// The flag for [`Access::refused_request`].
     pub(super) fn refused(&self) -> &Arc<AtomicBool> {
         &self.refused
     }
 
-    /// The time since the head of the request was there.
+    /// The time since the end of the request's head.
     pub(super) fn elapsed(&self) -> Duration {
         self.start.elapsed()
     }
 
-    /// Notes what went wrong first: the rest follows from it.
+    /// Records a failure, unless there was one before: later failures follow from the first.
     pub(super) fn fail(&self, failure: Failure) {
         self.access().failure.get_or_insert(failure);
     }

@@ -1,4 +1,4 @@
-//! One request's answer: its head when the instance has it, and its body as it comes.
+//! Answer to one request: the head as soon as the instance sends it, then the body in pieces.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use wasmtime_wasi_http::{self as http, WasiBody};
 use super::Life;
 use super::access::{Failure, Record};
 
-/// The head of an answer, and the way to its body; or the error that the program gave instead.
+/// Head of an answer with a stream of its body, or the error that the program returned instead.
 pub(super) type Head = Result<Response<WasiBody>, ErrorCode>;
 
 /// Answers one request.
@@ -27,7 +27,7 @@ pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<
     let has_host =
         request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
     if !has_host {
-        return plain(StatusCode::BAD_REQUEST, "the request names no host\n", &record);
+        return plain(StatusCode::BAD_REQUEST, "the request has no Host header\n", &record);
     }
     let (to_client, head) = oneshot::channel();
     let instance = tokio::spawn({
@@ -59,19 +59,19 @@ pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<
         }
         Ok(Err(code)) => {
             record.fail(Failure::Error(code.to_string()));
-            // It may have something to do after that.
+            // The program may work on after its answer.
             drop(instance.release());
             failed(&record)
         }
         Err(_) => {
-            // Why, is known before this end of the channel is dropped; else there is no reason but this.
+            // The instance records its failure before it drops the channel. Without one, it just sent no answer.
             record.fail(Failure::NoAnswer);
             failed(&record)
         }
     }
 }
 
-/// The answer that there was a failure.
+/// Returns an answer that reports the failure.
 fn failed(record: &Arc<Record>) -> Response<Answer> {
     let (status, text) = record.access().failure.as_ref().unwrap_or(&Failure::NoAnswer).answer();
     plain(status, text, record)
@@ -85,16 +85,16 @@ fn plain(status: StatusCode, text: &'static str, record: &Arc<Record>) -> Respon
     response
 }
 
-/// Takes a body that must not be sent from its instance, which can go on as if it had been.
+/// Reads and drops a body that must not be sent, so that the instance doesn't block.
 fn discard(mut body: WasiBody) {
     tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
 }
 
-/// An instance that is stopped when nobody waits for its answer.
+/// Instance that is stopped if the client disconnects before its answer.
 struct Instance(Option<AbortHandle>);
 
 impl Instance {
-    /// Lets it work on, unless it is stopped by this.
+    /// Keeps the instance running. The handle can still stop it.
     fn release(mut self) -> Option<AbortHandle> {
         self.0.take()
     }
@@ -108,11 +108,11 @@ impl Drop for Instance {
     }
 }
 
-/// The body of an answer: counts what passes, is cut off where its instance fails, and stops the instance when the
-/// connection lets go of it.
+/// Body of an answer. It counts its bytes, ends with an error if the instance fails, and stops the instance if the
+/// connection drops it early.
 pub(super) struct Answer {
     body: WasiBody,
-    /// After so many bytes hyper asks for no more.
+    /// Content-Length: after this many bytes, hyper stops polling.
     expected: Option<u64>,
     at_end: bool,
     instance: Option<AbortHandle>,
@@ -120,10 +120,10 @@ pub(super) struct Answer {
 }
 
 impl Answer {
-    /// A body that no instance works on.
+    /// Returns a body without an instance.
     fn complete(bytes: Bytes, record: &Arc<Record>) -> Answer {
         let body = Full::new(bytes).map_err(|never| match never {}).boxed_unsync();
-        // Whether the client takes it doesn't matter to anybody.
+        // With 0, the body counts as complete: it doesn't matter if the client reads it.
         Answer {
             body,
             expected: Some(0),
@@ -149,8 +149,8 @@ impl Body for Answer {
                     self.record.access().bytes += data.len() as u64;
                 }
             }
-            // The instance's end of it is gone. If that is because it failed, this is not the end of the answer,
-            // and the client has to see that.
+            // The instance has dropped its end of the body. If it failed, the body is incomplete, and an error makes hyper
+            // cut off the connection, so that the client notices.
             Poll::Ready(None) if self.instance.is_some() && self.record.has_failed() => {
                 self.at_end = true;
                 return Poll::Ready(Some(Err(http::Error::HttpResponseIncomplete)));

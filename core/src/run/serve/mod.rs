@@ -1,8 +1,7 @@
-//! Answering HTTP requests with a component of `wasi:http/proxy`: each gets an instance of its own.
+//! HTTP server for a component of `wasi:http/proxy`, with a new instance for each request.
 //!
-//! A request goes through three hands, any of which may be the last to let go of it: hyper's connection, the instance,
-//! and the body of the answer between the two. They share a [`Record`], and what is known of the request is reported
-//! when the last of them has.
+//! Three owners share the [`Record`] of a request: hyper's connection, the instance, and the body of the answer between the
+//! two. Any of them may be the last to drop it, which reports the request.
 
 mod access;
 mod answer;
@@ -37,32 +36,31 @@ use super::limits::Limiter;
 use super::outgoing::Outgoing;
 use super::{Dir, Engine, EntryKind, Error, Limits, Program, streams};
 
-/// How long to wait when a connection can't be accepted: that is for lack of something, such as file descriptors.
+/// Wait after a connection can't be accepted, because a resource such as file descriptors is used up.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
-/// Where to listen, and what each instance is given. Nothing else of the host is visible to it.
+/// Options of a server. Its instances can see nothing else of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
-    /// Where to listen. Port 0 is any that is free.
+    /// Address to listen on. Port 0 selects a free port.
     pub addr: SocketAddr,
-    /// The arguments, the program's name first.
+    /// Arguments, the first of which is the program's name.
     pub args: Vec<String>,
-    /// The environment variables; a later one replaces an earlier one of the same name.
+    /// Environment variables. Of two with the same name, the later one counts.
     pub env: Vec<(String, String)>,
-    /// The folders, which all instances share.
+    /// Folders, which all instances share.
     pub dirs: Vec<Dir>,
-    /// Instances may open connections, look names up, and send HTTP requests themselves.
+    /// True if instances may open connections, resolve names and send HTTP requests.
     pub network: bool,
-    /// What each request may use up, all that is done for it. The engine has to be made for the same limits: time and
-    /// fuel change the code. Without a limit of time, an instance that doesn't end
-    /// has a thread to itself for ever, and isn't stopped when its client is gone.
+    /// Limits of each request. The engine must have been created for the same limits. Without a time limit, an instance that
+    /// loops occupies a thread for ever, even after its client has disconnected.
     pub limits: Limits,
-    /// How long requests may still take after the shutdown began.
+    /// Time for running requests after the shutdown has begun.
     pub drain: Duration,
 }
 
 impl Default for ServeOptions {
-    /// On any free port of this machine's own, nothing is given, nothing limited; ten seconds to drain.
+    /// Returns options for a free port of the loopback address, without permissions and limits, and ten seconds to drain.
     fn default() -> ServeOptions {
         ServeOptions {
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -76,22 +74,22 @@ impl Default for ServeOptions {
     }
 }
 
-/// A program that listens, and answers when it is [run](Server::run).
+/// Server that listens, and answers requests once it is [run](Server::run).
 pub struct Server {
     listener: TcpListener,
     addr: SocketAddr,
     app: Arc<App>,
 }
 
-/// What all requests have in common.
+/// State that all requests share.
 struct App {
     linked: ProxyPre<State>,
     options: ServeOptions,
-    /// For the instances of requests.
+    /// Permits for instances: as many as fit into the pool.
     room: Semaphore,
 }
 
-/// What belongs to one instance.
+/// State of one instance.
 struct State {
     table: ResourceTable,
     wasi: WasiCtx,
@@ -119,11 +117,11 @@ impl Limited for State {
 }
 
 impl Server {
-    /// Listens, so that requests wait from now on.
+    /// Binds the address. Requests wait from now on.
     ///
     /// # Errors
-    /// [`Error::NotACommand`] for what doesn't answer requests, [`Error::Module`] when it wants what there isn't,
-    /// [`Error::Dir`] when one of its folders can't be opened, [`Error::Listen`].
+    /// [`Error::NotACommand`] for a program that doesn't answer requests, [`Error::Module`] if it imports functions that WASI
+    /// doesn't have, [`Error::Dir`] if a folder can't be opened, [`Error::Listen`] if the address can't be bound.
     pub async fn bind(
         engine: &Engine,
         program: &Program,
@@ -144,7 +142,7 @@ impl Server {
         };
         let room = Semaphore::new(at_once(component));
         let app = App { linked: link().map_err(|e| program.refused(&e))?, options, room };
-        // What can't be given is to be known now and not with the first request.
+        // Report a folder that can't be opened now, and not at the first request.
         let _context = app.context()?;
         let failed = |source| Error::Listen { addr: app.options.addr, source };
         let listener = TcpListener::bind(app.options.addr).await.map_err(failed)?;
@@ -152,14 +150,14 @@ impl Server {
         Ok(Server { listener, addr, app: Arc::new(app) })
     }
 
-    /// Where it listens, with the port that it got.
+    /// The bound address, with the actual port.
     #[must_use]
     pub fn local_addr(&self) -> SocketAddr {
         self.addr
     }
 
-    /// Answers requests until `shutdown`, and then those that have begun, as long as they may take. Each is reported
-    /// to `on_access` at its end. Gives the number of those that were cut off.
+    /// Answers requests until `shutdown`, then waits for running requests for the time of [`ServeOptions::drain`]. Calls
+    /// `on_access` at the end of each request. Returns the number of requests that were cut off.
     pub async fn run(
         self,
         shutdown: impl Future<Output = ()>,
@@ -179,7 +177,7 @@ impl Server {
         };
         let connections = GracefulShutdown::new();
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        // With a timer, a client that doesn't finish its head is not waited for.
+        // With a timer, hyper gives up on a client that doesn't finish its head.
         builder.http1().timer(TokioTimer::new());
         builder.http2().timer(TokioTimer::new());
         let mut shutdown = std::pin::pin!(shutdown);
@@ -195,7 +193,7 @@ impl Server {
         drop((listener, life));
         let all_end = async {
             connections.shutdown().await;
-            // Instances may work on after their answer.
+            // Instances may still run after their answer.
             while gone.recv().await.is_some() {}
         };
         if tokio::time::timeout(drain, all_end).await.is_ok() {
@@ -208,21 +206,21 @@ impl Server {
     }
 }
 
-/// What lives as long as anything is served.
+/// Handles that every connection and instance holds while it runs.
 #[derive(Clone)]
 struct Life {
     app: Arc<App>,
     on_access: Arc<dyn Fn(&Access) + Send + Sync>,
-    /// How many requests there are now.
+    /// Number of requests in progress.
     running: Arc<AtomicUsize>,
-    /// When all of these are dropped, nothing is running any more.
+    /// Dropped with each holder: the channel closes after the last one.
     _alive: mpsc::Sender<()>,
-    /// Closed when all has to stop.
+    /// Closed to stop everything.
     stopped: watch::Receiver<()>,
 }
 
 impl Life {
-    /// Goes on until all has to stop.
+    /// Runs `work` until everything has to stop.
     async fn until_stopped<T>(mut self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             done = work => Some(done),
@@ -237,7 +235,7 @@ fn serve_connection(
     stream: TcpStream,
     life: &Life,
 ) {
-    // Answers are written as a whole; waiting for more to send with them helps nobody.
+    // Answers are written as a whole, so Nagle's algorithm would only delay them.
     stream.set_nodelay(true).ok();
     let of_requests = life.clone();
     let service = hyper::service::service_fn(move |request| {
@@ -245,15 +243,15 @@ fn serve_connection(
         async move { Ok::<_, std::convert::Infallible>(answer(&life, request).await) }
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // What a client does wrong on its connection is no concern of anybody else.
+    // An error of one connection, such as a malformed request, doesn't affect the server.
     let served = life.clone().until_stopped(connections.watch(connection));
     tokio::spawn(async move { drop(served.await) });
 }
 
-/// The memories, or tables, that a component is taken to have when it doesn't say.
+/// Assumed number of memories or tables of a component for which wasmtime can't tell.
 const UNKNOWN_NEED: u32 = 16;
 
-/// How many requests are answered at a time: so many that their instances fit into a pool. The others wait.
+/// Returns the number of requests whose instances fit into the pool at a time. Other requests wait.
 fn at_once(component: &Component) -> usize {
     let each = component
         .resources_required()
@@ -269,7 +267,7 @@ impl App {
         Ok(given.context(stdout, stderr)?.build())
     }
 
-    /// An instance's life: `to_client` gets the head of its answer.
+    /// Handles one request in a new instance, which sends the head of its answer to `to_client`.
     async fn handle(
         &self,
         request: Request<Incoming>,
@@ -303,7 +301,7 @@ impl App {
             ExitReason::Limit(limit) => Err(Failure::Limit(limit)),
         };
         if let Err(failure) = &result {
-            // Before the store is gone, and with it the other end of the answer's body.
+            // Record it before the store is dropped: that closes the body, which then looks for a failure.
             record.fail(failure.clone());
         }
         result
