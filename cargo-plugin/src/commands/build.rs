@@ -18,6 +18,11 @@ use crate::ops::resolve::print_plans;
 /// Writes a layout directory for each, TARGET/wasm-oci/NAME unless told otherwise, and prints it on standard
 /// output as oci:DIR:TAG.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo wasm-oci build
+  cargo wasm-oci build --workspace --for docker,kubernetes
+  cargo wasm-oci build --bin app --tarball app.tar")]
 pub(super) struct Build {
     #[command(flatten)]
     build: BuildArgs,

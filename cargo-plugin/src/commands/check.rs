@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, ModuleArgs, unless_empty};
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::inspect::check::{CheckArgs, Checked, check};
+use wasm_oci_app::inspect::check::{CheckArgs, CheckReport, check};
 use wasm_oci_app::pipeline::engines::require_shapes;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::output_args::OutputArgs;
@@ -67,7 +67,8 @@ impl Check {
             let tag = image.tags.first().map_or(String::new(), |tag| format!(":{tag}"));
             let source = format!("oci:{}{tag}", program.layout.display());
             let shape = Shape::of(&image.image);
-            let checked = Checked::new(source, image.image.digest(), &shape, &self.check.engines);
+            let checked =
+                CheckReport::new(source, image.image.digest(), &shape, &self.check.engines);
             checked.print("cargo wasm-oci build --format ", self.check.json, shell)?;
             shapes.push(shape);
         }

@@ -22,6 +22,11 @@ use crate::scaffold::vcs::{self, Vcs};
 /// With smoke tests, a CI workflow, and files for Kubernetes and Compose. On a terminal, asks what is not given;
 /// elsewhere there has to be a template, and the rest is default. In a workspace, the project becomes a member.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo wasm-oci new --list
+  cargo wasm-oci new hello --template cli
+  cargo wasm-oci new shop --template http --accept-defaults --value registry=ghcr.io/me")]
 pub(super) struct New {
     /// The project's folder, which is made; its last part is the name
     #[arg(value_name = "PATH", required_unless_present = "list")]

@@ -16,6 +16,11 @@ use crate::ops::request::{BuildArgs, Request};
 /// Smoke tests run first, and nothing is pushed when one fails. Prints repository@sha256:… on standard output, which
 /// is what to deploy.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo wasm-oci push
+  cargo wasm-oci push ghcr.io/me/{bin}:{version}
+  cargo wasm-oci push ghcr.io/me/app:1.0 --for kubernetes,wkg")]
 pub(super) struct Push {
     /// Where to push to: REGISTRY/REPOSITORY[:TAG]. {bin}, {package} and {version} stand for the program's. The
     /// setting `repository` is used when it is missing

@@ -19,6 +19,11 @@ use crate::ops::resolve::print_plans;
 /// What runs is the module in the image. It sees nothing of this machine but its standard streams and what is
 /// given. Its exit code becomes this command's.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo wasm-oci run
+  cargo wasm-oci run --bin app -- --verbose input.txt
+  cargo wasm-oci run --dir data::/data --env LEVEL=debug")]
 pub(super) struct Run {
     #[command(flatten)]
     build: BuildArgs,

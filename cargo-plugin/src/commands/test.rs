@@ -26,6 +26,11 @@ use crate::ops::smoke_tests::{suite, suites, warn_of_none};
 /// The tests are those of [[package.metadata.wasm-oci.smoke]]. What runs is the module in the image; it sees nothing
 /// of this machine but what a test gives it. The exit code is 7 when a test fails.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Examples:
+  cargo wasm-oci test
+  cargo wasm-oci test greets --fail-fast
+  cargo wasm-oci test --junit smoke.xml")]
 pub(super) struct Test {
     /// Build nothing, and test what the registry has: in the setting `repository`, or here
     #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = true, default_missing_value = "")]

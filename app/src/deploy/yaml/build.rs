@@ -75,8 +75,9 @@ pub fn quoted_if_needed(text: &str) -> String {
 }
 
 fn print(value: &impl Serialize) -> String {
-    // Block scalars would be easier to read, but no more than a line is ever expected.
+    // Texts of several lines are rare, and quotes show their line breaks exactly.
     let options = ser_options! { prefer_block_scalars: false };
+    // Writing to a String can't fail.
     serde_saphyr::to_string_with_options(value, options).unwrap_or_default()
 }
 

@@ -1,7 +1,7 @@
-//! Who takes an image, or what would be made of a module.
+//! Compatibility of images and modules with container engines.
 //!
 //! ```text
-//! Location ─load_partial→ Shape ─check→ Compatibility ─┬─ text.rs: a table, and what to do
+//! Location ─load_partial→ Shape ─check→ Compatibility ─┬─ text.rs: a table and suggestions
 //!                                                      └─ JSON
 //! ```
 
@@ -24,49 +24,45 @@ use crate::registry::source::open;
 use crate::runtime::block_on;
 use crate::ui::shell::Shell;
 
-/// What is checked for whom.
 #[derive(Debug, Clone, Default, Args)]
 pub struct CheckArgs {
-    /// Only look at this engine, and fail (exit code 9) if it doesn't run there: docker, docker-28, kubernetes, cri-1.7, …
+    /// Check only this engine, and exit with 9 if the image doesn't run there: docker, docker-28, kubernetes, cri-1.7, …
     #[arg(id = "engines", long = "for", value_name = "ENGINE", value_delimiter = ',')]
     pub engines: Vec<EngineSelector>,
-    /// Print it as JSON
+    /// Print the report as JSON
     #[arg(long)]
     pub json: bool,
 }
 
-/// An image, and what each engine makes of it.
+/// The compatibility of an image with engines.
 #[derive(Debug, Serialize)]
-pub struct Checked {
-    /// Where it is, as users write it.
+pub struct CheckReport {
+    /// Location, as the user wrote it.
     pub source: String,
-    /// Its digest.
     pub digest: Digest,
-    /// Whether it is an index.
+    /// True for an index, false for a single manifest.
     pub index: bool,
-    /// What it runs on, manifest by manifest; `null` where it doesn't say.
+    /// Platform of each manifest; `null` for a manifest without one.
     pub platforms: Vec<Option<String>>,
-    /// What its module is, if it has one.
+    /// Kind of the module, if the image has one.
     pub kind: Option<Kind>,
-    /// What whoever made it should know.
+    /// Advice for the author of the image.
     pub notes: Vec<String>,
-    /// What engines make of it.
     #[serde(rename = "consumers")]
     pub engines: Vec<Compatibility>,
-    /// What runtimes make of its module.
     pub runtimes: Vec<RuntimeCompatibility>,
 }
 
-impl Checked {
-    /// What engines make of an image of this shape: those of the engines, or all there are.
+impl CheckReport {
+    /// Checks an image of this shape against the selected engines, or against all of them.
     #[must_use]
     pub fn new(
         source: String,
         digest: Digest,
         shape: &Shape,
         engines: &[EngineSelector],
-    ) -> Checked {
-        Checked {
+    ) -> CheckReport {
+        CheckReport {
             source,
             digest,
             index: shape.is_index(),
@@ -81,7 +77,7 @@ impl Checked {
         }
     }
 
-    /// Prints it. `suggestion` is the command that makes another image, up to the names of its formats.
+    /// Prints the report. `suggestion` is the command that converts the image, without the names of the formats.
     ///
     /// # Errors
     /// [`Error::Stdout`].
@@ -93,10 +89,10 @@ impl Checked {
     }
 }
 
-/// Checks what is at a location, and prints the result.
+/// Checks the image or module at a location, and prints the report.
 ///
 /// # Errors
-/// What can't be read, or [`Error::NotTaken`] when somebody that was named doesn't take it.
+/// If it can't be read; [`Error::NotTaken`] if a selected engine can't run it.
 pub fn check(
     location: &Location,
     args: &CheckArgs,
@@ -109,7 +105,7 @@ pub fn check(
     let (source, name) = open(location, connections)?;
     let image = block_on(load_partial(&source, &name))?;
     let digest = image.root.descriptor().digest;
-    let checked = Checked::new(location.to_string(), digest, &image.shape(), &args.engines);
+    let checked = CheckReport::new(location.to_string(), digest, &image.shape(), &args.engines);
     checked.print(&convert_command(location), args.json, shell)?;
     if args.engines.is_empty() {
         return Ok(());
@@ -118,10 +114,10 @@ pub fn check(
     refuse(&checked.source, &checked.engines.iter().filter(fails).cloned().collect::<Vec<_>>())
 }
 
-/// The command that makes an image of other formats, up to their names.
+/// Returns the command that converts the image, without the names of the formats.
 fn convert_command(source: &Location) -> String {
     let destination = match source {
-        // What is named by a digest is to have another one.
+        // The result will have another digest, so the user has to choose a name.
         Location::Registry(reference) if reference.digest().is_some() => "REFERENCE".to_owned(),
         other => other.to_string(),
     };

@@ -1,4 +1,4 @@
-//! A module that is in no image yet: which formats each engine would take.
+//! Formats that each engine could run, for a module without an image.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::pipeline::stages::any_imports;
 use crate::ui::render::field;
 use crate::ui::shell::Shell;
 
-/// Checks a file, and prints the result.
+/// Checks a file and prints the report.
 pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), Error> {
     let module = any_imports(BuiltModule::read(path)?)?;
     let report = module.report();
@@ -32,7 +32,7 @@ pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), 
         }
         false => shell.print(text(&file, report, &all, &args.engines)?.trim_end())?,
     }
-    // Where every format fails, the first is as good a reason as any.
+    // Every format fails on these engines, so the default format provides the reason.
     let left_out = all.into_iter().filter(|engine| names(*engine, report.kind).is_empty());
     let left_out =
         left_out.map(|engine| engine.check(&Shape::of_format(Format::default(), report.kind)));
@@ -58,7 +58,7 @@ fn text(
     let row = |engine: &Engine| {
         let formats = names(*engine, report.kind);
         match formats.is_empty() {
-            true => (engine.name(), "fails", "takes it in no format".to_owned()),
+            true => (engine.name(), "fails", "can't run it in any format".to_owned()),
             false => (engine.name(), "ok", format!("as {}", formats.join(", "))),
         }
     };

@@ -1,4 +1,4 @@
-//! Verdicts for people.
+//! Compatibility as text.
 
 use std::fmt::Write;
 
@@ -6,13 +6,13 @@ use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, formats_for};
 use wasm_oci_core::compat::runtimes::RuntimeCompatibility;
 
-use super::Checked;
+use super::CheckReport;
 use crate::error::Error;
 use crate::pipeline::engines::{failure, listed};
 use crate::ui::render::{compatibilities, field};
 
-/// An image: what it is, a line for each engine, what to change.
-pub(super) fn image(checked: &Checked, suggestion: &str) -> Result<String, Error> {
+/// Describes an image, with a line for each engine and suggested changes.
+pub(super) fn image(checked: &CheckReport, suggestion: &str) -> Result<String, Error> {
     let mut text = String::new();
     field(&mut text, "image", &checked.source);
     field(&mut text, "digest", &checked.digest.to_string());
@@ -36,8 +36,8 @@ pub(super) fn image(checked: &Checked, suggestion: &str) -> Result<String, Error
     Ok(text)
 }
 
-fn word(takes: Supports) -> &'static str {
-    match takes {
+fn word(supports: Supports) -> &'static str {
+    match supports {
         Supports::Yes => "ok",
         Supports::WithOption => "ok with",
         Supports::No => "fails",
@@ -54,7 +54,7 @@ fn says(compatibility: &Compatibility) -> String {
     }
 }
 
-/// Rows of three columns.
+/// Appends rows of three columns.
 pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     text.push('\n');
@@ -63,7 +63,7 @@ pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
     }
 }
 
-/// What to do for those who fail.
+/// Appends suggestions for the engines that can't run the image.
 fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result<(), Error> {
     let failing = || all.iter().filter(|compatibility| compatibility.supports == Supports::No);
     let convertible: Vec<EngineSelector> = failing()
@@ -88,7 +88,7 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
         }
     }
     if !lines.is_empty() {
-        text.push_str("\nwhat to change:\n");
+        text.push_str("\nsuggested changes:\n");
     }
     for line in lines {
         let _ = writeln!(text, "  {line}");
@@ -96,7 +96,7 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
     Ok(())
 }
 
-/// What runtimes make of the module.
+/// Appends the compatibility of the module with runtimes.
 pub(super) fn runtimes_text(text: &mut String, all: &[RuntimeCompatibility]) {
     if !all.is_empty() {
         text.push('\n');

@@ -6,6 +6,7 @@ use toml::Value;
 use wasm_oci_core::compat::engines::Engine;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::Kind;
+use wasm_oci_core::trace::OrTrace;
 
 use super::Finding;
 use super::tool::{Tool, is_wasm, shims};
@@ -80,7 +81,9 @@ fn shim() -> Finding {
 
 fn runtimes() -> Finding {
     let read = |path: &&str| {
-        fs_err::read_to_string(Path::new(path)).ok().map(|text| ((*path).to_owned(), text))
+        let text =
+            fs_err::read_to_string(Path::new(path)).or_trace("read containerd's configuration");
+        text.map(|text| ((*path).to_owned(), text))
     };
     let Some((path, text)) = CONFIGURATIONS.iter().find_map(read) else {
         return Finding::warning(
@@ -106,7 +109,8 @@ fn runtimes() -> Finding {
 
 /// Returns the handlers with a WebAssembly shim, from version 2 or 3 of the configuration.
 fn wasm_runtimes(configuration: &str) -> Vec<String> {
-    let Ok(table) = configuration.parse::<toml::Table>() else { return Vec::new() };
+    let table = configuration.parse::<toml::Table>().or_trace("parse containerd's configuration");
+    let table = table.unwrap_or_default();
     let plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];
     let runtimes = plugins.into_iter().filter_map(|plugin| {
         table.get("plugins")?.get(plugin)?.get("containerd")?.get("runtimes")?.as_table()

@@ -1,6 +1,7 @@
 //! kubectl, and the RuntimeClasses of its current cluster.
 
 use serde_json::Value;
+use wasm_oci_core::trace::OrTrace;
 
 use super::Finding;
 use super::tool::{Tool, is_wasm};
@@ -18,7 +19,8 @@ pub(super) fn look() -> Vec<Finding> {
     let found = kubectl.ask(&["get", "runtimeclasses", "--output=json", "--request-timeout=3s"]);
     let classes = match found {
         Some(said) if said.success => {
-            classes(&serde_json::from_str(&said.stdout).unwrap_or_default())
+            let list = serde_json::from_str(&said.stdout).or_trace("parse the RuntimeClasses");
+            classes(&list.unwrap_or_default())
         }
         Some(said) => Finding::warning(
             "RuntimeClasses",
