@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
+use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::ui::output_args::OutputArgs;
 
-use crate::cargo::c::choice::Choice;
 use crate::cargo::selection::Selection;
-use crate::cargo::target::WasiTarget;
 
 /// What cargo is to build, by its own flags.
 #[derive(Debug, Clone, Args)]

@@ -30,7 +30,14 @@ pub fn value(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// The folders in which programs are looked for.
+/// Returns the program of this name in the first of `folders` that has one. To start it by its full path is quicker: the system
+/// does not have to search again.
+pub fn find_program(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
+    folders.into_iter().map(|folder| folder.join(&name)).find(|file| file.is_file())
+}
+
+/// Returns the folders of `PATH`.
 #[must_use]
 pub fn search_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())

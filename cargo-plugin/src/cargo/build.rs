@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::cargo::c::choice::Choice;
+use wasm_oci_app::config::c_compiler::Choice;
+use wasm_oci_app::config::target::WasiTarget;
+
 use crate::cargo::c::failure_log::Failures;
 use crate::cargo::c::shims;
 use crate::cargo::cargo_config::CargoConfig;
@@ -13,7 +15,6 @@ use crate::cargo::messages::{Event, Messages, Module, Modules, TargetId};
 use crate::cargo::path_remap::{self, Remap};
 use crate::cargo::project::{Project, TargetKind, Workspace, default_target_args};
 use crate::cargo::selection::Selection;
-use crate::cargo::target::WasiTarget;
 use crate::cargo::toolchain::Toolchain;
 use crate::cargo::{profile, rustflags};
 

@@ -1,4 +1,4 @@
-//! What cargo reads from its surroundings, taken once: nothing else here asks the process.
+//! cargo's environment, read from the process once. Nothing else in `cargo/` reads it.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -6,9 +6,11 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use wasm_oci_app::config::env_vars::find_program;
+
 use crate::cargo::error::Error;
 
-/// The environment that cargo and its tools are run in, and that their settings are read from.
+/// The environment in which cargo and its tools run, and from which we read their settings.
 #[derive(Clone)]
 pub struct CargoEnv {
     cargo: PathBuf,
@@ -17,7 +19,7 @@ pub struct CargoEnv {
     vars: BTreeMap<OsString, OsString>,
 }
 
-/// Without the variables: there are secrets among them.
+/// Omits the variables, which may contain secrets.
 impl fmt::Debug for CargoEnv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CargoEnv")
@@ -28,20 +30,23 @@ impl fmt::Debug for CargoEnv {
 }
 
 impl CargoEnv {
-    /// This process's own.
-    pub fn from_process() -> Result<Self, Error> {
+    /// Reads the environment of this process.
+    ///
+    /// # Errors
+    /// When there is no current directory.
+    pub fn from_process() -> Result<CargoEnv, Error> {
         let cwd = std::env::current_dir().map_err(Error::CurrentDir)?;
-        Ok(Self::new(cwd, std::env::vars_os()))
+        Ok(CargoEnv::new(cwd, std::env::vars_os()))
     }
 
-    /// One made of its parts. Programs are run with exactly these variables.
-    pub fn new(cwd: PathBuf, vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
+    /// Makes an environment with exactly these variables.
+    pub fn new(cwd: PathBuf, vars: impl IntoIterator<Item = (OsString, OsString)>) -> CargoEnv {
         let vars = BTreeMap::from_iter(vars);
         let path =
             |name: &str| vars.get(OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
         let user_home = path(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
         let cargo_home = path("CARGO_HOME").or_else(|| Some(user_home?.join(".cargo")));
-        Self {
+        CargoEnv {
             cargo: path("CARGO").unwrap_or_else(|| PathBuf::from("cargo")),
             cargo_home: cargo_home.map(|home| cwd.join(home)),
             cwd,
@@ -49,32 +54,36 @@ impl CargoEnv {
         }
     }
 
-    /// `$CARGO`, which is the real one behind rustup's proxy when cargo started us; else `cargo` in `PATH`.
+    /// Returns `$CARGO`: when cargo started us, that is the real program behind rustup's proxy. Otherwise returns `cargo`,
+    /// to be found on `PATH`.
+    #[must_use]
     pub fn cargo(&self) -> &Path {
         &self.cargo
     }
 
-    /// Where cargo keeps registries and its user's settings.
+    #[must_use]
     pub fn cargo_home(&self) -> Option<&Path> {
         self.cargo_home.as_deref()
     }
 
-    /// The current directory.
+    #[must_use]
     pub fn cwd(&self) -> &Path {
         &self.cwd
     }
 
-    /// A variable, when it is set and is text.
+    /// Returns a variable that is set to text.
+    #[must_use]
     pub fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(OsStr::new(name))?.to_str()
     }
 
-    /// The variable that overrides a key of cargo's configuration: `build.target-dir` is `CARGO_BUILD_TARGET_DIR`.
+    /// Returns the variable that overrides a key of cargo's configuration: `CARGO_BUILD_TARGET_DIR` for `build.target-dir`.
+    #[must_use]
     pub fn config_var(&self, key: &[&str]) -> Option<&str> {
         self.var(&format!("CARGO_{}", key.join("_")).replace(['-', '.'], "_").to_uppercase())
     }
 
-    /// The variables that cargo and rustup may look at, but for what is secret.
+    /// Returns the variables that cargo and rustup may read, except those that may be secret.
     pub fn cargo_vars(&self) -> impl Iterator<Item = (&OsString, &OsString)> {
         self.vars.iter().filter(|(name, _)| {
             let name = name.to_string_lossy();
@@ -82,8 +91,8 @@ impl CargoEnv {
         })
     }
 
-    /// The variables that cargo and nextest set for a test, and those for the test that begin as they do, but for
-    /// what is secret.
+    /// Returns the variables that cargo and nextest set for a test, and others with the same prefixes, except those that may
+    /// be secret.
     pub fn test_vars(&self) -> impl Iterator<Item = (&str, &str)> {
         let text =
             self.vars.iter().filter_map(|(name, value)| Some((name.to_str()?, value.to_str()?)));
@@ -92,14 +101,15 @@ impl CargoEnv {
         })
     }
 
-    /// A program in `PATH`. Starting it by its full path is quicker, too: no copy of this process has to look for it.
+    /// Looks up a program on `PATH`.
+    #[must_use]
     pub fn find(&self, program: &str) -> Option<PathBuf> {
-        let name = format!("{program}{}", std::env::consts::EXE_SUFFIX);
-        let dirs = std::env::split_paths(self.vars.get(OsStr::new("PATH"))?);
-        dirs.map(|dir| self.cwd.join(dir).join(&name)).find(|path| path.is_file())
+        let folders = std::env::split_paths(self.vars.get(OsStr::new("PATH"))?);
+        find_program(program, folders.map(|folder| self.cwd.join(folder)))
     }
 
-    /// A program to be run in this environment and folder.
+    /// Makes a command that runs in this environment and folder.
+    #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         command.env_clear().envs(&self.vars).current_dir(&self.cwd);
@@ -107,7 +117,14 @@ impl CargoEnv {
     }
 }
 
-/// Whether a variable may hold what nobody else should see, going by its name.
+/// Traces a command that is about to start, without its variables, which may be secret.
+pub fn traced(command: &mut Command) -> &mut Command {
+    let args: Vec<_> = command.get_args().collect();
+    tracing::debug!(program = ?command.get_program(), ?args, "running");
+    command
+}
+
+/// Returns true if a variable of this name may be secret.
 fn is_secret(name: &str) -> bool {
     ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|it| name.contains(it))
 }

@@ -4,10 +4,10 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitStatus;
 
+use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::exit_code::ExitCode;
 
 use crate::cargo::c::failure_log::Failures;
-use crate::cargo::target::WasiTarget;
 
 /// A failure on the cargo side.
 #[derive(Debug, thiserror::Error)]

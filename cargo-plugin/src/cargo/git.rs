@@ -1,25 +1,26 @@
-//! The commit that a module is built from.
+//! git: the commit that a module is built from, and questions about repositories.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
-use wasm_oci_app::files::write;
 use wasm_oci_core::fs::TrackedFile;
+use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::env::CargoEnv;
+use crate::cargo::env::{CargoEnv, traced};
+use crate::cargo::json_cache;
 
-/// A commit, and whether the files are as in it. Shown as its hash, with `-dirty` if they aren't.
+/// A commit, and whether the files differ from it. Displayed as its hash, with `-dirty` if they do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// The commit's full hash.
+    /// Full hash of the commit.
     pub commit: String,
-    /// Whether a file that git knows differs from the commit.
+    /// True if a tracked file differs from the commit.
     pub dirty: bool,
-    /// When it was committed, in seconds since 1970.
+    /// Time of the commit, in seconds since 1970.
     pub time: u64,
-    /// Where the repository comes from, as an address for a browser, without a user or password.
+    /// Address of the repository's origin for a browser, without a user or password.
     pub origin: Option<String>,
 }
 
@@ -29,54 +30,57 @@ impl fmt::Display for Revision {
     }
 }
 
-/// Git's answers, asked for and not yet there: together with a build they cost no time.
+/// A revision that git is still working on. A build in between costs no time.
 #[derive(Debug)]
 pub struct PendingRevision {
     git: Git,
     status: Child,
 }
 
-/// What stays so for as long as its commit is the current one and git's configuration is the same. (Which folders are
-/// ignored could change in between; that is looked at once a commit.)
+/// Facts about a commit, valid while it is checked out and git's configuration stays the same. A `.gitignore` that changes
+/// without a commit is not noticed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Commit {
     hash: String,
     time: u64,
     origin: Option<String>,
     folder: PathBuf,
-    /// The repository ignores the folder.
+    /// True if the repository ignores the folder.
     ignored: bool,
-    /// The repository's configuration, where it is plain to see which one that is.
+    /// The repository's configuration, if it is in the usual place.
     config: Option<TrackedFile>,
 }
 
 impl PendingRevision {
-    /// Asks git about the repository that `dir` is in. None without git or a repository.
-    pub fn start(env: &CargoEnv, dir: &Path) -> Option<Self> {
+    /// Starts git in the repository that contains `dir`. Returns `None` without git or a repository.
+    #[must_use]
+    pub fn start(env: &CargoEnv, dir: &Path) -> Option<PendingRevision> {
         if !may_be_in_repository(env, dir) {
             return None;
         }
-        let git = Git { program: env.find("git")?, env: env.clone(), dir: dir.to_owned() };
-        let status = git.ask(&["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
-        Some(Self { git, status })
+        let git = Git::find(env, dir)?;
+        let status =
+            git.start(&["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
+        Some(PendingRevision { git, status })
     }
 
-    /// Waits for the answers. None without a commit, and none for a folder that the repository ignores: what lies
-    /// there is not of this commit. What git says of a commit is kept in the file `memory`.
-    pub fn finish(self, memory: Option<&Path>) -> Option<Revision> {
-        let Self { git, status } = self;
-        let status = stdout(status)?;
-        // A header line is `# branch.oid <commit> | (initial)`; what isn't a header is a file that differs.
+    /// Waits for git. Returns `None` without a commit, and for an ignored folder, whose files are not part of the commit.
+    /// `cache` is the file for facts about the commit.
+    #[must_use]
+    pub fn finish(self, cache: Option<&Path>) -> Option<Revision> {
+        let PendingRevision { git, status } = self;
+        let status = answer(status)?;
+        // A header line is `# branch.oid <commit> | (initial)`. All other lines are files that differ.
         let hash = status.lines().find_map(|line| line.strip_prefix("# branch.oid "))?;
         let hash = Some(hash).filter(|hash| *hash != "(initial)")?;
         let dirty = status.lines().any(|line| !line.starts_with('#'));
-        let commit = match memory.and_then(|file| Commit::recall(file, hash, &git.dir)) {
+        let cached = cache.and_then(|file| Commit::cached(file, hash, &git.dir));
+        tracing::debug!(hash, hit = cached.is_some(), "looked for cached facts about the commit");
+        let commit = match cached {
             Some(commit) => commit,
             None => {
                 let commit = Commit::ask(&git, hash)?;
-                if let Some(file) = memory {
-                    commit.keep(file);
-                }
+                cache.inspect(|file| json_cache::write(file, &commit));
                 commit
             }
         };
@@ -86,15 +90,16 @@ impl PendingRevision {
 }
 
 impl Commit {
-    fn ask(git: &Git, hash: &str) -> Option<Self> {
+    fn ask(git: &Git, hash: &str) -> Option<Commit> {
         let config = config_file(git);
-        let log = git.ask(&["log", "-1", "--no-show-signature", "--format=%ct", hash]);
-        let origin = git.ask(&["config", "--get", "remote.origin.url"]);
-        let ignored = git.ask(&["check-ignore", "--quiet", "."]);
-        let [log, origin, ignored] = [log, origin, ignored].map(|child| child.and_then(stdout));
+        // All at once: each takes some milliseconds.
+        let log = git.start(&["log", "-1", "--no-show-signature", "--format=%ct", hash]);
+        let origin = git.start(&["config", "--get", "remote.origin.url"]);
+        let ignored = git.start(&["check-ignore", "--quiet", "."]);
+        let [log, origin, ignored] = [log, origin, ignored].map(|child| child.and_then(answer));
         Some(Commit {
             hash: hash.to_owned(),
-            time: log?.parse().ok()?,
+            time: log?.parse().or_trace("parse the time of the commit")?,
             origin: origin.and_then(|address| browsable(&address)),
             folder: git.dir.clone(),
             ignored: ignored.is_some(),
@@ -102,35 +107,52 @@ impl Commit {
         })
     }
 
-    fn recall(file: &Path, hash: &str, folder: &Path) -> Option<Self> {
-        let known: Self = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
+    fn cached(file: &Path, hash: &str, folder: &Path) -> Option<Commit> {
+        let known: Commit = json_cache::read(file)?;
         let is_same_config = known.config.as_ref().is_some_and(TrackedFile::is_current);
         (known.hash == hash && known.folder == folder && is_same_config).then_some(known)
     }
-
-    /// Where it can't be kept, git is just asked again.
-    fn keep(&self, file: &Path) {
-        if let Ok(json) = serde_json::to_vec(self) {
-            write(file, &json).ok();
-        }
-    }
 }
 
-/// The program, and the folder that it is asked about.
+/// The program git, and the folder that it runs in.
 #[derive(Debug)]
-struct Git {
+pub struct Git {
     program: PathBuf,
     env: CargoEnv,
     dir: PathBuf,
 }
 
 impl Git {
-    fn ask(&self, args: &[&str]) -> Option<Child> {
-        let mut command = self.env.command(&self.program);
-        // Without locks: a build must not make the user's own git command fail.
-        command.arg("--no-optional-locks").arg("-C").arg(&self.dir).args(args);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
+    #[must_use]
+    pub fn find(env: &CargoEnv, dir: &Path) -> Option<Git> {
+        Some(Git { program: env.find("git")?, env: env.clone(), dir: dir.to_owned() })
     }
+
+    #[must_use]
+    pub fn command(&self, args: &[&str]) -> Command {
+        let mut command = self.env.command(&self.program);
+        // Without locks, because a build must not make the user's own git command fail.
+        command.arg("--no-optional-locks").arg("-C").arg(&self.dir).args(args);
+        command.stdin(Stdio::null());
+        command
+    }
+
+    /// Returns the trimmed output of a command that succeeds.
+    #[must_use]
+    pub fn ask(&self, args: &[&str]) -> Option<String> {
+        answer(self.start(args)?)
+    }
+
+    fn start(&self, args: &[&str]) -> Option<Child> {
+        let mut command = self.command(args);
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        traced(&mut command).spawn().or_trace("start git")
+    }
+}
+
+fn answer(child: Child) -> Option<String> {
+    let output = child.wait_with_output().or_trace("read git's answer")?;
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
 fn config_file(git: &Git) -> Option<TrackedFile> {
@@ -139,17 +161,13 @@ fn config_file(git: &Git) -> Option<TrackedFile> {
     git.env.var("GIT_DIR").is_none().then(|| TrackedFile::of(&file))
 }
 
-/// Looking is most often enough to know that git would find nothing, and costs no process.
+/// Looks for a repository. Usually that shows that git would find nothing, without starting a process.
 fn may_be_in_repository(env: &CargoEnv, dir: &Path) -> bool {
     env.var("GIT_DIR").is_some() || dir.ancestors().any(|folder| folder.join(".git").exists())
 }
 
-fn stdout(child: Child) -> Option<String> {
-    let output = child.wait_with_output().ok().filter(|output| output.status.success())?;
-    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
-/// `git@host:owner/name.git`, `ssh://…` and `https://user:password@…`, as `https://host/owner/name`. None for a folder.
+/// Returns `https://host/owner/name` for `git@host:owner/name.git`, `ssh://…` and `https://user:password@…`, and `None` for a
+/// folder.
 fn browsable(address: &str) -> Option<String> {
     let (host, path) = match address.split_once("://") {
         Some(("http" | "https" | "ssh" | "git", rest)) => rest.split_once('/')?,
@@ -159,7 +177,7 @@ fn browsable(address: &str) -> Option<String> {
             .filter(|(host, _)| host.len() > 1 && !host.contains(['/', '\\']))?,
     };
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    // The port of `ssh` is none for a browser.
+    // The port of `ssh` doesn't serve browsers.
     let host = if address.starts_with("http") { host } else { host.split(':').next()? };
     let path = path.trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 use std::process::{Child, ExitStatus};
 
 use cargo_metadata::{Artifact, Message};
+use wasm_oci_app::config::target::WasiTarget;
 
 use crate::cargo::error::Error;
 use crate::cargo::project::TargetKind;
-use crate::cargo::target::WasiTarget;
 
 /// A target, as cargo names it.
 pub type TargetId = (String, TargetKind, String);

@@ -10,29 +10,31 @@
 //! So only the build after it confirms an entry: see `ops/compile.rs`.
 
 use std::collections::BTreeSet;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
-use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use wasm_oci_core::fs::{Durability, TrackedFile, WriteOptions};
+use wasm_oci_core::fs::{TrackedFile, evict};
+use wasm_oci_core::image::Digest;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
+use crate::cargo::json_cache;
 use crate::cargo::project::Workspace;
 use crate::cargo::selection::Selection;
 use crate::cargo::toolchain::Toolchain;
 
-/// Limit of entries in a target directory. All are removed when it is reached.
-const MAX_ENTRIES: usize = 64;
+/// Limit of all entries in a target directory, in bytes.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Age below which an entry may be in use.
+const IN_USE: Duration = Duration::from_secs(60);
 
 /// Answer to one request, with the states of the files that it depends on.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct CachedMetadata {
-    key: Key,
+    key: Digest,
     files: Vec<TrackedFile>,
     lock: TrackedFile,
     /// Standard output of `cargo metadata`.
@@ -49,13 +51,9 @@ impl CachedMetadata {
         config: &CargoConfig,
         selection: &Selection,
     ) -> Option<CachedMetadata> {
-        let key = Key::new(env, selection);
-        let paths = target_dirs(env, config, selection).into_iter().map(|dir| file(&dir, key));
-        let text = paths
-            .filter(|path| path.is_file())
-            .find_map(|path| fs::read(path).or_trace("read cached metadata"))?;
-        let cached: CachedMetadata =
-            serde_json::from_slice(&text).or_trace("understand cached metadata")?;
+        let key = key(env, selection)?;
+        let mut paths = target_dirs(env, config, selection).into_iter().map(|dir| file(&dir, key));
+        let cached: CachedMetadata = json_cache::read(&paths.find(|path| path.is_file())?)?;
         // A configuration file that is new decides, too.
         let is_known = |file: &Path| cached.files.iter().any(|known| known.path() == file);
         let is_current = cached.key == key && cached.files.iter().all(TrackedFile::is_current);
@@ -78,15 +76,15 @@ impl CachedMetadata {
         toolchain: &Toolchain,
         metadata: String,
         commit: Option<String>,
-    ) -> CachedMetadata {
+    ) -> Option<CachedMetadata> {
         let files = inputs(env, config, workspace, toolchain);
-        CachedMetadata {
-            key: Key::new(env, selection),
+        Some(CachedMetadata {
+            key: key(env, selection)?,
             files: files.iter().map(|path| TrackedFile::of(path)).collect(),
             lock: TrackedFile::of(&workspace.root().join("Cargo.lock")),
             metadata,
             commit,
-        }
+        })
     }
 
     /// Writes the entry, unless a file may have changed after `start`, the time before cargo was asked: then the answer may
@@ -94,22 +92,9 @@ impl CachedMetadata {
     pub fn store(&self, target_dir: &Path, start: SystemTime) {
         let mut states = self.files.iter().chain([&self.lock]);
         if self.has_same_lock() && states.all(|file| file.is_settled(start)) {
-            // In a folder that can't be written, the next build just takes longer.
-            self.write(target_dir).or_trace("cache the metadata");
+            json_cache::write(&file(target_dir, self.key), self);
+            evict(&[folder(target_dir)], MAX_BYTES, IN_USE);
         }
-    }
-
-    fn write(&self, target_dir: &Path) -> io::Result<()> {
-        let folder = folder(target_dir);
-        if fs::read_dir(&folder).is_ok_and(|files| files.count() >= MAX_ENTRIES) {
-            fs::remove_dir_all(&folder)?;
-        }
-        fs::create_dir_all(&folder)?;
-        let path = file(target_dir, self.key);
-        // JSON that a crash cut short or zeroed does not parse.
-        let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
-        let json = serde_json::to_vec(self)?;
-        options.replace(&path, |file| file.write_all(&json))
     }
 }
 
@@ -127,17 +112,11 @@ fn inputs(
     manifests.chain(config.files().map(Path::to_owned)).chain(tools).collect()
 }
 
-/// Hash of a request: arguments, folder and variables.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Key(u64);
-
-impl Key {
-    fn new(env: &CargoEnv, selection: &Selection) -> Key {
-        let mut hasher = DefaultHasher::new();
-        (env.cargo(), env.cwd(), format!("{selection:?}")).hash(&mut hasher);
-        env.cargo_vars().for_each(|variable| variable.hash(&mut hasher));
-        Key(hasher.finish())
-    }
+/// Returns the digest of a request: arguments, folder and variables. `None` if one of them is not text.
+fn key(env: &CargoEnv, selection: &Selection) -> Option<Digest> {
+    let variables: Vec<_> = env.cargo_vars().collect();
+    let request = (env.cargo(), env.cwd(), selection, variables);
+    Some(Digest::of(&serde_json::to_vec(&request).or_trace("describe the request as JSON")?))
 }
 
 /// Returns the folders that may be the target directory, before cargo is asked.
@@ -155,6 +134,6 @@ fn folder(target_dir: &Path) -> PathBuf {
     target_dir.join("wasm-oci/.metadata")
 }
 
-fn file(target_dir: &Path, Key(hash): Key) -> PathBuf {
-    folder(target_dir).join(format!("{hash:016x}.json"))
+fn file(target_dir: &Path, key: Digest) -> PathBuf {
+    folder(target_dir).join(format!("{}.json", key.hex()))
 }

@@ -11,6 +11,7 @@ pub mod dep_info;
 pub mod env;
 pub mod error;
 pub mod git;
+pub mod json_cache;
 pub mod leaked_paths;
 pub mod messages;
 pub mod metadata_cache;
@@ -19,7 +20,6 @@ pub mod profile;
 pub mod project;
 pub mod rustflags;
 pub mod selection;
-pub mod target;
 pub mod toolchain;
 
 #[cfg(test)]

@@ -11,10 +11,10 @@
 use std::str::FromStr;
 
 use cargo_platform::{Cfg, CfgExpr};
+use wasm_oci_app::config::target::WasiTarget;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
-use crate::cargo::target::WasiTarget;
 
 /// The variable that goes before all others.
 pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";

@@ -3,10 +3,12 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::cargo::env::CargoEnv;
 
 /// Cargo's own arguments for choosing packages, targets and the way to build them.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize)]
 pub struct Selection {
     /// `--manifest-path`
     pub manifest_path: Option<PathBuf>,

@@ -55,6 +55,7 @@ impl Sandbox {
 
     /// Waits until a change of the files would show. Only then is anything remembered of them.
     pub(crate) fn settle(&self) {
+        // Twice the coarsest tick of a clock that `TrackedFile` expects, unless times are whole seconds.
         std::thread::sleep(Duration::from_millis(100));
     }
 }

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
+use wasm_oci_app::config::target::WasiTarget;
+
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error;
 use crate::cargo::project::told;
 use crate::cargo::selection::Selection;
-use crate::cargo::target::WasiTarget;
 
 /// A toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -104,7 +104,7 @@ impl Compiler<'_> {
         if self.build(&plan).agrees_with(&built) {
             let workspace = &plan.workspace;
             CachedMetadata::new(env, config, selection, workspace, &toolchain, metadata, commit)
-                .store(workspace.target_dir(), start);
+                .inspect(|entry| entry.store(workspace.target_dir(), start));
         }
         self.finish(plan, built)
     }

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use wasm_oci_app::config::settings::Settings;
-
 use wasm_oci_core::image::Created;
 
 use crate::cargo::git::Revision;

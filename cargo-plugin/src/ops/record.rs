@@ -1,48 +1,45 @@
-//! What an earlier build made of the same inputs.
+//! Build records: the inputs and results of earlier builds.
 //!
-//! Invariant: a stamp that counts says what the stages would make; it is written after them, and it only counts
-//! while everything that it names is there.
+//! A record is written after its images, and counts only while every blob that it names is there.
 
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::packed::{Packed, Sizes, TaggedImage};
 use wasm_oci_core::fs::TrackedFile;
-use wasm_oci_core::image::{Descriptor, Digest, Format, Tag};
+use wasm_oci_core::image::{Blob, Descriptor, Digest, Format, Tag};
 use wasm_oci_core::store::Layout;
+use wasm_oci_core::trace::OrTrace;
 
-/// A record of what was made for one program.
+use crate::cargo::json_cache;
+
+/// Record of the last build of one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BuildRecord {
     module: ModuleFile,
     fingerprint: Digest,
     layout: PathBuf,
-    /// The module's sizes.
     pub sizes: Sizes,
-    /// The images, the main format first.
+    /// The main format comes first.
     pub images: Vec<RecordedImage>,
 }
 
-/// A module's file, and what was in it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct ModuleFile {
-    state: TrackedFile,
+    file: TrackedFile,
     digest: Digest,
 }
 
-/// An image of the record.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct RecordedImage {
     format: String,
-    /// Its digest.
     pub digest: Digest,
     tags: Vec<String>,
     blobs: Vec<(Digest, u64)>,
 }
 
 impl BuildRecord {
-    /// The record of what was just made of `module`, which is at `path`.
+    /// Describes images that were just made of the module at `path`.
     #[must_use]
     pub fn new(
         path: &Path,
@@ -52,54 +49,49 @@ impl BuildRecord {
         packed: &Packed,
     ) -> BuildRecord {
         let images = packed.images.iter().map(RecordedImage::of).collect();
-        let module = ModuleFile { state: TrackedFile::of(path), digest: module };
+        let module = ModuleFile { file: TrackedFile::of(path), digest: module };
         BuildRecord { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
     }
 
-    /// The record in `file`, whether or not it still counts.
+    /// Reads a record, which may be outdated.
     #[must_use]
     pub fn read(file: &Path) -> Option<BuildRecord> {
-        serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+        json_cache::read(file)
     }
 
-    /// The digest of the module at `path`, if it is the file that the record is of: large modules take longer to
-    /// read than all the rest of a build that has nothing to do.
+    pub fn write(&self, file: &Path) {
+        json_cache::write(file, self);
+    }
+
+    /// Returns the digest of the module at `path` without reading it, if the file has not changed: reading a large module
+    /// takes longer than the rest of a build that has nothing to do.
     #[must_use]
     pub fn digest_of(&self, path: &Path) -> Option<Digest> {
-        let ModuleFile { state, digest } = &self.module;
-        (state.exists() && TrackedFile::of(path) == *state).then_some(*digest)
+        let ModuleFile { file, digest } = &self.module;
+        (file.exists() && TrackedFile::of(path) == *file).then_some(*digest)
     }
 
-    /// The same record, with the module, which is the same, now at `path` as it is there.
+    /// Returns the record for the same module in a new file.
     #[must_use]
     pub fn of_file(self, path: &Path) -> BuildRecord {
-        BuildRecord { module: ModuleFile { state: TrackedFile::of(path), ..self.module }, ..self }
+        BuildRecord { module: ModuleFile { file: TrackedFile::of(path), ..self.module }, ..self }
     }
 
-    /// Whether the record is of the same inputs, and all that it names is in `layout`.
+    /// Returns true if a build with the inputs of `fingerprint` would make what is in `layout` already.
     #[must_use]
     pub fn is_fresh(&self, fingerprint: Digest, layout: &Path) -> bool {
         if self.fingerprint != fingerprint || self.layout != layout {
             return false;
         }
-        let Ok(layout) = Layout::open(layout) else { return false };
-        let Ok(there) = layout.images() else { return false };
+        let found = Layout::open(layout).and_then(|layout| Ok((layout.images()?, layout)));
+        let Some((there, layout)) = found.or_trace("read the layout") else { return false };
         self.images.iter().all(|image| image.is_in(&layout, &there))
-    }
-
-    /// Keeps the record. That this fails costs only time: everything is made again.
-    pub fn write(&self, file: &Path) {
-        fs_err::create_dir_all(file.parent().unwrap_or(Path::new("."))).ok();
-        if let Ok(json) = serde_json::to_vec(self) {
-            write(file, &json).ok();
-        }
     }
 }
 
 impl RecordedImage {
     fn of(TaggedImage { format, image, tags }: &TaggedImage) -> RecordedImage {
-        let blob =
-            |blob: &wasm_oci_core::image::Blob| (blob.descriptor().digest, blob.descriptor().size);
+        let blob = |blob: &Blob| (blob.descriptor().digest, blob.descriptor().size);
         RecordedImage {
             format: format.to_string(),
             digest: image.digest(),
@@ -108,19 +100,17 @@ impl RecordedImage {
         }
     }
 
-    /// Its format.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format.parse().unwrap_or_default()
     }
 
-    /// Its tags.
     #[must_use]
     pub fn tags(&self) -> Vec<Tag> {
         self.tags.iter().filter_map(|tag| tag.parse().ok()).collect()
     }
 
-    /// The size of all its blobs in bytes.
+    /// Returns the total size of the blobs in bytes.
     #[must_use]
     pub fn size(&self) -> u64 {
         self.blobs.iter().map(|(_, size)| size).sum()

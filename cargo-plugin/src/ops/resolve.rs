@@ -5,6 +5,7 @@ use std::path::Path;
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::error::SettingsError;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -12,7 +13,6 @@ use crate::cargo::build::BuildSettings;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::git::{PendingRevision, Revision};
 use crate::cargo::project::{Project, Workspace};
-use crate::cargo::target::WasiTarget;
 use crate::error::Error;
 use crate::ops::detect::{detected, expanded};
 use crate::ops::request::Request;

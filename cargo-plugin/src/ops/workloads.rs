@@ -1,10 +1,10 @@
 //! Programs as manifests start them.
 
+use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::Error as AppError;
 
 use crate::cargo::project::{Project, TargetKind};
-use crate::cargo::target::WasiTarget;
 use crate::error::Error;
 use crate::ops::detect::expanded;
 use crate::ops::programs::Programs;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_templates::{Program, Rendered};
 
 use crate::cargo::project::{Project, TargetKind};
-use crate::cargo::target::WasiTarget;
 use crate::scaffold::create::write_below;
 use crate::scaffold::error::Error;
 use crate::scaffold::manifest::{add_settings, change};

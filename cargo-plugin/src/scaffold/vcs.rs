@@ -1,11 +1,12 @@
 //! git: a repository for a new project, and what it knows of the user.
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
 
 use clap::ValueEnum;
+use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::env::CargoEnv;
+use crate::cargo::env::{CargoEnv, traced};
+use crate::cargo::git::Git;
 use crate::cargo::project::told;
 use crate::scaffold::error::Error;
 
@@ -32,19 +33,19 @@ impl Vcs {
     /// Makes a repository in a folder, or none.
     ///
     /// # Errors
-    /// [`Error::Vcs`] when git doesn't.
+    /// [`Error::Vcs`] when git fails.
     pub fn init(self, env: &CargoEnv, folder: &Path) -> Result<(), Error> {
         if self == Vcs::None {
             return Ok(());
         }
         let failed = |reason: String| Error::Vcs { reason };
-        let mut command = git(env, folder).ok_or_else(|| failed("it is not in PATH".to_owned()))?;
-        command.args(["init", "--quiet"]);
-        // What workflows call it, and git only by its user's wish.
-        if asked(env, folder, &["config", "--get", "init.defaultBranch"]).is_none() {
+        let git = Git::find(env, folder).ok_or_else(|| failed("it is not on PATH".to_owned()))?;
+        let mut command = git.command(&["init", "--quiet"]);
+        // Our workflows expect `main`, but a name that the user configured takes precedence.
+        if git.ask(&["config", "--get", "init.defaultBranch"]).is_none() {
             command.args(["--initial-branch", "main"]);
         }
-        let output = command.output().map_err(|error| failed(error.to_string()))?;
+        let output = traced(&mut command).output().map_err(|error| failed(error.to_string()))?;
         if output.status.success() { Ok(()) } else { Err(failed(told(&output.stderr))) }
     }
 }
@@ -103,23 +104,16 @@ fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("."))
 }
 
-fn git(env: &CargoEnv, folder: &Path) -> Option<Command> {
-    let mut command = env.command(env.find("git")?);
-    command.current_dir(folder).stdin(Stdio::null());
-    Some(command)
-}
-
-/// What git answers, if it has something to say.
+/// Asks git, and takes an empty answer for none.
 fn asked(env: &CargoEnv, folder: &Path, args: &[&str]) -> Option<String> {
-    let Output { status, stdout, .. } = git(env, folder)?.args(args).output().ok()?;
-    let answer = String::from_utf8_lossy(&stdout).trim().to_owned();
-    (status.success() && !answer.is_empty()).then_some(answer)
+    Git::find(env, folder)?.ask(args).filter(|answer| !answer.is_empty())
 }
 
 fn is_ignored(env: &CargoEnv, above: &Path, folder: &Path) -> bool {
-    let check =
-        git(env, above).map(|mut git| git.args(["check-ignore", "--quiet"]).arg(folder).status());
-    check.is_some_and(|status| status.is_ok_and(|status| status.success()))
+    let Some(git) = Git::find(env, above) else { return false };
+    let mut command = git.command(&["check-ignore", "--quiet"]);
+    let status = traced(command.arg(folder)).status().or_trace("ask git for ignored files");
+    status.is_some_and(|status| status.success())
 }
 
 #[cfg(test)]

@@ -2,12 +2,15 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::config::env_vars;
+use wait_timeout::ChildExt;
+use wasm_oci_core::trace::OrTrace;
+
+use crate::config::env_vars::{self, find_program};
 
 /// Time limit for a program.
 pub const LIMIT: Duration = Duration::from_secs(5);
@@ -31,9 +34,7 @@ impl Tool {
     /// The program of this name on the `PATH`.
     #[must_use]
     pub fn find(name: &str) -> Option<Tool> {
-        let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
-        let files = env_vars::search_path().into_iter().map(|folder| folder.join(&name));
-        files.into_iter().find(|file| file.is_file()).map(|path| Tool { path })
+        find_program(name, env_vars::search_path()).map(|path| Tool { path })
     }
 
     /// Asks it. `None` when it doesn't start, or says nothing for [`LIMIT`].
@@ -65,14 +66,19 @@ impl CommandOutput {
     }
 }
 
-/// Runs a command that is to end within [`LIMIT`]. `None` when it doesn't start, or doesn't end.
+/// Runs a command that has to end within [`LIMIT`]. Returns `None` if it doesn't start, or doesn't end.
 pub fn answer(command: &mut Command) -> Option<CommandOutput> {
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().ok()?;
+    tracing::debug!(program = ?command.get_program(), "running");
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().or_trace("start a tool")?;
     let deadline = Instant::now() + LIMIT;
     let (stdout, stderr) = (read(child.stdout.take()?), read(child.stderr.take()?));
-    let status = wait(&mut child, deadline)?;
-    // What it left running may hold the pipes open.
+    let Some(status) = child.wait_timeout(LIMIT).or_trace("wait for a tool")? else {
+        child.kill().or_trace("stop a tool that takes too long");
+        child.wait().or_trace("wait for a tool that was stopped");
+        return None;
+    };
+    // A process that it left behind may hold the pipes open.
     let rest = |text: mpsc::Receiver<String>| {
         text.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_default()
     };
@@ -83,24 +89,11 @@ fn read(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        // A broken pipe is not an error: the bytes so far are the answer.
-        let _ = pipe.read_to_end(&mut bytes);
+        // The part before an error is still worth showing.
+        pipe.read_to_end(&mut bytes).or_trace("read the output of a tool");
         sender.send(String::from_utf8_lossy(&bytes).into_owned())
     });
     receiver
-}
-
-fn wait(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
-    while Instant::now() < deadline {
-        match child.try_wait() {
-            Ok(Some(status)) => return Some(status),
-            Ok(None) => thread::sleep(Duration::from_millis(10)),
-            Err(_) => break,
-        }
-    }
-    // It may have ended just now.
-    let _ = child.kill();
-    child.wait().ok().filter(ExitStatus::success)
 }
 
 /// Returns the Wasm shims of containerd on the `PATH`: the runtime, such as `io.containerd.wasmtime.v1`, and the path.

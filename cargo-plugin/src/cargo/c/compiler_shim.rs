@@ -1,18 +1,19 @@
-//! What build scripts start: a C compiler, by one of the names in [`links`](crate::cargo::c::shims).
+//! The compiler shim: our program, started by a build script under one of the names in [`shims`](crate::cargo::c::shims).
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use crate::cargo::c::choice::Choice;
+use wasm_oci_app::config::c_compiler::Choice;
+use wasm_oci_app::config::target::WasiTarget;
+
 use crate::cargo::c::failure_log::{self, Failure};
 use crate::cargo::c::shims::Tool;
 use crate::cargo::c::toolchain::Toolchain;
-use crate::cargo::env::CargoEnv;
+use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
-use crate::cargo::target::WasiTarget;
 use crate::cargo::{path_remap, rustflags};
 
-/// One start of it.
+/// A start as a compiler shim.
 #[derive(Debug)]
 pub struct Invocation {
     tool: Tool,
@@ -23,20 +24,21 @@ pub struct Invocation {
 }
 
 impl Invocation {
-    /// If this process was started by one of those names.
-    pub fn of(args: impl IntoIterator<Item = OsString>) -> Option<Self> {
+    /// Returns the invocation, if the name of the program is that of a shim.
+    #[must_use]
+    pub fn of(args: impl IntoIterator<Item = OsString>) -> Option<Invocation> {
         let mut args = args.into_iter();
         let program = PathBuf::from(args.next()?);
         let (tool, target) = Tool::of(&program)?;
         let folder = program.parent()?.to_owned();
         let choice = folder.file_name()?.to_str()?.parse().ok()?;
-        Some(Self { tool, target, choice, folder, args: args.collect() })
+        Some(Invocation { tool, target, choice, folder, args: args.collect() })
     }
 
-    /// Has a compiler do it. Returns the exit code.
+    /// Runs a real compiler, and returns its exit code.
     ///
     /// # Errors
-    /// When there is none, or it can't be started.
+    /// When there is none, or it doesn't start.
     pub fn run(&self) -> Result<u8, Error> {
         let env = CargoEnv::from_process()?;
         let toolchain = self.toolchain(&env);
@@ -44,19 +46,19 @@ impl Invocation {
             Some(toolchain) => self.run_with(&env, toolchain),
             None => Err(Error::NoCCompiler { target: self.target }),
         };
-        // What else it is asked is how `cc` finds out what it is.
+        // Without `-c`, `cc` only probes the compiler, and handles a failure itself.
         let compiles = self.args.iter().any(|argument| argument == "-c");
         if !matches!(code, Ok(0)) && (compiles || toolchain.is_none()) {
             let failure = Failure::new(|name| env.var(name).map(str::to_owned), toolchain);
-            failure.iter().for_each(|failure| failure.note(&self.folder));
+            failure.iter().for_each(|failure| failure.write(&self.folder));
         }
         code
     }
 
     fn toolchain(&self, env: &CargoEnv) -> Option<Toolchain> {
-        failure_log::found(&self.folder).unwrap_or_else(|| {
+        failure_log::found_toolchain(&self.folder).unwrap_or_else(|| {
             let found = Toolchain::find(env, self.target, self.choice, &self.folder);
-            failure_log::keep(&self.folder, &found);
+            failure_log::write_toolchain(&self.folder, &found);
             found
         })
     }
@@ -77,15 +79,16 @@ impl Invocation {
                 command.env(name, value);
             }
         }
-        let status = command.status().map_err(|source| Error::NotStarted { program, source })?;
+        let status = traced(&mut command).status();
+        let status = status.map_err(|source| Error::NotStarted { program, source })?;
         Ok(status.code().and_then(|code| code.try_into().ok()).unwrap_or(1))
     }
 }
 
-/// Otherwise it needs a home directory.
+/// Without it, zig needs a home directory.
 const ZIG_CACHE: &str = "ZIG_GLOBAL_CACHE_DIR";
 
-/// Flags by which the compiler writes the same names of folders as rustc, which cargo shows to build scripts.
+/// Returns flags that make the C compiler replace the same paths as rustc. cargo passes rustc's flags to build scripts.
 fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString> {
     let rustcs = rustflags.unwrap_or_default().split(rustflags::SEPARATOR);
     let names = rustcs.filter_map(|flag| flag.strip_prefix(path_remap::FLAG)).map(str::to_owned);
@@ -95,8 +98,9 @@ fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString
 
 #[cfg(test)]
 mod tests {
+    use wasm_oci_app::config::c_compiler::Kind;
+
     use super::*;
-    use crate::cargo::c::choice::Kind;
 
     fn of(program: &str) -> Option<Invocation> {
         Invocation::of([program, "-c", "a.c"].map(OsString::from))

@@ -1,32 +1,33 @@
-//! What compilers leave for the end of a build: which was found, and whose C could not be compiled.
+//! Files that the compiler shims leave for the end of a build: the compiler that they found, and failures.
 //!
-//! A failure is none yet: build scripts also try things out. It counts when cargo's build has failed, and the build
-//! script has not got to its end.
+//! A failed compilation is not an error yet, because build scripts also try things out. It counts when cargo's build fails
+//! and the build script did not finish.
 
 use std::fmt;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use serde::{Deserialize, Serialize};
-use wasm_oci_app::files;
+use wasm_oci_app::config::c_compiler::Choice;
+use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_core::image::Digest;
+use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::c::choice::Choice;
 use crate::cargo::c::toolchain::Toolchain;
-use crate::cargo::target::WasiTarget;
+use crate::cargo::json_cache;
 
 /// A build script whose C was not compiled.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Failure {
     package: String,
     version: String,
-    /// `OUT_DIR`, which tells build scripts from one another.
+    /// `OUT_DIR`, which is different for each build script.
     out_dir: PathBuf,
-    /// What was used.
+    /// The compiler, if one was found.
     toolchain: Option<Toolchain>,
 }
 
-/// All of them, in a build that failed.
+/// All such build scripts of a build that failed.
 #[derive(Debug)]
 pub struct Failures {
     target: WasiTarget,
@@ -35,9 +36,12 @@ pub struct Failures {
 }
 
 impl Failure {
-    /// One in a build script's environment, as cargo sets it.
-    pub fn new(var: impl Fn(&str) -> Option<String>, toolchain: Option<Toolchain>) -> Option<Self> {
-        Some(Self {
+    /// Describes a failure from the variables that cargo sets for a build script.
+    pub fn new(
+        var: impl Fn(&str) -> Option<String>,
+        toolchain: Option<Toolchain>,
+    ) -> Option<Failure> {
+        Some(Failure {
             package: var("CARGO_PKG_NAME")?,
             version: var("CARGO_PKG_VERSION")?,
             out_dir: var("OUT_DIR")?.into(),
@@ -45,54 +49,51 @@ impl Failure {
         })
     }
 
-    /// Leaves it for the end. Where that can't be, less is said there.
-    pub fn note(&self, folder: &Path) {
-        let mut hasher = DefaultHasher::new();
-        self.out_dir.hash(&mut hasher);
-        write(&failures(folder).join(format!("{:016x}.json", hasher.finish())), self);
+    /// Adds the failure to the log. If that fails, the error at the end of the build has fewer details.
+    pub fn write(&self, folder: &Path) {
+        let name = Digest::of(self.out_dir.as_os_str().as_encoded_bytes()).hex();
+        json_cache::write(&failures(folder).join(format!("{name}.json")), self);
     }
 }
 
 impl Failures {
-    /// Those of the build that has just failed, but for build scripts that ended well, known by their `OUT_DIR`.
-    /// `None` when there are none.
+    /// Reads the failures of the build that has just failed, except those of build scripts that finished, whose `OUT_DIR` is
+    /// in `finished`. Returns `None` if there are none.
+    #[must_use]
     pub fn read(
         folder: &Path,
         target: WasiTarget,
         choice: Choice,
-        ended: &[PathBuf],
-    ) -> Option<Self> {
-        let notes =
-            std::fs::read_dir(failures(folder)).ok()?.filter_map(|entry| read(&entry.ok()?.path()));
+        finished: &[PathBuf],
+    ) -> Option<Failures> {
+        let entries = fs::read_dir(failures(folder)).or_trace("read failures of C compilers")?;
+        let logged = entries.flatten().filter_map(|entry| json_cache::read(&entry.path()));
         let mut failures: Vec<Failure> =
-            notes.filter(|failure: &Failure| !ended.contains(&failure.out_dir)).collect();
+            logged.filter(|failure: &Failure| !finished.contains(&failure.out_dir)).collect();
         failures.sort_by(|a, b| (&a.package, &a.version).cmp(&(&b.package, &b.version)));
-        (!failures.is_empty()).then_some(Self { target, choice, failures })
+        (!failures.is_empty()).then_some(Failures { target, choice, failures })
     }
 }
 
 impl fmt::Display for Failures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { target, choice, failures } = self;
+        let Failures { target, choice, failures } = self;
         let names: Vec<_> =
             failures.iter().map(|it| format!("{} v{}", it.package, it.version)).collect();
         write!(f, "the C code of {} could not be compiled for {target}: ", names.join(", "))?;
         match failures.iter().find_map(|failure| failure.toolchain.as_ref()) {
             Some(toolchain) if toolchain.has_libc() => {
-                write!(f, "it was given to {toolchain}; cargo shows above what that said")
+                write!(f, "{toolchain} failed; its output is above")
             }
             Some(toolchain) => {
-                write!(
-                    f,
-                    "it was given to {toolchain}, which has no C library for WASI; install {HELP}"
-                )
+                write!(f, "{toolchain} has no C library for WASI; install {HELP}")
             }
             None => match choice {
-                Choice::Auto => write!(f, "there is no C compiler for WASI; install {HELP}"),
+                Choice::Auto => write!(f, "no C compiler for WASI was found; install {HELP}"),
                 chosen => {
                     write!(
                         f,
-                        "there is no {chosen} here, as the setting `c-compiler` wants; install it, or use another"
+                        "the setting `c-compiler` asks for {chosen}, which was not found; install it, or choose another compiler"
                     )
                 }
             },
@@ -103,42 +104,33 @@ impl fmt::Display for Failures {
 const HELP: &str = "zig (`pip install ziglang`), or wasi-sdk with WASI_SDK_PATH set to its folder, or clang and \
                     wasi-libc (Debian: `apt install clang wasi-libc`)";
 
-/// The toolchain that was found in this build, if it was looked for: there may be none.
-pub fn found(folder: &Path) -> Option<Option<Toolchain>> {
-    read(&toolchain(folder))
+/// Returns the result of an earlier search in this build, which may be that there is no compiler.
+#[must_use]
+pub fn found_toolchain(folder: &Path) -> Option<Option<Toolchain>> {
+    json_cache::read(&toolchain(folder))
 }
 
-/// Keeps it for the rest of the build.
-pub fn keep(folder: &Path, found: &Option<Toolchain>) {
-    write(&toolchain(folder), found);
+/// Stores the result of a search for the rest of the build.
+pub fn write_toolchain(folder: &Path, found: &Option<Toolchain>) {
+    json_cache::write(&toolchain(folder), found);
 }
 
-/// Forgets what an earlier build left.
+/// Removes the log of an earlier build.
 pub fn clear(folder: &Path) {
-    // Mostly there is nothing.
-    std::fs::remove_dir_all(notes(folder)).ok();
+    // Most builds compile no C, and so have no log.
+    if log(folder).exists() {
+        fs::remove_dir_all(log(folder)).or_trace("remove the log of C compilers");
+    }
 }
 
-fn notes(folder: &Path) -> PathBuf {
-    folder.join("notes")
+fn log(folder: &Path) -> PathBuf {
+    folder.join("log")
 }
 
 fn failures(folder: &Path) -> PathBuf {
-    notes(folder).join("failures")
+    log(folder).join("failures")
 }
 
 fn toolchain(folder: &Path) -> PathBuf {
-    notes(folder).join("toolchain.json")
-}
-
-fn read<T: for<'de> Deserialize<'de>>(path: &Path) -> Option<T> {
-    serde_json::from_slice(&std::fs::read(path).ok()?).ok()
-}
-
-fn write(path: &Path, value: &impl Serialize) {
-    let write = || {
-        fs::create_dir_all(path.parent()?).ok()?;
-        files::write(path, &serde_json::to_vec(value).ok()?).ok()
-    };
-    write();
+    log(folder).join("toolchain.json")
 }

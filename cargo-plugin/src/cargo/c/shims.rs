@@ -1,52 +1,48 @@
-//! The names under which build scripts start this program as a C compiler, and the variables that tell `cc` of them.
+//! Shims: links to this program under the names of compilers, and the variables that point `cc` to them.
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use fs_err as fs;
-use wasm_oci_core::fs::replace_link;
+use wasm_oci_app::config::c_compiler::Choice;
+use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_core::fs::{create_folder, replace_link};
+use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::c::choice::Choice;
 use crate::cargo::c::failure_log;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
-use crate::cargo::target::WasiTarget;
 
-/// What `cc` runs.
+/// A program that `cc` runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Tool {
-    /// The C compiler.
     C,
-    /// The C++ compiler.
     Cxx,
-    /// What makes libraries of object files.
     Ar,
-    /// What gives them an index.
     Ranlib,
 }
 
 impl Tool {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::C, Self::Cxx, Self::Ar, Self::Ranlib];
+    pub const ALL: [Tool; 4] = [Tool::C, Tool::Cxx, Tool::Ar, Tool::Ranlib];
 
-    /// The variable that names it, without the target.
+    /// Returns the variable that names the tool, without the target.
     fn variable(self) -> &'static str {
         match self {
-            Self::C => "CC",
-            Self::Cxx => "CXX",
-            Self::Ar => "AR",
-            Self::Ranlib => "RANLIB",
+            Tool::C => "CC",
+            Tool::Cxx => "CXX",
+            Tool::Ar => "AR",
+            Tool::Ranlib => "RANLIB",
         }
     }
 
-    /// The end of its file name. Where `cc` can't ask a compiler what it is, it goes by the name.
+    /// Returns the end of the shim's file name. It has to look like clang: `cc` guesses from the name if it can't probe the
+    /// compiler.
     fn name(self) -> &'static str {
         match self {
-            Self::C => "clang",
-            Self::Cxx => "clang++",
-            Self::Ar => "ar",
-            Self::Ranlib => "ranlib",
+            Tool::C => "clang",
+            Tool::Cxx => "clang++",
+            Tool::Ar => "ar",
+            Tool::Ranlib => "ranlib",
         }
     }
 
@@ -54,17 +50,19 @@ impl Tool {
         format!("{target}-{}", self.name())
     }
 
-    /// The tool, and what it works for, that a program of this name stands for.
-    pub fn of(program: &Path) -> Option<(Self, WasiTarget)> {
+    /// Returns the tool and target that a shim of this name stands for.
+    #[must_use]
+    pub fn of(program: &Path) -> Option<(Tool, WasiTarget)> {
         let name = program.file_name()?.to_str()?;
-        let all =
-            Self::ALL.into_iter().flat_map(|tool| WasiTarget::ALL.map(|target| (tool, target)));
-        all.into_iter().find(|(tool, target)| tool.file_name(*target) == name)
+        let mut all =
+            Tool::ALL.into_iter().flat_map(|tool| WasiTarget::ALL.map(|target| (tool, target)));
+        all.find(|(tool, target)| tool.file_name(*target) == name)
     }
 }
 
-/// What to set for `cargo build`, so that C is compiled with what `choice` says. Nothing where the user has named a
-/// compiler by `cc`'s own variables, or links can't be made.
+/// Returns the variables to set for `cargo build`, so that `choice` compiles C. Returns none if the user named a compiler in
+/// `cc`'s own variables, or if the shims can't be made.
+#[must_use]
 pub fn variables(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -81,25 +79,25 @@ pub fn variables(
     if choice == Choice::Off || is_users(Tool::C) || is_users(Tool::Cxx) {
         return Vec::new();
     }
-    let Ok(program) = std::env::current_exe() else { return Vec::new() };
-    let links = Tool::ALL.into_iter().filter(|tool| !is_users(*tool)).map(|tool| {
+    let Some(program) = std::env::current_exe().or_trace("find our own program") else {
+        return Vec::new();
+    };
+    let shims = Tool::ALL.into_iter().filter(|tool| !is_users(*tool)).map(|tool| {
         let link = folder.join(tool.file_name(target));
         make(&link, &program)?;
-        Ok((
-            format!("{}_{}", tool.variable(), target.name().replace('-', "_")),
-            link.into_os_string(),
-        ))
+        let variable = format!("{}_{}", tool.variable(), target.name().replace('-', "_"));
+        Ok((variable, link.into_os_string()))
     });
-    links.collect::<io::Result<_>>().unwrap_or_default()
+    shims.collect::<io::Result<_>>().or_trace("make shims for C compilers").unwrap_or_default()
 }
 
-/// Where the links for a choice are: one that changes is another path, by which `cc` sees that it has to compile
-/// again.
+/// Returns the folder of the shims for a choice. Another choice has other paths, so that `cc` compiles again.
+#[must_use]
 pub fn folder(target_dir: &Path, choice: Choice) -> PathBuf {
     target_dir.join("wasm-oci/.c").join(choice.name())
 }
 
-/// The variables that `cc` looks at, the first of them first.
+/// Returns the variables that `cc` reads, in order of precedence.
 /// <https://docs.rs/cc/latest/cc/#external-configuration-via-environment-variables>
 fn user_variables(tool: Tool, target: WasiTarget) -> [String; 4] {
     let (variable, target) = (tool.variable(), target.name());
@@ -111,17 +109,18 @@ fn user_variables(tool: Tool, target: WasiTarget) -> [String; 4] {
     ]
 }
 
-/// A link to this program. Where links need a privilege, as on Windows, this fails.
 fn make(link: &Path, program: &Path) -> io::Result<()> {
     if std::fs::read_link(link).is_ok_and(|to| to == program) {
         return Ok(());
     }
-    fs::create_dir_all(link.parent().unwrap_or(link))?;
+    create_folder(link.parent().unwrap_or(link))?;
     replace_link(link, program)
 }
 
 #[cfg(test)]
 mod tests {
+    use fs_err as fs;
+
     use super::*;
 
     fn set(vars: &[(&str, &str)], cli: &str, choice: Choice) -> Vec<String> {

@@ -1,4 +1,4 @@
-//! C compilers that know WASI: where they are found, and what each wants to be told.
+//! C compilers for WASI: their locations, and the arguments that each needs.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
+use wasm_oci_app::config::c_compiler::{Choice, Kind};
+use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::c::choice::{Choice, Kind};
 use crate::cargo::c::shims::Tool;
-use crate::cargo::env::CargoEnv;
-use crate::cargo::target::WasiTarget;
+use crate::cargo::env::{CargoEnv, traced};
 
-/// Where wasi-sdk is unpacked to by its own instructions.
+/// The folder that wasi-sdk's instructions unpack it to.
 const WASI_SDK: &str = "/opt/wasi-sdk";
 
-/// Where packages put wasi-libc as a folder of its own: those of Arch, of Homebrew, of Fedora.
+/// Sysroots of wasi-libc in the packages of Arch, Homebrew and Fedora.
 const SYSROOTS: [&str; 4] = [
     "/usr/share/wasi-sysroot",
     "/opt/homebrew/share/wasi-sysroot",
@@ -23,39 +24,43 @@ const SYSROOTS: [&str; 4] = [
     "/usr/wasm32-wasi",
 ];
 
-/// Where Debian's is, among the machine's own.
+/// Headers of wasi-libc on Debian, next to those of the machine.
 const DEBIAN: &str = "/usr/include/wasm32-wasi";
 
-/// The target's older name, which compilers and C libraries knew first.
+/// The target's older name. Some compilers and C libraries support no other.
 const OLD_TARGET: &str = "wasm32-wasi";
 
-/// One that was found.
+/// A C compiler that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolchain {
-    /// What it is.
     pub kind: Kind,
-    /// `zig`, or `clang`.
+    /// `zig` or `clang`.
     pub program: PathBuf,
     target: String,
     libc: Libc,
 }
 
-/// Where the headers of the C library are.
+/// Location of the C library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 enum Libc {
-    /// The compiler knows.
+    /// Part of the compiler.
     BuiltIn,
-    /// In this sysroot.
     Sysroot(PathBuf),
-    /// In this folder, beside those of the machine itself.
+    /// Headers in this folder, next to those of the machine.
     Headers(PathBuf),
-    /// Nowhere. Some C does without.
+    /// Missing. Some C needs no library.
     None,
 }
 
 impl Toolchain {
-    /// The first of those that are wanted. Processes that it takes run in `folder`.
-    pub fn find(env: &CargoEnv, target: WasiTarget, choice: Choice, folder: &Path) -> Option<Self> {
+    /// Looks for the compilers of `choice`, and returns the first. Starts programs in `folder`.
+    #[must_use]
+    pub fn find(
+        env: &CargoEnv,
+        target: WasiTarget,
+        choice: Choice,
+        folder: &Path,
+    ) -> Option<Toolchain> {
         choice.kinds().find_map(|kind| match kind {
             Kind::WasiSdk => wasi_sdk(env, target),
             Kind::Zig => zig(env, folder),
@@ -63,12 +68,13 @@ impl Toolchain {
         })
     }
 
-    /// Whether it has a C library.
+    #[must_use]
     pub fn has_libc(&self) -> bool {
         self.libc != Libc::None
     }
 
-    /// What to run for `tool`, given the arguments that `cc` gave.
+    /// Returns the program and arguments for `tool`, from the arguments that `cc` passes.
+    #[must_use]
     pub fn command(
         &self,
         env: &CargoEnv,
@@ -100,8 +106,8 @@ impl Toolchain {
         }
     }
 
-    /// `llvm-ar`, which is installed with clang, but not always where clang is called. The machine's own `ar` does
-    /// as well: rustc makes the index anew.
+    /// Returns `llvm-ar`, which is installed with clang, but not always in the folder from which clang is called. The machine's
+    /// own `ar` works too, because rustc writes a new index.
     fn archiver(&self, env: &CargoEnv, name: &str) -> PathBuf {
         let llvm = format!("llvm-{name}");
         let real = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
@@ -113,8 +119,8 @@ impl Toolchain {
     fn own_arguments(&self, tool: Tool, given: &[OsString]) -> Vec<OsString> {
         let mut own = Vec::new();
         if self.kind == Kind::Zig {
-            // The instructions that rustc takes for granted, and neither more nor, as zig does when it is not told to
-            // optimize, checks for undefined behaviour, whose functions nobody links.
+            // The instructions that rustc assumes, and no others. Without optimization, zig adds checks for undefined
+            // behaviour, whose functions are not linked.
             own.push(if tool == Tool::Cxx { "c++" } else { "cc" }.into());
             own.extend(
                 ["-target", &self.target, "-mcpu=generic", "-fno-sanitize=undefined"].map(os),
@@ -137,7 +143,8 @@ impl Toolchain {
         own
     }
 
-    /// The folder that it is installed in, as far as that can be known.
+    /// Returns the folder of the installation. `None` for clang, whose files are spread over the system.
+    #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match self.kind {
             Kind::WasiSdk => self.program.parent()?.parent(),
@@ -166,7 +173,7 @@ fn wasi_sdk(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
     Some(Toolchain { kind: Kind::WasiSdk, program, target, libc: Libc::Sysroot(sysroot) })
 }
 
-/// On the `PATH`, or as Python's module `ziglang`.
+/// Looks for zig on `PATH`, then for Python's module `ziglang`.
 fn zig(env: &CargoEnv, folder: &Path) -> Option<Toolchain> {
     let module = || {
         ["python3", "python"]
@@ -174,7 +181,7 @@ fn zig(env: &CargoEnv, folder: &Path) -> Option<Toolchain> {
             .find_map(|python| ziglang(env, &env.find(python)?, folder))
     };
     let program = env.find("zig").or_else(module)?;
-    // It knows no newer name.
+    // zig does not support the newer name.
     Some(Toolchain { kind: Kind::Zig, program, target: OLD_TARGET.to_owned(), libc: Libc::BuiltIn })
 }
 
@@ -186,7 +193,7 @@ fn ziglang(env: &CargoEnv, python: &Path, folder: &Path) -> Option<PathBuf> {
 
 fn clang(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
     let program = env.find("clang")?;
-    // Apple's can't.
+    // Apple's clang has no WebAssembly backend.
     let targets = output(env, &program, &["--print-targets"], env.cwd())?;
     if !targets.contains("wasm32") {
         return None;
@@ -205,14 +212,14 @@ fn clang(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
     Some(Toolchain { kind: Kind::Clang, program, target, libc })
 }
 
-/// The target's name in this sysroot: it has a folder for each.
+/// Returns the target's name in a sysroot, which has a folder for each target.
 fn known_target(sysroot: &Path, target: WasiTarget) -> String {
     let is_known =
         ["include", "lib"].iter().any(|it| sysroot.join(it).join(target.name()).is_dir());
     if is_known { target.name() } else { OLD_TARGET }.to_owned()
 }
 
-/// The arguments but for the target: `cc` writes rustc's name for it.
+/// Removes the target from `cc`'s arguments, because `cc` writes rustc's name for it.
 fn without_target(given: Vec<OsString>) -> Vec<OsString> {
     let mut rest = Vec::with_capacity(given.len());
     let mut given = given.into_iter();
@@ -229,8 +236,8 @@ fn without_target(given: Vec<OsString>) -> Vec<OsString> {
 fn output(env: &CargoEnv, program: &Path, args: &[&str], folder: &Path) -> Option<String> {
     let mut command = env.command(program);
     command.args(args).current_dir(folder).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    String::from_utf8(output.stdout).ok()
+    let output = traced(&mut command).output().or_trace("run a program")?;
+    String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
 }
 
 fn executable(folder: &Path, name: &str) -> PathBuf {

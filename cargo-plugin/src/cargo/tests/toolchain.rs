@@ -4,12 +4,12 @@
 use std::os::unix::fs::PermissionsExt;
 
 use fs_err as fs;
+use wasm_oci_app::config::target::WasiTarget;
 
 use super::Sandbox;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::error::Error;
 use crate::cargo::selection::Selection;
-use crate::cargo::target::WasiTarget;
 use crate::cargo::toolchain::{self, Toolchain};
 
 /// A toolchain without the target, in a folder as rustup's or another.

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
+use wasm_oci_app::config::c_compiler::Choice;
+use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::inspect::doctor::tool::{CommandOutput, answer};
 use wasm_oci_app::inspect::doctor::{Finding, Probe};
 
-use crate::cargo::c::choice::Choice;
 use crate::cargo::c::toolchain::Toolchain as CToolchain;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
-use crate::cargo::target::WasiTarget;
 use crate::cargo::toolchain::{Toolchain, rustup};
 
 /// The version of Rust that this was built for, and is tested with at least.

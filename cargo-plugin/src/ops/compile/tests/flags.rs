@@ -73,7 +73,7 @@ fn what_is_taken_for_granted_of_the_target_is_so() {
     let env = sandbox.env("");
     let config = crate::cargo::cargo_config::CargoConfig::load(&env, &[]);
     let toolchain = crate::cargo::toolchain::Toolchain::ask(&env, &config).expect("a toolchain");
-    for target in crate::cargo::target::WasiTarget::ALL {
+    for target in wasm_oci_app::config::target::WasiTarget::ALL {
         let printed = toolchain.print_cfg(&env, target);
         for (name, value) in crate::cargo::rustflags::known(target) {
             let said: Vec<_> =
