@@ -1,11 +1,15 @@
 //! Everything that can end a command, and the exit code that it ends with.
 
+mod usage;
+
 use std::path::PathBuf;
 
 use wasm_oci_core::{compat, image, module, run, store};
 
 use crate::exit_code::ExitCode;
 use crate::units::size;
+
+pub use usage::UsageError;
 
 /// Why a command didn't do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +38,8 @@ pub enum Error {
     /// A file that is not part of a layout or archive.
     #[error("can't write `{}`", path.display())]
     Write { path: PathBuf, source: std::io::Error },
-    /// A combination of arguments that clap doesn't know to be wrong.
-    #[error("{0}")]
-    Usage(String),
+    #[error(transparent)]
+    Usage(#[from] UsageError),
     /// Smoke tests failed before a push.
     #[error(
         "{failed} of {run} smoke tests failed; nothing was pushed ({suggestion} to push anyway)"
@@ -46,7 +49,7 @@ pub enum Error {
     #[error("{0}")]
     NotTaken(String),
     /// Ctrl-C.
-    #[error("interrupted: what was being written is as it was before, or complete")]
+    #[error("interrupted: no file was left half-written")]
     Interrupted,
     /// The asynchronous runtime didn't start.
     #[error("can't start the network runtime")]

@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_core::store::{Error as StoreError, Stored, log_in, store_login};
 
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::registry::connection::{LoginArgs, RegistryArgs};
 use crate::runtime::block_on;
 use crate::ui::shell::Shell;
@@ -44,11 +44,7 @@ impl Login {
     /// If the registry refuses the credentials, or they can't be stored.
     pub fn run(self, shell: &Shell) -> Result<(), Error> {
         let Some(login) = self.login.login(&self.registry)? else {
-            return Err(Error::Usage(format!(
-                "no credentials given; pass them with --username NAME --password-stdin, for example `echo $TOKEN | wasm-oci \
-                 login {} -u NAME --password-stdin`",
-                self.registry
-            )));
+            return Err(UsageError::NoCredentials { registry: self.registry }.into());
         };
         let connections = self.connection.connections(shell)?.with_login(Some(login.clone()));
         block_on(log_in(&self.registry, connections.options(&self.registry, "")?))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 use clap_mangen::Man as Page;
 
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::files::write;
 use crate::ui::shell::Shell;
 
@@ -49,9 +49,7 @@ impl Man {
         for name in &self.subcommand {
             command = command.find_subcommand(name).ok_or_else(|| {
                 let parent = full_name(command);
-                Error::Usage(format!(
-                    "`{parent}` has no subcommand `{name}`; `{parent} --help` lists all"
-                ))
+                UsageError::NoSubcommand { parent: parent.to_owned(), name: name.clone() }
             })?;
         }
         Ok(command)

@@ -12,7 +12,7 @@ use wasm_oci_core::store::{
 use crate::config::args::unless_empty;
 use crate::config::env_vars::{self, WASM_OCI_PASSWORD, WASM_OCI_REGISTRY, WASM_OCI_USERNAME};
 use crate::config::settings::Settings;
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::ui::shell::Shell;
 
 /// How registries are spoken with.
@@ -57,12 +57,12 @@ impl LoginArgs {
         let Some(username) = self.username.clone().filter(|_| self.password_stdin) else {
             return Ok(None);
         };
-        let password = std::io::read_to_string(std::io::stdin()).map_err(|error| {
-            Error::Usage(format!("the password can't be read from standard input: {error}"))
-        })?;
+        let password =
+            std::io::read_to_string(std::io::stdin()).map_err(UsageError::UnreadablePassword)?;
         let password = password.trim_end_matches(['\r', '\n']);
         if password.is_empty() {
-            return Err(Error::Usage("there is no password on standard input".to_owned()));
+            let message = "there is no password on standard input; pipe it into this command";
+            return Err(UsageError::Combination(message).into());
         }
         Ok(Some(Login { registry: host.to_owned(), username, password: Secret::new(password) }))
     }
@@ -150,9 +150,8 @@ impl Connections {
             (None, None) => None,
             (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
             _ => {
-                return Err(Error::Usage(
-                    "--client-cert and --client-key belong together".to_owned(),
-                ));
+                let message = "--client-cert and --client-key only work together; use both";
+                return Err(UsageError::Combination(message).into());
             }
         };
         Ok(Connections {
@@ -238,10 +237,12 @@ fn login_from(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Login>
     let Some(password) = variable(WASM_OCI_PASSWORD) else { return Ok(None) };
     let Some((registry, username)) = variable(WASM_OCI_REGISTRY).zip(variable(WASM_OCI_USERNAME))
     else {
-        return Err(Error::Usage(format!(
-            "{WASM_OCI_PASSWORD} is set, but not whose it is: set {WASM_OCI_REGISTRY} to the registry's host and \
-             {WASM_OCI_USERNAME} to the user"
-        )));
+        let error = UsageError::PasswordWithoutAccount {
+            password: WASM_OCI_PASSWORD,
+            registry: WASM_OCI_REGISTRY,
+            username: WASM_OCI_USERNAME,
+        };
+        return Err(error.into());
     };
     Ok(Some(Login { registry, username, password: Secret::new(password) }))
 }

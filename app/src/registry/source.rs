@@ -6,7 +6,7 @@ use wasm_oci_core::store::{
     Archive, Error as StoreError, Layout, Location, Name, Registry, Source, load, load_wasm,
 };
 
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::registry::connection::Connections;
 
 /// A place that images are read from.
@@ -43,10 +43,7 @@ impl Source for AnySource {
 /// When there is no such place or image, or for a file, which is none.
 pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource, Name), Error> {
     match location {
-        Location::File(path) => Err(Error::Usage(format!(
-            "`{}` is a file, not an image: pack it first",
-            path.display()
-        ))),
+        Location::File(path) => Err(UsageError::NotAnImage { path: path.clone() }.into()),
         Location::Layout(path, tag) => {
             let layout = Layout::open(path)?;
             let name =

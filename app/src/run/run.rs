@@ -16,7 +16,7 @@ use wasm_oci_core::store::{CachedSource, Location, load_wasm};
 
 use crate::config::args::{CacheArgs, GivenArgs, RunArgs};
 use crate::config::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::exit_code::ExitCode;
 use crate::pipeline::optimize_cache::OptimizedCache;
 use crate::registry::connection::Connections;
@@ -72,11 +72,8 @@ fn cache_dir() -> Option<PathBuf> {
 
 fn cache_size() -> Result<Option<u64>, Error> {
     let limit = env_vars::value(WASM_OCI_CACHE_SIZE).map(|text| {
-        text.parse::<ByteSize>().map_err(|_| {
-            Error::Usage(format!(
-                "invalid value for {WASM_OCI_CACHE_SIZE}: `{text}` is not a size; use one such as 512MiB"
-            ))
-        })
+        text.parse::<ByteSize>()
+            .map_err(|_| UsageError::InvalidSize { variable: WASM_OCI_CACHE_SIZE, value: text })
     });
     Ok(limit.transpose()?.map(|size| size.as_u64()))
 }

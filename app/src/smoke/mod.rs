@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use wasm_oci_core::run::{Engine, Limits};
 
 use crate::config::args::TestArgs;
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use crate::files::write;
 use crate::run::run::{Prepared, engine};
 use crate::ui::shell::Shell;
@@ -122,13 +122,10 @@ pub fn require(
 fn check_filters(all: &[(&Suite, &Case)], filters: &[String]) -> Result<(), Error> {
     let names: Vec<&str> = all.iter().map(|(_, case)| case.name.as_str()).collect();
     match filters.iter().find(|filter| !names.iter().any(|name| name.contains(filter.as_str()))) {
-        Some(filter) if names.is_empty() => Err(Error::Usage(format!(
-            "no smoke test matches `{filter}`: no smoke tests are defined"
-        ))),
-        Some(filter) => Err(Error::Usage(format!(
-            "no smoke test matches `{filter}`; the tests are {}",
-            names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
-        ))),
+        Some(filter) => {
+            let known = names.iter().map(|&name| name.to_owned()).collect();
+            Err(UsageError::NoSuchTest { filter: filter.clone(), known }.into())
+        }
         None => Ok(()),
     }
 }

@@ -3,6 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, PlaceArgs};
 use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::pipeline::messages::Places;
 use wasm_oci_app::pipeline::stages::to_archive;
 use wasm_oci_app::ui::output_args::OutputArgs;
@@ -43,9 +44,8 @@ impl Build {
         }
         let built = build(&request, shell)?;
         if let (Some(archive), [_, _, ..]) = (&self.places.tarball, built.as_slice()) {
-            let message =
-                format!("`{}` can hold one program: choose it with --bin", archive.display());
-            return Err(wasm_oci_app::error::Error::Usage(message).into());
+            let argument = format!("`{}`", archive.display());
+            return Err(UsageError::SeveralPrograms { argument }.into());
         }
         for program in &built {
             let archive = self.places.tarball.as_deref();

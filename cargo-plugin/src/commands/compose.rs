@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::deploy::manifests::compose::{ComposeArgs, complete, file};
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -42,15 +42,11 @@ impl Compose {
             return Ok(shell.print(file(&workloads, &self.compose)?)?);
         };
         if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {
-            let message = "the file says which programs, images and ports: leave -p, --bin, --image and --port out";
-            return Err(AppError::Usage(message.to_owned()).into());
+            let message = "the file already sets programs, images and ports; leave out -p, --bin, --image and --port";
+            return Err(UsageError::Combination(message).into());
         }
         if path.is_dir() {
-            return Err(AppError::Usage(format!(
-                "`{}` is a folder: name the Compose file in it",
-                path.display()
-            ))
-            .into());
+            return Err(UsageError::ComposeFolder { path }.into());
         }
         let inputs = Inputs { files: &[path], recursive: false };
         inputs.resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, is_ours| {

@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::RunArgs;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::run::run::run_manifest;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -41,8 +41,7 @@ impl Run {
         let built = build(&request, shell)?;
         let program = only_program(&built)?;
         let images = program.load()?;
-        let image =
-            images.first().ok_or_else(|| AppError::Usage("there is no image to run".to_owned()))?;
+        let image = images.first().ok_or_else(|| UsageError::NoImage { action: "run" })?;
         Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)?)
     }
 }

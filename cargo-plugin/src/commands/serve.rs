@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::run::serve::serve_manifest;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -38,9 +38,7 @@ impl Serve {
         }
         let built = build(&request, shell)?;
         let images = only_program(&built)?.load()?;
-        let image = images
-            .first()
-            .ok_or_else(|| AppError::Usage("there is no image to serve".to_owned()))?;
+        let image = images.first().ok_or_else(|| UsageError::NoImage { action: "serve" })?;
         Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell)?)
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs};
 use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
 use wasm_oci_app::ui::output_args::OutputArgs;
@@ -42,8 +42,8 @@ impl Size {
         if let [_, _, ..] = programs.as_slice()
             && (args.html.is_some() || args.diff.is_some())
         {
-            let message = "there are several programs, and `--html` and `--diff` are for one: choose it with --bin";
-            return Err(AppError::Usage(message.to_owned()).into());
+            let argument = "each of `--html` and `--diff`".to_owned();
+            return Err(UsageError::SeveralPrograms { argument }.into());
         }
         for (number, OptimizedProgram { project, settings, module }) in programs.iter().enumerate()
         {

@@ -3,7 +3,7 @@
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, TestArgs};
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
 use wasm_oci_app::run::run::Prepared;
@@ -93,12 +93,9 @@ fn remote_suites(
 
 /// Where a program's image is in the registry: as `push` would put it there.
 fn reference(program: &ResolvedProgram) -> Result<Reference, AppError> {
-    let repository = program.plan.repository.as_ref().ok_or_else(|| {
-        AppError::Usage(format!(
-            "`{}` has no repository: name it, as --remote=ghcr.io/owner/{{bin}}, or set `repository` in \
-             [package.metadata.wasm-oci]",
-            program.project.target
-        ))
+    let repository = program.plan.repository.as_ref().ok_or_else(|| UsageError::NoRepository {
+        program: program.project.target.clone(),
+        example: "--remote=ghcr.io/owner/{bin}",
     })?;
     Ok(match (repository.digest(), program.plan.tags.first()) {
         (None, Some(tag)) => repository.with_tag(tag.clone()),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde_json::json;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::pipeline::stages::OPTIMIZED;
 use wasm_oci_app::registry::connection::RegistryArgs;
@@ -52,9 +52,7 @@ impl VerifyRebuild {
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
         let built = build(&request, shell)?;
         let images = only_program(&built)?.load()?;
-        let built = images
-            .first()
-            .ok_or_else(|| AppError::Usage("there is no image to compare".to_owned()))?;
+        let built = images.first().ok_or_else(|| UsageError::NoImage { action: "compare" })?;
 
         let difference = difference(&published, &built.image)?;
         let digest = published.digest();

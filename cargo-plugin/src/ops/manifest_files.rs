@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use wasm_oci_app::deploy::yaml::{self, MAX_BYTES, Stream};
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::{Error, UsageError};
 
 /// The endings of files that count in a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
@@ -20,19 +20,16 @@ pub fn read_all(paths: &[PathBuf], recursive: bool) -> Result<Vec<Stream>, Error
     for path in paths {
         if path == Path::new("-") {
             if streams.iter().any(|stream: &Stream| stream.name == STDIN) {
-                return Err(Error::Usage(
-                    "standard input can be read once: give `-f -` once".to_owned(),
-                ));
+                return Err(UsageError::Combination(
+                    "standard input can be read once; use `-f -` once",
+                )
+                .into());
             }
             streams.push(read(STDIN, io::stdin().lock())?);
         } else if path.is_dir() {
             let files = files_in(path, recursive)?;
             if files.is_empty() {
-                let more = if recursive { "" } else { "; -R looks into the folders in it, too" };
-                return Err(Error::Usage(format!(
-                    "there is no .yaml, .yml or .json file in `{}`{more}",
-                    path.display()
-                )));
+                return Err(UsageError::NoManifests { path: path.clone(), recursive }.into());
             }
             for file in files {
                 streams.push(read_file(&file)?);

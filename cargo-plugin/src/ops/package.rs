@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use wasm_oci_app::config::budget::Budget;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::budget;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
@@ -303,13 +303,8 @@ pub fn only_program(all: &[BuiltImages]) -> Result<&BuiltImages, Error> {
         ([only], ..) => Ok(only),
         (_, Some(default), None) => Ok(default),
         _ => {
-            let names: Vec<&str> =
-                all.iter().map(|program| program.project.target.as_str()).collect();
-            let message = format!(
-                "several programs could be started: choose one with --bin: {}",
-                names.join(", ")
-            );
-            Err(AppError::Usage(message).into())
+            let names = all.iter().map(|program| program.project.target.clone()).collect();
+            Err(UsageError::AmbiguousProgram { names }.into())
         }
     }
 }

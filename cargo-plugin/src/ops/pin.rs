@@ -8,7 +8,7 @@ use wasm_oci_app::config::args::{ImageArgs, ModuleArgs};
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::deploy::yaml::edit::Edits;
 use wasm_oci_app::deploy::yaml::{self, NodeId, Stream};
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -66,8 +66,8 @@ impl Inputs<'_> {
         if pushing.publish.login.password_stdin
             && self.files.iter().any(|file| file == Path::new("-"))
         {
-            let message = "standard input can be the password or a manifest, not both: log in with `cargo wasm-oci login`";
-            return Err(AppError::Usage(message.to_owned()).into());
+            let message = "standard input can be the password or a manifest, not both; log in with `cargo wasm-oci login`";
+            return Err(UsageError::Combination(message).into());
         }
         let streams = read_all(self.files, self.recursive)?;
         let references: Vec<Vec<Found>> =

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::pipeline::stages::{dry_run, to_registry};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci_app::runtime::{block_on, until_interrupted};
@@ -69,11 +69,8 @@ impl PublishArgs {
         if let (Some(other), true) =
             (repositories.iter().find(|other| other.registry() != host), self.login.password_stdin)
         {
-            return Err(AppError::Usage(format!(
-                "the password on standard input is for one registry, but programs go to {host} and {}: log in to \
-                 both with `cargo wasm-oci login`",
-                other.registry()
-            )));
+            let (registry, other) = (host.to_owned(), other.registry().to_owned());
+            return Err(UsageError::SeveralRegistries { registry, other }.into());
         }
         let login = self.login.login(host)?;
         let of = |program: &BuiltImages| Connections::new(&self.registry, &program.settings, shell);
@@ -147,11 +144,9 @@ fn report(repositories: &[&Reference], failed: usize, shell: &Shell) {
 
 fn repository(program: &BuiltImages) -> Result<&Reference, AppError> {
     program.plan.repository.as_ref().ok_or_else(|| {
-        AppError::Usage(format!(
-            "`{}` has no repository: name it, as `cargo wasm-oci push ghcr.io/owner/{{bin}}`, or set `repository` in \
-             [package.metadata.wasm-oci]",
-            program.project.target
-        ))
+        let program = program.project.target.clone();
+        let example = "`cargo wasm-oci push ghcr.io/owner/{bin}`";
+        UsageError::NoRepository { program, example }.into()
     })
 }
 
@@ -160,10 +155,9 @@ fn check_distinct(built: &[BuiltImages], repositories: &[&Reference]) -> Result<
     for (n, repository) in repositories.iter().enumerate() {
         let name = repository.name();
         if let Some(other) = repositories[..n].iter().position(|other| other.name() == name) {
-            return Err(AppError::Usage(format!(
-                "`{}` and `{}` would both be pushed to {name}: write {{bin}} in its name, or choose one with --bin",
-                built[other].project.target, built[n].project.target
-            )));
+            let target = |n: usize| built[n].project.target.clone();
+            let (first, second, repository) = (target(other), target(n), name.to_owned());
+            return Err(UsageError::SameRepository { first, second, repository }.into());
         }
     }
     Ok(())

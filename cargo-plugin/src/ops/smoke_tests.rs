@@ -1,6 +1,6 @@
 //! Suites of smoke tests: programs in built images, and the tests in their settings.
 
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 use wasm_oci_app::run::run::Prepared;
 use wasm_oci_app::smoke::{Case, Suite};
 use wasm_oci_app::ui::shell::Shell;
@@ -27,9 +27,7 @@ pub fn suites(
         }
         // All formats hold the same module.
         let images = program.load()?;
-        let main = images
-            .first()
-            .ok_or_else(|| AppError::Usage("there is no image to test".to_owned()))?;
+        let main = images.first().ok_or_else(|| UsageError::NoImage { action: "test" })?;
         let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
             .named_by(&program.debug_file);
         let reference =

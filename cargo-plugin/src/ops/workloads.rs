@@ -2,7 +2,7 @@
 
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::UsageError;
 
 use crate::cargo::project::{Project, TargetKind};
 use crate::error::Error;
@@ -19,10 +19,7 @@ pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>
     if let (Some(image), [_, _, ..]) = (image, selected.as_slice())
         && selected.iter().all(|program| expanded(image, &program.project) == image)
     {
-        let message = format!(
-            "`{image}` can be the image of one program: write {{bin}} in it, or choose one with --bin"
-        );
-        return Err(AppError::Usage(message).into());
+        return Err(UsageError::OneImage { image: image.to_owned() }.into());
     }
     let workload = |program: ResolvedProgram| {
         let ResolvedProgram { project, plan, .. } = &program;

@@ -7,7 +7,7 @@ use wasm_oci_core::store::{
     ArchiveImage, Layout, Location, Name, Sink, Source, copy, load, write_archive,
 };
 
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::pipeline::messages::Places;
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::{to_archive, to_layout, to_registry, with_tags};
@@ -51,18 +51,14 @@ impl Destination {
             Location::Registry(reference) if reference.digest().is_some() => {
                 let message =
                     "a destination can't have a digest; the content of the image determines it";
-                return Err(Error::Usage(message.to_owned()));
+                return Err(UsageError::Combination(message).into());
             }
             Location::Registry(reference) => {
                 let tag = reference.tag().cloned();
                 (Place::Registry(reference), tag)
             }
             Location::File(path) => {
-                return Err(Error::Usage(format!(
-                    "`{}` is not a destination for an image; use oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (to write a \
-                     module, use `pull --module`)",
-                    path.display()
-                )));
+                return Err(UsageError::NotADestination { path }.into());
             }
         };
         let (of_source, by_digest) = match source {

@@ -7,7 +7,7 @@ use wasm_oci_core::store::{Location, Name, Source, load_wasm};
 
 use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::source::open;
@@ -44,7 +44,7 @@ impl K8s {
             (None, Location::Registry(reference)) => reference.with_digest(digest).to_string(),
             (None, _) => {
                 let message = "a cluster can only pull from a registry; set the future reference of the image with --image";
-                return Err(Error::Usage(message.to_owned()));
+                return Err(UsageError::Combination(message).into());
             }
         };
         let workload = workload(image, &manifest)?;

@@ -7,7 +7,7 @@ use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::{Layout, Name, Source, copy, load, load_wasm};
 
 use wasm_oci_app::config::args::PlaceArgs;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::TaggedImage;
@@ -43,7 +43,7 @@ impl Pull {
             && self.places.tarball.is_none()
         {
             let message = "nowhere to write the image; add --module FILE, --oci-layout-path DIR or --tarball FILE";
-            return Err(Error::Usage(message.to_owned()));
+            return Err(UsageError::Combination(message).into());
         }
         let connections = self.account.connections(Some(&self.source), shell)?;
         shell.status("Pulling", &self.source);

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use tokio::net::TcpListener;
 
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::registry::development::serve;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -44,12 +44,9 @@ impl Registry {
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
         let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
         runtime.block_on(async {
-            let listener =
-                TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(|error| {
-                    Error::Usage(format!(
-                        "can't listen on 127.0.0.1:{port}: {error}; choose another --port, or 0 for a free one"
-                    ))
-                })?;
+            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+                .await
+                .map_err(|source| UsageError::Listen { port, source })?;
             let address = listener.local_addr().map_err(Error::Runtime)?;
             shell.status(
                 "Serving",

@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 use clap::Args;
 use wasm_oci_core::run::{Dir, Limits};
 
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 
 /// What `run` gives to a program, and its arguments.
 #[derive(Debug, Clone, Default, Args)]
@@ -145,17 +145,17 @@ impl GivenArgs {
 fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
     let variable = |text: &String| match text.split_once('=') {
         _ if text.is_empty() || text.starts_with('=') => {
-            Err(Error::Usage(format!("`--env {text}` names no variable: write NAME=VALUE or NAME")))
+            Err(UsageError::NoVariableName { text: text.clone() }.into())
         }
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => match std::env::var(text) {
             Ok(value) => Ok((text.clone(), value)),
-            Err(VarError::NotUnicode(_)) => Err(Error::Usage(format!(
-                "the environment variable `{text}` is no text, and programs get only text"
-            ))),
-            Err(VarError::NotPresent) => Err(Error::Usage(format!(
-                "the environment variable `{text}` is not set here: write {text}=VALUE"
-            ))),
+            Err(VarError::NotUnicode(_)) => {
+                Err(UsageError::VariableNotText { name: text.clone() }.into())
+            }
+            Err(VarError::NotPresent) => {
+                Err(UsageError::VariableNotSet { name: text.clone() }.into())
+            }
         },
     };
     given.iter().map(variable).collect()

@@ -5,7 +5,7 @@ use clap::Args;
 use super::{SCHEME, Workload};
 use crate::deploy::yaml::edit::Edits;
 use crate::deploy::yaml::{NodeId, Stream, Value, list, map};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 
 const PLATFORM: &str = "wasi/wasm";
 
@@ -46,10 +46,9 @@ pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error>
     let mut services: Vec<(String, Value)> = Vec::new();
     for workload in workloads {
         if services.iter().any(|(name, _)| *name == workload.name) {
-            let name = &workload.name;
-            return Err(Error::Usage(format!(
-                "two programs are called `{name}`; select one with -p or --bin"
-            )));
+            let name = || workload.name.clone();
+            let error = UsageError::SameName { first: name(), second: name(), name: name() };
+            return Err(error.into());
         }
         services.push((workload.name.clone(), service(workload, args)));
     }

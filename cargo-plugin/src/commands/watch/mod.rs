@@ -14,7 +14,7 @@ use clap::Args;
 use tempfile::TempDir;
 use wasm_oci_app::config::args::{AddrArgs, RunArgs};
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error as AppError;
+use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -69,7 +69,7 @@ impl Action {
     /// The arguments that make this program do it.
     fn args(&self, program: &BuiltImages, output: &OutputArgs) -> Result<Vec<OsString>, Error> {
         let image = program.images.first();
-        let image = image.ok_or_else(|| AppError::Usage("there is no image to run".to_owned()))?;
+        let image = image.ok_or_else(|| UsageError::NoImage { action: "run" })?;
         let image = [
             "--layout".into(),
             program.layout.clone().into_os_string(),
@@ -184,11 +184,7 @@ impl Watch {
         let mut sources = Sources::of(workspace);
         for path in &self.more {
             let found = env.cwd().join(path).canonicalize();
-            sources.add(
-                found.map_err(|e| {
-                    AppError::Usage(format!("can't watch `{}`: {e}", path.display()))
-                })?,
-            );
+            sources.add(found.map_err(|source| UsageError::Watch { path: path.clone(), source })?);
         }
         Ok(sources)
     }

@@ -8,7 +8,7 @@ use clap::{Args, ValueEnum};
 
 use super::{SCHEME, Workload};
 use crate::deploy::yaml::{Value, map};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 use names::object_name;
 use objects::Objects;
 
@@ -69,10 +69,8 @@ pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String
     for (n, workload) in workloads.iter().enumerate() {
         let name = object_name(&workload.name);
         if let Some(other) = workloads[..n].iter().find(|other| object_name(&other.name) == name) {
-            return Err(Error::Usage(format!(
-                "`{}` and `{}` would both be called {name}; select one with -p or --bin",
-                other.name, workload.name
-            )));
+            let (first, second) = (other.name.clone(), workload.name.clone());
+            return Err(UsageError::SameName { first, second, name }.into());
         }
         documents.extend(Objects { name, workload, args }.all()?);
     }

@@ -4,7 +4,7 @@ use super::super::{Behaviour, Workload};
 use super::names::label_value;
 use super::{KubernetesArgs, WorkloadKind, class_of};
 use crate::deploy::yaml::{Value, list, map};
-use crate::error::Error;
+use crate::error::{Error, UsageError};
 
 /// User ID for images without a numeric user: `nonroot` of distroless images. Wasm programs have no users, and everybody can
 /// read the files in our images, so any ID works.
@@ -37,19 +37,17 @@ impl Objects<'_> {
         let by_schedule = self.args.schedule.as_ref().map(|_| WorkloadKind::Cronjob);
         match (self.args.kind.or(by_schedule), self.workload.behaviour) {
             (Some(kind), _) if kind != WorkloadKind::Cronjob && by_schedule.is_some() => {
-                Err(Error::Usage(
-                    "`--schedule` is only for cron jobs; leave it out or use `--kind cronjob`"
-                        .to_owned(),
-                ))
+                Err(UsageError::Combination(
+                    "`--schedule` is only for cron jobs; leave it out or use `--kind cronjob`",
+                )
+                .into())
             }
             (Some(kind), _) => Ok(kind),
             (None, Behaviour::RunsToCompletion) => Ok(WorkloadKind::Job),
             (None, Behaviour::ServesHttp) => Ok(WorkloadKind::Deployment),
-            (None, Behaviour::Library) => Err(Error::Usage(format!(
-                "`{}` is a library, which does nothing on its own; set the kind of workload with --kind, or build a component \
-                 for wasm32-wasip2 that serves HTTP",
-                self.workload.name
-            ))),
+            (None, Behaviour::Library) => {
+                Err(UsageError::LibraryWorkload { name: self.workload.name.clone() }.into())
+            }
         }
     }
 
@@ -83,16 +81,13 @@ impl Objects<'_> {
 
     fn cron_job(&self) -> Result<Value, Error> {
         let schedule = self.args.schedule.as_deref().ok_or_else(|| {
-            Error::Usage(
-                "a cron job needs a schedule, such as `--schedule \"*/5 * * * *\"`".to_owned(),
+            UsageError::Combination(
+                "a cron job needs a schedule, such as `--schedule \"*/5 * * * *\"`",
             )
         })?;
         let fields = schedule.split_whitespace().count();
         if fields != 5 && !(fields == 1 && schedule.trim().starts_with('@')) {
-            return Err(Error::Usage(format!(
-                "`{schedule}` is not a schedule; use minute, hour, day, month and day of the week, such as \"0 3 * * *\", \
-                 or @hourly, @daily or @weekly"
-            )));
+            return Err(UsageError::InvalidSchedule { schedule: schedule.to_owned() }.into());
         }
         let spec = map([
             ("schedule", Some(schedule.trim().into())),

@@ -1,0 +1,114 @@
+//! Arguments that clap can't reject.
+
+use std::io;
+use std::path::PathBuf;
+
+/// Arguments, or variables for them, that contradict each other or don't fit what they are for. Each text ends with what to
+/// do instead.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum UsageError {
+    /// A combination of arguments that is always wrong.
+    #[error("{0}")]
+    Combination(&'static str),
+
+    #[error("`{parent}` has no subcommand `{name}`; `{parent} --help` lists all")]
+    NoSubcommand { parent: String, name: String },
+
+    #[error("`--env {text}` has no variable name; use NAME=VALUE or NAME")]
+    NoVariableName { text: String },
+    #[error("the environment variable `{name}` is not set; use {name}=VALUE")]
+    VariableNotSet { name: String },
+    #[error(
+        "the environment variable `{name}` is not valid UTF-8, which programs need; use {name}=VALUE"
+    )]
+    VariableNotText { name: String },
+    #[error("invalid value for {variable}: `{value}` is not a size; use one such as 512MiB")]
+    InvalidSize { variable: &'static str, value: String },
+
+    #[error(
+        "no credentials given; pass them with --username NAME --password-stdin, for example `echo $TOKEN | wasm-oci \
+         login {registry} -u NAME --password-stdin`"
+    )]
+    NoCredentials { registry: String },
+    #[error("can't read the password from standard input")]
+    UnreadablePassword(#[source] io::Error),
+    #[error(
+        "{password} is set without an account; set {registry} to the host of the registry and {username} to the user"
+    )]
+    PasswordWithoutAccount {
+        password: &'static str,
+        registry: &'static str,
+        username: &'static str,
+    },
+    #[error(
+        "the password on standard input is for one registry, but programs go to {registry} and {other}; log in to both \
+         with `cargo wasm-oci login`"
+    )]
+    SeveralRegistries { registry: String, other: String },
+
+    #[error("`{}` is a file, not an image; pack it first", path.display())]
+    NotAnImage { path: PathBuf },
+    #[error(
+        "`{}` is not a destination for an image; use oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (to write a \
+         module, use `pull --module`)",
+        path.display()
+    )]
+    NotADestination { path: PathBuf },
+    #[error("there is no image to {action}; choose a format with --format")]
+    NoImage { action: &'static str },
+    #[error(
+        "`{program}` has no repository; use {example}, or set `repository` in [package.metadata.wasm-oci]"
+    )]
+    NoRepository { program: String, example: &'static str },
+
+    /// An argument for one program, with several that are selected.
+    #[error("{argument} is for one program, and several are selected; choose one with --bin")]
+    SeveralPrograms { argument: String },
+    #[error(
+        "`{image}` can be the image of one program only; write {{bin}} in it, or choose a program with --bin"
+    )]
+    OneImage { image: String },
+    #[error("several programs could be started; choose one with --bin: {}", names.join(", "))]
+    AmbiguousProgram { names: Vec<String> },
+    #[error("`{first}` and `{second}` would both be called {name}; select one with -p or --bin")]
+    SameName { first: String, second: String, name: String },
+    #[error(
+        "`{first}` and `{second}` would both be pushed to {repository}; write {{bin}} in its name, or choose one with --bin"
+    )]
+    SameRepository { first: String, second: String, repository: String },
+
+    #[error("no smoke test matches `{filter}`{}", known_tests(known))]
+    NoSuchTest { filter: String, known: Vec<String> },
+
+    #[error(
+        "`{name}` is a library, which does nothing on its own; set the kind of workload with --kind, or build a component \
+         for wasm32-wasip2 that serves HTTP"
+    )]
+    LibraryWorkload { name: String },
+    #[error(
+        "`{schedule}` is not a schedule; use minute, hour, day, month and day of the week, such as \"0 3 * * *\", \
+         or @hourly, @daily or @weekly"
+    )]
+    InvalidSchedule { schedule: String },
+    #[error("`{}` is a folder; name the Compose file in it", path.display())]
+    ComposeFolder { path: PathBuf },
+    #[error("there is no .yaml, .yml or .json file in `{}`{}", path.display(), recursion_advice(*recursive))]
+    NoManifests { path: PathBuf, recursive: bool },
+
+    #[error("can't watch `{}`", path.display())]
+    Watch { path: PathBuf, source: io::Error },
+    #[error("can't listen on 127.0.0.1:{port}; choose another --port, or 0 for a free one")]
+    Listen { port: u16, source: io::Error },
+}
+
+fn known_tests(known: &[String]) -> String {
+    match known {
+        [] => ": no smoke tests are defined".to_owned(),
+        known => format!("; the tests are `{}`", known.join("`, `")),
+    }
+}
+
+fn recursion_advice(recursive: bool) -> &'static str {
+    if recursive { "" } else { "; -R also searches its subfolders" }
+}
