@@ -1,4 +1,4 @@
-//! States of files, by which a change shows without reading them.
+//! States of files, which show a change without reading the files.
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};

@@ -115,7 +115,8 @@ impl Cache {
         let mut record: Record = read_record(&record_file)?;
         let state = FileState::of(&code)?;
         if state != record.state {
-            if digest_of(File::open(&code).ok()?).ok()? != record.digest {
+            let digest = fs_err::File::open(&code).and_then(|file| digest_of(file.into_file()));
+            if digest.or_trace("read cached code")? != record.digest {
                 tracing::debug!(file = %code.display(), "cached code is damaged");
                 return None;
             }
@@ -189,13 +190,13 @@ impl Cache {
 fn map_module(engine: &wasmtime::Engine, file: &Path) -> Option<Module> {
     // SAFETY: only this user can write to the file and its folder. Its state is the one in which we left wasmtime's output,
     // or its content has the digest of that output.
-    unsafe { Module::deserialize_file(engine, file) }.ok()
+    unsafe { Module::deserialize_file(engine, file) }.or_trace("map cached code")
 }
 
 #[expect(unsafe_code, reason = "`Cache::load` has checked that wasmtime wrote the file")]
 fn map_component(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
     // SAFETY: as above.
-    unsafe { Component::deserialize_file(engine, file) }.ok()
+    unsafe { Component::deserialize_file(engine, file) }.or_trace("map cached code")
 }
 
 fn read_record<T: DeserializeOwned>(file: &Path) -> Option<T> {

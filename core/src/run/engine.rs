@@ -12,6 +12,7 @@ use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConf
 use super::{Cache, Error, ExitReason, Identity, Limits};
 use crate::image::Digest;
 use crate::module::{BuiltModule, Kind, ValidateOptions, function_names, validate};
+use crate::trace::OrTrace;
 
 /// Interval at which a program with a time limit yields, so that its deadline can stop it.
 const TICK: Duration = Duration::from_millis(5);
@@ -93,7 +94,10 @@ impl Engine {
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         match wasmtime::Engine::new(&pooled) {
             Ok(engine) => Ok(Engine::of(engine, limits, cache)),
-            Err(_) => Engine::new(limits, cache),
+            Err(error) => {
+                tracing::debug!(%error, "can't reserve a pool of memories");
+                Engine::new(limits, cache)
+            }
         }
     }
 
@@ -221,12 +225,12 @@ impl Program {
 
     /// Adds the names of functions to the frames of a trap.
     pub(super) fn named(&self, mut reason: ExitReason) -> ExitReason {
-        // A component has several modules, and an index in a frame doesn't say of which.
+        // A component has several modules, and a frame doesn't say which of them its index is for.
         if let (ExitReason::Trap(trap), Code::Module(_), Some(file)) =
             (&mut reason, &self.code, &self.named)
         {
             // Without the file, frames show indices: better than an error that hides the trap.
-            if let Ok(module) = std::fs::read(file) {
+            if let Some(module) = fs_err::read(file).or_trace("read names of functions") {
                 trap.name(&function_names(&module, trap.frames.iter().map(|frame| frame.index)));
             }
         }

@@ -9,7 +9,7 @@ use super::Limits;
 /// Options of a run. The program can see nothing else of the host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct RunOptions {
-    /// Arguments, the first of which is the program's name.
+    /// Arguments, beginning with the program's name.
     pub args: Vec<String>,
     /// Function of a core module to call instead of its entry point. It has no parameters and no results. If the module
     /// exports `_initialize`, that is called first.

@@ -38,7 +38,7 @@ impl<S> CachedSource<S> {
         }
     }
 
-    /// Removes what was not used for longest, until what is kept is below the limit.
+    /// Evicts the least recently used blobs until the rest is within the limit.
     pub(super) fn shrink(&self) {
         evict(&[self.layout.path().to_owned(), self.layout.blobs()], self.limit, IN_USE);
     }

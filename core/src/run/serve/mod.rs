@@ -35,6 +35,7 @@ use super::engine::{Code, MAX_CONCURRENT};
 use super::limits::Limiter;
 use super::outgoing::Outgoing;
 use super::{Dir, Engine, EntryKind, Error, Limits, Program, streams};
+use crate::trace::OrTrace;
 
 /// Wait after a connection can't be accepted, because a resource such as file descriptors is used up.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
@@ -44,7 +45,7 @@ const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 pub struct ServeOptions {
     /// Address to listen on. Port 0 selects a free port.
     pub addr: SocketAddr,
-    /// Arguments, the first of which is the program's name.
+    /// Arguments, beginning with the program's name.
     pub args: Vec<String>,
     /// Environment variables. Of two with the same name, the later one counts.
     pub env: Vec<(String, String)>,
@@ -185,7 +186,10 @@ impl Server {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => serve_connection(&builder, &connections, stream, &life),
-                    Err(_) => tokio::time::sleep(ACCEPT_AGAIN).await,
+                    Err(error) => {
+                        tracing::debug!(%error, "can't accept a connection");
+                        tokio::time::sleep(ACCEPT_AGAIN).await;
+                    }
                 },
                 () = &mut shutdown => break,
             }
@@ -236,7 +240,7 @@ fn serve_connection(
     life: &Life,
 ) {
     // Answers are written as a whole, so Nagle's algorithm would only delay them.
-    stream.set_nodelay(true).ok();
+    stream.set_nodelay(true).or_trace("turn off Nagle's algorithm");
     let of_requests = life.clone();
     let service = hyper::service::service_fn(move |request| {
         let life = of_requests.clone();
@@ -245,7 +249,11 @@ fn serve_connection(
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     // An error of one connection, such as a malformed request, doesn't affect the server.
     let served = life.clone().until_stopped(connections.watch(connection));
-    tokio::spawn(async move { drop(served.await) });
+    tokio::spawn(async move {
+        if let Some(Err(error)) = served.await {
+            tracing::debug!(%error, "can't serve a connection");
+        }
+    });
 }
 
 /// Assumed number of memories or tables of a component for which wasmtime can't tell.
