@@ -72,6 +72,8 @@ impl Error {
                 ExitCode::Invalid
             }
             Error::Image(image::Error::NoModule { .. }) => ExitCode::Invalid,
+            Error::Image(image::Error::OverLimit(_))
+            | Error::Store(store::Error::Image(image::Error::OverLimit(_))) => ExitCode::OverLimit,
             Error::Store(store::Error::Registry(e)) if e.is_authentication() => {
                 ExitCode::Authentication
             }

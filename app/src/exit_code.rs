@@ -19,6 +19,8 @@ pub enum ExitCode {
     Authentication = 5,
     /// The module or its image is larger than its budget.
     SizeBudget = 6,
+    /// An image is over a limit for reading it.
+    OverLimit = 10,
     /// cargo's build failed, and cargo has said why.
     Build = 101,
     /// A smoke test failed.
@@ -47,7 +49,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// All of them, with what they mean.
-    pub const ALL: [(ExitCode, &'static str); 19] = [
+    pub const ALL: [(ExitCode, &'static str); 20] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "a failure without a code of its own: reading, writing, settings"),
         (ExitCode::Usage, "the command line makes no sense"),
@@ -61,6 +63,10 @@ impl ExitCode {
         (ExitCode::SmokeTest, "a smoke test failed"),
         (ExitCode::Different, "`verify-rebuild`: the image is not what the sources make"),
         (ExitCode::NotTaken, "the image doesn't run where `--for` says that it should"),
+        (
+            ExitCode::OverLimit,
+            "the image is over one of the limits for reading it (`--read-limit`)",
+        ),
         (ExitCode::Build, "cargo's build failed; cargo has said why"),
         (ExitCode::Memory, "`run`: the program needed more memory than `--memory`"),
         (ExitCode::TableElements, "`run`: the program needed more than `--max-table-elements`"),

@@ -33,6 +33,7 @@ mod error;
 pub mod fs;
 mod gzip;
 pub mod image;
+pub mod limits;
 pub mod module;
 #[cfg(feature = "run")]
 pub mod run;

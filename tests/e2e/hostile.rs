@@ -1,5 +1,7 @@
 //! Modules that were made to do harm: they are refused, or taken, in bounded memory and time.
 
+mod images;
+
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};

@@ -9,7 +9,10 @@ use crate::harness::commands::root;
 const ORDER: [(&str, &[&str]); 4] = [
     (
         "core",
-        &["error", "named", "trace", "gzip", "fs", "module", "image", "compat", "store", "run"],
+        &[
+            "error", "named", "trace", "gzip", "limits", "fs", "module", "image", "compat",
+            "store", "run",
+        ],
     ),
     (
         "app",

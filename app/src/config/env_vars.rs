@@ -19,6 +19,9 @@ pub const WASM_OCI_USERNAME: &str = "WASM_OCI_USERNAME";
 /// Their password or access token.
 pub const WASM_OCI_PASSWORD: &str = "WASM_OCI_PASSWORD";
 
+/// Limits for reading images, such as `unpacked=20GiB,time=10m`; `--read-limit` comes first.
+pub const WASM_OCI_READ_LIMITS: &str = "WASM_OCI_READ_LIMITS";
+
 /// The folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's folder for caches.
 pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
 /// The size that each of the two is kept below, as `500MiB`.

@@ -25,6 +25,8 @@ pub enum UsageError {
     VariableNotText { name: String },
     #[error("invalid value for {variable}: `{value}` is not a size; use one such as 512MiB")]
     InvalidSize { variable: &'static str, value: String },
+    #[error("invalid value for {variable}: {reason}")]
+    InvalidLimits { variable: &'static str, reason: String },
 
     #[error(
         "no credentials given; pass them with --username NAME --password-stdin, for example `echo $TOKEN | wasm-oci \

@@ -71,7 +71,8 @@ pub fn require(
     if engines.is_empty() {
         return Ok(());
     }
-    let shapes: Vec<Shape> = images.iter().map(|tagged| Shape::of(&tagged.image)).collect();
+    let shapes: Vec<Shape> =
+        images.iter().map(|tagged| Shape::of(&tagged.image)).collect::<Result<_, _>>()?;
     require_shapes(name, engines, &shapes)
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::Reference;
+use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::store::{
     Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, RetryEvent, Secret, Tls,
 };
@@ -13,6 +14,7 @@ use crate::config::args::unless_empty;
 use crate::config::env_vars::{self, WASM_OCI_PASSWORD, WASM_OCI_REGISTRY, WASM_OCI_USERNAME};
 use crate::config::settings::Settings;
 use crate::error::{Error, UsageError};
+use crate::registry::read_limits::ReadLimitArgs;
 use crate::ui::shell::Shell;
 
 /// How registries are spoken with.
@@ -122,6 +124,7 @@ pub struct Connections {
     token_servers: Vec<String>,
     tls: Tls,
     login: Option<Login>,
+    limits: ReadLimits,
     shell: Shell,
 }
 
@@ -159,6 +162,7 @@ impl Connections {
             token_servers: args.token_servers.clone(),
             tls: Tls { authorities: args.authorities.clone(), identity },
             login: login_from(env_vars::value)?,
+            limits: ReadLimitArgs::default().limits()?,
             shell: shell.clone(),
         })
     }
@@ -167,6 +171,20 @@ impl Connections {
     #[must_use]
     pub fn with_login(self, login: Option<Login>) -> Connections {
         Connections { login: login.or(self.login), ..self }
+    }
+
+    /// The same with the limits of these flags.
+    ///
+    /// # Errors
+    /// As [`ReadLimitArgs::limits`].
+    pub fn with_limits(self, args: &ReadLimitArgs) -> Result<Connections, Error> {
+        Ok(Connections { limits: args.limits()?, ..self })
+    }
+
+    /// The limits for reading an image, wherever it is.
+    #[must_use]
+    pub fn limits(&self) -> ReadLimits {
+        self.limits
     }
 
     /// How a repository is spoken with.
@@ -190,6 +208,7 @@ impl Connections {
             credentials,
             token_servers: self.token_servers.clone(),
             tls,
+            limits: self.limits,
             on_retry: Some(OnRetry::new(move |event| announce(&shell, event))),
             ..RegistryOptions::default()
         })

@@ -2,4 +2,5 @@
 
 pub mod connection;
 pub mod development;
+pub mod read_limits;
 pub mod source;

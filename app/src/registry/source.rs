@@ -1,6 +1,7 @@
 //! Images at any of the places that users name.
 
 use wasm_oci_core::image::{Blob, Descriptor, Image, Manifest};
+use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{
     Archive, Error as StoreError, Layout, Location, Name, Registry, Source, load, load_wasm,
@@ -28,6 +29,14 @@ impl Source for AnySource {
         }
     }
 
+    fn limits(&self) -> ReadLimits {
+        match self {
+            AnySource::Layout(layout) => layout.limits(),
+            AnySource::Archive(archive) => archive.limits(),
+            AnySource::Registry(registry) => registry.limits(),
+        }
+    }
+
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, StoreError> {
         match self {
             AnySource::Layout(layout) => layout.fetch(descriptor).await,
@@ -45,13 +54,13 @@ pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource
     match location {
         Location::File(path) => Err(UsageError::NotAnImage { path: path.clone() }.into()),
         Location::Layout(path, tag) => {
-            let layout = Layout::open(path)?;
+            let layout = Layout::open(path)?.with_limits(connections.limits());
             let name =
                 tag.clone().map_or_else(|| layout.default_name(), |tag| Ok(Name::Tag(tag)))?;
             Ok((AnySource::Layout(layout), name))
         }
         Location::Archive(path, tag) => {
-            let archive = Archive::open(path)?;
+            let archive = Archive::open(path, connections.limits())?;
             let name =
                 tag.clone().map_or_else(|| archive.default_name(), |tag| Ok(Name::Tag(tag)))?;
             Ok((AnySource::Archive(archive), name))

@@ -3,9 +3,11 @@
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, ModuleArgs, unless_empty};
 use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::inspect::check::{CheckArgs, CheckReport, check};
 use wasm_oci_app::pipeline::engines::require_shapes;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::compat::engines::Shape;
@@ -40,12 +42,19 @@ pub(super) struct Check {
     module: ModuleArgs,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Check {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         if let Some(source) = &self.source {
-            return Ok(check(source, &self.check, &self.registry.connections(shell)?, shell)?);
+            return Ok(check(
+                source,
+                &self.check,
+                &self.registry.connections(shell)?.with_limits(&self.limits)?,
+                shell,
+            )?);
         }
         let own = Settings { format: unless_empty(&self.format), ..self.registry.settings() };
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
@@ -66,7 +75,7 @@ impl Check {
         for image in program.load()? {
             let tag = image.tags.first().map_or(String::new(), |tag| format!(":{tag}"));
             let source = format!("oci:{}{tag}", program.layout.display());
-            let shape = Shape::of(&image.image);
+            let shape = Shape::of(&image.image).map_err(AppError::from)?;
             let checked =
                 CheckReport::new(source, image.image.digest(), &shape, &self.check.engines);
             checked.print("cargo wasm-oci build --format ", self.check.json, shell)?;

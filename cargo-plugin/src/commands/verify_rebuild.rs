@@ -9,6 +9,7 @@ use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::pipeline::stages::OPTIMIZED;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::output_args::OutputArgs;
@@ -35,13 +36,18 @@ pub(super) struct VerifyRebuild {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
+    limits: ReadLimitArgs,
+    #[command(flatten)]
     build: BuildArgs,
 }
 
 impl VerifyRebuild {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         shell.status("Reading", &self.image);
-        let published = block_on(load_image(&self.image, &self.registry.connections(shell)?))?;
+        let published = block_on(load_image(
+            &self.image,
+            &self.registry.connections(shell)?.with_limits(&self.limits)?,
+        ))?;
         let format = Some(vec![published.format()]);
         let of_image = Settings { format, ..self.registry.settings() };
         let folder = tempfile::tempdir()

@@ -13,6 +13,7 @@ use wasm_oci_app::pipeline::engines;
 use wasm_oci_app::pipeline::messages::ImageMessage;
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::runtime::{block_on, until_interrupted};
 use wasm_oci_app::ui::shell::Shell;
@@ -52,12 +53,14 @@ pub(crate) struct Convert {
     json: bool,
     #[command(flatten)]
     account: AccountArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Convert {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         let account = registry_of(&self.destination).or(registry_of(&self.source));
-        let connections = self.account.connections(account, shell)?;
+        let connections = self.account.connections(account, shell)?.with_limits(&self.limits)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
         let source = block_on(load_image(&self.source, &connections))?;
         let mut settings = ImageSettings::of(&source)?;

@@ -7,6 +7,7 @@ use wasm_oci_core::store::Location;
 use super::destination::{Destination, registry_of};
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::open;
 use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::ui::shell::Shell;
@@ -30,12 +31,14 @@ pub(crate) struct Copy {
     json: bool,
     #[command(flatten)]
     account: AccountArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Copy {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         let account = registry_of(&self.destination).or(registry_of(&self.source));
-        let connections = self.account.connections(account, shell)?;
+        let connections = self.account.connections(account, shell)?.with_limits(&self.limits)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
         let (source, name) = open(&self.source, &connections)?;
         shell.status("Copying", format_args!("{} to {destination}", self.source));

@@ -9,6 +9,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::render::{ReportJson, field, report};
@@ -31,6 +32,8 @@ pub(crate) struct Inspect {
     json: bool,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Inspect {
@@ -42,7 +45,7 @@ impl Inspect {
                 false => shell.print(report(&module)?.trim_end()),
             };
         }
-        let connections = self.registry.connections(shell)?;
+        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let image = block_on(load_image(&self.source, &connections))?;
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {

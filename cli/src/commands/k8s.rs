@@ -10,6 +10,7 @@ use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::open;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
@@ -28,11 +29,13 @@ pub(crate) struct K8s {
     kubernetes: KubernetesArgs,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl K8s {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let connections = self.registry.connections(shell)?;
+        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let (source, name) = open(&self.source, &connections)?;
         let (digest, manifest) = block_on(async {
             let descriptor = source.resolve(&name).await?;

@@ -13,6 +13,7 @@ use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::to_archive;
 use wasm_oci_app::registry::connection::{AccountArgs, Connections};
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -34,6 +35,8 @@ pub(crate) struct Pull {
     module: Option<PathBuf>,
     #[command(flatten)]
     account: AccountArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Pull {
@@ -45,7 +48,8 @@ impl Pull {
             let message = "nowhere to write the image; add --module FILE, --oci-layout-path DIR or --tarball FILE";
             return Err(UsageError::Combination(message).into());
         }
-        let connections = self.account.connections(Some(&self.source), shell)?;
+        let connections =
+            self.account.connections(Some(&self.source), shell)?.with_limits(&self.limits)?;
         shell.status("Pulling", &self.source);
         self.pull_module(&connections, shell)?;
         if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {
@@ -84,7 +88,7 @@ impl Pull {
             Some(path) => block_on::<_, Error>(async {
                 // Resolve first, so that a missing image leaves no empty layout behind.
                 let root = registry.resolve(&name).await?;
-                let layout = Layout::create(path)?;
+                let layout = Layout::create(path)?.with_limits(connections.limits());
                 let tags = std::slice::from_ref(&tag);
                 copy(&registry, &root, &layout, tags, &shell.transfer()).await?;
                 Ok(load(&layout, &Name::Digest(root.digest)).await?)

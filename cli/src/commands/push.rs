@@ -22,6 +22,7 @@ use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::pipeline::stages::{compressed, dry_run, pack, to_registry};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::{Prepared, optimized_cache};
 use wasm_oci_app::runtime::{block_on, until_interrupted};
@@ -58,6 +59,8 @@ pub(crate) struct Push {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
+    limits: ReadLimitArgs,
+    #[command(flatten)]
     login: LoginArgs,
     #[command(flatten)]
     names: NameArgs,
@@ -92,7 +95,9 @@ impl Push {
         let settings = flags.over(repository).over(env_vars::settings()?).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
         let login = self.login.login(self.destination.registry())?;
-        let connections = Connections::new(&self.registry, &settings, shell)?.with_login(login);
+        let connections = Connections::new(&self.registry, &settings, shell)?
+            .with_login(login)
+            .with_limits(&self.limits)?;
         let (images, sizes) = self.images(&plan, &connections, shell)?;
         if self.dry_run {
             return block_on(dry_run(&images, &self.destination, &connections, shell));

@@ -6,6 +6,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::config::args::RunArgs;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::run::run::{pull, run_file, run_manifest};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
@@ -27,6 +28,8 @@ pub(crate) struct Run {
     #[command(flatten)]
     registry: RegistryArgs,
     #[command(flatten)]
+    limits: ReadLimitArgs,
+    #[command(flatten)]
     run: RunArgs,
 }
 
@@ -35,7 +38,7 @@ impl Run {
         if let Location::File(path) = &self.source {
             return run_file(path, &self.run, shell);
         }
-        let connections = self.registry.connections(shell)?;
+        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let manifest = block_on(pull(&self.source, &connections, self.run.given.no_cache))?;
         run_manifest(&manifest, None, &self.run, shell)
     }

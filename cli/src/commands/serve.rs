@@ -6,6 +6,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::run::run::pull;
 use wasm_oci_app::run::serve::{serve_file, serve_manifest};
 use wasm_oci_app::runtime::block_on;
@@ -24,6 +25,8 @@ pub(crate) struct Serve {
     source: Location,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
     #[command(flatten, next_help_heading = "Program")]
     serve: ServeArgs,
 }
@@ -33,7 +36,7 @@ impl Serve {
         if let Location::File(path) = &self.source {
             return serve_file(path, &self.serve, shell);
         }
-        let connections = self.registry.connections(shell)?;
+        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let manifest = block_on(pull(&self.source, &connections, self.serve.no_cache))?;
         serve_manifest(&manifest, &self.serve, shell)
     }

@@ -6,6 +6,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs, report_at};
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Show the size of a module by section, crate and function
@@ -21,11 +22,13 @@ pub(crate) struct Size {
     size: SizeArgs,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Size {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let connections = self.registry.connections(shell)?;
+        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let report = report_at(&self.source, &connections)?;
         let name = self.source.to_string();
         ModuleSizes { package: None, name: &name, report }.show(&self.size, &connections, shell)

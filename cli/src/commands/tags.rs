@@ -5,6 +5,7 @@ use wasm_oci_core::image::Reference;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -19,12 +20,17 @@ pub(crate) struct Tags {
     json: bool,
     #[command(flatten)]
     account: AccountArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Tags {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let registry =
-            self.account.connections(Some(&self.repository), shell)?.registry(&self.repository)?;
+        let registry = self
+            .account
+            .connections(Some(&self.repository), shell)?
+            .with_limits(&self.limits)?
+            .registry(&self.repository)?;
         let tags = block_on(registry.tags())?;
         if self.json {
             return shell.print_json(&tags);

@@ -10,6 +10,7 @@ use wasm_oci_app::config::smoke::read::read_file;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::registry::connection::RegistryArgs;
+use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::run::run::{Prepared, pull};
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
@@ -37,6 +38,8 @@ pub(crate) struct Test {
     tests: TestArgs,
     #[command(flatten)]
     registry: RegistryArgs,
+    #[command(flatten)]
+    limits: ReadLimitArgs,
 }
 
 impl Test {
@@ -46,7 +49,8 @@ impl Test {
         let program = |source: &Location| match source {
             Location::File(path) => Prepared::of_file(&engine, path),
             place => {
-                let manifest = block_on(pull(place, &self.registry.connections(shell)?, true))?;
+                let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+                let manifest = block_on(pull(place, &connections, true))?;
                 Prepared::of_manifest(&engine, &manifest)
             }
         };

@@ -4,6 +4,7 @@ use super::config::{artifact_config, image_config};
 use super::documents::{IndexDocument, ManifestDocument};
 use super::layer::{Layer, layer};
 use super::{Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform};
+use crate::limits::ReadLimits;
 use crate::module::ValidatedModule;
 
 /// Makes an image of `module` in each of the `formats`, in their order. The images share their layers.
@@ -107,6 +108,7 @@ impl Parts<'_> {
             document,
             config,
             layers.iter().map(|layer| (*layer).clone()).collect(),
+            ReadLimits::NONE,
         )
     }
 }

@@ -110,6 +110,15 @@ impl Blob {
         descriptor
     }
 
+    /// The same content under another descriptor that names it.
+    ///
+    /// # Errors
+    /// [`Error::Mismatch`] when digest or size differ.
+    pub(crate) fn with_descriptor(&self, descriptor: Descriptor) -> Result<Blob, Error> {
+        check(&descriptor, self.descriptor.digest, self.descriptor.size)?;
+        Ok(Blob { descriptor, content: self.content.clone() })
+    }
+
     /// The whole content in memory.
     ///
     /// # Errors

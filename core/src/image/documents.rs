@@ -33,7 +33,7 @@ pub(crate) struct ManifestDocument {
 
 impl ManifestDocument {
     /// The manifest's blob.
-    pub(super) fn to_blob(&self) -> Result<Blob, Error> {
+    pub(crate) fn to_blob(&self) -> Result<Blob, Error> {
         let mut document = spec::ImageManifestBuilder::default()
             .schema_version(spec::SCHEMA_VERSION)
             .media_type(spec::MediaType::ImageManifest)

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Digest, Format};
+use crate::limits::OverLimit;
 
 /// Why an image, or a part of one, can't be made or read.
 #[derive(Debug, thiserror::Error)]
@@ -118,6 +119,9 @@ pub enum Error {
         /// Where was looked.
         reason: String,
     },
+    /// An image over one of the limits.
+    #[error(transparent)]
+    OverLimit(#[from] OverLimit),
     /// A file to include can't be read.
     #[error("can't read `{}` to include it in the image", path.display())]
     Include {

@@ -3,12 +3,10 @@
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
+use super::tar_bounds::TarBounds;
 use super::{Blob, Error, IncludedFile, Manifest, MediaType};
+use crate::limits::Budget;
 use crate::module::BuiltModule;
-
-/// The most that is unpacked in the search for a module, in bytes, so that a small layer that unpacks without
-/// end is refused. The largest modules that we know of have some tens of megabytes.
-const MAX_UNPACKED: u64 = 1 << 30;
 
 /// Layer types that are a bare module: ours, which is wkg's, that of runwasi's builder, and those of Envoy, and of
 /// Kubewarden and Spin.
@@ -20,28 +18,37 @@ const BARE: [&str; 4] = [
 ];
 
 impl Manifest {
-    /// The module that the image starts: its bare layer, else the file that the command names, else the only
-    /// `.wasm` file.
+    /// Returns the module that the image starts: its bare layer, otherwise the file that the command names, otherwise
+    /// the only `.wasm` file.
     ///
     /// # Errors
-    /// [`Error::NoModule`] when there is none, or when a layer's format is not one that we read.
+    /// [`Error::NoModule`] when there is none, or when we can't read the format of a layer; [`Error::OverLimit`] when the
+    /// layers unpack to more than the store's [`ReadLimits`](crate::limits::ReadLimits) allow.
     pub fn module(&self) -> Result<BuiltModule, Error> {
-        let Program { bytes, .. } = self.program()?;
+        let Program { bytes, .. } = self.program(&self.budget())?;
         BuiltModule::new(&self.module_name(), bytes).map_err(|e| no_module(e.to_string()))
     }
 
-    /// The same, whatever it is.
+    /// Returns what the image starts, which need not be a module.
     ///
     /// # Errors
     /// As [`Manifest::module`].
-    pub(crate) fn program(&self) -> Result<Program, Error> {
+    pub(crate) fn program(&self, budget: &Budget) -> Result<Program, Error> {
         match self.layers().iter().find(|layer| is_bare(layer)) {
-            Some(layer) => Ok(Program { bytes: layer.bytes()?.to_vec(), is_named: true }),
-            None => self.unpack(),
+            Some(layer) => {
+                budget.hold(layer.descriptor().size)?;
+                Ok(Program { bytes: layer.bytes()?.to_vec(), is_named: true })
+            }
+            None => self.unpack(budget),
         }
     }
 
-    /// What the module is called: by the command, else `module.wasm`.
+    /// The budget for reading what is in the layers.
+    pub(crate) fn budget(&self) -> Budget {
+        Budget::new(self.limits)
+    }
+
+    /// The file name of the module: the command's, otherwise `module.wasm`.
     #[must_use]
     pub fn module_name(&self) -> String {
         let name = self.module_path().rsplit('/').next().unwrap_or_default();
@@ -54,11 +61,11 @@ impl Manifest {
         path.split_once('#').map_or(path, |(path, _)| path).trim_start_matches('/')
     }
 
-    fn unpack(&self) -> Result<Program, Error> {
+    fn unpack(&self, budget: &Budget) -> Result<Program, Error> {
         let wanted = self.module_path();
         let mut others = Vec::new();
         for layer in self.layers().iter().rev() {
-            for file in files(layer, |path| path == wanted || path.ends_with(".wasm"))? {
+            for file in files(layer, budget, |path| path == wanted || path.ends_with(".wasm"))? {
                 if file.path == wanted {
                     return Ok(Program { bytes: file.bytes, is_named: true });
                 }
@@ -75,15 +82,14 @@ impl Manifest {
         }
     }
 
-    /// The other files of the image, those of upper layers over those of lower ones.
+    /// Returns the other files of the image. Those of upper layers replace those of lower ones.
     ///
     /// # Errors
-    /// [`Error::NoModule`] when a layer can't be unpacked, [`Error::InvalidInclude`] when a file lies outside of
-    /// the image.
+    /// As [`Manifest::module`], and [`Error::InvalidInclude`] when the path of a file leads out of the image.
     pub fn included(&self) -> Result<Vec<IncludedFile>, Error> {
-        let mut included = BTreeMap::new();
+        let (mut included, budget) = (BTreeMap::new(), self.budget());
         for layer in self.layers().iter().filter(|layer| !is_bare(layer)) {
-            for file in files(layer, |path| path != self.module_path())? {
+            for file in files(layer, &budget, |path| path != self.module_path())? {
                 included.insert(file.path.clone(), IncludedFile::new(&file.path, file.bytes)?);
             }
         }
@@ -91,15 +97,14 @@ impl Manifest {
     }
 }
 
-/// What an image starts.
+/// The file that an image starts.
 pub(crate) struct Program {
-    /// Its file.
     pub(crate) bytes: Vec<u8>,
-    /// Whether it is what the command names: a bare layer needs no path.
+    /// True if the command names it. A bare layer needs no path.
     pub(crate) is_named: bool,
 }
 
-/// Whether a layer is a bare module.
+/// Returns true if a layer is a bare module.
 pub(crate) fn is_bare(layer: &Blob) -> bool {
     BARE.contains(&layer.descriptor().media_type.as_str())
 }
@@ -109,24 +114,33 @@ struct File {
     bytes: Vec<u8>,
 }
 
-/// The regular files of a tar layer whose paths are `wanted`.
-fn files(layer: &Blob, wanted: impl Fn(&str) -> bool) -> Result<Vec<File>, Error> {
-    let unreadable = |e: io::Error| no_module(format!("a layer can't be unpacked: {e}"));
-    // umoci leaves out the padding of the last file and the end of the archive, and other readers don't mind.
+/// Reads the regular files of a tar layer whose paths are `wanted`.
+fn files(layer: &Blob, budget: &Budget, wanted: impl Fn(&str) -> bool) -> Result<Vec<File>, Error> {
+    let bounds = TarBounds::new(budget);
+    // umoci omits the padding of the last file and the end of the archive, and other readers accept that.
     let end = io::repeat(0).take(1024);
-    let mut archive = tar::Archive::new(unpacked(layer)?.take(MAX_UNPACKED).chain(end));
-    let mut files = Vec::new();
-    for entry in archive.entries().map_err(unreadable)? {
-        let mut entry = entry.map_err(unreadable)?;
-        let path = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
-        let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
-        if entry.header().entry_type().is_file() && wanted(&path) {
-            let mut bytes = Vec::new();
-            entry.read_to_end(&mut bytes).map_err(unreadable)?;
-            files.push(File { path, bytes });
+    let mut archive = tar::Archive::new(bounds.reader(unpacked(layer)?.chain(end)));
+    let mut read = || {
+        let mut files = Vec::new();
+        for entry in archive.entries()? {
+            let mut entry = entry?;
+            bounds.enter(&entry)?;
+            let path = entry.path()?.to_string_lossy().into_owned();
+            let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
+            if entry.header().entry_type().is_file() && wanted(&path) {
+                bounds
+                    .hold(entry.size().saturating_add((path.len() + size_of::<File>()) as u64))?;
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes)?;
+                files.push(File { path, bytes });
+            }
         }
-    }
-    Ok(files)
+        Ok(files)
+    };
+    read().map_err(|error: io::Error| match bounds.take_over() {
+        Some(over) => over.into(),
+        None => no_module(format!("a layer can't be unpacked: {error}")),
+    })
 }
 
 fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {

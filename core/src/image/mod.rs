@@ -19,6 +19,7 @@ mod media_type;
 mod platform;
 mod reference;
 mod settings;
+pub(crate) mod tar_bounds;
 #[cfg(test)]
 pub(crate) mod tests;
 
@@ -35,6 +36,8 @@ pub use media_type::MediaType;
 pub use platform::Platform;
 pub use reference::{Reference, Tag};
 pub use settings::ImageSettings;
+
+use crate::limits::ReadLimits;
 
 pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
 
@@ -54,6 +57,7 @@ pub struct Manifest {
     config: Config,
     config_blob: Blob,
     layers: Vec<Blob>,
+    limits: ReadLimits,
 }
 
 impl Image {
@@ -135,7 +139,7 @@ impl Manifest {
         self.blob.descriptor().digest
     }
 
-    /// A manifest of blobs that were read and verified.
+    /// A manifest of blobs that were read and verified. The limits are for unpacking its layers.
     ///
     /// # Errors
     /// [`Error::Document`] when the configuration can't be read.
@@ -144,9 +148,10 @@ impl Manifest {
         document: ManifestDocument,
         config_blob: Blob,
         layers: Vec<Blob>,
+        limits: ReadLimits,
     ) -> Result<Manifest, Error> {
         let config = Config::parse(&config_blob.bytes()?)?;
-        Ok(Manifest { blob, document, config, config_blob, layers })
+        Ok(Manifest { blob, document, config, config_blob, layers, limits })
     }
 
     /// The manifest's own blob.

@@ -11,9 +11,11 @@ use serde::Serialize;
 use super::layout::{LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::{Error, Name, Source};
 use crate::fs::WriteOptions;
+use crate::image::tar_bounds::TarBounds;
 use crate::image::{
     Blob, Descriptor, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest, Tag,
 };
+use crate::limits::{Budget, ReadLimits};
 
 /// The annotation by which containerd and Docker name an image that they import.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
@@ -155,22 +157,28 @@ pub struct Archive {
     path: PathBuf,
     files: BTreeMap<String, Range<u64>>,
     images: Vec<(Option<Tag>, Descriptor)>,
+    limits: ReadLimits,
 }
 
 impl Archive {
-    /// Opens an archive.
+    /// Opens an archive, which may need as much as `limits` allow.
     ///
     /// # Errors
-    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it holds no layout.
-    pub fn open(path: &Path) -> Result<Archive, Error> {
+    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it holds no layout, [`Error::Image`] when it is over
+    /// a limit.
+    pub fn open(path: &Path, limits: ReadLimits) -> Result<Archive, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let not_an_archive = |reason: String| Error::NotAStore {
             path: path.to_owned(),
             expected: "an OCI archive",
             reason,
         };
-        let files =
-            contents(file).map_err(|e| not_an_archive(format!("it can't be read as tar ({e})")))?;
+        let budget = Budget::new(limits);
+        let bounds = TarBounds::new(&budget);
+        let files = contents(file, &bounds).map_err(|error| match bounds.take_over() {
+            Some(over) => over.into(),
+            None => not_an_archive(format!("it can't be read as tar ({error})")),
+        })?;
         let Some(range) = files.get("index.json").cloned() else {
             let reason = if files.contains_key("manifest.json") {
                 "it is of Docker's older format: save it with a current Docker, or with `skopeo copy`"
@@ -184,7 +192,8 @@ impl Archive {
         }
         let index = read_range(path, &range).map_err(Error::io("read", path))?;
         let images = tagged(IndexDocument::parse(&index)?);
-        Ok(Archive { path: path.to_owned(), files, images })
+        budget.list_tags(images.len())?;
+        Ok(Archive { path: path.to_owned(), files, images, limits })
     }
 
     /// The images, in the order of the index, each with its tag if it has one.
@@ -202,16 +211,18 @@ impl Archive {
     }
 }
 
-/// Where the content of each regular file is.
-fn contents(file: File) -> io::Result<BTreeMap<String, Range<u64>>> {
-    let mut archive = tar::Archive::new(file);
+/// The range of each regular file's content.
+fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, Range<u64>>> {
+    let mut archive = tar::Archive::new(bounds.reader(file));
     let mut files = BTreeMap::new();
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
+        bounds.enter(&entry)?;
         if !entry.header().entry_type().is_file() {
             continue;
         }
         let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        bounds.hold((path.len() + size_of::<(String, Range<u64>)>()) as u64)?;
         let start = entry.raw_file_position();
         files.insert(path, start..start + entry.size());
     }
@@ -236,6 +247,10 @@ impl std::fmt::Display for Archive {
 impl Source for Archive {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         find(&self.images, name, || self.to_string())
+    }
+
+    fn limits(&self) -> ReadLimits {
+        self.limits
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {

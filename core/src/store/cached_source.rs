@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Error, Layout, Name, Silent, Sink, Source};
 use crate::fs::{create_private_folder, evict, mark_used};
 use crate::image::{Blob, Descriptor, MediaType};
+use crate::limits::ReadLimits;
 use crate::trace::OrTrace;
 
 /// A blob that was used within this time stays: its file may still be read.
@@ -54,6 +55,10 @@ impl<S: Source> Source for CachedSource<S> {
             Some(descriptor) => Ok(descriptor),
             None => self.origin.resolve(name).await,
         }
+    }
+
+    fn limits(&self) -> ReadLimits {
+        self.origin.limits()
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {

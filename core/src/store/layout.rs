@@ -6,9 +6,11 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::{Below, Error, Name, Outcome, Progress, Silent, Sink, Source, below, fetch_document};
+use super::graph::{Graph, Parts};
+use super::{Error, Name, Outcome, Progress, Silent, Sink, Source};
 use crate::fs::{Durability, WriteOptions, create_folder, sync_folder};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
+use crate::limits::{Budget, ReadLimits};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -24,6 +26,7 @@ pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 pub struct Layout {
     path: PathBuf,
     durability: Durability,
+    limits: ReadLimits,
     /// A lock on the folder of blobs, shared by all who have the layout open. None where folders can't be locked.
     _in_use: Option<Arc<File>>,
 }
@@ -70,6 +73,12 @@ impl Layout {
             },
         };
         Err(layout.not_a_layout(reason))
+    }
+
+    /// Sets other limits for reading its images than the default ones.
+    #[must_use]
+    pub fn with_limits(self, limits: ReadLimits) -> Layout {
+        Layout { limits, ..self }
     }
 
     /// The directory.
@@ -128,7 +137,7 @@ impl Layout {
     /// # Errors
     /// What reading a manifest or removing a blob fails with.
     pub async fn prune(self) -> Result<u64, Error> {
-        let layout = Layout::at(&self.path);
+        let layout = Layout::at(&self.path).with_limits(self.limits);
         // It is in use by ourselves.
         drop(self);
         let path = layout.blobs();
@@ -138,8 +147,9 @@ impl Layout {
         }
         let mut needed = BTreeSet::new();
         for (_, descriptor) in layout.images()? {
-            let root = fetch_document(&layout, &descriptor).await?;
-            let Below { manifests, leaves } = below(&layout, &root).await?;
+            let graph = Graph::new(&layout);
+            let root = graph.document(&descriptor).await?;
+            let Parts { manifests, leaves } = graph.walk(&root).await?;
             let documents = manifests.iter().chain([&root]).map(Blob::descriptor);
             needed.extend(documents.chain(&leaves).map(|blob| blob.digest.hex()));
         }
@@ -169,7 +179,12 @@ impl Layout {
     }
 
     fn at(path: &Path) -> Layout {
-        Layout { path: path.to_owned(), durability: Durability::Full, _in_use: None }
+        Layout {
+            path: path.to_owned(),
+            durability: Durability::Full,
+            limits: ReadLimits::default(),
+            _in_use: None,
+        }
     }
 
     /// The same, for blobs whose digest is checked before each use: they are written without waiting for the disk.
@@ -200,9 +215,13 @@ impl Layout {
     }
 
     fn index(&self) -> Result<IndexDocument, Error> {
-        let bytes =
-            std::fs::read(self.index_file()).map_err(Error::io("read", &self.index_file()))?;
-        Ok(IndexDocument::parse(&bytes)?)
+        let path = self.index_file();
+        let failed = || Error::io("read", &path);
+        let budget = Budget::new(self.limits);
+        budget.hold(std::fs::metadata(&path).map_err(failed())?.len())?;
+        let index = IndexDocument::parse(&std::fs::read(&path).map_err(failed())?)?;
+        budget.list_tags(index.manifests.len())?;
+        Ok(index)
     }
 
     fn not_a_layout(&self, reason: String) -> Error {
@@ -287,6 +306,10 @@ impl std::fmt::Display for Layout {
 impl Source for Layout {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         find(&self.images()?, name, || self.to_string())
+    }
+
+    fn limits(&self) -> ReadLimits {
+        self.limits
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {

@@ -7,6 +7,7 @@
 mod archive;
 mod cached_source;
 mod error;
+mod graph;
 mod layout;
 mod location;
 mod partial_image;
@@ -16,7 +17,7 @@ mod registry;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::future::{Future, ready};
 
@@ -35,10 +36,11 @@ pub use registry::{
     RetryPolicy, Secret, Stored, Tls, forget_login, log_in, store_login,
 };
 
+use self::graph::{Graph, Parts};
 use crate::image::{
-    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
-    ManifestDocument, Reference, Tag,
+    Blob, Descriptor, Digest, Error as ImageError, Image, Manifest, Reference, Tag,
 };
+use crate::limits::ReadLimits;
 
 /// How many blobs move at once. More of them share the same connection's speed.
 const MAX_CONCURRENT: usize = 4;
@@ -84,6 +86,11 @@ pub trait Source: Sync {
     /// # Errors
     /// As [`Source::resolve`], or [`ImageError::Mismatch`].
     fn fetch(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Blob, Error>> + Send;
+
+    /// The limits for reading one image of this store.
+    fn limits(&self) -> ReadLimits {
+        ReadLimits::default()
+    }
 }
 
 /// A store that images are written to.
@@ -123,18 +130,10 @@ pub trait Sink: Sync {
 /// Reads the whole image that `name` means.
 ///
 /// # Errors
-/// What [`Source`] fails with, or [`Error::Image`] when the image makes no sense.
+/// What [`Source`] fails with, or [`Error::Image`] for an image that can't be read or that is over [`Source::limits`].
 pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
-    let root = fetch_document(source, &source.resolve(name).await?).await?;
-    if !root.descriptor().media_type.is_index() {
-        return Ok(Image::from_parts(root.clone(), vec![load_manifest(source, root).await?]));
-    }
-    let mut manifests = Vec::new();
-    for descriptor in IndexDocument::parse(&root.bytes()?)?.manifests {
-        let blob = fetch_document(source, &descriptor).await?;
-        manifests.push(load_manifest(source, blob).await?);
-    }
-    Ok(Image::from_parts(root, manifests))
+    let graph = Graph::new(source);
+    graph.image(graph.root(name).await?).await
 }
 
 /// Reads the one manifest of the image that holds the module: that of a Wasm platform in an index. Nothing else
@@ -143,39 +142,12 @@ pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
 /// # Errors
 /// As [`load`].
 pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Error> {
-    let root = fetch_document(source, &source.resolve(name).await?).await?;
-    if !root.descriptor().media_type.is_index() {
-        return load_manifest(source, root).await;
-    }
-    let entries = IndexDocument::parse(&root.bytes()?)?.manifests;
+    let graph = Graph::new(source);
+    let entries = graph.entries(&graph.root(name).await?)?;
     let of_wasm =
         |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
     let entry = entries.iter().find(of_wasm).or(entries.first()).ok_or(ImageError::NoManifest)?;
-    let blob = fetch_document(source, entry).await?;
-    load_manifest(source, blob).await
-}
-
-async fn load_manifest(source: &impl Source, blob: Blob) -> Result<Manifest, Error> {
-    if !blob.descriptor().media_type.is_manifest() {
-        let reason =
-            format!("its type is {}, not that of an image manifest", blob.descriptor().media_type);
-        return Err(ImageError::Document { what: "manifest", reason }.into());
-    }
-    let document = ManifestDocument::parse(&blob.bytes()?)?;
-    let config = fetch_document(source, &document.config).await?;
-    let layers = stream::iter(&document.layers).map(|layer| source.fetch(layer));
-    let layers = layers.buffered(MAX_CONCURRENT).try_collect().await?;
-    Ok(Manifest::from_parts(blob, document, config, layers)?)
-}
-
-/// Fetches what will be held in memory and parsed, unless it is too large for that.
-async fn fetch_document(source: &impl Source, descriptor: &Descriptor) -> Result<Blob, Error> {
-    if descriptor.size > MAX_DOCUMENT {
-        let reason =
-            format!("it has {} bytes, more than the {MAX_DOCUMENT} allowed", descriptor.size);
-        return Err(ImageError::Document { what: "manifest or configuration", reason }.into());
-    }
-    source.fetch(descriptor).await
+    graph.manifest(entry).await
 }
 
 /// Writes an image: what it lists first, then itself, the tags last.
@@ -190,7 +162,8 @@ pub async fn save(
 ) -> Result<(), Error> {
     let blobs: BTreeMap<Digest, &Blob> =
         image.blobs().map(|blob| (blob.descriptor().digest, blob)).collect();
-    transfer(&Held(blobs), image.root().clone(), sink, tags, progress).await
+    let source = Held(blobs);
+    transfer(&Graph::new(&source), image.root().clone(), sink, tags, progress).await
 }
 
 /// Copies the image that `root` describes, as [`Source::resolve`] found it, from one store to another. Only what isn't there
@@ -205,48 +178,20 @@ pub async fn copy(
     tags: &[Tag],
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    transfer(source, fetch_document(source, root).await?, sink, tags, progress).await
-}
-
-/// What an image consists of beside its root, each once.
-struct Below {
-    /// The manifests of an index.
-    manifests: Vec<Blob>,
-    /// Layers and configurations.
-    leaves: Vec<Descriptor>,
-}
-
-/// What is below `root`, of which layers are not read.
-async fn below(source: &impl Source, root: &Blob) -> Result<Below, Error> {
-    let mut manifests = Vec::new();
-    let is_index = root.descriptor().media_type.is_index();
-    if is_index {
-        for entry in IndexDocument::parse(&root.bytes()?)?.manifests {
-            manifests.push(fetch_document(source, &entry).await?);
-        }
-    }
-    let mut leaves = Vec::new();
-    for manifest in if is_index { &manifests } else { std::slice::from_ref(root) } {
-        let document = ManifestDocument::parse(&manifest.bytes()?)?;
-        leaves.extend(document.layers);
-        leaves.push(document.config);
-    }
-    let mut seen = BTreeSet::new();
-    leaves.retain(|leaf| seen.insert(leaf.digest));
-    manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
-    Ok(Below { manifests, leaves })
+    let graph = Graph::new(source);
+    transfer(&graph, graph.document(root).await?, sink, tags, progress).await
 }
 
 /// What is below `root`: blobs, manifests, then itself, then the tags; each only after all before it.
 async fn transfer(
-    source: &impl Source,
+    graph: &Graph<'_, impl Source>,
     root: Blob,
     sink: &impl Sink,
     tags: &[Tag],
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let Below { manifests, leaves } = below(source, &root).await?;
-    let moves = leaves.iter().map(|leaf| move_blob(leaf, source.fetch(leaf), sink, progress));
+    let Parts { manifests, leaves } = graph.walk(&root).await?;
+    let moves = leaves.iter().map(|leaf| move_blob(leaf, graph.fetch(leaf), sink, progress));
     all_at_once(moves).await?;
     let document = |blob: &Blob| ready(Ok(blob.clone()));
     let moves =
@@ -302,6 +247,10 @@ impl Source for Held<'_> {
     /// It has blobs, and no names.
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         Err(Held::missing(name))
+    }
+
+    fn limits(&self) -> ReadLimits {
+        ReadLimits::NONE
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {

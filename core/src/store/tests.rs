@@ -1,10 +1,12 @@
 //! Write, read, compare: layouts and archives.
 
+mod hostile;
+
 use std::path::Path;
 
 use super::*;
 use crate::image::tests::image;
-use crate::image::{Format, MediaType};
+use crate::image::{Format, MAX_DOCUMENT, MediaType};
 
 fn tag(text: &str) -> Tag {
     text.parse().unwrap()
@@ -31,7 +33,7 @@ async fn every_format_reads_back_from_a_layout_and_an_archive() {
         let path = folder.path().join("archive.tar");
         let images = [ArchiveImage { image: &image, tags: &[tag("1")] }];
         write_archive(&path, "app", &images).unwrap();
-        let archive = Archive::open(&path).unwrap();
+        let archive = Archive::open(&path, ReadLimits::default()).unwrap();
         let read = load(&archive, &Name::Tag(tag("1"))).await.unwrap();
         assert_eq!(read.digest(), image.digest());
         assert_eq!(read.size(), image.size());
@@ -152,8 +154,11 @@ fn an_archive_of_something_else_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.tar");
     std::fs::write(&path, "not a tar").unwrap();
-    assert!(matches!(Archive::open(&path), Err(Error::NotAStore { .. })));
-    assert!(matches!(Archive::open(&folder.path().join("none.tar")), Err(Error::Io { .. })));
+    assert!(matches!(Archive::open(&path, ReadLimits::default()), Err(Error::NotAStore { .. })));
+    assert!(matches!(
+        Archive::open(&folder.path().join("none.tar"), ReadLimits::default()),
+        Err(Error::Io { .. })
+    ));
 }
 
 #[test]

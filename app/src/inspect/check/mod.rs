@@ -105,7 +105,7 @@ pub fn check(
     let (source, name) = open(location, connections)?;
     let image = block_on(load_partial(&source, &name))?;
     let digest = image.root.descriptor().digest;
-    let checked = CheckReport::new(location.to_string(), digest, &image.shape(), &args.engines);
+    let checked = CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
     checked.print(&convert_command(location), args.json, shell)?;
     if args.engines.is_empty() {
         return Ok(());

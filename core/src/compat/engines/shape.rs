@@ -3,6 +3,7 @@
 use crate::error::error_chain;
 use crate::image::extract::is_bare;
 use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
+use crate::limits::{Budget, ReadLimits};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
 
 /// What engines look at in an image, whoever made it. Parts that can't be read are a part of its shape.
@@ -91,9 +92,11 @@ pub struct PartialManifest {
 }
 
 impl Shape {
-    /// The shape of an image that was read whole.
-    #[must_use]
-    pub fn of(image: &Image) -> Shape {
+    /// Returns the shape of an image that was read whole.
+    ///
+    /// # Errors
+    /// [`Error::OverLimit`] when its layers unpack to more than the limits of its source allow.
+    pub fn of(image: &Image) -> Result<Shape, Error> {
         let partial = image
             .manifests()
             .iter()
@@ -104,9 +107,13 @@ impl Shape {
         )
     }
 
-    /// The shape of an image of these manifests: those that an index lists, or the only one.
-    #[must_use]
-    pub fn of_parts(is_index: bool, manifests: &[PartialManifest]) -> Shape {
+    /// Returns the shape of an image of these manifests: those that an index lists, or the only one.
+    ///
+    /// # Errors
+    /// As [`Shape::of`].
+    pub fn of_parts(is_index: bool, manifests: &[PartialManifest]) -> Result<Shape, Error> {
+        let first = manifests.iter().find_map(|listed| listed.manifest.as_ref().ok());
+        let budget = first.map_or_else(|| Budget::new(ReadLimits::default()), Manifest::budget);
         let mut entries: Vec<Entry> = Vec::new();
         for (n, PartialManifest { listed_for, manifest }) in manifests.iter().enumerate() {
             // Manifests of one index often share their layers, which are unpacked once.
@@ -115,12 +122,14 @@ impl Shape {
             let known = same.and_then(|same| entries[same].parts.as_ref().ok()).map(Parts::program);
             let of_config =
                 manifest.as_ref().ok().and_then(|manifest| manifest.config().platform.clone());
-            let parts = manifest.as_ref().map_err(Clone::clone);
-            let parts = parts
-                .map(|manifest| Parts::of(manifest, known.unwrap_or_else(|| program(manifest))));
+            let parts = match (manifest, known) {
+                (Ok(manifest), Some(known)) => Ok(Parts::of(manifest, known)),
+                (Ok(manifest), None) => Ok(Parts::of(manifest, program(manifest, &budget)?)),
+                (Err(reason), _) => Err(reason.clone()),
+            };
             entries.push(Entry { platform: listed_for.clone().or(of_config), parts });
         }
-        Shape { is_index, entries }
+        Ok(Shape { is_index, entries })
     }
 
     /// The shape that an image of this format has, with a module of this kind.
@@ -247,19 +256,23 @@ impl Parts {
 }
 
 /// What an image starts, and whether its command says so.
-fn program(manifest: &Manifest) -> (Command, Content) {
+fn program(manifest: &Manifest, budget: &Budget) -> Result<(Command, Content), Error> {
     let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other) && !is_zstd(layer);
-    let program = match manifest.program() {
+    let program = match manifest.program(budget) {
         Ok(program) => program,
+        Err(error @ Error::OverLimit(_)) => return Err(error),
         Err(_) if !manifest.layers().iter().all(is_known) => {
-            return (command(manifest, true), Content::Unknown);
+            return Ok((command(manifest, true), Content::Unknown));
         }
         Err(Error::NoModule { reason }) => {
-            return (command(manifest, false), Content::Nothing(reason));
+            return Ok((command(manifest, false), Content::Nothing(reason)));
         }
-        Err(error) => return (command(manifest, false), Content::Nothing(error_chain(&error))),
+        Err(error) => {
+            return Ok((command(manifest, false), Content::Nothing(error_chain(&error))));
+        }
     };
-    (command(manifest, program.is_named), content(&manifest.module_name(), program.bytes))
+    budget.release();
+    Ok((command(manifest, program.is_named), content(&manifest.module_name(), program.bytes)))
 }
 
 fn command(manifest: &Manifest, is_there: bool) -> Command {

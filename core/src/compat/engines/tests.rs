@@ -21,7 +21,7 @@ fn chosen(names: &[&str]) -> Vec<&'static str> {
 fn the_shape_of_a_format_is_that_of_its_images() {
     for format in Format::ALL {
         let (of_image, of_format) =
-            (Shape::of(&image(format)), Shape::of_format(format, Kind::Command));
+            (Shape::of(&image(format)).unwrap(), Shape::of_format(format, Kind::Command));
         for engine in Engine::all() {
             assert_eq!(engine.check(&of_image), engine.check(&of_format), "{format} for {engine}");
         }

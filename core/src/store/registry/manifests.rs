@@ -5,12 +5,13 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LINK};
 use reqwest::{RequestBuilder, Response, Url};
 use serde::Deserialize;
 
-use super::super::Name;
+use super::super::{Error, Name};
 use super::auth::Access;
 use super::exchange::bounded_body;
 use super::request_error::RequestError;
 use super::transport::Transport;
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
+use crate::limits::Budget;
 use crate::trace::OrTrace;
 
 /// Media types that we can read.
@@ -129,6 +130,7 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
         // The reference implementation sends null for a repository that has lost all of its tags.
         tags: Option<Vec<String>>,
     }
+    let budget = Budget::new(transport.options().limits);
     let mut tags = Vec::new();
     let mut next = Some(transport.url("tags/list"));
     for _ in 0..MAX_PAGES {
@@ -139,7 +141,12 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
         let body = bounded_body(response, MAX_DOCUMENT).await?;
         let page: Page = serde_json::from_slice(&body)
             .map_err(|error| RequestError::malformed("its list of tags is invalid", error))?;
-        tags.extend(page.tags.unwrap_or_default());
+        let page = page.tags.unwrap_or_default();
+        budget
+            .hold(body.len() as u64)
+            .and_then(|()| budget.list_tags(page.len()))
+            .map_err(Error::from)?;
+        tags.extend(page);
     }
     Err(RequestError::protocol("its list of tags has no end"))
 }

@@ -37,8 +37,10 @@ use self::blobs::MountOutcome;
 use self::manifests::{ManifestStatus, Received};
 use self::request_error::RequestError;
 use self::transport::Transport;
+use super::graph::within_time;
 use super::{Error, Name, Outcome, Progress, Sink, Source};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
+use crate::limits::{Budget, ReadLimits};
 use crate::trace::OrTrace;
 
 /// Options of a connection to a registry.
@@ -66,6 +68,8 @@ pub struct RegistryOptions {
     /// Longest pause of an upload. It also limits the time between the end of our data and the response, in which the
     /// registry receives the rest and checks the digest of the whole blob.
     pub stall_timeout: Duration,
+    /// Limits for reading an image or the list of tags.
+    pub limits: ReadLimits,
 }
 
 impl Default for RegistryOptions {
@@ -82,6 +86,7 @@ impl Default for RegistryOptions {
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),
+            limits: ReadLimits::default(),
         }
     }
 }
@@ -164,8 +169,9 @@ impl Registry {
         let get = |_| async {
             manifests::tags(&self.transport).await.map_err(|error| self.or_missing(error, &"tags"))
         };
-        let mut tags =
-            self.transport.with_retries(&format!("list the tags of {self}"), get).await?;
+        let action = format!("list the tags of {self}");
+        let time = Budget::new(self.limits());
+        let mut tags = within_time(&time, self.transport.with_retries(&action, get)).await?;
         // The spec requires this order; some registries use another.
         tags.sort();
         Ok(tags)
@@ -270,6 +276,10 @@ impl Source for Registry {
         let descriptor = blob.descriptor().clone();
         *self.resolved.lock().unwrap_or_else(PoisonError::into_inner) = Some(blob);
         Ok(descriptor)
+    }
+
+    fn limits(&self) -> ReadLimits {
+        self.transport.options().limits
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {

@@ -1,0 +1,131 @@
+//! `--read-limit`: limits for reading images that others made.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use clap::Args;
+use wasm_oci_core::limits::ReadLimits;
+
+use crate::config::env_vars::{self, WASM_OCI_READ_LIMITS};
+use crate::error::{Error, UsageError};
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Limits")]
+pub struct ReadLimitArgs {
+    /// Change a limit for reading the image: fetched, unpacked, memory, manifests, layers, tags, metadata or time
+    #[arg(long = "read-limit", value_name = "NAME=VALUE")]
+    pub read_limits: Vec<ReadLimit>,
+}
+
+impl ReadLimitArgs {
+    /// Returns the limits of the flags, otherwise of the environment, otherwise the default ones.
+    ///
+    /// # Errors
+    /// When the environment has something else than limits.
+    pub fn limits(&self) -> Result<ReadLimits, Error> {
+        let mut limits = ReadLimits::default();
+        for text in env_vars::value(WASM_OCI_READ_LIMITS).iter().flat_map(|it| it.split(',')) {
+            let limit: ReadLimit = text.parse().map_err(|reason| UsageError::InvalidLimits {
+                variable: WASM_OCI_READ_LIMITS,
+                reason,
+            })?;
+            limit.set(&mut limits);
+        }
+        self.read_limits.iter().for_each(|limit| limit.set(&mut limits));
+        Ok(limits)
+    }
+}
+
+/// A limit, and the value that replaces its default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReadLimit {
+    Fetched(ByteSize),
+    Unpacked(ByteSize),
+    Memory(ByteSize),
+    Manifests(u64),
+    Layers(u64),
+    Tags(u64),
+    Metadata(ByteSize),
+    Time(Duration),
+}
+
+impl ReadLimit {
+    fn set(&self, limits: &mut ReadLimits) {
+        match *self {
+            ReadLimit::Fetched(size) => limits.fetched = size.as_u64(),
+            ReadLimit::Unpacked(size) => limits.unpacked = size.as_u64(),
+            ReadLimit::Memory(size) => limits.memory = size.as_u64(),
+            ReadLimit::Manifests(count) => limits.manifests = count,
+            ReadLimit::Layers(count) => limits.layers = count,
+            ReadLimit::Tags(count) => limits.tags = count,
+            ReadLimit::Metadata(size) => limits.metadata = size.as_u64(),
+            ReadLimit::Time(time) => limits.time = time,
+        }
+    }
+}
+
+impl FromStr for ReadLimit {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<ReadLimit, String> {
+        let (name, value) = text
+            .trim()
+            .split_once('=')
+            .ok_or_else(|| format!("`{text}` has no value; use NAME=VALUE"))?;
+        let size =
+            || value.parse::<ByteSize>().map_err(|e| format!("`{value}` is not a size: {e}"));
+        let count = || value.parse().map_err(|e| format!("`{value}` is not a number: {e}"));
+        let time = || {
+            humantime::parse_duration(value).map_err(|e| format!("`{value}` is not a time: {e}"))
+        };
+        match name {
+            "fetched" => size().map(ReadLimit::Fetched),
+            "unpacked" => size().map(ReadLimit::Unpacked),
+            "memory" => size().map(ReadLimit::Memory),
+            "manifests" => count().map(ReadLimit::Manifests),
+            "layers" => count().map(ReadLimit::Layers),
+            "tags" => count().map(ReadLimit::Tags),
+            "metadata" => size().map(ReadLimit::Metadata),
+            "time" => time().map(ReadLimit::Time),
+            _ => Err(format!(
+                "there is no limit `{name}`; use fetched, unpacked, memory, manifests, layers, tags, \
+                 metadata or time"
+            )),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documentation_has_every_limit_with_its_default() {
+        let none = ReadLimits {
+            fetched: 0,
+            unpacked: 0,
+            memory: 0,
+            manifests: 0,
+            layers: 0,
+            tags: 0,
+            metadata: 0,
+            time: Duration::ZERO,
+        };
+        let rows = include_str!("../../../docs/limits.md").lines();
+        let rows = rows.filter_map(|line| line.strip_prefix("| `")?.split_once("` | "));
+        let documented = rows.fold(none, |mut limits, (name, row)| {
+            let default = row.split(" | ").next().unwrap().replace(' ', "");
+            format!("{name}={default}").parse::<ReadLimit>().unwrap().set(&mut limits);
+            limits
+        });
+        assert_eq!(documented, ReadLimits::default());
+    }
+
+    #[test]
+    fn what_is_not_a_limit_is_refused() {
+        for text in ["unpacked", "unpacked=much", "tags=1GiB", "time=10", "bytes=1"] {
+            assert!(text.parse::<ReadLimit>().is_err(), "{text}");
+        }
+    }
+}

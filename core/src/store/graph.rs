@@ -1,0 +1,166 @@
+//! The walk over an image, from its index through manifests to configurations and layers, within one budget.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::pin;
+use std::sync::{Mutex, PoisonError};
+
+use futures_util::future::{Either, select};
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::{Error, MAX_CONCURRENT, Name, Source};
+use crate::image::{
+    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
+    ManifestDocument,
+};
+use crate::limits::{Budget, OverLimit};
+
+/// One image in a source. It fetches each digest once, however often the image names it, and spends the budget of
+/// [`Source::limits`].
+pub(super) struct Graph<'a, S> {
+    source: &'a S,
+    budget: Budget,
+    fetched: Mutex<BTreeMap<Digest, Blob>>,
+}
+
+/// The parts of an image without its root, each once.
+pub(super) struct Parts {
+    /// The manifests of an index.
+    pub(super) manifests: Vec<Blob>,
+    /// Layers and configurations.
+    pub(super) leaves: Vec<Descriptor>,
+}
+
+impl<'a, S: Source> Graph<'a, S> {
+    pub(super) fn new(source: &'a S) -> Graph<'a, S> {
+        Graph { source, budget: Budget::new(source.limits()), fetched: Mutex::default() }
+    }
+
+    /// Returns the manifest or index that `name` means.
+    pub(super) async fn root(&self, name: &Name) -> Result<Blob, Error> {
+        let descriptor = within_time(&self.budget, self.source.resolve(name)).await?;
+        self.document(&descriptor).await
+    }
+
+    /// Returns the manifests that an index lists, or `root` if it is a manifest itself.
+    pub(super) fn entries(&self, root: &Blob) -> Result<Vec<Descriptor>, Error> {
+        if !root.descriptor().media_type.is_index() {
+            return Ok(vec![root.descriptor().clone()]);
+        }
+        let entries = IndexDocument::parse(&root.bytes()?)?.manifests;
+        self.budget.list_manifests(entries.len())?;
+        Ok(entries)
+    }
+
+    /// Reads every manifest with everything that it lists.
+    pub(super) async fn image(&self, root: Blob) -> Result<Image, Error> {
+        let mut manifests = Vec::new();
+        for entry in self.entries(&root)? {
+            manifests.push(self.manifest(&entry).await?);
+        }
+        Ok(Image::from_parts(root, manifests))
+    }
+
+    /// Reads a manifest with everything that it lists, some layers at once.
+    pub(super) async fn manifest(&self, entry: &Descriptor) -> Result<Manifest, Error> {
+        let (blob, document) = self.list(entry).await?;
+        let config = self.document(&document.config).await?;
+        let mut seen = BTreeSet::new();
+        let distinct = document.layers.iter().filter(|layer| seen.insert(layer.digest));
+        let distinct: Vec<_> = distinct.map(|layer| self.fetch_once(layer)).collect();
+        stream::iter(distinct).buffered(MAX_CONCURRENT).try_collect::<Vec<_>>().await?;
+        let mut layers = Vec::new();
+        for layer in &document.layers {
+            layers.push(self.fetch_once(layer).await?);
+        }
+        Ok(Manifest::from_parts(blob, document, config, layers, self.budget.limits)?)
+    }
+
+    /// Reads the documents of an image, and lists its layers without reading them.
+    pub(super) async fn walk(&self, root: &Blob) -> Result<Parts, Error> {
+        let (mut manifests, mut leaves) = (Vec::new(), Vec::new());
+        for entry in self.entries(root)? {
+            let (blob, document) = self.list(&entry).await?;
+            manifests.push(blob);
+            leaves.extend(document.layers);
+            leaves.push(document.config);
+        }
+        let mut seen = BTreeSet::from([root.descriptor().digest]);
+        leaves.retain(|leaf| seen.insert(leaf.digest));
+        manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
+        Ok(Parts { manifests, leaves })
+    }
+
+    /// Fetches a blob and does not keep it.
+    pub(super) async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        self.budget.fetch(descriptor.size)?;
+        within_time(&self.budget, self.source.fetch(descriptor)).await
+    }
+
+    /// Fetches a document to be parsed in memory.
+    pub(super) async fn document(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        if descriptor.size > MAX_DOCUMENT {
+            let reason = format!("it has {} bytes, more than {MAX_DOCUMENT}", descriptor.size);
+            return Err(ImageError::Document { what: "manifest or configuration", reason }.into());
+        }
+        if self.known(descriptor).is_none() {
+            self.budget.hold(descriptor.size)?;
+        }
+        self.fetch_once(descriptor).await
+    }
+
+    /// Fetches a manifest and reads what it lists.
+    async fn list(&self, entry: &Descriptor) -> Result<(Blob, ManifestDocument), Error> {
+        if !entry.media_type.is_manifest() {
+            let reason = format!("its type is {}, not that of an image manifest", entry.media_type);
+            return Err(ImageError::Document { what: "manifest", reason }.into());
+        }
+        let blob = self.document(entry).await?;
+        let document = ManifestDocument::parse(&blob.bytes()?)?;
+        self.budget.list_layers(document.layers.len())?;
+        Ok((blob, document))
+    }
+
+    async fn fetch_once(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        if let Some(blob) = self.known(descriptor) {
+            // The same content may be listed with another type, platform or annotations.
+            return Ok(blob.with_descriptor(descriptor.clone())?);
+        }
+        let blob = self.fetch(descriptor).await?;
+        let mut fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.insert(descriptor.digest, blob.clone());
+        Ok(blob)
+    }
+
+    fn known(&self, descriptor: &Descriptor) -> Option<Blob> {
+        let fetched = self.fetched.lock().unwrap_or_else(PoisonError::into_inner);
+        fetched.get(&descriptor.digest).cloned()
+    }
+}
+
+/// Waits for a source as long as the budget has time.
+pub(super) async fn within_time<T>(
+    budget: &Budget,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
+    let left = budget.time_left()?;
+    #[cfg(feature = "registry")]
+    {
+        // Only a source that makes us wait needs the timer, and with it a Tokio runtime.
+        let timer = async { tokio::time::sleep(left).await };
+        match select(pin!(work), pin!(timer)).await {
+            Either::Left((result, _)) => result,
+            Either::Right(_) => Err(budget.over_time().into()),
+        }
+    }
+    #[cfg(not(feature = "registry"))]
+    {
+        let _ = left;
+        work.await
+    }
+}
+
+impl From<OverLimit> for Error {
+    fn from(over: OverLimit) -> Error {
+        Error::Image(over.into())
+    }
+}
