@@ -1,5 +1,5 @@
-# For workerd, the runtime of Cloudflare Workers, without their tools: `npx workerd serve workerd.capnp`. It takes no
-# packages by name, so their files are listed; wrangler and other bundlers find them by themselves.
+# For workerd, the runtime of Cloudflare Workers, without their tools: `npx workerd serve workerd.capnp`. It
+# doesn't resolve packages by name, so this file lists their files; wrangler and other bundlers resolve them.
 using Workerd = import "/workerd/workerd.capnp";
 
 const config :Workerd.Config = (
