@@ -188,13 +188,24 @@ fn has_run(error: &wasmtime::Error) -> bool {
 }
 
 fn not_started(program: &Program, error: &wasmtime::Error) -> Error {
-    let reason = format!("{error:#}");
-    match reason.contains("mmap") {
+    match is_out_of_memory(error) {
         true => Error::Engine(format!(
-            "{reason} (a limit of `ulimit -v` is below what wasmtime reserves)"
+            "{error:#} (a limit of `ulimit -v` is below what wasmtime reserves)"
         )),
         false => program.refused(error),
     }
+}
+
+/// Returns true if the system refused to reserve memory.
+#[cfg(unix)]
+fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    let refused = Some(&rustix::io::Errno::NOMEM);
+    error.chain().any(|cause| cause.downcast_ref() == refused)
+}
+
+#[cfg(not(unix))]
+fn is_out_of_memory(_: &wasmtime::Error) -> bool {
+    false
 }
 
 fn context(options: &RunOptions, stdout: Stream, stderr: Stream) -> Result<WasiP1Ctx, Error> {

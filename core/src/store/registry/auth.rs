@@ -195,25 +195,18 @@ impl Auth {
         if !response.status().is_success() {
             let response = ErrorResponse::of(response).await;
             // The token server refuses a token. For users, that is the registry rejecting their credentials.
-            let status = match response.status {
-                400 | 403 | 404 => 401,
-                status => status,
-            };
+            let is_refusal = matches!(response.status, 400 | 403 | 404);
+            let status = if is_refusal { 401 } else { response.status };
             return Err(RequestError::Status(ErrorResponse { status, ..response }));
         }
         let start = Instant::now();
-        let response: TokenResponse =
-            serde_json::from_slice(&bounded_body(response, MAX_TOKEN_RESPONSE).await?)
-                // The parser's error may quote the token, so it is dropped.
-                .map_err(|_| {
-                    RequestError::protocol("the response of its token server is invalid")
-                })?;
-        let value = response.token.or(response.access_token).filter(|token| !token.is_empty());
+        let body = bounded_body(response, MAX_TOKEN_RESPONSE).await?;
+        let invalid = || RequestError::protocol("its token server sent no valid token");
+        // The parser's error may quote the token, so it is dropped.
+        let response: TokenResponse = serde_json::from_slice(&body).map_err(|_| invalid())?;
+        let is_valid = |token: &String| !token.is_empty() && sensitive_header(token).is_some();
         let value =
-            value.ok_or_else(|| RequestError::protocol("its token server sent no token"))?;
-        if sensitive_header(&value).is_none() {
-            return Err(RequestError::protocol("its token can't be sent in a header"));
-        }
+            response.token.or(response.access_token).filter(is_valid).ok_or_else(invalid)?;
         let lifetime = Duration::from_secs(response.expires_in.unwrap_or(DEFAULT_LIFETIME));
         tracing::debug!(?access, ?lifetime, "new token");
         let until = start + lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);

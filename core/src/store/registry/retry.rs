@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use crate::trace::OrTrace;
+
 /// Retry policy for transient failures: the statuses 408, 429, 500, 502, 503 and 504, and connections that broke or
 /// stalled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +55,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
-            let date = httpdate::parse_http_date(text).ok()?;
+            let date = httpdate::parse_http_date(text).or_trace("parse `Retry-After`")?;
             Some(date.duration_since(SystemTime::now()).unwrap_or_default())
         }
     }

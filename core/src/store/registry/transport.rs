@@ -21,6 +21,7 @@ use super::request_error::{Context, RequestError};
 use super::{RegistryError, RegistryOptions, RetryEvent, Tls};
 use crate::error::error_chain;
 use crate::image::Digest;
+use crate::trace::OrTrace;
 
 /// Most renewals of the authorization of one request: one if it had none, one if its token has expired.
 const MAX_RENEWALS: usize = 2;
@@ -145,8 +146,9 @@ impl Transport {
     pub(super) fn upload_location(&self, response: &Response) -> Result<Option<Url>, RequestError> {
         let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
         let invalid = || RequestError::protocol("the location of an upload is not a URL");
-        let location = location.to_str().map_err(|_| invalid())?;
-        let mut url = response.url().join(location).map_err(|_| invalid())?;
+        let location = location.to_str().or_trace("read the location").ok_or_else(invalid)?;
+        let url = response.url().join(location);
+        let mut url = url.or_trace("parse the location").ok_or_else(invalid)?;
         // Registries behind a proxy that terminates TLS often report http for themselves.
         let same_host = url.host_str() == self.origin.host_str();
         if same_host && url.scheme() == "http" && self.origin.scheme() == "https" {
