@@ -25,7 +25,6 @@ const DEFAULT_LIFETIME: u64 = 60;
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 /// Longest response of a token server that we read, in bytes.
 const MAX_TOKEN_RESPONSE: u64 = 1 << 20;
-/// Client name for identity token exchanges.
 const CLIENT_ID: &str = "wasm-oci";
 
 /// Permission that a request needs.
