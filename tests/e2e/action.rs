@@ -133,7 +133,7 @@ fn sizes_are_compared_with_the_image_before() {
         third.summary
     );
 
-    // What was asked for; a pull request has no image of its own.
+    // The requested image; a pull request pushes none.
     let reference = format!("{}/{{bin}}@{}", registry.host(), first.output("digest"));
     let unpushed =
         job.run(&[("image", &image), ("push", "false"), ("compare", &reference)]).success();
@@ -234,8 +234,8 @@ fn nothing_is_pushed_when_a_test_fails() {
     let _pushed = job.run(&[("image", &image), ("test", "false")]).success();
 }
 
-/// Where builds are kept: other compilers, programs and features share nothing, and the same ones share even what an older
-/// lock file made.
+/// Cache keys: builds with other compilers, programs or features share nothing. Equal ones share even the results of an older
+/// lock file.
 #[test]
 fn a_cache_is_named_by_what_is_built() {
     let job = job_with(MANIFEST, MAIN);

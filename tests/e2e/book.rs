@@ -88,7 +88,7 @@ fn link() -> Regex {
     Regex::new(r"\]\(([^)\s]+)\)").unwrap()
 }
 
-/// What is in a page that a link can be about.
+/// The links and anchors of a page.
 struct Page {
     leads_to: Vec<String>,
     anchors: BTreeSet<String>,

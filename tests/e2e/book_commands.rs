@@ -75,12 +75,12 @@ fn what_is_not_run_is_on_a_page_and_leads_somewhere() {
         for (index, word) in words.iter().enumerate() {
             let names_a_folder = index > 0 && words[index - 1].ends_with("-path");
             if names_a_folder || (word.contains('/') && !word.starts_with('-')) {
-                // What is found by fuzzing is not kept.
+                // Findings of fuzzing are not in the repository.
                 let there = root().join(word).exists() || word.starts_with("fuzz/corpus");
                 assert!(there, "`{command}` names {word}, which is not there");
             }
         }
-        // What stands after `cargo run … --` is for our own command.
+        // Arguments after `cargo run … --` belong to our own command.
         if let Some((_, ours)) = command.split_once(" -- wasm-oci ") {
             assert_eq!(misunderstood(&format!("cargo wasm-oci {ours}"), true), None);
         }
@@ -153,8 +153,8 @@ fn file_block(path: &str) -> String {
     format!("\n```{language}\n{text}```\n\n")
 }
 
-/// What our own command doesn't understand of a command line; nothing where the line is none of ours. One that is not
-/// `whole` may lack what has to be there.
+/// Returns the parse error of a command line, or `None` for a valid line or another command. A line that is not `whole` may
+/// lack required arguments.
 fn misunderstood(line: &str, whole: bool) -> Option<String> {
     let Some(words) = shlex::split(line) else { return Some("its quotes don't match".to_owned()) };
     let until = words

@@ -24,7 +24,7 @@ fn script(folder: &Path, name: &str, shell: &str) -> PathBuf {
     path
 }
 
-/// What bash completes the last of `words` with, after `setup`.
+/// Returns bash's completions of the last of `words` after `setup`.
 fn in_bash(setup: &str, words: &[&str]) -> Vec<String> {
     // As readline calls what `complete` has registered.
     let drive = r#"
@@ -64,7 +64,7 @@ fn bash_completes_commands_flags_and_values() {
     }
 }
 
-/// What completes cargo stays what it was, whether it is there first, or loaded when it is needed, or not at all.
+/// Completions of cargo itself don't change, no matter if they are loaded before ours, on demand, or never.
 #[test]
 fn bash_completes_everything_else_of_cargo_as_before() {
     let folder = tempfile::tempdir().unwrap();
@@ -83,7 +83,7 @@ fn bash_completes_everything_else_of_cargo_as_before() {
     assert_eq!(in_bash(&loaded, &["cargo", "bui"]), ["cargos cargo bui cargo"]);
     let missing: [&str; 0] = [];
     assert_eq!(in_bash(&plugin, &["cargo", "bui"]), missing);
-    // What is no function can't be called before ours: it stays.
+    // A completion that is not a function can't be wrapped, so it stays unchanged.
     let words = format!("complete -W 'build bench' cargo\n{plugin}\ncomplete -p cargo");
     let words = Run::of(Command::new("bash").args(["-c", &words])).success();
     assert_eq!(words.stdout, "complete -W 'build bench' cargo\n");

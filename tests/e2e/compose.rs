@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Registry, Run, cargo_wasm_oci, tools, wasm_oci};
 
-/// What `check-jsonschema` says of a Compose file.
+/// Checks a Compose file with `check-jsonschema`.
 fn checked(file: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("compose.yaml");
@@ -82,7 +82,7 @@ fn a_file_is_completed_and_stays_as_it_is() {
         .replace("wasm-oci://hello", image);
     assert_eq!(run.stdout, expected);
     assert_valid(&run.stdout);
-    // What is printed can be completed.
+    // The printed file can be completed.
     let printed = compose(&example("hello"), &[], "").success().stdout;
     let completed =
         compose(&example("hello"), &[&args[..], &["-"]].concat(), &printed).success().stdout;

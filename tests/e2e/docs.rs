@@ -1,4 +1,4 @@
-//! What the documentation says is so.
+//! Checks of facts in the documentation.
 
 use std::fs;
 use std::path::Path;
@@ -111,7 +111,7 @@ fn the_schema_of_settings_is_that_of_the_code() {
     assert_generated("docs/settings.schema.json", &format!("{schema}\n"));
 }
 
-/// What the schema takes, we take, and the other way round: our examples, and slips.
+/// The schema and our parser accept and refuse the same examples and typos.
 #[test]
 fn the_schema_takes_what_we_take() {
     let folder = tempfile::tempdir().unwrap();

@@ -12,19 +12,19 @@ use crate::harness::commands::{cargo, program};
 use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::{Registry, Run, cargo_wasm_oci, tools, wasm_oci};
 
-/// What `doctor --json` finds, by what it is about, and the exit code.
-struct Found {
+/// The findings of `doctor --json`, and the exit code.
+struct DoctorRun {
     findings: Vec<Value>,
     code: i32,
 }
 
-impl Found {
-    fn of(command: &mut Command) -> Found {
+impl DoctorRun {
+    fn of(command: &mut Command) -> DoctorRun {
         let start = Instant::now();
         let run = Run::of(command.arg("--json"));
         assert!(start.elapsed() < Duration::from_secs(15), "it took {:?}", start.elapsed());
         let findings = serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{run:?}"));
-        Found { findings, code: run.code }
+        DoctorRun { findings, code: run.code }
     }
 
     #[track_caller]
@@ -66,7 +66,7 @@ fn this_machine_can_build() {
     let folder = tempfile::tempdir().unwrap();
     let mut doctor = of_cargo(folder.path());
     doctor.env("PATH", tools::search_path());
-    let found = Found::of(&mut doctor);
+    let found = DoctorRun::of(&mut doctor);
     assert_eq!(found.code, 0, "{:?}", found.findings);
     for about in
         ["rust", "cargo", "target wasm32-wasip1", "target wasm32-wasip2", "containerd", "node"]
@@ -92,7 +92,7 @@ fn this_machine_can_build() {
 fn a_shim_on_the_path_is_found() {
     let folder = tempfile::tempdir().unwrap();
     let own = std::env::join_paths([tools::shim_directory(), "/usr/bin".into()]).unwrap();
-    let found = Found::of(wasm_oci().arg("doctor").env("PATH", own).current_dir(folder.path()));
+    let found = DoctorRun::of(wasm_oci().arg("doctor").env("PATH", own).current_dir(folder.path()));
     let shims = found.about("containerd shims")["found"].as_str().unwrap();
     assert!(shims.contains("io.containerd.wasmtime.v1"), "{shims}");
 }
@@ -101,14 +101,14 @@ fn a_shim_on_the_path_is_found() {
 fn a_machine_with_nothing_is_told_what_to_install() {
     let folder = tempfile::tempdir().unwrap();
     let path = path_with(folder.path(), &[]);
-    let found = Found::of(wasm_oci().arg("doctor").env("PATH", &path));
+    let found = DoctorRun::of(wasm_oci().arg("doctor").env("PATH", &path));
     assert_eq!(found.code, 0, "nothing of it is needed to pack a module");
     for about in ["docker", "containerd", "podman", "crun", "kubectl", "node", "wasmtime"] {
         assert_eq!(found.state(about), "missing");
     }
     let mut doctor = of_cargo(folder.path());
     doctor.env("PATH", &path).env("HOME", folder.path()).env_remove("CARGO");
-    let found = Found::of(doctor.env_remove("RUSTUP_HOME").env_remove("CARGO_HOME"));
+    let found = DoctorRun::of(doctor.env_remove("RUSTUP_HOME").env_remove("CARGO_HOME"));
     assert_eq!((found.code, found.state("rust"), found.state("cargo")), (1, "missing", "missing"));
     assert!(found.about("rust")["advice"].as_str().unwrap().contains("rustup.rs"));
 }
@@ -124,7 +124,7 @@ fn what_hangs_or_is_broken_is_a_warning() {
         ("crun", Err("echo 'crun version 1.21'; echo '+SYSTEMD +WASM:wasmedge'")),
     ];
     let path = path_with(folder.path(), &programs);
-    let found = Found::of(wasm_oci().arg("doctor").env("PATH", &path));
+    let found = DoctorRun::of(wasm_oci().arg("doctor").env("PATH", &path));
     assert_eq!(
         (found.code, found.state("docker"), found.state("kubectl")),
         (0, "warning", "warning")
@@ -140,7 +140,7 @@ fn a_docker_client_without_an_engine_says_so() {
     let path = path_with(folder.path(), &[("docker", Ok(tools::docker()))]);
     let mut doctor = wasm_oci();
     doctor.arg("doctor").env("PATH", &path).env("DOCKER_HOST", "unix:///nowhere.sock");
-    let found = Found::of(&mut doctor);
+    let found = DoctorRun::of(&mut doctor);
     let docker = found.about("docker");
     assert_eq!(docker["state"], "warning");
     assert!(docker["found"].as_str().unwrap().contains("no engine answers"), "{docker}");
@@ -156,7 +156,7 @@ fn a_registry_is_asked_whether_it_knows_us() {
     let look = || {
         let mut doctor = wasm_oci();
         doctor.args(["doctor", &reference]).env("DOCKER_CONFIG", &docker_config).env("PATH", "");
-        Found::of(doctor.env_remove("DOCKER_AUTH_CONFIG").env_remove("REGISTRY_AUTH_FILE"))
+        DoctorRun::of(doctor.env_remove("DOCKER_AUTH_CONFIG").env_remove("REGISTRY_AUTH_FILE"))
     };
     let found = look();
     assert_eq!(found.state(&about), "warning");
@@ -186,7 +186,7 @@ fn the_registry_of_a_crate_is_the_one_of_its_setting() {
     let _locked =
         Run::of(cargo().args(["generate-lockfile", "--offline"]).current_dir(folder.path()))
             .success();
-    let found = Found::of(&mut of_cargo(folder.path()));
+    let found = DoctorRun::of(&mut of_cargo(folder.path()));
     let registry = found.about("registry 127.0.0.1:1");
     assert_eq!((found.code, &registry["state"]), (0, &"warning".into()));
     assert!(registry["found"].as_str().unwrap().contains("can't be reached"), "{registry}");

@@ -35,7 +35,7 @@ fn people_get_a_line_for_each_consumer_and_what_to_change() {
     let change = "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci oci:app.oci --format universal\n";
     assert!(text.contains(change), "{text}");
     assert!(text.contains("\nruns on:    wasmtime, wasmedge"), "{text}");
-    // What it says to do is right.
+    // The suggested command works.
     let _converted = run(
         folder.path(),
         &["convert", "oci:app.oci", "oci:app.oci:two", "--for", "docker,cri-2.3"],

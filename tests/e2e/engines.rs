@@ -50,7 +50,7 @@ impl Pushed {
 const ARGS: [&str; 6] = ["--name", "Wasm", "--env", "COLOUR", "--exit", "3"];
 const ENV: [(&str, &str); 1] = [("COLOUR", "blue")];
 
-/// What the program writes natively for these arguments.
+/// Returns the output of the native program for these arguments.
 fn expected() -> &'static str {
     static OUTPUT: OnceLock<String> = OnceLock::new();
     OUTPUT.get_or_init(|| {
@@ -94,7 +94,7 @@ fn cell(compatibility: &Compatibility) -> String {
     if compatibility.source == Evidence::Tests { format!("**{text}**") } else { text }
 }
 
-/// What else each stumbles over.
+/// Returns the table of known incompatibilities.
 pub(crate) fn incompatibilities_table() -> String {
     let mut table = "| engine | when | what happens | known from |\n|---|---|---|---|\n".to_owned();
     for engine in Engine::all() {
@@ -119,7 +119,7 @@ pub(crate) fn incompatibilities_table() -> String {
     table
 }
 
-/// What `check` says of an image for one engine.
+/// Returns the report of `check` about an image and one engine.
 #[track_caller]
 pub(crate) fn compatibility(reference: &str, engine: &str) -> Value {
     let check = Run::of(wasm_oci().args(["check", reference, "--json", "--for", engine]));

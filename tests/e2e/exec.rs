@@ -20,7 +20,7 @@ fn with_runner(folder: &Path, options: &str, args: &[&str]) -> Command {
     cargo
 }
 
-/// How many tests of each kind there were, by cargo's summaries.
+/// Returns the number of tests of one kind in cargo's summaries.
 fn count(run: &Run, kind: &str) -> u32 {
     let summaries = run.stdout.lines().filter(|line| line.starts_with("test result: "));
     let count = |line: &str| line.split_once(kind)?.0.rsplit(' ').next()?.parse::<u32>().ok();
@@ -176,7 +176,7 @@ fn tests_find_what_they_find_natively() {
     assert_eq!(ran.stdout, "[\"--quiet\", \"-v\", \"--\", \"--timeout\", \"x\"]\n");
 }
 
-/// What nextest asks of a test program: its tests, and then each by itself.
+/// nextest lists the tests of a program and then runs each one in its own process.
 #[test]
 fn a_test_program_speaks_with_nextest() {
     let package = package();

@@ -11,7 +11,7 @@ fn command_lines() {
     let tests = trycmd::TestCases::new();
     tests.register_bin("wasm-oci", program("wasm-oci"));
     tests.register_bin("cargo-wasm-oci", program("cargo-wasm-oci"));
-    // What is kept of another run would make this one say less.
+    // Use an empty cache: cache hits would change the output.
     let cache = tempfile::tempdir().unwrap();
     tests.env("WASM_OCI_CACHE_DIR", cache.path().display().to_string());
     tests.env("CARGO_TERM_COLOR", "never").env("RUST_BACKTRACE", "0").env("COLUMNS", "100");

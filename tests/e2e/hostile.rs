@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use crate::harness::commands::program;
 use crate::harness::{Run, tools};
 
-/// What a process may use for its own: beside a fixed amount, so many times the size of the module.
+/// Memory limit of a process: a fixed amount plus a multiple of the size of the module.
 const MEMORY: u64 = 300 << 20;
 const MEMORY_PER_BYTE: u64 = 20;
 /// Far more than any of them takes, unless the time grows faster than the module does. Tests are not optimized.
@@ -117,8 +117,8 @@ fn functions_with_too_much() {
     assert_ends_with(3, "a million groups of locals", &with_function(&groups));
 }
 
-/// What Binaryen would take far more memory for than the module has bytes, or never end with: it stays as it is. And
-/// what is just below the limits is optimized, in bounded memory.
+/// Modules that Binaryen would need far too much memory or time for stay unoptimized. Modules just below the limits are
+/// optimized in bounded memory.
 #[test]
 fn what_is_too_much_to_optimize() {
     // Each function is exported and calls itself, so that nothing of it may be left out.
@@ -191,7 +191,7 @@ fn what_is_too_much_to_optimize() {
     }
 }
 
-/// What becomes of a module, or none where a warning says that it is too much for Binaryen, and it stays as it is.
+/// Returns the optimized module, or `None` if a warning says that it is too complex for Binaryen.
 #[track_caller]
 fn optimized(name: &str, module: &[u8]) -> Option<Vec<u8>> {
     let folder = tempfile::tempdir().unwrap();
@@ -214,7 +214,7 @@ fn names_that_are_none() {
     let named = |names: &[u8]| {
         [with_function(b"\0\x0b"), section(0, &[b"\x04name", names].concat())].concat()
     };
-    // What is in a custom section makes no module invalid.
+    // The content of a custom section can't make a module invalid.
     assert_ends_with(0, "a huge subsection", &named(&[b"\x01", &LARGEST[..], b"\0\0"].concat()));
     assert_ends_with(0, "a huge count", &named(&[b"\x01\x06", &LARGEST[..], b"\0"].concat()));
     assert_ends_with(0, "a huge name", &named(&[b"\x01\x07\x01\0", &LARGEST[..]].concat()));

@@ -1,5 +1,5 @@
-//! Our module where there are no containers: taken out of an image in a registry, and run by Node, in a browser and by
-//! workers, with the code of `examples/` that the book shows.
+//! Interoperation with hosts other than containers: pulls our module out of an image in a registry, and runs it in Node, in a
+//! browser and in workers, with the code of `examples/` that the book shows.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -191,7 +191,7 @@ fn workers_answer_requests_by_the_program() {
     }
 }
 
-/// What the image filter makes of its sample natively, as PNG.
+/// Returns the native result of the image filter for its sample, as PNG.
 fn natively(filters: &[&str]) -> Vec<u8> {
     let folder = tempfile::tempdir().unwrap();
     let mut native = cargo();

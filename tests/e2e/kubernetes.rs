@@ -14,7 +14,7 @@ use crate::harness::{Containerd, Pod, Registry, Run, Version, cargo_wasm_oci, to
 /// The versions that manifests are checked for.
 const VERSIONS: [&str; 8] = ["1.30", "1.31", "1.32", "1.33", "1.34", "1.35", "1.36", "1.37"];
 
-/// What `kubernetes-validate` says of manifests, for one version.
+/// Checks manifests with `kubernetes-validate` for one version of Kubernetes.
 fn validated(manifests: &str, version: &str) -> Run {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("a.yaml"), manifests).unwrap();
@@ -103,7 +103,7 @@ impl Workspace {
         Run::with_stdin(&mut self.command(args), stdin)
     }
 
-    /// What a reference becomes.
+    /// Resolves a reference.
     fn image(&self, reference: &str) -> String {
         let run = self.resolve(&["--quiet", "-f", "-"], reference).success();
         assert!(run.stdout.starts_with(&format!("{}/shop/", self.registry.host())), "{run:?}");
@@ -226,7 +226,7 @@ items:
 fn the_file_stays_but_for_the_references() {
     let workspace = Workspace::new();
     let (one, red) = (workspace.image("wasm-oci://one"), workspace.image("wasm-oci://two/red"));
-    // What is among other text, and a word with one of the letters.
+    // A reference inside other text, and a word with one of the letters.
     let manifest = format!(
         "\u{feff}{}",
         MANIFEST.replace('\n', "\r\n").replace("see N", "see \0").replace("Pod", "\u{1}od")

@@ -1,4 +1,4 @@
-//! What `optimize` and its settings do, the cache of optimized modules, and `verify-rebuild`.
+//! `optimize` and its settings, the cache of optimized modules, and `verify-rebuild`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,7 +198,7 @@ fn a_rebuild_is_identical_or_says_what_is_not() {
     assert_eq!(missing.code, 1);
 }
 
-/// What differs between two machines and must not reach the bytes: folders, cargo's home, the user, locale and zone.
+/// Differences between two machines that must not reach the bytes: folders, cargo's home, the user, locale and time zone.
 #[test]
 fn another_machine_makes_the_same_image() {
     let (one, other) = (package(MAIN), package(MAIN));

@@ -229,7 +229,7 @@ impl Case {
     }
 }
 
-/// What a program did that another one has to do as well; `stderr` is for messages.
+/// The observable behaviour of a program, for comparison with another one. `stderr` is only for messages.
 struct Outcome {
     code: Option<i32>,
     stdout: Vec<u8>,

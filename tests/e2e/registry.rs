@@ -234,7 +234,7 @@ fn wait_for<T>(mut answer: impl FnMut() -> Option<T>) -> T {
     panic!("nothing came")
 }
 
-/// What a [`Progress`] was told.
+/// The events of a [`Progress`].
 #[derive(Default)]
 struct Heard {
     bytes: Mutex<u64>,

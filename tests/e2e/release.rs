@@ -1,4 +1,4 @@
-//! What a release is made of: archives, checksums, notes, and packages for crates.io.
+//! The parts of a release: archives, checksums, notes, and packages for crates.io.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -62,7 +62,7 @@ fn stripped(folder: &Path) -> PathBuf {
     programs
 }
 
-/// What is in an archive: for each path its mode, time and content.
+/// Returns the content of an archive: mode, time and bytes of each path.
 fn entries(archive: &Path) -> BTreeMap<String, (u32, u64, Vec<u8>)> {
     let file = flate2::read::GzDecoder::new(fs::File::open(archive).unwrap());
     let mut tar = tar::Archive::new(file);

@@ -52,7 +52,7 @@ fn guest(options: &[&str], args: &[&str]) -> Command {
     run_of(guests(), options, args)
 }
 
-/// How one of the programs ends.
+/// Runs one of the programs to its end.
 fn run(options: &[&str], args: &[&str]) -> Run {
     Run::of(&mut guest(options, args))
 }
@@ -69,8 +69,7 @@ fn spawn(command: &mut Command) -> Child {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-/// How it ends, though nothing is written to its standard input, nor is that closed; nor is its output read before.
-/// Fails when it doesn't end in time.
+/// Runs a program with an open but silent standard input and unread output. Fails if it doesn't end in time.
 #[track_caller]
 fn end_of(mut child: Child) -> Run {
     let stdin = child.stdin.take();

@@ -1,5 +1,5 @@
-//! Which runtimes take a module: the table, what the commands make of it, and whether it is so in those that the other
-//! tests have anyway.
+//! Compatibility of modules with runtimes: the table, the commands that use it, and its facts in the runtimes that other tests
+//! need anyway.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use wasm_oci_core::compat::runtimes::{NEEDS, Runtime, Support, Version};
 use crate::harness::commands::root;
 use crate::harness::{Node, Run, cargo_wasm_oci, wasm_oci};
 
-/// What every runtime takes from which version on.
+/// Returns the table of features, with the first version of each runtime that supports them.
 pub(crate) fn support_table() -> String {
     let names: Vec<String> = Runtime::all().map(|runtime| runtime.name().to_owned()).collect();
     let mut table = format!("| | {} |\n|---|{}\n", names.join(" | "), "---|".repeat(names.len()));
@@ -51,7 +51,7 @@ pub(crate) fn options_table() -> String {
     table
 }
 
-/// Where it is from.
+/// Returns the table of sources.
 pub(crate) fn sources_table() -> String {
     let mut table = "| runtime | measured in | the rest from |\n|---|---|---|\n".to_owned();
     for runtime in Runtime::all() {

@@ -52,7 +52,7 @@ impl Place {
         Run::of(&mut self.command(args))
     }
 
-    /// What lies in a folder here.
+    /// Returns the files in a folder of the sandbox.
     fn names(&self, folder: &str) -> Vec<String> {
         let entries =
             fs::read_dir(self.path(folder)).unwrap().map(|entry| entry.unwrap().file_name());
@@ -275,7 +275,7 @@ fn a_library_is_told_what_it_needs() {
     assert_eq!(place.read("Cargo.toml"), CRATE);
 }
 
-/// What Liquid makes of a template's files, for cargo-generate, is what `new` makes of them.
+/// Liquid, which cargo-generate uses, renders the files of a template exactly as `new` does.
 #[test]
 fn liquid_makes_the_same_files() {
     let place = Place::new();

@@ -187,7 +187,7 @@ fn a_client_that_goes_takes_its_instance_with_it() {
     let run = Run::of(&mut served.curl("/loop", &["--max-time", "0.3"]));
     assert_eq!(run.code, 28, "{run:?}");
     served.wait_for_log("GET /loop - 0");
-    // What it missed is told all the same.
+    // The failure after the response is reported all the same.
     let run = Run::of(&mut served.curl("/send-and-loop", &["--max-time", "0.3"]));
     assert_eq!(run.code, 28, "{run:?}");
     served.wait_for_log("tried to send HTTP requests; grant it the network with --net");

@@ -138,7 +138,7 @@ fn a_push_waits_for_the_smoke_tests() {
 
     let forced = cargo(folder.path(), &["push", "--no-test", &destination]).success();
     assert!(!forced.stderr.contains("Testing") && pushed(), "{}", forced.stderr);
-    // What came back is as wrong as what was sent.
+    // The pulled image fails the same test as the pushed one.
     let back = cargo(folder.path(), &["test", &remote]);
     assert_eq!(back.code, 7, "{back:?}");
     assert!(back.stderr.contains("+two") && !back.stderr.contains("Compiling"), "{}", back.stderr);
@@ -260,7 +260,7 @@ fn limits_stop_a_program_and_only_it() {
         "{}",
         run.stderr
     );
-    // What `run` would end with can be expected.
+    // Tests can expect the exit code that `run` would have.
     let module =
         Module::new(endless, "[[smoke]]\nname = \"ends\"\ntimeout = \"50ms\"\nexit-code = 124\n");
     let _ = module.test(&[]).success();

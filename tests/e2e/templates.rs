@@ -22,7 +22,7 @@ struct Project {
 }
 
 impl Project {
-    /// What `new` makes of a template, with the answers that it would have got on a terminal.
+    /// Renders a template with `new`, with the answers that a user would give on a terminal.
     fn new(template: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let project = Self { folder, name: format!("my-{template}"), registry: Registry::start() };
@@ -178,7 +178,7 @@ fn library() {
     assert_eq!(host_of(&project, &image), "3\n");
 }
 
-/// What the JavaScript in the README writes, with the module of the image.
+/// Returns the output of the JavaScript in the README, with the module of the image.
 fn host_of(project: &Project, image: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let (module, script) = (folder.path().join("my_library.wasm"), folder.path().join("host.mjs"));

@@ -137,7 +137,7 @@ fn a_change_is_seen_and_a_mistake_is_told() {
     let mut watch = Watch::start(&prints("first output"), &[]);
     let before = watch.until("Ended app with exit code 0").join("\n");
     watch.assert_output("first output");
-    // What a loop of edits has no use for.
+    // Steps that only slow down a loop of edits.
     assert!(before.contains("Packed app") && !before.contains("Optimizing"), "{before}");
 
     watch.write("src/main.rs", &prints("second output"));
@@ -161,7 +161,7 @@ fn a_change_is_seen_and_a_mistake_is_told() {
     watch.until("Ended app");
     watch.assert_output("fourth output");
 
-    // What is written elsewhere, or beside a source by an editor, is no change; and what was only touched is fresh.
+    // Files outside the sources and temporary files of editors are not changes; a file that was only touched is still fresh.
     watch.write("output.txt", "");
     watch.write("src/.main.rs.swp", "");
     thread::sleep(Duration::from_millis(500));

@@ -205,7 +205,7 @@ fn whatever_the_shape_only_references_change() {
     assert!(changes > 10_000, "{changes}");
 }
 
-/// What is broken at random is refused, or changed as well as it can be, but nothing panics and nothing else changes.
+/// Randomly broken texts are either refused or changed correctly; nothing panics, and nothing else changes.
 #[test]
 fn broken_texts_are_refused_or_keep_what_they_mean() {
     let mut rng = Rng::with_seed(1);

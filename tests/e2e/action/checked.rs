@@ -170,7 +170,7 @@ struct Pattern {
     message: Option<usize>,
 }
 
-/// What the matchers of a log would show: file, line, code and message, as GitHub's runner goes through them.
+/// The annotations that problem matchers find in a log: file, line, code and message, as GitHub's runner collects them.
 fn annotations(log: &str) -> Vec<String> {
     let matchers = ["rustc", "cargo", "errors"].map(|name| {
         let path = root().join(format!(".github/matchers/{name}.json"));
@@ -179,7 +179,7 @@ fn annotations(log: &str) -> Vec<String> {
         assert_eq!(matcher.owner, format!("wasm-oci-{name}"));
         matcher
     });
-    // How far each has come, and what it has found.
+    // Progress and findings of each matcher.
     let mut states = vec![(0, [const { String::new() }; 5]); matchers.len()];
     let mut shown = Vec::new();
     for line in log.lines() {

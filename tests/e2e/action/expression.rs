@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// Where the names in expressions lead, as `inputs.image` or `steps.find.outputs.key`.
+/// Values of the names in expressions, such as `inputs.image` or `steps.find.outputs.key`.
 pub(super) type Lookup<'a> = &'a dyn Fn(&str) -> String;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub(super) fn render(text: &str, lookup: Lookup<'_>) -> String {
     rendered + rest
 }
 
-/// Whether a step's `if` lets it run when those before it have `succeeded`, or not.
+/// Returns true if the `if` of a step lets it run after steps that have `succeeded` or failed.
 pub(super) fn runs(condition: Option<&str>, succeeded: bool, lookup: Lookup<'_>) -> bool {
     let Some(condition) = condition else { return succeeded };
     // Without a function that asks how it went, a condition is only looked at when it went well.

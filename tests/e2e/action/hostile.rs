@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{MAIN, MANIFEST, job_with};
 use crate::harness::{Registry, Run, wasm_oci};
 
-/// What a shell would do something with: each would make a file where a step works.
+/// Inputs that a shell would execute: each would create a file in the working directory of a step.
 const ATTEMPTS: [&str; 8] = [
     "$(touch pwned)",
     "`touch pwned`",
@@ -59,7 +59,7 @@ fn files_named_pwned(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        // What cargo builds makes no such file, and is large.
+        // The target folder is large and can't contain such a file.
         if path.is_dir() && !path.ends_with("target") {
             found.extend(files_named_pwned(&path));
         } else if path.ends_with("pwned") {

@@ -1,4 +1,4 @@
-//! How the action comes to wasm-oci.
+//! Installation of wasm-oci by the action.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,7 +10,7 @@ use super::{MAIN, MANIFEST, write};
 use crate::harness::Run;
 use crate::release::{releases, version};
 
-/// What the step that looks for wasm-oci says.
+/// Output of the step that looks for wasm-oci.
 fn found(job: &Job, version: &str) -> BTreeMap<String, String> {
     let done = job.run_until(&[("version", version)], "Install wasm-oci").success();
     done.steps["find"].clone()
@@ -69,7 +69,7 @@ fn the_actions_own_ref_says_whether_it_is_a_release() {
     for name in ["main", later.as_str(), "", "none", "--upload-pack=touch pwned"] {
         assert_eq!(of_ref(name)["from"], "source", "{name}");
     }
-    // What is built from sources is kept by what they are.
+    // The cache key of a build from sources identifies the sources.
     let job = Job::without_programs();
     let done = job.run_until(&[], "Install wasm-oci").success();
     let kept = done.given("Restore wasm-oci built from these sources");

@@ -1,4 +1,4 @@
-//! What GitHub's runner does with a composite action: its steps one after the other, each with files for what it says.
+//! A model of GitHub's runner for composite actions: runs the steps in order, each with files for its outputs.
 //!
 //! `run` steps run here; those that use others' actions are only noted, with what they would be given.
 
@@ -85,16 +85,16 @@ pub(super) struct Job {
     env: BTreeMap<String, String>,
 }
 
-/// How the action went.
+/// The result of the action.
 #[derive(Debug, Default)]
 pub(super) struct Outcome {
     /// Its outputs.
     pub(super) outputs: BTreeMap<String, String>,
-    /// What the steps printed, as a log shows it.
+    /// Log with the output of the steps.
     pub(super) log: String,
     /// The step that failed, and with which code.
     pub(super) failed: Option<(String, i32)>,
-    /// What was written for the job's page.
+    /// Job summary.
     pub(super) summary: String,
     /// Steps that would use another action, by name, with what they would be given.
     pub(super) used: BTreeMap<String, BTreeMap<String, String>>,
@@ -115,7 +115,7 @@ impl Outcome {
         self.outputs.get(name).unwrap_or_else(|| panic!("there is no output {name}"))
     }
 
-    /// What a step of this name would be given that uses another action.
+    /// Returns the inputs of a step that uses another action.
     #[track_caller]
     pub(super) fn given(&self, step: &str) -> &BTreeMap<String, String> {
         self.used
@@ -268,7 +268,7 @@ impl Job {
     }
 }
 
-/// What a step left behind.
+/// The result of a step.
 struct Done {
     run: Run,
     outputs: BTreeMap<String, String>,
@@ -306,7 +306,7 @@ fn assignments(text: &str) -> BTreeMap<String, String> {
     found
 }
 
-/// What a name in an expression is.
+/// Returns the value of a name in an expression.
 fn lookup(
     name: &str,
     action: &Action,

@@ -8,7 +8,7 @@ use std::process::Command;
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Run, cargo_wasm_oci};
 
-/// What is in it, under version control.
+/// The files under version control in the folder.
 const FILES: &[(&str, &str)] = &[
     ("Cargo.toml", MANIFEST),
     (
@@ -101,12 +101,12 @@ impl CrateFolder {
         build(example("http"), lasting("http"), "wasm32-wasip2/release/http.wasm", &["http.wasm"]);
     }
 
-    /// Where the crate is.
+    /// Returns the path of the crate.
     pub(super) fn path(&self) -> PathBuf {
         self.work.join("app")
     }
 
-    /// Where it is built, and what pages make beside it.
+    /// Returns the target folder of the build, next to the files that pages create.
     pub(super) fn target(&self) -> PathBuf {
         self.work.join("target")
     }

@@ -15,9 +15,9 @@ pub(super) struct Page {
     text: String,
 }
 
-/// What stands between two fences.
+/// A fenced block.
 pub(super) struct Block<'a> {
-    /// What the first fence says.
+    /// Info string of the first fence.
     pub(super) language: &'a str,
     /// The number of the line with the first fence, from 1.
     pub(super) line: usize,
@@ -109,7 +109,7 @@ impl Page {
         lines.join("\n")
     }
 
-    /// What stands after `$ ` in `console` blocks.
+    /// Commands after `$ ` in `console` blocks.
     pub(super) fn shown(&self) -> Vec<(usize, String)> {
         let blocks = self.blocks().into_iter().filter(|block| block.language == "console");
         let mut goes_on = false;

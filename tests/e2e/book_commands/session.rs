@@ -20,8 +20,8 @@ const PATIENCE: &str = "600";
 /// Ports that pages say, which may be taken on this machine.
 const PORTS: [u16; 3] = [5000, 8000, 8080];
 
-/// What does not end by itself: it is started, asked where it answers requests, and ended; or ended at the page's end, if
-/// the page has it in the background.
+/// Commands that don't end on their own. The session starts each one, sends requests if it serves, and stops it; or stops it at
+/// the end of the page if the page runs it in the background.
 const SERVING: &[&str] = &[
     "(?:cargo )?wasm-oci (?:serve|watch|registry serve)",
     r"python3 -m http\.server",
@@ -80,7 +80,7 @@ impl Session {
         failures
     }
 
-    /// What the commands find in their environment: our programs, compilers, and packages without a network.
+    /// Environment of the commands: our programs, compilers, and packages without a network.
     fn environment(&self, host: &str) -> Vec<(&'static str, OsString)> {
         let folder = |program: PathBuf| program.parent().unwrap().to_owned();
         let more = [folder(program("wasm-oci")), tools::zig_directory(), folder(tools::go())];
@@ -116,7 +116,7 @@ impl Session {
         let line = with_port(&line, r"wasm-oci registry serve \S+", PORTS[0]);
         let line = with_port(&line, r"wasm-oci serve", PORTS[2]);
         let line = self.other_ports(&line);
-        // What does not end by itself.
+        // Commands that don't end on their own.
         let serving =
             Regex::new(&format!(r"^\s*((?:\w+=\S+ )*)((?:{})\b.*)$", SERVING.join("|"))).unwrap();
         let Some((_, [variables, command])) = serving.captures(&line).map(|found| found.extract())
@@ -162,7 +162,7 @@ fn free_ports() -> impl Iterator<Item = u16> {
         .filter(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
 }
 
-/// What is to be said of the commands that failed, by the log: `session.sh` marks in it which line says what.
+/// Returns messages about failed commands. `session.sh` marks their output in the log.
 fn failures(page: &Page, script: &str, log: &str) -> Vec<String> {
     let mut failures = Vec::new();
     let (mut number, mut said) = (0, String::new());

@@ -18,7 +18,7 @@ pub(crate) struct Certificate {
     pub(crate) key: PathBuf,
 }
 
-/// What a certificate is for.
+/// The purpose of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A server's.

@@ -50,7 +50,7 @@ fn build() -> PathBuf {
     // All of the workspace, because features are unified over what is built: less of it could mean building
     // dependencies once more.
     let mut cargo = cargo();
-    // What `cargo test` itself was told stays.
+    // Keep the settings of the surrounding `cargo test`.
     if let Some(folder) = env::var_os("CARGO_TARGET_DIR") {
         cargo.env("CARGO_TARGET_DIR", folder);
     }

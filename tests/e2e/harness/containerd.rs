@@ -23,7 +23,7 @@ pub(crate) const WASM: &str = "wasi/wasm";
 /// Copies files instead of overlaying them, and so also works where the tests run in a container themselves.
 pub(crate) const SNAPSHOTTER: &str = "native";
 
-/// Which containerd. They differ in the image formats they take.
+/// The version of containerd; versions differ in the image formats that they accept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Version {
     /// The machine's own: 1.6 on Debian 12.
@@ -32,7 +32,7 @@ pub(crate) enum Version {
     V1_7,
 }
 
-/// How `ctr` runs a Wasm image.
+/// The way `ctr` runs a Wasm image.
 const RUN: [&str; 8] =
     ["run", "--rm", "--snapshotter", SNAPSHOTTER, "--runtime", RUNTIME, "--platform", WASM];
 

@@ -15,7 +15,7 @@ pub(crate) const HANDLER: &str = "wasmtime";
 /// The image of the container that holds a pod together, which the shim runs like any other.
 pub(crate) const PAUSE_IMAGE: &str = "example.com/pause:app";
 
-/// What a pod's specification says about its only container.
+/// The only container in the specification of a pod.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Pod<'a> {
     pub(crate) image: &'a str,

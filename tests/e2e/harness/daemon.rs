@@ -53,7 +53,7 @@ impl Daemon {
         &self.directory
     }
 
-    /// What the program has written so far.
+    /// Returns the output of the program so far.
     pub(crate) fn log(&self) -> String {
         String::from_utf8_lossy(&fs::read(&self.log_path).unwrap_or_default()).into_owned()
     }
@@ -88,7 +88,7 @@ impl Drop for Daemon {
         if thread::panicking() {
             self.show_log();
         }
-        // Which closes its standard input, the sign to end.
+        // Closing standard input tells the program to end.
         drop(self.guard.stdin.take());
         self.guard.wait().ok();
     }

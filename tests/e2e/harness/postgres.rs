@@ -56,7 +56,7 @@ impl Postgres {
         Postgres { port, _daemon: daemon }
     }
 
-    /// What a client is told by its environment.
+    /// Returns the environment variables for a client.
     pub(crate) fn env(&self) -> [(&'static str, String); 4] {
         [
             ("PGHOST", "127.0.0.1".to_owned()),

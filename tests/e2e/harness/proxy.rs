@@ -10,7 +10,7 @@ use std::time::Duration;
 /// The longest that a stalled connection is kept open.
 const STALLED: Duration = Duration::from_secs(60);
 
-/// What becomes of one request.
+/// The fate of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It goes to the registry, and the answer comes back.
@@ -43,7 +43,7 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// Whether it is of this method, and its path has this in it.
+    /// Returns true if the request has this method, and its path contains this text.
     pub(crate) fn is(&self, method: &str, part: &str) -> bool {
         self.method == method && self.path.contains(part)
     }

@@ -160,7 +160,7 @@ fn port(log: &str) -> Option<String> {
     Some(address.to_owned())
 }
 
-/// Whether there is any answer of HTTP to the question that clients ask first, if only to ask for a password.
+/// Returns true if the registry responds to `GET /v2/`, even with 401.
 fn answers(host: &str) -> bool {
     let ask = || {
         let mut stream = TcpStream::connect(host)?;

@@ -1,4 +1,4 @@
-//! What a program left behind when it ended.
+//! The result of a process.
 
 use std::io::Write;
 use std::process::{Command, Output, Stdio};

@@ -22,7 +22,7 @@ impl Serving {
         Serving { child, address: address.trim_end().to_owned() }
     }
 
-    /// What it printed.
+    /// Output so far.
     pub(crate) fn address(&self) -> &str {
         &self.address
     }

@@ -14,9 +14,9 @@ use super::certs::Certificate;
 use super::proxy::{header, read_head};
 use super::registry::{PASSWORD, USER};
 
-/// Who the registry asks for tokens.
+/// Issuer of the tokens that the registry accepts.
 pub(crate) const ISSUER: &str = "tests";
-/// What the registry calls itself.
+/// Name of the registry in tokens.
 pub(crate) const SERVICE: &str = "registry";
 
 /// A service that gives [`USER`] a token for all that is asked for. It lives as long as the test's process.
@@ -41,7 +41,7 @@ impl Tokens {
         Tokens { address, requests }
     }
 
-    /// Where tokens are got.
+    /// URL of the token service.
     pub(crate) fn realm(&self) -> String {
         format!("http://{}/token", self.address)
     }
@@ -76,7 +76,7 @@ fn serve(
     stream.write_all(answer.as_bytes())
 }
 
-/// What the registry wants to read in a token
+/// Returns the claims that the registry requires in a token
 /// ([distribution, token specification](https://distribution.github.io/distribution/spec/auth/jwt/)).
 fn claims(path: &str) -> Value {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is after 1970").as_secs();

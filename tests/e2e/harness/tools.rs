@@ -1,4 +1,4 @@
-//! Where `tests/setup` puts the components, or a sentence that says to run it.
+//! Paths of the components that `tests/setup` installs, with a message that says to run it if one is missing.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -88,7 +88,7 @@ pub(crate) fn npm() -> Command {
     command
 }
 
-/// What keeps npm offline, as environment variables.
+/// Environment variables that keep npm offline.
 #[track_caller]
 pub(crate) fn npm_settings() -> [(&'static str, OsString); 4] {
     let folder = cache().join("npm");

@@ -1,4 +1,4 @@
-//! What registries and images did to others' tools: it is refused, and who we are never gets where it shouldn't.
+//! Attacks that registries and images have used on other tools: all are refused, and credentials never leak.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

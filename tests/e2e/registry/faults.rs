@@ -46,7 +46,7 @@ const REQUESTS: [(&str, &str); 7] = [
     ("PUT", "/manifests/now"),
 ];
 
-/// What passes when one tries again.
+/// Temporary faults, which a retry gets past.
 fn passing() -> Vec<Fault> {
     let retry_after = |value: &str| vec![("Retry-After", value.to_owned())];
     let statuses = [408, 429, 500, 502, 503, 504].map(|status| Fault::Answer(status, Vec::new()));
@@ -428,7 +428,7 @@ fn a_thousand_schedules_of_faults_tear_nothing() {
             }
         } else {
             let pushed = wait(save(image, &registry, &[tag("now")], &Silent));
-            // What was given up on our side may still be under way.
+            // A request that we gave up may still be in progress.
             proxy.settle();
             let now = wait(load(&direct, &Name::Tag(tag("now"))))
                 .unwrap_or_else(|error| panic!("{context}: {error}"))
@@ -438,7 +438,7 @@ fn a_thousand_schedules_of_faults_tear_nothing() {
                     assert_eq!(now, image.digest(), "{context}: it says that it is there");
                     arrived += 1;
                 }
-                // Whether it was stored is not always known; what is never so is something else.
+                // The tag may have moved or not; it must never point to anything else.
                 Err(error) => {
                     assert!(now == before || now == image.digest(), "{context}: {error}");
                     refused += 1;

@@ -140,7 +140,7 @@ fn tls() {
     let proxied = user.run(&["push", "app.wasm", &elsewhere, "--ca", ca.to_str().unwrap()]);
     assert_eq!(proxied.code, 4, "{}", proxied.stderr);
     everything(&user, server.host(), &["--ca", server.certificate().to_str().unwrap()], true);
-    // Where Docker looks for it.
+    // A folder that Docker also searches.
     let folder = user.path(".config/containers/certs.d").join(server.host());
     fs::create_dir_all(&folder).unwrap();
     fs::copy(server.certificate(), folder.join("ca.crt")).unwrap();

@@ -1,4 +1,4 @@
-//! What goes in, what comes out, and how a program ends.
+//! Input, output and exit codes of programs.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
