@@ -11,7 +11,7 @@ pub struct OutputArgs {
     /// Print more; -vv adds a debug log
     #[arg(short, long, global = true, action = ArgAction::Count, conflicts_with = "quiet")]
     pub verbose: u8,
-    /// Say nothing but errors
+    /// Print only errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Colour the output

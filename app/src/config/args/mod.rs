@@ -16,17 +16,16 @@ use crate::config::budget::{Budget, parse};
 use crate::config::settings::Settings;
 use crate::config::typed::TagOrReference;
 
-/// What the module must be, and how it is optimized.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Module")]
 pub struct ModuleArgs {
-    /// How much to optimize: off, 0 to 4, s or z
+    /// Optimization level: off, 0 to 4, s or z
     #[arg(short = 'O', long, value_name = "LEVEL")]
     pub optimize: Option<Level>,
-    /// Take the module as it is
+    /// Do not optimize the module
     #[arg(long, conflicts_with = "optimize")]
     pub no_optimize: bool,
-    /// Optimize with a wasm-opt of yours, a newer one maybe: a path, or a name to look up on PATH
+    /// Use this wasm-opt binary instead of the built-in Binaryen (a path, or a name on PATH)
     #[arg(
         long,
         value_name = "PROGRAM",
@@ -35,7 +34,7 @@ pub struct ModuleArgs {
         default_missing_value = "wasm-opt"
     )]
     pub wasm_opt: Option<PathBuf>,
-    /// What stays in the module for readable traces and debuggers: none, names (of functions) or dwarf
+    /// Debug information to keep in the module: none, names (of functions, for stack traces) or dwarf
     #[arg(
         long,
         value_name = "KIND",
@@ -44,28 +43,27 @@ pub struct ModuleArgs {
         default_missing_value = "names"
     )]
     pub debug_info: Option<DebugInfo>,
-    /// Refuse to build, pack or push a module that is larger, as 600kB
+    /// Fail if the module is larger than this, such as 600kB
     #[arg(long, value_name = "SIZE", value_parser = parse)]
     pub size_budget: Option<u64>,
-    /// Accept imports from this module beside WASI's
+    /// Accept imports from this module in addition to WASI
     #[arg(long = "allow-import", value_name = "MODULE")]
     pub allow_imports: Vec<String>,
-    /// Refuse a module that can do this: reads-files, writes-files, environment, clock, random, sockets, http, threads
+    /// Fail if the module has this capability: reads-files, writes-files, environment, clock, random, sockets, http, threads
     #[arg(long, value_name = "CAPABILITY")]
     pub deny: Vec<Capability>,
-    /// Refuse a module that this runtime doesn't take, as node or node@20
+    /// Fail if this runtime can't run the module, such as node or node@20
     #[arg(id = "for-runtime", long = "runtime", value_name = "RUNTIME")]
     pub runtimes: Vec<RequiredRuntime>,
 }
 
-/// What goes into the image.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Image")]
 pub struct ImageArgs {
-    /// The formats to make: universal, container, module, combined, artifact
+    /// Formats to create: universal, container, module, combined, artifact
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     pub format: Vec<Format>,
-    /// Choose the formats for whom the image is for: docker, kubernetes, containerd, podman, wkg, node, …; `check` lists all
+    /// Choose formats by where the image will run: docker, kubernetes, containerd, podman, wkg, node, … (see `check`)
     #[arg(
         id = "engines",
         long = "for",
@@ -77,54 +75,52 @@ pub struct ImageArgs {
     /// Tag of the image, alone or as REPOSITORY:TAG
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<TagOrReference>,
-    /// The command, instead of the module; for each of its words
+    /// Override the entrypoint; repeat the flag for each word
     #[arg(long, value_name = "WORD")]
     pub entrypoint: Vec<String>,
-    /// Argument after the entrypoint
+    /// Argument after the entrypoint; repeat the flag for each one
     #[arg(id = "image-args", long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     pub args: Vec<String>,
     /// Environment variable in the image
     #[arg(id = "image-env", long = "image-env", value_name = "NAME=VALUE", value_parser = pair)]
     pub env: Vec<(String, String)>,
-    /// User (and group) of the process
+    /// User of the process, with an optional group
     #[arg(long, value_name = "USER[:GROUP]")]
     pub user: Option<String>,
-    /// Label
+    /// Label of the image
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = pair)]
     pub labels: Vec<(String, String)>,
-    /// Annotation
+    /// Annotation of the image
     #[arg(long = "annotation", value_name = "NAME=VALUE", value_parser = pair)]
     pub annotations: Vec<(String, String)>,
-    /// File or folder to lie beside the module at this path
+    /// File or folder to add to the image at this path
     #[arg(long, value_name = "PATH=HOST", value_parser = pair)]
     pub include: Vec<(String, String)>,
-    /// Time in the image: seconds since 1970, or as 2026-01-31T12:00:00Z
+    /// Creation time of the image: seconds since 1970, or a time such as 2026-01-31T12:00:00Z
     #[arg(long, value_name = "TIME")]
     pub created: Option<Created>,
-    /// Who made the image
+    /// Author of the image
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
-    /// The linux platforms that a universal image lists
+    /// Linux platform to list in a universal image
     #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
     pub linux_platforms: Vec<Platform>,
 }
 
-/// Where images are written to.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Output")]
 pub struct PlaceArgs {
-    /// Write an OCI image layout
+    /// Write an OCI image layout to this folder
     #[arg(long, value_name = "DIR")]
     pub oci_layout_path: Option<PathBuf>,
-    /// Write an archive that `docker load`, `podman load` and `ctr image import` take
+    /// Write an archive for `docker load`, `podman load` and `ctr image import`
     #[arg(long, value_name = "FILE")]
     pub tarball: Option<PathBuf>,
 }
 
-/// What earlier calls kept.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct CacheArgs {
-    /// Do everything anew, and keep nothing of it
+    /// Ignore cached results and do not write new ones
     #[arg(long)]
     pub no_cache: bool,
 }
@@ -137,7 +133,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl ModuleArgs {
-    /// What the flags set.
+    /// Returns the settings of the flags.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -154,7 +150,7 @@ impl ModuleArgs {
 }
 
 impl ImageArgs {
-    /// What the flags set.
+    /// Returns the settings of the flags.
     #[must_use]
     pub fn settings(&self) -> Settings {
         let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));

@@ -13,7 +13,6 @@ use wasm_oci_core::run::{Dir, Limits};
 
 use crate::error::{Error, UsageError};
 
-/// What `run` gives to a program, and its arguments.
 #[derive(Debug, Clone, Default, Args)]
 pub struct RunArgs {
     #[command(flatten)]
@@ -23,55 +22,54 @@ pub struct RunArgs {
     pub args: Vec<String>,
 }
 
-/// What a program is given.
+/// The environment of a program.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Program")]
 pub struct GivenArgs {
-    /// Let the program see a folder
+    /// Give the program access to a folder; `:ro` makes it read-only
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
     pub dirs: Vec<Dir>,
-    /// Set an environment variable; without a value, pass on the one that is set here
+    /// Set an environment variable; without a value, pass on the current one
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
     /// Read standard input from a file
     #[arg(long, value_name = "FILE")]
     pub stdin: Option<PathBuf>,
-    /// Let a component open connections, listen, look names up and send HTTP requests
+    /// Allow a component to use the network: connect, listen, look up names and send HTTP requests
     #[arg(long)]
     pub net: bool,
-    /// Do everything anew, and keep nothing of it
+    /// Ignore cached results and do not write new ones
     #[arg(long)]
     pub no_cache: bool,
     #[command(flatten)]
     pub limits: LimitArgs,
 }
 
-/// What a program may use up.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Limits")]
 pub struct LimitArgs {
-    /// Stop the program after this time: 500ms, 10s, 2m
+    /// Stop the program after this time, such as 500ms, 10s or 2m
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub timeout: Option<Duration>,
-    /// Stop the program when it wants more memory: 64MiB
+    /// Stop the program when it requests more memory than this, such as 64MiB
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<ByteSize>,
-    /// Stop the program after so many instructions
+    /// Stop the program after this number of instructions
     #[arg(long, value_name = "UNITS")]
     pub fuel: Option<u64>,
-    /// Stop the program when it writes more than this to its standard output and error: 1MiB
+    /// Stop the program when it writes more than this to standard output and error, such as 1MiB
     #[arg(long, value_name = "SIZE")]
     pub max_output: Option<ByteSize>,
-    /// Stop the program when its tables get more elements
+    /// Stop the program when its tables grow beyond this number of elements
     #[arg(long, value_name = "COUNT")]
     pub max_table_elements: Option<u64>,
-    /// Stop a component that consists of more instances
+    /// Stop a component with more instances than this
     #[arg(long, value_name = "COUNT")]
     pub max_instances: Option<u64>,
 }
 
 impl LimitArgs {
-    /// The limits, as the runner has them.
+    /// Converts the flags for the runner.
     #[must_use]
     pub fn limits(&self) -> Limits {
         Limits {
@@ -85,20 +83,19 @@ impl LimitArgs {
     }
 }
 
-/// Which smoke tests run, and what is written about them.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Tests")]
 pub struct TestArgs {
-    /// Only tests with one of these in their names
+    /// Run only the tests whose name contains one of these texts
     #[arg(value_name = "FILTER", help_heading = None)]
     pub filters: Vec<String>,
-    /// How many tests run at a time; as many as there are processors if not given
+    /// Number of tests to run in parallel (default: the number of processors)
     #[arg(long, value_name = "N")]
     pub test_threads: Option<NonZero<usize>>,
-    /// Begin no test after one that failed
+    /// Start no further tests after a failure
     #[arg(long)]
     pub fail_fast: bool,
-    /// Write a report as JUnit XML
+    /// Write a JUnit XML report to this file
     #[arg(long, value_name = "FILE")]
     pub junit: Option<PathBuf>,
 }
@@ -108,7 +105,7 @@ fn parse_dir(text: &str) -> Result<Dir, String> {
 }
 
 impl GivenArgs {
-    /// The arguments that say the same, for another process.
+    /// Returns equivalent arguments for a child process.
     #[must_use]
     pub fn to_args(&self) -> Vec<OsString> {
         let GivenArgs { dirs, env, stdin, net, limits, no_cache } = self;
@@ -133,10 +130,10 @@ impl GivenArgs {
         args
     }
 
-    /// The variables with their values.
+    /// Returns the variables with their values.
     ///
     /// # Errors
-    /// [`Error::Usage`] when one is to be passed on that is not set.
+    /// [`Error::Usage`] if a variable to pass on is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
         variables(&self.env)
     }
@@ -161,24 +158,23 @@ fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
     given.iter().map(variable).collect()
 }
 
-/// Where `serve` listens, and what it gives to a program.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Program")]
 pub struct ServeArgs {
     #[command(flatten)]
     pub at: AddrArgs,
-    /// Let the program see a folder
+    /// Give the program access to a folder; `:ro` makes it read-only
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
     pub dirs: Vec<Dir>,
-    /// Set an environment variable; without a value, pass on the one that is set here
+    /// Set an environment variable; without a value, pass on the current one
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
-    /// Let the program open connections, look names up and send HTTP requests itself
+    /// Allow the program to connect, look up names and send HTTP requests
     #[arg(long)]
     pub net: bool,
     #[command(flatten)]
     pub limits: LimitArgs,
-    /// Do everything anew, and keep nothing of it
+    /// Ignore cached results and do not write new ones
     #[arg(long)]
     pub no_cache: bool,
     /// Arguments for the program
@@ -186,20 +182,19 @@ pub struct ServeArgs {
     pub args: Vec<String>,
 }
 
-/// Where `serve` listens.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Program")]
 pub struct AddrArgs {
-    /// Listen on this address, instead of 127.0.0.1:8080
+    /// Address to listen on (default: 127.0.0.1:8080)
     #[arg(long, value_name = "IP:PORT", conflicts_with = "port")]
     pub addr: Option<SocketAddr>,
-    /// Listen on this port of 127.0.0.1; 0 takes any that is free
+    /// Port to listen on at 127.0.0.1; 0 selects a free one
     #[arg(long)]
     pub port: Option<u16>,
 }
 
 impl AddrArgs {
-    /// Where to listen.
+    /// Returns the address to listen on.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
         let mut addr = self.addr.unwrap_or(DEFAULT_ADDR);
@@ -210,15 +205,14 @@ impl AddrArgs {
     }
 }
 
-/// Where `serve` listens unless told otherwise.
+/// Default address of `serve`.
 const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// How long a request may take unless told otherwise. Without any limit, programs that don't end would soon have all
-/// the threads there are.
+/// Default time limit of a request. Without one, programs that never end would soon occupy all threads.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl ServeArgs {
-    /// To serve there with what `run` would give.
+    /// Combines an address with the environment that `run` would give.
     #[must_use]
     pub fn with(addr: SocketAddr, run: RunArgs) -> ServeArgs {
         let GivenArgs { dirs, env, stdin: _, net, no_cache, limits } = run.given;
@@ -226,17 +220,17 @@ impl ServeArgs {
         ServeArgs { at, dirs, env, net, limits, no_cache, args: run.args }
     }
 
-    /// The limits of a request. There always is one of time.
+    /// Returns the limits of a request, always with a time limit.
     #[must_use]
     pub fn limits(&self) -> Limits {
         let limits = self.limits.limits();
         Limits { timeout: limits.timeout.or(Some(DEFAULT_REQUEST_TIMEOUT)), ..limits }
     }
 
-    /// The variables with their values.
+    /// Returns the variables with their values.
     ///
     /// # Errors
-    /// [`Error::Usage`] when one is to be passed on that is not set.
+    /// [`Error::Usage`] if a variable to pass on is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
         variables(&self.env)
     }
