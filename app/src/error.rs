@@ -1,4 +1,4 @@
-//! Everything that can end a command, and the exit code that it ends with.
+//! Errors of commands, and their exit codes.
 
 mod usage;
 
@@ -11,7 +11,7 @@ use crate::units::size;
 
 pub use usage::UsageError;
 
-/// Why a command didn't do what it was asked for.
+/// The error of a command.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -48,19 +48,16 @@ pub enum Error {
     /// Engines that an image is meant for can't start it.
     #[error("{0}")]
     NotTaken(String),
-    /// Ctrl-C.
     #[error("interrupted: no file was left half-written")]
     Interrupted,
-    /// The asynchronous runtime didn't start.
     #[error("can't start the network runtime")]
     Runtime(#[source] std::io::Error),
-    /// Standard output.
     #[error("can't write to standard output")]
     Stdout(#[source] std::io::Error),
 }
 
 impl Error {
-    /// What the process ends with.
+    /// Returns the exit code of the process.
     #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
@@ -132,69 +129,48 @@ fn place(table: Option<&str>) -> String {
     table.map(|table| format!(" in {table}")).unwrap_or_default()
 }
 
-/// What is larger than its budget.
+/// A module or image that is larger than its budget.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "`{name}` is over its size budget: {what} {}, {} more than the {} of `size-budget`: {cause}; `size` shows all of it",
+    "`{name}` is over its size budget: {what} {}, {} more than the {} of `size-budget`: {cause}; run `size` for details",
     size(*bytes), size(bytes - budget), size(*budget)
 )]
 pub struct OverBudget {
-    /// The program.
     pub name: String,
-    /// As in `its module has`.
+    /// Subject and verb of the message, such as `its module has`.
     pub what: &'static str,
-    /// Its bytes.
     pub bytes: u64,
-    /// The most that it may have.
     pub budget: u64,
-    /// What it is made of, or what has grown.
+    /// The largest part, or the largest increase.
     pub cause: String,
 }
 
-/// Why a text is not taken, or not changed.
+/// A YAML file that can't be read or edited.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum YamlError {
-    /// It can't be read.
     #[error("can't read `{name}`")]
-    Read {
-        /// What.
-        name: String,
-        /// What happened.
-        source: std::io::Error,
-    },
-    /// It has more bytes than [`MAX_BYTES`].
+    Read { name: String, source: std::io::Error },
     #[error("`{name}` is larger than {} MiB, the limit for manifests", limit >> 20)]
     TooLarge {
-        /// What.
         name: String,
-        /// The most bytes that are read.
+        /// Maximum number of bytes.
         limit: usize,
     },
-    /// It is not text.
     #[error("`{name}` is not valid UTF-8 (invalid byte at offset {at}); save it as UTF-8")]
     NotText {
-        /// What.
         name: String,
         /// Offset of the first invalid byte.
         at: usize,
     },
-    /// It is not YAML.
     #[error("{place}: {reason}{}", hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default())]
     Syntax {
-        /// Where.
         place: String,
-        /// What is wrong.
         reason: String,
-        /// What may be the cause.
+        /// A likely cause.
         hint: Option<&'static str>,
     },
-    /// A value can't be changed where it stands.
+    /// A value whose notation prevents editing in place.
     #[error("{place}: can't change this in place; {suggestion}")]
-    NotInPlace {
-        /// Where.
-        place: String,
-        /// What to do instead.
-        suggestion: String,
-    },
+    NotInPlace { place: String, suggestion: String },
 }

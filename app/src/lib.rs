@@ -5,7 +5,7 @@
 //! BuiltModule + Plan ─pack→ Packed ─to_layout, to_archive, to_registry→ where the user wants it
 //! ```
 //!
-//! Folders import only from those before them in this list; a test holds that.
+//! Each module imports only from those before it in this list; `tests/e2e/house.rs` checks that.
 
 pub mod exit_code;
 pub mod units;

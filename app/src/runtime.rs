@@ -4,10 +4,10 @@ use std::future::Future;
 
 use crate::error::Error;
 
-/// Runs what waits for a network on this thread.
+/// Runs a future to its end on this thread.
 ///
 /// # Errors
-/// What it fails with, or [`Error::Runtime`].
+/// The error of the future, or [`Error::Runtime`].
 pub fn block_on<T, E: Into<Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -16,8 +16,8 @@ pub fn block_on<T, E: Into<Error>>(future: impl Future<Output = Result<T, E>>) -
     runtime.block_on(future).map_err(Into::into)
 }
 
-/// The same until the user interrupts it (Ctrl-C). From then on that no longer ends the process by itself, so that it is for
-/// the last that a command does.
+/// Runs a future until it ends or the user presses Ctrl-C. Only for the last action of a command: afterwards, Ctrl-C no longer
+/// ends the process by itself.
 ///
 /// # Errors
 /// As [`block_on`], or [`Error::Interrupted`].

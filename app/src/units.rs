@@ -1,6 +1,6 @@
 //! Sizes as text for people.
 
-/// A size in decimal units with three digits: `28.1 kB`.
+/// Returns a size in decimal units with three digits: `28.1 kB`.
 #[must_use]
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
@@ -10,7 +10,7 @@ pub fn size(bytes: u64) -> String {
     #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
     let mut value = bytes as f64;
     let mut unit = 0;
-    // What would be shown as 1000 of a unit is 1 of the next.
+    // A value that rounds to 1000 of a unit is shown as 1 of the next.
     while value >= 999.5 && unit + 1 < UNITS.len() {
         value /= 1000.0;
         unit += 1;
@@ -19,7 +19,7 @@ pub fn size(bytes: u64) -> String {
     format!("{value:.digits$} {}", UNITS[unit])
 }
 
-/// A size with its sign: `+1.20 kB`, `-3 B`, `0 B`.
+/// Returns a size with its sign: `+1.20 kB`, `-3 B`, `0 B`.
 #[must_use]
 pub fn signed(change: i64) -> String {
     let sign = match change {

@@ -4,12 +4,12 @@ use bytesize::ByteSize;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// The most bytes that a module, and its image, may have.
+/// Size limits in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Budget {
-    /// For the module after optimizing.
+    /// Limit for the module after optimizing.
     pub module: Option<u64>,
-    /// For the compressed layers of the main format.
+    /// Limit for the compressed layers of the main format.
     pub image: Option<u64>,
 }
 
@@ -50,10 +50,10 @@ impl<'de> Deserialize<'de> for Budget {
     }
 }
 
-/// A size as users write it, in bytes.
+/// Parses a size such as `600kB`, in bytes.
 ///
 /// # Errors
-/// What to write instead.
+/// Text about what to write instead.
 pub fn parse(text: &str) -> Result<u64, String> {
     let parsed = text.trim().parse().map(|ByteSize(bytes)| bytes);
     parsed.map_err(|_| {

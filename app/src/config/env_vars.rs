@@ -1,22 +1,22 @@
-//! Every environment variable that the commands read, in one place. (cargo's own are read where the cargo
-//! command is; libraries read what they document, such as `NO_COLOR`, `HTTPS_PROXY` and `DOCKER_CONFIG`.)
+//! All environment variables of the two commands. Not here: the variables of cargo, which `cargo-plugin` reads, and those that
+//! libraries document, such as `NO_COLOR`, `HTTPS_PROXY` and `DOCKER_CONFIG`.
 
 use std::path::PathBuf;
 
 use crate::config::settings::Settings;
 use crate::error::SettingsError;
 
-/// The time that goes into images, in seconds since 1970 (<https://reproducible-builds.org/specs/source-date-epoch/>).
+/// Creation time of images, in seconds since 1970 (<https://reproducible-builds.org/specs/source-date-epoch/>).
 pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
-/// Where to push to: the setting `repository`.
+/// Destination of pushes: the setting `repository`.
 pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
-/// Registries to speak plain HTTP with, separated by commas: the setting `insecure-registries`.
+/// Registries to access over plain HTTP, separated by commas: the setting `insecure-registries`.
 pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
-/// The host, and port, of the registry that the next two are for.
+/// Host and port of the registry that the next two variables are for.
 pub const WASM_OCI_REGISTRY: &str = "WASM_OCI_REGISTRY";
-/// The user's name there.
+/// User name for that registry.
 pub const WASM_OCI_USERNAME: &str = "WASM_OCI_USERNAME";
-/// Their password or access token.
+/// Password or access token for that registry.
 pub const WASM_OCI_PASSWORD: &str = "WASM_OCI_PASSWORD";
 
 /// Limits for reading images, such as `unpacked=20GiB,time=10m`; `--read-limit` comes first.
@@ -24,10 +24,10 @@ pub const WASM_OCI_READ_LIMITS: &str = "WASM_OCI_READ_LIMITS";
 
 /// The folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's folder for caches.
 pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
-/// The size that each of the two is kept below, as `500MiB`.
+/// Size limit of each of the two caches, such as `500MiB`.
 pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
 
-/// The value of a variable, unless it is empty.
+/// Returns the value of a variable unless it is empty.
 #[must_use]
 pub fn value(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())

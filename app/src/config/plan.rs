@@ -1,4 +1,4 @@
-//! All settings resolved, before anything is done.
+//! The plan: all settings resolved, before anything is built.
 
 use serde_json::json;
 use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
@@ -11,38 +11,33 @@ use crate::config::settings::Settings;
 use crate::config::typed::TagOrReference;
 use crate::error::{Error, SettingsError};
 
-/// Counts the changes of what is made of the same module with the same options in one version, so that what an earlier
-/// build of ours has kept is not taken for it.
+/// Version of our output for the same module and options. Increase it whenever that output changes within one version of the
+/// package, so that cached results of earlier builds are not used.
 pub const CACHE_VERSION: u32 = 2;
 
-/// What will be done to one module. `--dry-run` prints it.
+/// The plan for one module. `--dry-run` prints it.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// How to optimize.
     pub optimize: OptimizeOptions,
-    /// What to accept.
     pub validate: ValidateOptions,
-    /// The runtimes that have to run the module without an option.
+    /// Runtimes that must run the module without an option.
     pub runtimes: Vec<RequiredRuntime>,
-    /// How large it may be.
     pub budget: Budget,
-    /// What goes into the image.
     pub image: ImageSettings,
-    /// Whom the images are for, if that is said.
+    /// Engines that must start the images.
     pub engines: Vec<EngineSelector>,
-    /// The formats to make, the main one first.
+    /// The main format comes first.
     pub formats: Vec<Format>,
-    /// The tags of the main format.
+    /// Tags of the main format.
     pub tags: Vec<Tag>,
-    /// The repository of the images, if one was named.
     pub repository: Option<Reference>,
 }
 
 impl Plan {
-    /// Makes the plan for the module `name` of all settings. Files to include are read here.
+    /// Makes the plan for the module `name`, and reads the files to include.
     ///
     /// # Errors
-    /// What can't be parsed or read, by the setting's name.
+    /// For settings that contradict each other, and for files that can't be read.
     pub fn resolve(name: &str, settings: &Settings) -> Result<Plan, Error> {
         let engines = settings.engines.clone().unwrap_or_default();
         let formats = formats(settings, &engines)?;
@@ -61,7 +56,7 @@ impl Plan {
             artifact_os: settings.artifact_os.clone(),
             name: defaults.name,
         };
-        // Now, and not after minutes of building.
+        // Fail now, not after minutes of building.
         image.check(&formats)?;
         let (tags, repository) = names(name, settings)?;
         Ok(Plan {
@@ -89,10 +84,10 @@ impl Plan {
         })
     }
 
-    /// The tags of one of the formats: those of the plan for the main format, `<tag>-<format>` for another.
+    /// Returns the tags of one of the formats: those of the plan for the main format, `<tag>-<format>` for another.
     ///
     /// # Errors
-    /// When a tag gets too long by it.
+    /// If a tag gets too long.
     pub fn tags_of(&self, format: Format) -> Result<Vec<Tag>, Error> {
         tags_of(&self.tags, &self.formats, format)
     }
@@ -150,7 +145,7 @@ impl Plan {
         Digest::of(inputs.to_string().as_bytes())
     }
 
-    /// The plan for people and scripts, as JSON.
+    /// Returns the plan as `--dry-run` prints it.
     #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let image = &self.image;
@@ -181,7 +176,7 @@ impl Plan {
     }
 }
 
-/// Those that are named, or else those for the engines.
+/// Returns the formats that are set, otherwise those for the engines.
 fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format>, Error> {
     match &settings.format {
         Some(_) if !engines.is_empty() => Err(SettingsError::invalid(
@@ -198,7 +193,7 @@ fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format
 /// Returns `tags` as one of several `formats` has them: unchanged for the first, `<tag>-<format>` for the others.
 ///
 /// # Errors
-/// When a tag gets too long by it.
+/// If a tag gets too long.
 pub fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Result<Vec<Tag>, Error> {
     if formats.first() == Some(&format) {
         return Ok(tags.to_vec());
@@ -206,10 +201,9 @@ pub fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Result<Vec<T
     tags.iter().map(|tag| tag.suffixed(format.name()).map_err(Error::from)).collect()
 }
 
-/// The tags, and the repository that was named beside them or among them: a tag may be written alone, as ko has
-/// it, or as a whole reference, as Docker has it.
+/// Returns the tags and the repository. The repository may be a setting of its own or part of a tag.
 fn names(name: &str, settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>), Error> {
-    // What is meant for all programs of a workspace, in the environment, is also there for a single module.
+    // A repository from the environment may be a pattern for all programs of a workspace.
     let repository =
         settings.repository.as_ref().map(|repository| repository.replace("{bin}", name));
     let parsed = repository.map(|text| text.parse::<Reference>()).transpose();
@@ -241,8 +235,8 @@ fn names(name: &str, settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>
     Ok((tags, repository))
 }
 
-/// What is compressed into a tar is most often smallest after a little optimizing, what is sent as it is after
-/// much (`docs/optimizing.md` has the measurements).
+/// Returns the level with the smallest images: compressed layers are usually smallest after light optimizing, bare modules
+/// after heavy optimizing (measured in `docs/optimizing.md`).
 fn default_level(formats: &[Format]) -> Level {
     if formats.first().is_some_and(|format| format.has_root_filesystem()) {
         Level::O1

@@ -1,7 +1,7 @@
-//! The JSON Schema of the settings, made of the types that read them.
+//! JSON Schema of the settings, generated from the types that read them.
 //!
-//! It describes a `Cargo.toml`, so that editors offer and explain the keys where they stand.
-//! [Draft 7](https://json-schema.org/draft-07/json-schema-release-notes) is what editors of TOML read.
+//! It describes a whole `Cargo.toml`, so that editors complete and explain the keys. TOML editors read
+//! [draft 7](https://json-schema.org/draft-07/json-schema-release-notes).
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -16,14 +16,14 @@ use crate::config::c_compiler::Choice;
 use crate::config::settings::Settings;
 use crate::config::target::WasiTarget;
 
-/// Where the schema of the newest version lies.
+/// URL of the newest schema.
 pub const ID: &str =
     "https://raw.githubusercontent.com/wasm-oci/wasm-oci/main/docs/settings.schema.json";
 
-/// Where the pages lie that descriptions lead to.
+/// Base URL of the links in descriptions.
 const PAGES: &str = "https://github.com/wasm-oci/wasm-oci/blob/main/docs/";
 
-/// The schema of a `Cargo.toml`, as far as settings stand in it.
+/// Returns the schema of a `Cargo.toml` with our settings.
 #[must_use]
 pub fn cargo_toml() -> Value {
     let mut settings =
@@ -53,7 +53,7 @@ pub fn cargo_toml() -> Value {
     })
 }
 
-/// The schema of a table of settings. Beside the words of JSON Schema, a key has the flag of the same meaning as
+/// Returns the schema of a table of settings. In addition to the keywords of JSON Schema, each key has the equivalent flag as
 /// `x-flag`.
 #[must_use]
 pub fn settings() -> Value {
@@ -65,14 +65,14 @@ fn generated(how: SchemaSettings) -> Value {
     how.into_generator().into_root_schema_for::<Settings>().to_value()
 }
 
-/// An editor doesn't know where a page lies.
+/// Relative links don't work in an editor.
 fn absolute_links(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace("](", &format!("]({PAGES}"));
     }
 }
 
-/// TOML has no null: what is not said isn't there.
+/// TOML has no null: a missing value is a missing key.
 fn only_what_toml_has(schema: &mut Schema) {
     if let Some(default) = schema.get_mut("default").map(Value::take) {
         schema.remove("default");
@@ -87,7 +87,7 @@ fn only_what_toml_has(schema: &mut Schema) {
             schema.insert("type".to_owned(), only);
         }
     }
-    // An option of another type is `anyOf: [that, null]`.
+    // schemars describes an `Option` as `anyOf: [type, null]`.
     if let Some(Value::Array(any)) = schema.get_mut("anyOf") {
         any.retain(|other| other != &json!({ "type": "null" }));
         if let [Value::Object(only)] = any.as_mut_slice() {
@@ -98,7 +98,7 @@ fn only_what_toml_has(schema: &mut Schema) {
     }
 }
 
-/// What a default says, if it says anything.
+/// Returns a default without its nulls, if anything remains.
 fn without_nulls(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
@@ -113,7 +113,7 @@ fn without_nulls(value: Value) -> Option<Value> {
     }
 }
 
-/// One of `item`, or a list of them.
+/// Accepts `item` or a list of it.
 fn one_or_many(item: Schema) -> Schema {
     json_schema!({ "anyOf": [item, { "type": "array", "items": item }] })
 }
@@ -142,14 +142,14 @@ pub(crate) fn capabilities(_: &mut SchemaGenerator) -> Schema {
     list_of(Capability::ALL.map(Capability::name))
 }
 
-/// `node`, or `node@20`.
+/// Accepts `node` and `node@20`.
 pub(crate) fn runtimes(_: &mut SchemaGenerator) -> Schema {
     let names: Vec<&str> = Runtime::all().map(Runtime::name).collect();
     let pattern = format!(r"^({})(@\d+(\.\d+)?)?$", names.join("|"));
     one_or_many(json_schema!({ "type": "string", "pattern": pattern }))
 }
 
-/// As texts, those that are numbers also as such, and `false`.
+/// Accepts all names as text, numeric ones also as numbers, and `false`.
 pub(crate) fn levels(_: &mut SchemaGenerator) -> Schema {
     let names = Level::ALL.map(Level::name);
     let numbers = names.iter().filter_map(|name| name.parse::<u8>().ok()).map(Value::from);
@@ -170,7 +170,7 @@ pub(crate) fn c_compilers(_: &mut SchemaGenerator) -> Schema {
     one_of(Choice::ALL.map(Choice::name))
 }
 
-/// As [`Budget`](crate::config::budget::Budget) reads it.
+/// Accepts what [`Budget`](crate::config::budget::Budget) reads.
 pub(crate) fn size_budget(_: &mut SchemaGenerator) -> Schema {
     let size = json!({ "anyOf": [{ "type": "string" }, { "type": "integer", "minimum": 0 }] });
     json_schema!({ "anyOf": [size, {
@@ -180,7 +180,7 @@ pub(crate) fn size_budget(_: &mut SchemaGenerator) -> Schema {
     }] })
 }
 
-/// The text in short, or the whole table of `T`.
+/// Accepts a text as a short form of the table `T`.
 fn in_short<T: JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
     json_schema!({ "anyOf": [{ "type": "string" }, generator.subschema_for::<T>()] })
 }

@@ -1,8 +1,7 @@
-//! Settings: every source says what it has, one is laid over the other, and the rest is defaults.
+//! Settings of one source, and how sources are merged.
 //!
-//! Flags > environment > `[package.metadata.wasm-oci]` > `[workspace.metadata.wasm-oci]` > what was detected >
-//! default. [`Plan::resolve`](crate::config::plan::Plan::resolve) makes the values of them that everything else works
-//! with.
+//! Precedence: flags, environment, `[package.metadata.wasm-oci]`, `[workspace.metadata.wasm-oci]`, detected values, defaults.
+//! [`Plan::resolve`](crate::config::plan::Plan::resolve) turns the merged settings into a plan.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -23,125 +22,124 @@ use crate::config::target::WasiTarget;
 use crate::config::typed::{self, TagOrReference};
 use crate::error::SettingsError;
 
-/// What one source of settings says; `None` is no word on it. As in TOML, names have hyphens.
+/// Settings of one source; `None` means not set. Keys have hyphens, as is usual in TOML.
 ///
-/// The comments of the fields are what users read of them: the [`schema`] and the table in
-/// `docs/settings.md` are made of them, of `x-flag` and of `default`.
+/// Users read the comments of the fields: the [`schema`] and the table in `docs/settings.md` are generated from them, from
+/// `x-flag` and from `default`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 #[schemars(deny_unknown_fields)]
 pub struct Settings {
-    /// The [formats](formats.md) to make, one or a list; the first takes the tags.
+    /// [Formats](formats.md) of the image, one or a list. The first gets the tags.
     #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::formats", extend("x-flag" = "--format", "default" = "universal"))]
     pub format: Option<Vec<Format>>,
-    /// Whom the image is [for](check.md), one or a list, as `docker` or `cri-1.7`: the formats are chosen for them, instead
-    /// of by `format`, and an image that one of them can't start is not made (exit code 9).
+    /// [Engines](check.md) that must run the image, one or a list, such as `docker` or `cri-1.7`. They choose the formats, instead
+    /// of `format`. An image that one of them can't start is an error (exit code 9).
     #[serde(rename = "for", deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::engine_selectors", extend("x-flag" = "--for"))]
     pub engines: Option<Vec<EngineSelector>>,
-    /// Tags, each alone or as `REPOSITORY:TAG`.
+    /// Tags of the image, each alone or as `REPOSITORY:TAG`.
     #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::texts", extend("x-flag" = "-t, --tag", "default" = "latest"))]
     pub tags: Option<Vec<TagOrReference>>,
-    /// Where to push to, as `ghcr.io/owner/{bin}`; `{bin}`, `{package}` and `{version}` stand for the program's.
-    /// `push` takes it as an argument.
+    /// Repository to push to, such as `ghcr.io/owner/{bin}`. `{bin}`, `{package}` and `{version}` are replaced by those of the
+    /// program. For `push`, it is an argument.
     pub repository: Option<String>,
-    /// Registries to speak plain HTTP with; loopback addresses always are.
+    /// Registries to access over plain HTTP, in addition to loopback addresses.
     #[schemars(extend("x-flag" = "--insecure-registry"))]
     pub insecure_registries: Option<Vec<String>>,
-    /// How much to optimize: `"off"`, `0` to `4`, `"s"` or `"z"`; see [optimizing](optimizing.md). If not set, `1` or
-    /// `"z"`, by the format.
+    /// Optimization level: `"off"`, `0` to `4`, `"s"` or `"z"`; see [optimizing](optimizing.md). The default is `1` or `"z"`,
+    /// depending on the format.
     #[serde(deserialize_with = "typed::level")]
     #[schemars(schema_with = "schema::levels", extend("x-flag" = "-O, --optimize, --no-optimize"))]
     pub optimize: Option<Level>,
-    /// Optimize with a `wasm-opt` of yours instead of the Binaryen inside: a name to look up on `PATH` (the flag alone
-    /// means `wasm-opt`), or a path, relative to the `Cargo.toml`.
+    /// `wasm-opt` binary to use instead of the built-in Binaryen: a name on `PATH` (the flag alone means `wasm-opt`), or a path
+    /// relative to the `Cargo.toml`.
     #[schemars(extend("x-flag" = "--wasm-opt[=PROGRAM]"))]
     pub wasm_opt: Option<PathBuf>,
-    /// What stays in the module: `none`, `names` of functions for readable traces (the flag alone), or `dwarf` for
-    /// debuggers.
+    /// Debug information to keep: `none`, `names` of functions for readable traces (the flag alone), or `dwarf` for debuggers.
     #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::debug_info",
         extend("x-flag" = "--debug-info[=KIND]", "default" = "none")
     )]
     pub debug_info: Option<DebugInfo>,
-    /// Import modules to accept beside WASI's.
+    /// Import modules to accept in addition to WASI's.
     #[schemars(extend("x-flag" = "--allow-import"))]
     pub allow_imports: Option<Vec<String>>,
-    /// What the module must not be able to do; a module that imports what is needed for it fails the build (exit code
-    /// 3).
+    /// Capabilities that the module must not have. If it imports a function for one of them, the build fails (exit code 3).
     #[serde(deserialize_with = "typed::many")]
     #[schemars(schema_with = "schema::capabilities", extend("x-flag" = "--deny"))]
     pub deny: Option<Vec<Capability>>,
-    /// The most that the module may have after optimizing, as `"600 kB"` (or `"600 KiB"`); or a table, `{ module = "600
-    /// kB", image = "250 kB" }`, where `image` is for the compressed layers of the main format. What is larger is not
-    /// built, packed or pushed (exit code 6); see [size](size.md#budget).
+    /// Size limit of the module after optimizing, such as `"600 kB"` or `"600 KiB"`; or a table, `{ module = "600 kB", image =
+    /// "250 kB" }`, where `image` limits the compressed layers of the main format. A larger module is not built, packed or
+    /// pushed (exit code 6); see [size](size.md#budget).
     #[schemars(schema_with = "schema::size_budget", extend("x-flag" = "--size-budget"))]
     pub size_budget: Budget,
-    /// The [runtimes](runtimes.md) that have to take the module as it is, one or a list, each perhaps with the oldest
-    /// version, as `node@20`; a module that one of them doesn't take fails the build (exit code 3).
+    /// [Runtimes](runtimes.md) that must run the module without options, one or a list, optionally with the oldest version, such
+    /// as `node@20`. If one of them can't run the module, the build fails (exit code 3).
     #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::runtimes", extend("x-flag" = "--runtime"))]
     pub runtimes: Option<Vec<RequiredRuntime>>,
-    /// The linux platforms that a universal image lists.
+    /// Linux platforms that a universal image lists.
     #[serde(deserialize_with = "typed::many")]
     #[schemars(with = "Option<Vec<String>>", extend("x-flag" = "--linux-platform", "default" = ["linux/amd64", "linux/arm64"]))]
     pub linux_platforms: Option<Vec<Platform>>,
-    /// The command, instead of the module, which is `/NAME.wasm`.
+    /// Entrypoint of the image. The default is the module, `/NAME.wasm`.
     #[schemars(extend("x-flag" = "--entrypoint"))]
     pub entrypoint: Option<Vec<String>>,
-    /// Arguments after the entrypoint, which a container's user may replace.
+    /// Arguments after the entrypoint, which users of a container can replace.
     #[schemars(extend("x-flag" = "--arg"))]
     pub args: Option<Vec<String>>,
     /// Environment variables.
     #[schemars(extend("x-flag" = "--image-env"))]
     pub env: BTreeMap<String, String>,
-    /// User (and group) of the process.
+    /// User, and optionally group, of the process.
     #[schemars(extend("x-flag" = "--user"))]
     pub user: Option<String>,
-    /// Labels in the configuration, beside those that are detected.
+    /// Labels in the configuration, in addition to the detected ones.
     #[schemars(extend("x-flag" = "--label"))]
     pub labels: BTreeMap<String, String>,
-    /// Annotations on manifests and index, beside those that are detected.
+    /// Annotations of manifests and index, in addition to the detected ones.
     #[schemars(extend("x-flag" = "--annotation"))]
     pub annotations: BTreeMap<String, String>,
-    /// Files or folders to lie beside the module: path in the image → path here, relative to the `Cargo.toml`.
+    /// Files or folders to add to the image: path in the image → path on this machine, relative to the `Cargo.toml`.
     #[schemars(extend("x-flag" = "--include"))]
     pub include: BTreeMap<String, PathBuf>,
-    /// The time in the image, in seconds since 1970 or as `2026-01-31T12:00:00Z`. If not set, the commit's, else 1970.
+    /// Creation time of the image: seconds since 1970 or a timestamp such as `2026-01-31T12:00:00Z`. The default is the time of the
+    /// commit, otherwise 1970.
     #[serde(deserialize_with = "typed::one")]
     #[schemars(with = "Option<String>", extend("x-flag" = "--created"))]
     pub created: Option<Created>,
-    /// Who made the image. If not set, the package's authors.
+    /// Author of the image. The default is the authors of the package.
     #[schemars(extend("x-flag" = "--author"))]
     pub author: Option<String>,
-    /// `os` of an artifact instead of `wasip1` or `wasip2`; with `wasi`, Docker 28 runs it, too.
+    /// `os` of an artifact instead of `wasip1` or `wasip2`. With `wasi`, Docker 28 can run the artifact, too.
     pub artifact_os: Option<String>,
-    /// Compile with `opt-level = "z"`: smaller, and slower by up to a half in computations.
+    /// Compile with `opt-level = "z"`: smaller, but up to 50 % slower in computations.
     #[schemars(extend("x-flag" = "--small", "default" = false))]
     pub small: Option<bool>,
-    /// What to build for: `wasm32-wasip1` (modules) or `wasm32-wasip2` (components); packages that are built together
-    /// have to agree.
+    /// Target to build for: `wasm32-wasip1` (modules) or `wasm32-wasip2` (components). Packages that are built together must have
+    /// the same target.
     #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::targets",
         extend("x-flag" = "--target", "default" = "wasm32-wasip1")
     )]
     pub target: Option<WasiTarget>,
-    /// Install the target through rustup when it is missing (never with `--offline`).
+    /// Install a missing target with rustup (never with `--offline`).
     #[schemars(extend("default" = true))]
     pub install_target: Option<bool>,
-    /// What compiles [C in crates](c-code.md): `auto` for the first that is found, `wasi-sdk`, `zig`, `clang` or `off`;
-    /// packages that are built together have to agree.
+    /// Compiler for [C in crates](c-code.md): `auto` for the first that is found, `wasi-sdk`, `zig`, `clang` or `off`. Packages that
+    /// are built together must have the same value.
     #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::c_compilers",
         extend("x-flag" = "--c-compiler", "default" = "auto")
     )]
     pub c_compiler: Option<Choice>,
-    /// [Smoke tests](testing.md), a list of tables; merged by their names.
+    /// [Smoke tests](testing.md), a list of tables, merged by name.
     pub smoke: Vec<Case>,
 }
 
@@ -202,8 +200,8 @@ impl Settings {
             created author artifact_os small target install_target c_compiler smoke)
     }
 
-    /// The settings of a metadata table for the program `bin`: what stands in the table itself, and over it what
-    /// stands in its `bin.<name>`. `table` is what messages call it; paths are relative to `folder`.
+    /// Reads the settings of a metadata table for the program `bin`: those of the table itself, overridden by those of its
+    /// `bin.<name>`. Messages call the table `table`; paths are relative to `folder`.
     ///
     /// # Errors
     /// [`SettingsError`] for an unknown key or a value of the wrong type.
@@ -253,7 +251,7 @@ impl Settings {
         for host in settings.include.values_mut() {
             *host = folder.join(&host);
         }
-        // A name alone is looked up on PATH, as cargo does with `linker`.
+        // A name alone is looked up on PATH, as cargo does for `linker`.
         if let Some(program) =
             settings.wasm_opt.as_mut().filter(|program| program.components().count() > 1)
         {
@@ -283,7 +281,7 @@ pub(crate) fn check_keys<T: JsonSchema>(
     Err(SettingsError::UnknownKey { table: name.to_owned(), key: unknown, hint })
 }
 
-/// The one of `known` that `given` is most likely a slip of, if there is one.
+/// Returns the name in `known` that `given` is probably a typo of.
 pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     known
         .into_iter()

@@ -1,4 +1,4 @@
-//! Size budgets: refusing what is larger, with the reason that it grew.
+//! Size budgets: refuses larger modules and images, and names what made them grow.
 
 use std::path::Path;
 
@@ -10,15 +10,14 @@ use crate::pipeline::packed::Sizes;
 use crate::pipeline::size::{Change, Diff, Totals};
 use crate::units::{signed, size};
 
-/// Whether what is so large is within the budget.
+/// Returns true if the sizes are within the budget.
 #[must_use]
 pub fn allows(budget: &Budget, sizes: &Sizes) -> bool {
     exceeded(budget, sizes).is_none()
 }
 
-/// Refuses what is not within the budget, and says what has made it so large: what has grown most since it was
-/// within, if that was written to the file `last`. What is within is written there. That this fails only costs
-/// the comparison.
+/// Refuses sizes over the budget. The error names the largest increase since the last build within the budget, which the file
+/// `last` records. A failure to write that file only costs the comparison.
 ///
 /// # Errors
 /// [`OverBudget`].
@@ -69,7 +68,7 @@ fn cause(last: Option<&Totals>, now: &Totals) -> String {
         let function = largest(&diff.functions)
             .map_or(String::new(), |it| format!(", function {}", shown(it)));
         return format!(
-            "since it was within, with {}, crate {} has grown most{function}",
+            "largest increase since the last build within budget ({}): crate {}{function}",
             size(total),
             shown(part)
         );
@@ -77,7 +76,7 @@ fn cause(last: Option<&Totals>, now: &Totals) -> String {
     let crates = now.crates.iter().filter(|_| now.has_names);
     match crates.max_by_key(|(_, size)| **size) {
         Some((name, bytes)) => format!("its largest crate is `{name}` ({})", size(*bytes)),
-        None => "it has no names, so that crates can't be told".to_owned(),
+        None => "it has no names of functions, so the crates are unknown".to_owned(),
     }
 }
 
@@ -95,7 +94,7 @@ mod tests {
             ..Totals::default()
         };
         let (old, new) = (totals(&[("a", 900), ("b", 100)]), totals(&[("a", 800), ("b", 700)]));
-        let expected = "since it was within, with 1.00 kB, crate `b` (+600 B) has grown most, function `b::f` (+600 B)";
+        let expected = "largest increase since the last build within budget (1.00 kB): crate `b` (+600 B), function `b::f` (+600 B)";
         assert_eq!(cause(Some(&old), &new), expected);
         assert_eq!(cause(None, &new), "its largest crate is `a` (800 B)");
         assert_eq!(cause(Some(&new), &new), "its largest crate is `a` (800 B)");

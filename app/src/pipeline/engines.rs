@@ -1,4 +1,4 @@
-//! Whom images are for: which formats that means, and whether the images that were made are.
+//! Engines that images are for: the choice of formats, and the check of the images.
 
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::engines::{Compatibility, Engine, EngineSelector, Shape, formats_for};
@@ -8,10 +8,10 @@ use wasm_oci_core::module::Kind;
 use crate::error::Error;
 use crate::pipeline::packed::TaggedImage;
 
-/// Which formats are made for these engines, and why: `universal, the only format that docker and podman both take`.
+/// Returns the formats for these engines and the reason: `universal, the only format that docker and podman both take`.
 ///
 /// # Errors
-/// When there is no format for one of them.
+/// If there is no format for one of them.
 pub fn why(engines: &[EngineSelector]) -> Result<String, Error> {
     let chosen = formats_for(engines)?;
     let reasons: Vec<String> =
@@ -58,7 +58,7 @@ fn left_out(engines: &[EngineSelector], shapes: &[Shape]) -> Vec<Compatibility> 
     left_out
 }
 
-/// Refuses images of the program `name` that leave somebody out whom they are for.
+/// Refuses images of the program `name` if one of the selected engines can start none of them.
 ///
 /// # Errors
 /// [`Error::NotTaken`].
@@ -67,7 +67,7 @@ pub fn require(
     engines: &[EngineSelector],
     images: &[TaggedImage],
 ) -> Result<(), Error> {
-    // To look into an image, it has to be unpacked.
+    // Without engines, skip unpacking the images.
     if engines.is_empty() {
         return Ok(());
     }
@@ -76,7 +76,7 @@ pub fn require(
     require_shapes(name, engines, &shapes)
 }
 
-/// The same of shapes.
+/// The same for shapes.
 ///
 /// # Errors
 /// As [`require`].
@@ -88,7 +88,7 @@ pub fn require_shapes(
     refuse(name, &left_out(engines, shapes))
 }
 
-/// The same when it is known who is left out.
+/// Returns the error about the engines that are left out, if any.
 pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error> {
     let Some(first) = left_out.first() else { return Ok(()) };
     let names: Vec<&str> =
@@ -102,7 +102,7 @@ pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error
     Err(Error::NotTaken(format!("`{name}` doesn't run on {}: {first}{suggestion}", listed(&names))))
 }
 
-/// What an engine says, and the cause.
+/// Returns the message of an engine and its cause.
 pub(crate) fn failure(compatibility: &Compatibility) -> String {
     let because = compatibility.because.as_deref().unwrap_or_default();
     match compatibility.says {

@@ -1,4 +1,4 @@
-//! What was made, for scripts.
+//! Messages about images, for scripts.
 
 use std::path::{Path, PathBuf};
 
@@ -9,53 +9,44 @@ use crate::error::Error;
 use crate::pipeline::packed::{Sizes, TaggedImage};
 use crate::ui::shell::Shell;
 
-/// An image that was made and put somewhere: a line of standard output, or with `--json` an object.
+/// Message about an image that was written or pushed: a line on standard output, with `--json` an object.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageMessage {
-    /// `wasm-oci-image`, beside cargo's own reasons.
+    /// `wasm-oci-image`; other lines have the reasons of cargo.
     pub reason: &'static str,
-    /// The package, for `cargo wasm-oci`.
+    /// Package, for `cargo wasm-oci`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub package: Option<String>,
-    /// The program.
     pub name: String,
-    /// The format's name.
     pub format: &'static str,
-    /// The digest of the manifest or index.
+    /// Digest of the manifest or index.
     pub digest: Digest,
-    /// The size of all blobs in bytes.
+    /// Size of all blobs in bytes.
     pub size: u64,
-    /// The tags.
     pub tags: Vec<String>,
-    /// Whether nothing had to be done.
+    /// True if the image was already up to date.
     pub fresh: bool,
-    /// The layout directory, if it was written to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<PathBuf>,
-    /// The archive, if it was written to one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub archive: Option<PathBuf>,
     /// `repository@digest`, if it was pushed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reference: Option<String>,
-    /// The module's sizes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<Sizes>,
 }
 
-/// Where images were put.
+/// Destinations of images.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Places<'a> {
-    /// The layout directory.
     pub layout: Option<&'a Path>,
-    /// The archive.
     pub archive: Option<&'a Path>,
-    /// The repository.
     pub repository: Option<&'a Reference>,
 }
 
 impl ImageMessage {
-    /// The message about an image of the program `name`.
+    /// Returns the message about an image of the program `name`.
     #[must_use]
     pub fn new(
         name: &str,
@@ -69,7 +60,7 @@ impl ImageMessage {
         ImageMessage { module, ..message }
     }
 
-    /// The same for an image that was not read.
+    /// Returns the same for an image that was not read.
     #[must_use]
     pub fn of_parts(
         name: &str,
@@ -97,7 +88,7 @@ impl ImageMessage {
         }
     }
 
-    /// Prints it: where it was pushed to, else where the layout or archive is; or all of it as JSON.
+    /// Prints the reference of a pushed image, otherwise its layout or archive; with `json`, the whole message.
     ///
     /// # Errors
     /// [`Error::Stdout`].

@@ -1,4 +1,4 @@
-//! The way from a built module to images in their places.
+//! From a built module to images at their destinations.
 
 pub mod budget;
 pub mod engines;

@@ -1,4 +1,4 @@
-//! The stages that both commands go through, from a built module to images in their places.
+//! Stages of both commands: from a built module to images at their destinations.
 
 use std::path::Path;
 
@@ -15,19 +15,19 @@ use crate::pipeline::{budget, engines};
 use crate::registry::connection::Connections;
 use crate::ui::shell::Shell;
 
-/// The annotation that says what the module can do: names of [`Capability`](wasm_oci_core::module::Capability),
-/// separated by commas.
+/// Annotation with the capabilities of the module: names of [`Capability`](wasm_oci_core::module::Capability), separated by
+/// commas.
 pub const CAPABILITIES: &str = "io.github.wasm-oci.capabilities";
 
-/// The annotation that says what optimized the module, and how: `binaryen 116, level 1`.
+/// Annotation with the optimizer and its level: `binaryen 116, level 1`.
 pub const OPTIMIZED: &str = "io.github.wasm-oci.optimized";
 
-/// Optimizes, validates and assembles a module as planned, and checks that it runs where it should. `last` is the file for the sizes of the last one within
-/// the budget, which what is over it is compared with.
+/// Optimizes, validates and assembles a module as planned, and checks that it runs where it should. `last` is the file with the
+/// sizes of the last build within the budget.
 ///
 /// # Errors
-/// What one of the stages fails with, that the module or image is over its budget, or that somebody whom the images are
-/// for can't start any of them.
+/// The error of a stage, or that the module or image is over its budget, or that one of the selected engines can't start any of
+/// the images.
 pub fn pack(
     module: BuiltModule,
     plan: &Plan,
@@ -54,7 +54,7 @@ pub fn pack(
     Ok(Packed { images, sizes, module: validated })
 }
 
-/// The size of the layers that hold the module.
+/// Returns the size of the layers with the module.
 #[must_use]
 pub fn compressed(image: &Image) -> u64 {
     let layers = image.wasm_manifest().map(|manifest| manifest.layers()).unwrap_or_default();
@@ -64,7 +64,7 @@ pub fn compressed(image: &Image) -> u64 {
 /// Optimizes and validates a module as planned, and checks that the required runtimes run it.
 ///
 /// # Errors
-/// What one of the stages fails with.
+/// The error of a stage.
 pub fn validated(
     module: BuiltModule,
     plan: &Plan,
@@ -82,7 +82,7 @@ pub fn validated(
     Ok(module)
 }
 
-/// The settings of an image, with annotations of what its module can do and how it was made.
+/// Returns the settings of the image with annotations about its module.
 fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
     let names: Vec<&str> =
         module.report().capabilities.iter().map(|capability| capability.name()).collect();
@@ -100,7 +100,7 @@ fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
 /// Writes images into the layout at `path`.
 ///
 /// # Errors
-/// What the layout fails with.
+/// The error of the layout.
 pub async fn to_layout(images: &[TaggedImage], path: &Path, shell: &Shell) -> Result<(), Error> {
     let layout = Layout::create(path)?;
     for TaggedImage { image, tags, .. } in images {
@@ -109,10 +109,10 @@ pub async fn to_layout(images: &[TaggedImage], path: &Path, shell: &Shell) -> Re
     Ok(())
 }
 
-/// Writes images into one archive at `path`, where they are called `repository`.
+/// Writes images into one archive at `path`, with names in `repository`.
 ///
 /// # Errors
-/// What the archive fails with.
+/// The error of the archive.
 pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Result<(), Error> {
     let images: Vec<_> = images
         .iter()
@@ -124,7 +124,7 @@ pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Resu
 /// Pushes images to a repository.
 ///
 /// # Errors
-/// What the registry fails with; the tags of an image that did not get there whole are where they were.
+/// The error of the registry. The tags of an incomplete image are unchanged.
 pub async fn to_registry(
     images: &[TaggedImage],
     repository: &Reference,
@@ -141,10 +141,10 @@ pub async fn to_registry(
     Ok(())
 }
 
-/// Asks a repository what it has of images, and prints the requests that pushing them would make.
+/// Checks which blobs a repository has, and prints the requests that a push would send.
 ///
 /// # Errors
-/// What the registry fails with.
+/// The error of the registry.
 pub async fn dry_run(
     images: &[TaggedImage],
     repository: &Reference,
@@ -162,17 +162,17 @@ pub async fn dry_run(
     Ok(())
 }
 
-/// `repository:tag,tag`, as messages call images.
+/// Returns `repository:tag,tag`, for messages.
 #[must_use]
 pub fn with_tags(repository: &Reference, tags: &[Tag]) -> String {
     let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     format!("{}:{}", repository.name(), tags.join(","))
 }
 
-/// A look at a module refuses no import.
+/// Validates a module to inspect it: no import is refused.
 ///
 /// # Errors
-/// When the module is not valid.
+/// If the module is not valid.
 pub fn any_imports(module: BuiltModule) -> Result<ValidatedModule, Error> {
     Ok(validate(module.unoptimized(), &ValidateOptions::any_import())?)
 }

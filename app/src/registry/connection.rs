@@ -1,4 +1,4 @@
-//! How registries are spoken with: what the user said of it, and what this machine has for the registry.
+//! Connections to registries: options of the user, and certificates and logins of this machine.
 
 use std::path::PathBuf;
 
@@ -17,44 +17,44 @@ use crate::error::{Error, UsageError};
 use crate::registry::read_limits::ReadLimitArgs;
 use crate::ui::shell::Shell;
 
-/// How registries are spoken with.
+/// Options of connections to registries.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct RegistryArgs {
-    /// Speak plain HTTP with this registry (as is done with loopback addresses)
+    /// Use plain HTTP for this registry (the default for loopback addresses)
     #[arg(long = "insecure-registry", value_name = "HOST[:PORT]")]
     pub insecure_registries: Vec<String>,
-    /// Trust the certificates in this file (PEM), beside the system's and those in /etc/docker/certs.d/HOST
+    /// Trust the certificates in this file (PEM), in addition to the system's and those in /etc/docker/certs.d/HOST
     #[arg(id = "authorities", long = "ca", value_name = "FILE")]
     pub authorities: Vec<PathBuf>,
-    /// Show the registry this certificate (PEM)
+    /// Client certificate for mutual TLS (PEM)
     #[arg(long, value_name = "FILE", requires = "client_key")]
     pub client_cert: Option<PathBuf>,
-    /// The key of that certificate (PEM)
+    /// Private key of the client certificate (PEM)
     #[arg(long, value_name = "FILE", requires = "client_cert")]
     pub client_key: Option<PathBuf>,
-    /// Let this host see the registry's credentials to make tokens of them, though its domain is another
+    /// Also send the registry's credentials to this token server, even though it is on another domain
     #[arg(long = "token-server", value_name = "HOST")]
     pub token_servers: Vec<String>,
 }
 
-/// Who the registry that a command writes to, or reads from, is told that we are, instead of whom `login` has stored.
+/// Login for the registry of a command, instead of the one that `login` has stored.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct LoginArgs {
-    /// The user's name
+    /// User name
     #[arg(short, long, value_name = "NAME", requires = "password_stdin")]
     pub username: Option<String>,
-    /// Read the password, or access token, from standard input
+    /// Read the password or access token from standard input
     #[arg(long, requires = "username")]
     pub password_stdin: bool,
 }
 
 impl LoginArgs {
-    /// The login that the flags make, for the registry `host` alone.
+    /// Returns the login of the flags. Only the registry `host` gets it.
     ///
     /// # Errors
-    /// When standard input can't be read, or has no password.
+    /// If standard input can't be read or is empty.
     pub fn login(&self, host: &str) -> Result<Option<Login>, Error> {
         let Some(username) = self.username.clone().filter(|_| self.password_stdin) else {
             return Ok(None);
@@ -71,7 +71,7 @@ impl LoginArgs {
 }
 
 impl RegistryArgs {
-    /// What the flags set.
+    /// Returns the settings of these flags.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -80,7 +80,7 @@ impl RegistryArgs {
         }
     }
 
-    /// How registries are spoken with, by the flags or else by the environment.
+    /// Returns the connections for these flags and the environment.
     ///
     /// # Errors
     /// As [`Connections::new`].
@@ -89,7 +89,7 @@ impl RegistryArgs {
     }
 }
 
-/// How the registry of a command is spoken with, and as whom.
+/// Options of the connection to a command's registry, with a login.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AccountArgs {
     #[command(flatten)]
@@ -99,8 +99,8 @@ pub struct AccountArgs {
 }
 
 impl AccountArgs {
-    /// How registries are spoken with, by the flags or else by the environment. The login is for `registry` alone: the one
-    /// that the command writes to, or else reads from.
+    /// Returns the connections for these flags and the environment. Only `registry` gets the login: the destination of the command,
+    /// otherwise its source.
     ///
     /// # Errors
     /// As [`Connections::new`] and [`LoginArgs::login`].
@@ -117,7 +117,7 @@ impl AccountArgs {
     }
 }
 
-/// What the user said of registries, whichever they are.
+/// Options for connections to any registry.
 #[derive(Debug, Clone)]
 pub struct Connections {
     insecure: Vec<String>,
@@ -128,22 +128,21 @@ pub struct Connections {
     shell: Shell,
 }
 
-/// A user's name and password, and whom they are for.
+/// A user name and password for one registry.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
-    /// Host and port of the only registry that may see them.
+    /// Host and port of the only registry that may receive them.
     pub registry: String,
-    /// The user.
     pub username: String,
-    /// Their password or access token.
+    /// Password or access token.
     pub password: Secret,
 }
 
 impl Connections {
-    /// What the flags and the environment say, and with which registries `settings` speak plain http.
+    /// Returns the options of the flags and the environment, with the insecure registries of `settings`.
     ///
     /// # Errors
-    /// When flags don't go together, or the environment has a password but not for whom.
+    /// If flags contradict each other, or the environment has a password without its registry and user.
     pub fn new(
         args: &RegistryArgs,
         settings: &Settings,
@@ -167,7 +166,7 @@ impl Connections {
         })
     }
 
-    /// The same, with this login before what there is, if it is one.
+    /// Returns the connections with this login, if any, instead of the current one.
     #[must_use]
     pub fn with_login(self, login: Option<Login>) -> Connections {
         Connections { login: login.or(self.login), ..self }
@@ -190,7 +189,7 @@ impl Connections {
     /// How a repository is spoken with.
     ///
     /// # Errors
-    /// When stored credentials can't be read.
+    /// If stored credentials can't be read.
     pub fn options(&self, host: &str, repository: &str) -> Result<RegistryOptions, Error> {
         let credentials = match self.login.as_ref().filter(|login| login.registry == host) {
             Some(login) => Credentials::Basic {
@@ -214,15 +213,15 @@ impl Connections {
         })
     }
 
-    /// The repository of a reference.
+    /// Returns the client for the repository of a reference.
     ///
     /// # Errors
-    /// When stored credentials, or certificates, can't be read.
+    /// If stored credentials or certificates can't be read.
     pub fn registry(&self, reference: &Reference) -> Result<Registry, Error> {
         self.registry_mounting(reference, None)
     }
 
-    /// The same, which may take blobs from the repository of `source`, if it is one of the same registry.
+    /// Returns the same client, which may mount blobs from the repository of `source` if that is in the same registry.
     ///
     /// # Errors
     /// As [`Connections::registry`].

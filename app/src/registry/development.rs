@@ -1,8 +1,8 @@
-//! A registry for development: a folder of layouts, one for each repository, spoken to as any registry.
+//! Registry for development: serves a folder with one layout for each repository.
 //!
-//! The protocol is `ferro-oci-server`'s; here is where its blobs, manifests and tags are. What is pushed lies in
-//! `FOLDER/.incoming` until a manifest needs it, and then in the layout of that manifest's repository, from where any
-//! tool can read it.
+//! `ferro-oci-server` implements the protocol; this module stores its blobs, manifests and tags. A pushed blob is in
+//! `FOLDER/.incoming` until a manifest needs it, and then in the layout of that manifest's repository, where any tool can
+//! read it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,15 +20,15 @@ use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Blob, Digest, MediaType, Tag};
 use wasm_oci_core::store::{Layout, Name, Silent, Sink, Source};
 
-/// Where blobs wait for their manifest.
+/// Folder of blobs without a manifest.
 const INCOMING: &str = ".incoming";
-/// A repository's name has no more parts than this.
+/// Maximum number of parts in the name of a repository.
 const DEEPEST: usize = 8;
 
 /// Serves the layouts in `folder` until `end`.
 ///
 /// # Errors
-/// What the listener fails with.
+/// The error of the listener.
 pub async fn serve(
     folder: &Path,
     listener: TcpListener,
@@ -41,14 +41,13 @@ pub async fn serve(
     axum::serve(listener, router(state)).with_graceful_shutdown(end).await
 }
 
-/// The folder.
 #[derive(Debug, Clone)]
 struct Layouts {
     folder: PathBuf,
 }
 
 impl Layouts {
-    /// Where a repository is. The folder may be a layout itself: then it is the repository of its own name.
+    /// Returns the layout of a repository. The folder may be a layout itself: then it is the repository with the folder's name.
     fn path(&self, repository: &str) -> PathBuf {
         match self.folder.join("oci-layout").is_file() && self.own_name() == repository {
             true => self.folder.clone(),
@@ -69,7 +68,7 @@ impl Layouts {
         Layout::create(&self.folder.join(INCOMING)).map_err(failed)
     }
 
-    /// The names of all repositories, in order.
+    /// Returns the sorted names of all repositories.
     fn repositories(&self) -> Vec<String> {
         let mut names = Vec::new();
         if self.folder.join("oci-layout").is_file() {
@@ -80,7 +79,7 @@ impl Layouts {
         names
     }
 
-    /// The layout that has a blob.
+    /// Returns the layout that has a blob.
     fn holder(&self, digest: Digest) -> Option<Layout> {
         let incoming = Layout::open(&self.folder.join(INCOMING)).ok();
         let all = self.repositories();
@@ -142,7 +141,7 @@ impl BlobStore for Layouts {
         Ok(self.holder(ours(digest)?).is_some())
     }
 
-    /// Nothing is freed: a layout's blobs may be shared, and other tools read them.
+    /// Does nothing: images of a layout share blobs, and other tools read them.
     async fn delete(&self, _: &FerroDigest) -> Stored<()> {
         Ok(())
     }
@@ -158,13 +157,13 @@ impl BlobStore for Layouts {
     }
 }
 
-/// Manifests and tags are in the layouts; uploads under way, and who refers to whom, in memory.
+/// Manifests and tags are in the layouts; running uploads and referrers are in memory.
 struct Meta {
     layouts: Layouts,
     memory: InMemoryRegistryMeta,
 }
 
-/// What of a manifest matters here.
+/// The fields of a manifest that the registry needs.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Document {
@@ -191,7 +190,7 @@ impl Document {
         serde_json::from_slice(bytes).map_err(failed)
     }
 
-    /// What the manifest is: a document that doesn't say so itself shows it by what it lists.
+    /// Returns the media type. A manifest without the field has the one that its other fields imply.
     fn media_type(&self) -> String {
         let by_shape = match self.config.is_none() && self.layers.is_empty() {
             true => MediaType::ImageIndex,
@@ -202,7 +201,7 @@ impl Document {
 }
 
 impl Meta {
-    /// Puts all that a manifest lists into its repository's layout, and then itself.
+    /// Puts the blobs of a manifest into its repository's layout, and then the manifest.
     async fn keep(
         &self,
         repository: &str,
@@ -231,7 +230,7 @@ impl Meta {
         }
     }
 
-    /// Looks into all layouts for manifests that refer to others.
+    /// Registers the manifests of all layouts that refer to others.
     async fn find_referrers(&self) -> Stored<()> {
         for repository in self.layouts.repositories() {
             let Some(layout) = self.layouts.open(&repository) else { continue };
@@ -390,7 +389,7 @@ impl RegistryMeta for Meta {
     }
 }
 
-/// The part of a list that comes after `last`, of at most `n`.
+/// Returns the part of a list after `last`, with at most `n` items.
 fn page(all: Vec<String>, last: Option<&str>, n: Option<usize>) -> Vec<String> {
     let after = all.into_iter().filter(|item| last.is_none_or(|last| item.as_str() > last));
     after.take(n.unwrap_or(usize::MAX)).collect()

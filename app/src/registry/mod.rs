@@ -1,4 +1,4 @@
-//! Places that images are read from and written to, as users name them.
+//! Sources and destinations of images, as users write them.
 
 pub mod connection;
 pub mod development;

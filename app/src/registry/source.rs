@@ -1,4 +1,4 @@
-//! Images at any of the places that users name.
+//! Images at any location that users can write.
 
 use wasm_oci_core::image::{Blob, Descriptor, Image, Manifest};
 use wasm_oci_core::limits::ReadLimits;
@@ -10,13 +10,13 @@ use wasm_oci_core::store::{
 use crate::error::{Error, UsageError};
 use crate::registry::connection::Connections;
 
-/// A place that images are read from.
+/// A source of images.
 pub enum AnySource {
     /// `oci:`
     Layout(Layout),
     /// `oci-archive:`
     Archive(Archive),
-    /// A reference.
+    /// A reference such as `ghcr.io/owner/app:1.0`.
     Registry(Box<Registry>),
 }
 
@@ -46,10 +46,10 @@ impl Source for AnySource {
     }
 }
 
-/// Opens the place of a location, and says which image is meant there.
+/// Opens a location, and returns the name of the image there.
 ///
 /// # Errors
-/// When there is no such place or image, or for a file, which is none.
+/// If the location doesn't exist, has no such image, or is a file.
 pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource, Name), Error> {
     match location {
         Location::File(path) => Err(UsageError::NotAnImage { path: path.clone() }.into()),
@@ -74,24 +74,22 @@ pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource
 /// Reads the whole image at a location.
 ///
 /// # Errors
-/// As [`open`], and what reading fails with.
+/// As [`open`], or the error of reading the image.
 pub async fn load_image(location: &Location, connections: &Connections) -> Result<Image, Error> {
     let (source, name) = open(location, connections)?;
     Ok(load(&source, &name).await?)
 }
 
-/// What is at a location: a module as it is, or the manifest of an image that holds one.
+/// The content of a location: a bare module, or the manifest of an image with one.
 pub enum Found {
-    /// A module.
     Module(BuiltModule),
-    /// A manifest.
     Manifest(Box<Manifest>),
 }
 
-/// Reads what is at a location; of an image for several platforms, only the Wasm part.
+/// Reads the content of a location. Of an image for several platforms, only the Wasm manifest is read.
 ///
 /// # Errors
-/// What opening or reading it fails with.
+/// The error of opening or reading it.
 pub async fn find(location: &Location, connections: &Connections) -> Result<Found, Error> {
     if let Location::File(path) = location {
         return Ok(Found::Module(BuiltModule::read(path)?));
@@ -101,10 +99,10 @@ pub async fn find(location: &Location, connections: &Connections) -> Result<Foun
 }
 
 impl Found {
-    /// The module, of whichever it is.
+    /// Returns the module.
     ///
     /// # Errors
-    /// When the image has none.
+    /// If the image has none.
     pub fn module(self) -> Result<BuiltModule, Error> {
         match self {
             Found::Module(module) => Ok(module),

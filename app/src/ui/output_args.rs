@@ -5,7 +5,7 @@ use clap::{ArgAction, Args};
 use crate::ui::debug_log;
 use crate::ui::shell::{Color, Shell, Verbosity};
 
-/// What is said, and how.
+/// Amount and colour of the output.
 #[derive(Debug, Clone, Args)]
 pub struct OutputArgs {
     /// Print more; -vv adds a debug log

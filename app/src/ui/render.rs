@@ -117,13 +117,13 @@ pub fn runtimes(module: &ValidatedModule) -> Result<String, Error> {
     Ok(text)
 }
 
-/// What runtimes make of a module.
+/// Returns the lines about the compatibility with each runtime.
 #[must_use]
 pub fn compatibilities(all: &[RuntimeCompatibility]) -> String {
     let mut text = String::new();
     let takes = all.iter().filter(|compatibility| compatibility.supports == Supports::Yes).map(
         |compatibility| {
-            // A version where it makes a difference.
+            // Show a version only if it makes a difference.
             compatibility.from.map_or(compatibility.runtime.to_string(), |from| {
                 format!("{} {from}", compatibility.runtime)
             })
@@ -134,7 +134,7 @@ pub fn compatibilities(all: &[RuntimeCompatibility]) -> String {
     for (title, takes) in
         [("runs with an option on", Supports::WithOption), ("does not run on", Supports::No)]
     {
-        // Runtimes with the same obstacles are named together.
+        // Group runtimes with the same obstacles.
         let mut groups: Vec<(String, Vec<&str>)> = Vec::new();
         for compatibility in all.iter().filter(|compatibility| compatibility.supports == takes) {
             let why = compatibility.obstacles.iter().map(obstacle).collect::<Vec<_>>().join(", ");
@@ -160,13 +160,13 @@ fn obstacle(obstacle: &Obstacle) -> String {
     }
 }
 
-/// A line of `name: value`, aligned.
+/// Appends an aligned line `name: value`.
 pub fn field(text: &mut String, name: &str, value: &str) {
     // Writing to a String can't fail.
     let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
 }
 
-/// A heading, and a line for each item.
+/// Appends a heading and a line for each item.
 pub fn list(text: &mut String, name: &str, items: impl Iterator<Item = String>) {
     let mut items = items.peekable();
     if items.peek().is_some() {

@@ -12,32 +12,29 @@ use wasm_oci_core::store::{Outcome, Progress};
 
 use crate::error::Error;
 
-/// How much is said on standard error.
+/// Amount of output on standard error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Verbosity {
-    /// Errors only.
     Quiet,
-    /// What is being done.
+    /// Progress and results.
     #[default]
     Normal,
-    /// More of it.
+    /// Details for debugging.
     Verbose,
 }
 
-/// When to colour.
+/// Use of colour in the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum Color {
-    /// On a terminal, unless `NO_COLOR` is set.
+    /// Colour on a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 impl Color {
-    /// The name by which the user, and cargo, call it.
+    /// Returns the name in our flags and in those of cargo.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,7 +45,7 @@ impl Color {
     }
 }
 
-/// Writes what was made to standard output, and everything else, as cargo does, to standard error.
+/// Writes results to standard output and everything else to standard error, as cargo does.
 #[derive(Debug, Clone)]
 pub struct Shell {
     verbosity: Verbosity,
@@ -57,7 +54,7 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// A shell that says so much in such colours. Colour is decided once for the process.
+    /// Returns a shell. The last choice of colour applies to the whole process.
     #[must_use]
     pub fn new(verbosity: Verbosity, color: Color) -> Shell {
         match color {
@@ -71,7 +68,7 @@ impl Shell {
         Shell { verbosity, bars: MultiProgress::with_draw_target(target), show_bars }
     }
 
-    /// What is being done, or was: a verb in its column and what it is done to.
+    /// Prints an action that is running or done: a verb in its column, and its object.
     pub fn status(&self, verb: &str, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Quiet {
             let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
@@ -79,27 +76,27 @@ impl Shell {
         }
     }
 
-    /// What failed: as [`Shell::status`], but for everybody to see.
+    /// Prints a failed action, like [`Shell::status`] but even with `--quiet`.
     pub fn failed(&self, verb: &str, message: impl std::fmt::Display) {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         self.line(format_args!("{red}{verb:>12}{red:#} {message}"));
     }
 
-    /// A line of a log that goes on while a server runs.
+    /// Prints a log line of a server.
     pub fn log(&self, line: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Quiet {
             self.line(format_args!("{line}"));
         }
     }
 
-    /// More than most want to know.
+    /// Prints an action with `--verbose` only.
     pub fn verbose(&self, verb: &str, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Normal {
             self.status(verb, message);
         }
     }
 
-    /// Something that may not be what the user wants.
+    /// Prints a warning.
     pub fn warn(&self, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Quiet {
             let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
@@ -112,19 +109,19 @@ impl Shell {
         self.error(error_chain(error));
     }
 
-    /// Why the command ends here.
+    /// Prints an error.
     pub fn error(&self, message: impl std::fmt::Display) {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         self.line(format_args!("{red}error{red:#}: {message}"));
     }
 
-    /// What to do about an error.
+    /// Prints a suggestion for fixing an error.
     pub fn hint(&self, message: impl std::fmt::Display) {
         let style = AnsiColor::Cyan.on_default().bold();
         self.line(format_args!("{style}hint{style:#}: {message}"));
     }
 
-    /// Whether there is somebody who sees questions, and can answer them.
+    /// Returns true if stdin and stderr are terminals, so that we can prompt.
     #[must_use]
     pub fn can_ask(&self) -> bool {
         self.verbosity > Verbosity::Quiet
@@ -132,7 +129,7 @@ impl Shell {
             && std::io::stderr().is_terminal()
     }
 
-    /// Asks, and returns the line that is the answer, or none when there is no more to read.
+    /// Asks a question and returns the answer, or `None` at the end of the input.
     #[must_use]
     pub fn ask(&self, question: impl std::fmt::Display) -> Option<String> {
         let style = Style::new().bold();
@@ -146,33 +143,33 @@ impl Shell {
     }
 
     fn line(&self, line: std::fmt::Arguments<'_>) {
-        // Nobody is left to tell when standard error is closed.
-        // In one piece: standard error has no buffer, and others may write to it.
+        // A failed write is ignored: with standard error closed, there is no place to report it. The line is written in one piece
+        // because standard error has no buffer, and other processes may write to it, too.
         let line = format!("{line}\n");
         self.bars.suspend(|| drop(anstream::stderr().write_all(line.as_bytes())));
     }
 
-    /// A line that another program has written, in colours.
+    /// Prints a line of another program with its colours.
     pub fn pass_on(&self, line: &[u8]) {
         self.bars.suspend(|| drop(anstream::stderr().write_all(line)));
     }
 
-    /// What was made, for people to read and scripts to take.
+    /// Prints a result to standard output.
     ///
     /// # Errors
-    /// [`Error::Stdout`] when it can't be written.
+    /// [`Error::Stdout`] if it can't be written.
     pub fn print(&self, line: impl std::fmt::Display) -> Result<(), Error> {
         match self.bars.suspend(|| writeln!(anstream::stdout(), "{line}")) {
-            // The reader, such as `head`, has read what it wanted.
+            // The reader has read enough, such as `head`.
             Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(Error::Stdout),
         }
     }
 
-    /// The same for a text that reaches its reader byte for byte.
+    /// Prints a text to standard output without any change.
     ///
     /// # Errors
-    /// [`Error::Stdout`] when it can't be written.
+    /// [`Error::Stdout`] if it can't be written.
     pub fn print_exactly(&self, text: &str) -> Result<(), Error> {
         let mut stdout = std::io::stdout();
         match self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
@@ -182,33 +179,33 @@ impl Shell {
         }
     }
 
-    /// What was made as JSON on one line.
+    /// Prints a result as one line of JSON.
     ///
     /// # Errors
-    /// [`Error::Stdout`] when it can't be written.
+    /// [`Error::Stdout`] if it can't be written.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Error> {
         let json = serde_json::to_string(value).map_err(|e| Error::Stdout(e.into()))?;
         self.print(json)
     }
 
-    /// Bars for what moves.
+    /// Returns progress bars for blobs.
     #[must_use]
     pub fn transfer(&self) -> Transfer<'_> {
         Transfer { shell: self, place: None, state: Mutex::default() }
     }
 
-    /// The same for what moves to a `place` in a registry. Without a terminal there is a line for each blob that has
-    /// arrived; and one that says how far it came, unless [`Transfer::complete`] is called.
+    /// Returns the same for blobs on their way to a `place` in a registry. Without a terminal, each finished blob prints a line. An
+    /// upload that ends without [`Transfer::complete`] prints how many blobs arrived.
     #[must_use]
     pub fn upload(&self, place: String) -> Transfer<'_> {
         Transfer { shell: self, place: Some(place), state: Mutex::default() }
     }
 }
 
-/// Shows blobs on their way: a bar each on a terminal.
+/// Progress of blobs: one bar for each on a terminal.
 pub struct Transfer<'a> {
     shell: &'a Shell,
-    /// Where to, when that is a registry.
+    /// Destination of an upload.
     place: Option<String>,
     state: Mutex<Moving>,
 }
@@ -220,7 +217,7 @@ struct Moving {
 }
 
 impl Drop for Transfer<'_> {
-    /// What fails or is interrupted leaves no bars behind, but a word.
+    /// Removes the bars, and reports an upload that failed or was interrupted.
     fn drop(&mut self) {
         let arrived = self.state().arrived;
         for bar in self.state().bars.values() {
@@ -233,7 +230,7 @@ impl Drop for Transfer<'_> {
     }
 }
 
-/// Blobs that arrive before a person could read a bar get none.
+/// Smaller blobs arrive before a person could read a bar.
 const SMALLEST_BAR: u64 = 64 << 10;
 
 impl Transfer<'_> {
@@ -247,7 +244,7 @@ impl Transfer<'_> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// All is there.
+    /// Marks the upload as complete.
     pub fn complete(mut self) {
         self.place = None;
     }
@@ -259,7 +256,7 @@ impl Progress for Transfer<'_> {
             return;
         }
         if let Some(bar) = self.state().bars.get(&blob.digest) {
-            // It starts again.
+            // The blob starts again after a failed attempt.
             bar.set_position(0);
             return;
         }

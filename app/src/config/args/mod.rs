@@ -173,7 +173,7 @@ impl ImageArgs {
     }
 }
 
-/// The list, unless it is empty: an argument that was not given says nothing.
+/// Returns the list unless it is empty: an argument that was not given must not override a setting.
 #[must_use]
 pub fn unless_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
     (!list.is_empty()).then(|| list.to_vec())

@@ -1,4 +1,4 @@
-//! Arguments of what runs programs: what they are given, and where and how long they may run.
+//! Arguments of the commands that run programs: access to the host, limits, and addresses.
 
 use std::env::VarError;
 use std::ffi::OsString;

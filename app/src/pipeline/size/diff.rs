@@ -1,4 +1,4 @@
-//! What has changed between two modules.
+//! Changes of sizes between two modules.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,38 +7,31 @@ use serde::Serialize;
 
 use super::Totals;
 
-/// The changes from one module to another, the largest first, whichever their direction. What is the same in both is
-/// left out.
+/// Changes from one module to another, the largest first in either direction. Equal sizes are left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Diff {
-    /// All of it.
+    /// Change of the whole module.
     pub total: Change,
-    /// Whether both have names, so that crates and functions could be compared.
+    /// True if both modules have names, so that crates and functions can be compared.
     pub has_names: bool,
-    /// By section.
     pub sections: Vec<Change>,
-    /// By crate.
     pub crates: Vec<Change>,
-    /// By function.
     pub functions: Vec<Change>,
 }
 
-/// How large something was, and is.
+/// Change of one size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    /// What; empty for the whole.
+    /// Empty for the whole module.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub name: String,
-    /// Its size in bytes in the older module; 0 if it was not there.
+    /// Bytes in the older module; 0 if it was not there.
     pub old: u64,
-    /// Its size in the newer one.
     pub new: u64,
-    /// The difference.
     pub change: i64,
 }
 
 impl Change {
-    /// From one size to another.
     #[must_use]
     pub fn new(name: &str, old: u64, new: u64) -> Change {
         Change {
@@ -51,7 +44,7 @@ impl Change {
 }
 
 impl Diff {
-    /// What has changed.
+    /// Returns the changes.
     #[must_use]
     pub fn between(old: &Totals, new: &Totals) -> Diff {
         let has_names = old.has_names && new.has_names;

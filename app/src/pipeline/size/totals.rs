@@ -1,4 +1,4 @@
-//! The sizes of sections, crates and functions, by their names alone: what can be compared between two builds.
+//! Sizes of sections, crates and functions by name, comparable between two builds.
 
 use std::collections::BTreeMap;
 
@@ -8,20 +8,20 @@ use wasm_oci_core::module::{SizeReport, SizedFunction, UNNAMED};
 /// Sizes in bytes by names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
-    /// All of it.
+    /// Size of the whole module.
     pub total: u64,
-    /// Whether functions have names, so that crates and functions say something.
+    /// True if functions have names; otherwise crates and functions are meaningless.
     pub has_names: bool,
-    /// By section; those of modules in a component have its name before theirs.
+    /// Sections of modules in a component are prefixed with the name of the module.
     pub sections: BTreeMap<String, u64>,
-    /// By crate, the code of all modules.
+    /// Code of all modules, by crate.
     pub crates: BTreeMap<String, u64>,
-    /// By function. Those of one name, such as instances of a generic one, are taken together.
+    /// Functions with the same name, such as instances of a generic one, are added up.
     pub functions: BTreeMap<String, u64>,
 }
 
 impl Totals {
-    /// Those of a module.
+    /// Returns the totals of a module.
     #[must_use]
     pub fn of(report: &SizeReport) -> Totals {
         let functions = || report.functions().map(|it| (it, it.size));
@@ -35,8 +35,8 @@ impl Totals {
     }
 }
 
-/// The name of a function without what changes from build to build: an index, and the number that LLVM puts behind
-/// a copy.
+/// Returns the name of a function without the parts that change from build to build: an index, and the number that LLVM
+/// appends to a copy.
 fn lasting_name(function: &SizedFunction) -> &str {
     if function.crate_name == UNNAMED {
         return UNNAMED;
