@@ -47,7 +47,7 @@ fn version(line: &str) -> Finding {
     }
 }
 
-/// Which formats this version takes: by the newest of those in the table that is not newer.
+/// Returns the formats that this version accepts: those of the newest version in the table that is not newer.
 fn formats(version: (u32, u32)) -> String {
     let of = |family: &str| {
         let ours = Engine::all().filter(|engine| engine.family() == family);
