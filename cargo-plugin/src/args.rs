@@ -1,4 +1,4 @@
-//! cargo's own arguments.
+//! cargo's own arguments, in groups as cargo shows them.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,6 @@ use wasm_oci_app::ui::output_args::OutputArgs;
 
 use crate::cargo::selection::Selection;
 
-/// What cargo is to build, by its own flags.
 #[derive(Debug, Clone, Args)]
 pub struct CargoArgs {
     #[command(flatten, next_help_heading = "Package selection")]
@@ -26,27 +25,25 @@ pub struct CargoArgs {
     pub manifest: ManifestArgs,
 }
 
-/// Which targets.
 #[derive(Debug, Clone, Default, Args)]
 pub struct TargetArgs {
-    /// Only this program
+    /// Build only this program; repeat the flag for several
     #[arg(long, value_name = "NAME")]
     pub bin: Vec<String>,
-    /// All programs (the default)
+    /// Build all programs (the default)
     #[arg(long)]
     pub bins: bool,
-    /// Only this example
+    /// Build only this example; repeat the flag for several
     #[arg(long, value_name = "NAME")]
     pub example: Vec<String>,
-    /// All examples
+    /// Build all examples
     #[arg(long)]
     pub examples: bool,
-    /// The library, if it is a cdylib
+    /// Build the library, if its crate type is cdylib
     #[arg(long)]
     pub lib: bool,
 }
 
-/// How they are compiled.
 #[derive(Debug, Clone, Args)]
 pub struct CompilationArgs {
     /// Build with the profile `release` (the default)
@@ -58,55 +55,54 @@ pub struct CompilationArgs {
     /// Build modules for WASI preview 1 (the default), or components for WASI 0.2
     #[arg(long, value_name = "TARGET", value_parser = PossibleValuesParser::new(WasiTarget::ALL.map(WasiTarget::name)).try_map(|name| name.parse::<WasiTarget>()))]
     pub target: Option<WasiTarget>,
-    /// Compile for size above speed
+    /// Compile for the smallest code, at the cost of speed
     #[arg(long)]
     pub small: bool,
-    /// What compiles C inside crates (default: the first of these that is found)
+    /// C compiler for crates that contain C; `auto` takes the first that is found
     #[arg(long, value_name = "NAME", value_parser = PossibleValuesParser::new(Choice::ALL.map(Choice::name)).try_map(|name| name.parse::<Choice>()))]
     pub c_compiler: Option<Choice>,
     /// Number of parallel jobs
     #[arg(short, long, value_name = "N")]
     pub jobs: Option<String>,
-    /// Folder for all that is built
+    /// Directory for all build results
     #[arg(long, value_name = "DIR")]
     pub target_dir: Option<PathBuf>,
 }
 
-/// Where the project is, and what cargo may do with it.
 #[derive(Debug, Clone, Args)]
 pub struct ManifestArgs {
     /// Path to Cargo.toml
     #[arg(long, value_name = "PATH")]
     pub manifest_path: Option<PathBuf>,
-    /// Require that Cargo.lock stays as it is
+    /// Require that Cargo.lock is up to date
     #[arg(long)]
     pub locked: bool,
     /// Do not use the network
     #[arg(long)]
     pub offline: bool,
-    /// Both of these
+    /// Equivalent to `--locked --offline`
     #[arg(long)]
     pub frozen: bool,
-    /// Override a value of cargo's configuration
+    /// Override a cargo configuration value
     #[arg(long, value_name = "KEY=VALUE|PATH")]
     pub config: Vec<String>,
-    /// Unstable flag, for a nightly cargo
+    /// Unstable cargo flag (needs a nightly cargo)
     #[arg(short = 'Z', value_name = "FLAG")]
     pub unstable: Vec<String>,
 }
 
-/// What is printed on standard output.
+/// Format of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MessageFormat {
-    /// What was made, a line each.
+    /// One line for each image
     #[default]
     Human,
-    /// cargo's messages, and one for each image with the reason `wasm-oci-image`.
+    /// JSON lines: cargo's messages, and one with the reason `wasm-oci-image` for each image
     Json,
 }
 
 impl CargoArgs {
-    /// Whether packages or targets are chosen.
+    /// Returns true if a flag chooses packages or targets.
     #[must_use]
     pub fn selects(&self) -> bool {
         let clap_cargo::Workspace { package, workspace, all, exclude, .. } = &self.workspace;
@@ -116,7 +112,6 @@ impl CargoArgs {
             || lists.iter().any(|list| !list.is_empty())
     }
 
-    /// What the flags set.
     #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
@@ -127,7 +122,7 @@ impl CargoArgs {
         }
     }
 
-    /// What they select, said so much of.
+    /// Translates the arguments for cargo, with the verbosity and color of `output`.
     #[must_use]
     pub fn selection(&self, output: &OutputArgs) -> Selection {
         let CargoArgs { workspace, targets, features, compilation, manifest } = self.clone();

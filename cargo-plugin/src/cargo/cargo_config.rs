@@ -1,64 +1,68 @@
-//! Cargo's configuration files, `--config` and `CARGO_*` variables, read for the few keys that decide how we build.
+//! cargo's configuration: files, `--config` and `CARGO_*` variables, for the few keys that we need.
 //!
-//! Only for reading what the user has set: cargo itself reads all of it again, and complains where something is
-//! wrong. So whatever can't be read or understood here is passed over in silence.
+//! cargo reads all of it again, and reports errors. So we ignore whatever we can't read or parse. No library reads `--config` as
+//! cargo does.
 
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
 use toml::{Table, Value};
+use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::env::CargoEnv;
 
-/// All layers of cargo's configuration.
+/// All layers of the configuration.
 #[derive(Debug, Clone)]
 pub struct CargoConfig {
-    /// Lowest precedence first: cargo's home, then from the root of the file system down to the current directory.
+    /// In order of rising precedence: cargo's home, then from the root of the file system to the current folder.
     files: Vec<Layer>,
-    /// The user's `--config`, in their order.
+    /// The `--config` arguments, in order.
     cli: Vec<Layer>,
 }
 
-/// A place that settings were read from.
-
+/// Settings from one place.
 #[derive(Debug, Clone)]
 struct Layer {
-    /// The file, or nothing for an argument.
+    /// `None` for an argument.
     file: Option<PathBuf>,
-    /// What relative paths in it are relative to.
+    /// Folder that relative paths in the settings are relative to.
     base: PathBuf,
     table: Table,
 }
 
 impl CargoConfig {
-    /// Reads what applies in `env`'s current directory, under the user's own `--config` arguments.
-    pub fn load(env: &CargoEnv, cli: &[String]) -> Self {
+    /// Reads the configuration that applies in the current folder of `env`. `cli` are the `--config` arguments.
+    #[must_use]
+    pub fn load(env: &CargoEnv, cli: &[String]) -> CargoConfig {
         let mut files: Vec<_> = config_files(env).iter().map(|path| file_layers(path)).collect();
         files.reverse();
-        Self {
+        CargoConfig {
             files: files.into_iter().flatten().collect(),
             cli: cli.iter().flat_map(|arg| cli_layers(env, arg)).collect(),
         }
     }
 
-    /// The files that were read.
+    /// Returns the files that were read.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
         self.files.iter().chain(&self.cli).filter_map(|layer| layer.file.as_deref())
     }
 
-    /// Whether the user has set a key anywhere.
+    /// Returns true if the user has set the key in any place.
+    #[must_use]
     pub fn is_set(&self, env: &CargoEnv, key: &[&str]) -> bool {
         env.config_var(key).is_some() || self.values(key).next().is_some()
     }
 
-    /// A text: the one that takes precedence.
+    /// Returns the text with the highest precedence.
+    #[must_use]
     pub fn text<'a>(&'a self, env: &'a CargoEnv, key: &[&str]) -> Option<&'a str> {
         let last =
             |layers: &'a [Layer]| layers.iter().rev().find_map(|layer| layer.get(key)?.as_str());
         last(&self.cli).or_else(|| env.config_var(key)).or_else(|| last(&self.files))
     }
 
-    /// A path, absolute: relative ones count from the folder of `.cargo`, or from the current directory.
+    /// Returns an absolute path. Relative ones start at the folder that contains `.cargo`, or at the current folder.
+    #[must_use]
     pub fn path(&self, env: &CargoEnv, key: &[&str]) -> Option<PathBuf> {
         let last = |layers: &[Layer]| {
             layers.iter().rev().find_map(|layer| Some(layer.base.join(layer.get(key)?.as_str()?)))
@@ -67,8 +71,9 @@ impl CargoConfig {
         last(&self.cli).or_else(var).or_else(|| last(&self.files))
     }
 
-    /// A list: all layers joined as cargo joins them, the variable between files and `--config`. Where it is written
-    /// as one text, that is split at spaces, and the one that takes precedence counts.
+    /// Returns a list: all layers joined as cargo joins them, with the variable between files and `--config`. A layer may write it
+    /// as one text with spaces, which replaces the layers below.
+    #[must_use]
     pub fn list(&self, env: &CargoEnv, key: &[&str]) -> Option<Vec<String>> {
         let var = env.config_var(key).map(|text| words(text).collect::<Vec<_>>());
         let (files, cli) = (joined(&self.files, key), joined(&self.cli, key));
@@ -76,7 +81,8 @@ impl CargoConfig {
         parts.iter().any(Option::is_some).then(|| parts.into_iter().flatten().flatten().collect())
     }
 
-    /// The keys of a table, over all layers, sorted.
+    /// Returns the keys of a table in all layers, sorted.
+    #[must_use]
     pub fn keys(&self, table: &[&str]) -> Vec<&str> {
         let tables = self.values(table).filter_map(|(_, value)| value.as_table());
         let mut keys: Vec<_> = tables.flat_map(Table::keys).map(String::as_str).collect();
@@ -85,7 +91,8 @@ impl CargoConfig {
         keys
     }
 
-    /// The folders that dependencies were vendored to.
+    /// Returns the folders of vendored dependencies.
+    #[must_use]
     pub fn vendor_dirs(&self) -> Vec<PathBuf> {
         let sources =
             self.values(&["source"]).filter_map(|(base, value)| Some((base, value.as_table()?)));
@@ -129,7 +136,7 @@ fn words(text: &str) -> impl Iterator<Item = String> {
     text.split_whitespace().map(str::to_owned)
 }
 
-/// The files that apply, highest precedence first.
+/// Returns the files that apply, in order of falling precedence.
 fn config_files(env: &CargoEnv) -> Vec<PathBuf> {
     let mut dirs: Vec<_> = env.cwd().ancestors().map(|dir| dir.join(".cargo")).collect();
     dirs.extend(
@@ -138,7 +145,7 @@ fn config_files(env: &CargoEnv) -> Vec<PathBuf> {
     dirs.iter().filter_map(|dir| config_file(dir)).collect()
 }
 
-/// Cargo prefers the file without an extension when both exist.
+/// Returns the configuration file of a folder. cargo prefers the one without an extension.
 fn config_file(dir: &Path) -> Option<PathBuf> {
     ["config", "config.toml"].map(|name| dir.join(name)).into_iter().find(|path| path.is_file())
 }
@@ -154,13 +161,14 @@ fn cli_layers(env: &CargoEnv, arg: &str) -> Vec<Layer> {
     }
 }
 
-/// A file and what it includes, lowest precedence first.
+/// Reads a file and the files that it includes, in order of rising precedence.
 fn file_layers(path: &Path) -> Vec<Layer> {
     layers_of(path, &mut Vec::new())
 }
 
 fn layers_of(path: &Path, seen: &mut Vec<PathBuf>) -> Vec<Layer> {
-    let table = fs::read_to_string(path).ok().and_then(|text| text.parse::<Table>().ok());
+    let text = fs::read_to_string(path).or_trace("read cargo's configuration");
+    let table = text.and_then(|text| text.parse::<Table>().or_trace("parse cargo's configuration"));
     let (Some(table), Some(dir), false) = (table, path.parent(), seen.iter().any(|it| it == path))
     else {
         return Vec::new();

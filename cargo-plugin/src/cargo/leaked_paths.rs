@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// The paths below these folders that occur in a module's bytes, sorted: what `--remap-path-prefix` doesn't reach,
-/// such as `env!("CARGO_MANIFEST_DIR")` or the `__FILE__` of C code.
+/// Returns the paths below `folders` that occur in a module, sorted. `--remap-path-prefix` does not reach all of them, such as
+/// those from `env!("CARGO_MANIFEST_DIR")` or from `__FILE__` in C.
 pub fn leaked_paths(bytes: &[u8], folders: &[&Path]) -> Vec<String> {
     let folders: Vec<_> = folders
         .iter()
@@ -24,7 +24,7 @@ pub fn leaked_paths(bytes: &[u8], folders: &[&Path]) -> Vec<String> {
     found.into_iter().collect()
 }
 
-/// Whether a folder's name ends here: `/home/me` isn't in `/home/melissa`.
+/// Returns true if the name of a folder ends here: `/home/me` is not part of `/home/melissa`.
 fn is_end(next: Option<&u8>) -> bool {
     next.is_none_or(|byte| !byte.is_ascii_alphanumeric() && !matches!(byte, b'-' | b'_' | b'.'))
 }

@@ -1,4 +1,4 @@
-//! What cargo tells of a build, in its `--message-format json-render-diagnostics`.
+//! cargo's messages about a build, in `--message-format json-render-diagnostics`.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -36,19 +36,20 @@ pub enum Event<'a> {
     CargoMessage(&'a str),
 }
 
-/// What cargo said of a build.
+/// Summary of a build's messages.
 pub struct Messages {
-    /// How it ended.
     pub status: ExitStatus,
-    /// The modules that it made.
     pub modules: Modules,
-    /// The `OUT_DIR` of each build script that ended well.
+    /// `OUT_DIR` of each build script that succeeded.
     pub out_dirs: Vec<PathBuf>,
 }
 
 impl Messages {
-    /// Reads until cargo is done.
-    pub fn read(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Self, Error> {
+    /// Reads messages until cargo ends.
+    ///
+    /// # Errors
+    /// [`Error::OutputUnreadable`].
+    pub fn read(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Messages, Error> {
         let (mut modules, mut out_dirs) = (Modules::new(), Vec::new());
         for line in child.stdout.take().into_iter().flat_map(|it| BufReader::new(it).lines()) {
             let line = line.map_err(Error::OutputUnreadable)?;
@@ -61,11 +62,11 @@ impl Messages {
             observe(Event::CargoMessage(&line));
         }
         let status = child.wait().map_err(Error::OutputUnreadable)?;
-        Ok(Self { status, modules, out_dirs })
+        Ok(Messages { status, modules, out_dirs })
     }
 }
 
-/// The module among what cargo has built. A bin's is the executable, a library's is among other files.
+/// Finds the module among the files of a target. A bin's is the executable; a library has other files, too.
 fn module(artifact: Artifact) -> Option<(TargetId, Module)> {
     let kind = TargetKind::of(&artifact.target)?;
     let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;

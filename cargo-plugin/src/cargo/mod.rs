@@ -1,7 +1,7 @@
-//! The cargo side: which targets are meant, how cargo builds them for WASI, and where the modules are.
+//! cargo's side: which targets are selected, how cargo builds them for WASI, and where the modules are.
 //!
 //! ```text
-//! Selection ──cargo metadata, or the memory of it──▶ Workspace ──▶ Project… ──cargo build──▶ BuiltProject…
+//! Selection ──cargo metadata, maybe cached──▶ Workspace ──▶ Project… ──cargo build──▶ Module…
 //! ```
 
 pub mod build;

@@ -1,4 +1,4 @@
-//! The folders of this machine that a module must not show.
+//! Path remapping: neutral names in modules for folders of this machine.
 
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
@@ -11,26 +11,24 @@ use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
 use crate::cargo::toolchain::Toolchain;
 
-/// A folder, and what the compiler writes instead of it.
+/// A folder, and the name that the compiler writes instead.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Remap {
-    /// The folder on this machine.
     pub from: PathBuf,
-    /// Its neutral name.
     pub to: String,
 }
 
 impl Remap {
-    /// `from` becomes `to`.
-    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Self {
-        Self { from: from.into(), to: to.into() }
+    #[must_use]
+    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Remap {
+        Remap { from: from.into(), to: to.into() }
     }
 }
 
-/// The compiler's flag for a folder, before both of its names.
+/// Start of rustc's flag for a [`Remap`].
 pub(crate) const FLAG: &str = "--remap-path-prefix=";
 
-/// The compiler's flags for these. It takes the last one that fits, so longer paths come later.
+/// Returns rustc's flags. The last flag that matches a path wins, so longer paths come later.
 pub fn flags(remaps: &[Remap]) -> Vec<String> {
     let mut all: Vec<_> = remaps.iter().flat_map(spellings).collect();
     all.sort_by_key(|remap| (remap.from.as_os_str().len(), remap.clone()));
@@ -40,14 +38,14 @@ pub fn flags(remaps: &[Remap]) -> Vec<String> {
         .collect()
 }
 
-/// A folder as it was named, and as it is without symbolic links: rustc sees one or the other.
+/// Returns the folder as it was written, and without symbolic links: rustc can see either.
 fn spellings(remap: &Remap) -> Vec<Remap> {
     let real = remap.from.canonicalize().ok().filter(|real| *real != remap.from);
     let real = real.map(|from| Remap { from, to: remap.to.clone() });
     [Some(remap.clone()), real].into_iter().flatten().collect()
 }
 
-/// The folders that rustc gets to see, and their neutral names. `commit` is the toolchain's.
+/// Returns all folders that rustc can see. `commit` is the one that the toolchain was built from.
 pub fn all(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -63,24 +61,24 @@ pub fn all(
     ];
     folders.extend(env.cargo_home().map(|home| Remap::new(home, "/cargo")));
     folders.extend(config.vendor_dirs().into_iter().map(|dir| Remap::new(dir, "/vendor")));
-    // Where std's sources aren't installed, rustc writes this by itself.
+    // Without std's sources, rustc writes this name itself.
     let sources = toolchain.std_sources().zip(commit);
     folders.extend(sources.map(|(dir, commit)| Remap::new(dir, format!("/rustc/{commit}"))));
     folders.extend(outside(workspace));
     folders
 }
 
-/// Those that tell of this machine if they are seen. A workspace that lies in `/workspace` doesn't.
+/// Returns the folders whose names reveal something about this machine. `/workspace` does not, even if the workspace is there.
 pub fn private_paths(folders: &[Remap]) -> Vec<PathBuf> {
     let is_neutral =
         |from: &Path| folders.iter().any(|remap| Path::new(&remap.to).starts_with(from));
     folders.iter().map(|remap| remap.from.clone()).filter(|from| !is_neutral(from)).collect()
 }
 
-/// A folder outside the workspace, and the name of the package in it.
+/// Folders outside the workspace, and the names of the packages in them.
 type Found = BTreeMap<PathBuf, String>;
 
-/// Members and path dependencies outside the workspace's folder: cargo hands their paths to rustc in full.
+/// Returns members and path dependencies outside the workspace's folder: cargo passes their full paths to rustc.
 fn outside(workspace: &Workspace) -> Vec<Remap> {
     let mut found = Found::new();
     for (name, dir) in workspace.members().chain(workspace.path_dependencies()) {
@@ -105,7 +103,7 @@ fn add(found: &mut Found, root: &Path, name: &str, dir: &Path) {
     }
 }
 
-/// The path dependencies of a manifest, for any target.
+/// Returns the path dependencies of a manifest, for all targets.
 fn dependencies(manifest: &Table) -> Vec<(&str, &str)> {
     let targets =
         manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
@@ -113,7 +111,7 @@ fn dependencies(manifest: &Table) -> Vec<(&str, &str)> {
     tables.filter_map(|table| table.get("dependencies")?.as_table()).flat_map(paths).collect()
 }
 
-/// `[patch.<source>]` can put a path in the place of any dependency.
+/// Returns the path dependencies that `[patch.<source>]` puts in the place of others.
 fn patches(manifest: &Table) -> Vec<(&str, &str)> {
     let sources =
         manifest.get("patch").and_then(Value::as_table).into_iter().flat_map(Table::values);
@@ -127,7 +125,7 @@ fn paths(table: &Table) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Cargo takes `..` out of paths without looking at the file system; so do we, to name the same folder.
+/// Removes `.` and `..` without looking at the file system, as cargo does, to get the same folder.
 fn without_dots(path: &Path) -> PathBuf {
     let mut clean = PathBuf::new();
     for component in path.components() {

@@ -1,31 +1,30 @@
-//! The settings that make a small module at no cost in speed, where the user has set none.
+//! Profile settings that make modules smaller without making them slower. We add them only where the user set nothing.
 //!
-//! Only profiles that come from `release` get them: a `dev` build is meant to be quick to make.
+//! Only profiles that inherit from `release` get them, because a `dev` build has to be quick.
 
 use toml::{Table, Value};
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 
-/// `strip` is not among them: where neither it nor `debug` is set, cargo strips debug information, std's as well.
+/// `strip` is not needed: if neither it nor `debug` is set, cargo strips debug information, including std's.
 const SMALL_AT_NO_COST: [(&str, &str); 3] =
     [("lto", "\"fat\""), ("codegen-units", "1"), ("debug", "0")];
 
-/// The smallest code, which is slower by up to half or twice in computations: only when asked for.
+/// The smallest code. It is opt-in, because computations can take up to twice as long.
 const SMALLEST: (&str, &str) = ("opt-level", "\"z\"");
 
-/// Where a profile's settings can stand.
+/// Places of a profile's settings.
 #[derive(Debug, Clone, Copy)]
 pub struct Sources<'a> {
-    /// The environment, for `CARGO_PROFILE_*`.
+    /// For `CARGO_PROFILE_*`.
     pub env: &'a CargoEnv,
-    /// Cargo's configuration.
     pub config: &'a CargoConfig,
-    /// The workspace's `Cargo.toml`.
+    /// `Cargo.toml` of the workspace.
     pub manifest: &'a Table,
 }
 
-/// What to add to the profile of this name, as arguments for cargo's `--config`.
+/// Returns the settings to add to a profile, as arguments for cargo's `--config`.
 pub fn overrides(sources: Sources<'_>, profile: &str, small: bool) -> Vec<String> {
     let chain = inherited(sources, profile);
     let is_release = chain.last().is_some_and(|root| root == "release");
@@ -35,7 +34,7 @@ pub fn overrides(sources: Sources<'_>, profile: &str, small: bool) -> Vec<String
     settings.map(|(key, value)| format!("profile.{}.{key}={value}", chain[0])).collect()
 }
 
-/// The profile and those that it inherits from, down to a built-in one.
+/// Returns the profile and those that it inherits from, down to a built-in one.
 fn inherited(sources: Sources<'_>, profile: &str) -> Vec<String> {
     let mut chain = vec![profile.to_owned()];
     while let Some(parent) =

@@ -1,4 +1,4 @@
-//! What cargo knows of the workspace, and the targets in it that become modules.
+//! The workspace as cargo describes it, and the targets in it that become modules.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,7 +10,7 @@ use serde_json::Value;
 use toml::Table;
 use wasm_oci_app::config::settings::closest;
 
-use crate::cargo::env::CargoEnv;
+use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
 use crate::cargo::selection::Selection;
 
@@ -26,80 +26,70 @@ pub struct Workspace {
     build_dir: PathBuf,
 }
 
-/// One package and one target of it that becomes a module.
+/// A target that becomes a module, and its package.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Project {
-    /// Cargo's identifier of the package.
+    /// cargo's identifier of the package.
     pub package_id: String,
-    /// The package's name.
     pub package: String,
-    /// The target's name.
     pub target: String,
-    /// What the target is.
     pub kind: TargetKind,
-    /// The features without which cargo passes the target over.
+    /// Features without which cargo skips the target.
     pub required_features: Vec<String>,
-    /// Whether the package's `default-run` names it.
+    /// True if `default-run` names the target.
     pub is_default_run: bool,
-    /// The package's version.
     pub version: String,
-    /// The package's `Cargo.toml`.
     pub manifest_path: PathBuf,
-    /// `authors`
     pub authors: Vec<String>,
-    /// `description`
     pub description: Option<String>,
-    /// `license`
     pub license: Option<String>,
-    /// `documentation`
     pub documentation: Option<String>,
-    /// `homepage`
     pub homepage: Option<String>,
-    /// `repository`
     pub repository: Option<String>,
     /// `package.metadata.wasm-oci`
     pub metadata: Option<Value>,
 }
 
-/// What kinds of target become a module.
+/// A kind of target that becomes a module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum TargetKind {
     /// A command, with `main`.
     Bin,
-    /// An example: a command, or a library of the kind below.
+    /// An example, which may be a library of the kind below.
     Example,
     /// A library that exports functions: a reactor.
     Cdylib,
 }
 
 impl TargetKind {
-    /// Cargo's word for it.
+    /// Returns cargo's name for the kind.
+    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::Bin => "bin",
-            Self::Example => "example",
-            Self::Cdylib => "cdylib",
+            TargetKind::Bin => "bin",
+            TargetKind::Example => "example",
+            TargetKind::Cdylib => "cdylib",
         }
     }
 
-    pub(crate) fn of(target: &Target) -> Option<Self> {
+    pub(crate) fn of(target: &Target) -> Option<TargetKind> {
         let makes_module =
             target.crate_types.iter().any(|t| matches!(t.to_string().as_str(), "bin" | "cdylib"));
         match target {
             _ if !makes_module => None,
-            target if target.is_bin() => Some(Self::Bin),
-            target if target.is_example() => Some(Self::Example),
-            target if target.is_cdylib() => Some(Self::Cdylib),
+            target if target.is_bin() => Some(TargetKind::Bin),
+            target if target.is_example() => Some(TargetKind::Example),
+            target if target.is_cdylib() => Some(TargetKind::Cdylib),
             _ => None,
         }
     }
 }
 
-/// What `cargo metadata` says, as text.
+/// Returns the output of `cargo metadata`.
 pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String, Error> {
     let mut command = env.command(env.cargo());
     command.args(["metadata", "--no-deps", "--format-version", "1"]).args(selection.common_args());
-    let output = command.stdin(Stdio::null()).output();
+    let output = traced(command.stdin(Stdio::null())).output();
     let output =
         output.map_err(|source| Error::NotStarted { program: env.cargo().to_owned(), source })?;
     match output.status.success() {
@@ -108,7 +98,7 @@ pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String,
     }
 }
 
-/// What a tool said on stderr, without its own `error: `.
+/// Returns the message that a tool wrote to standard error, without its `error: `.
 pub(crate) fn told(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let text = text.trim();
@@ -116,13 +106,20 @@ pub(crate) fn told(stderr: &[u8]) -> String {
 }
 
 impl Workspace {
-    /// Asks cargo.
-    pub fn load(env: &CargoEnv, selection: &Selection) -> Result<Self, Error> {
-        Self::parse(&ask_cargo(env, selection)?, env, selection)
+    /// Runs `cargo metadata`.
+    ///
+    /// # Errors
+    /// When cargo does not start, or fails.
+    pub fn load(env: &CargoEnv, selection: &Selection) -> Result<Workspace, Error> {
+        Workspace::parse(&ask_cargo(env, selection)?, env, selection)
     }
 
-    /// Understands what cargo said. `cargo metadata` has no `--target-dir`, so that is put in here.
-    pub(crate) fn parse(text: &str, env: &CargoEnv, selection: &Selection) -> Result<Self, Error> {
+    /// Parses the output of `cargo metadata`. That has no `--target-dir`, so we apply it here.
+    pub(crate) fn parse(
+        text: &str,
+        env: &CargoEnv,
+        selection: &Selection,
+    ) -> Result<Workspace, Error> {
         let metadata: Metadata = serde_json::from_str(text).map_err(Error::MetadataUnreadable)?;
         let told = metadata.target_directory.clone().into_std_path_buf();
         let told_build =
@@ -130,44 +127,49 @@ impl Workspace {
         let target_dir =
             selection.target_dir.as_ref().map_or_else(|| told.clone(), |dir| env.cwd().join(dir));
         let build_dir = if told_build == told { target_dir.clone() } else { told_build };
-        // Cargo has just read it, or does so next, and says what is wrong with it.
+        // cargo reads the manifest, too, and reports what is wrong with it.
         let manifest =
             fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
         let manifest = manifest.parse().unwrap_or_default();
-        Ok(Self { metadata, manifest, target_dir, build_dir })
+        Ok(Workspace { metadata, manifest, target_dir, build_dir })
     }
 
-    /// The folder of the workspace's `Cargo.toml`.
+    #[must_use]
     pub fn root(&self) -> &Path {
         self.metadata.workspace_root.as_std_path()
     }
 
-    /// The workspace's `Cargo.toml`.
+    #[must_use]
     pub fn manifest_path(&self) -> PathBuf {
         self.root().join("Cargo.toml")
     }
 
-    /// What is in the workspace's `Cargo.toml`, where profiles are.
+    /// Returns the content of the workspace's `Cargo.toml`, which has the profiles.
     pub(crate) fn manifest(&self) -> &Table {
         &self.manifest
     }
 
-    /// Where cargo puts what it builds.
+    #[must_use]
     pub fn target_dir(&self) -> &Path {
         &self.target_dir
     }
 
-    /// Where cargo keeps what it needs between; usually the same.
+    /// Returns the folder of intermediate results, usually the target directory.
+    #[must_use]
     pub fn build_dir(&self) -> &Path {
         &self.build_dir
     }
 
-    /// `workspace.metadata.wasm-oci`
+    /// Returns the table `workspace.metadata.wasm-oci`.
+    #[must_use]
     pub fn metadata(&self) -> Option<&Value> {
         self.metadata.workspace_metadata.get(METADATA_KEY)
     }
 
-    /// The targets that are meant, in cargo's order. Never none.
+    /// Returns the selected targets, in cargo's order.
+    ///
+    /// # Errors
+    /// When there are none, or a name selects none.
     pub fn projects(&self, selection: &Selection) -> Result<Vec<Project>, Error> {
         let packages = self.packages(selection)?;
         check_names(&packages, selection)?;
@@ -182,7 +184,7 @@ impl Workspace {
         }
     }
 
-    /// The path dependencies of members, by name.
+    /// Returns the names and folders of the members' path dependencies.
     pub(crate) fn path_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
         let all = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
         let meant = all.filter(|dependency| dependency.kind != DependencyKind::Development);
@@ -191,8 +193,7 @@ impl Workspace {
         })
     }
 
-    /// The folders with sources that a program can be made of, as the members' manifests say: of libraries, programs,
-    /// examples and build scripts.
+    /// Returns the source folders of libraries, programs, examples and build scripts in the manifests of members.
     pub fn source_folders(&self) -> impl Iterator<Item = &Path> {
         let targets = self.metadata.packages.iter().flat_map(|package| &package.targets);
         targets
@@ -200,12 +201,12 @@ impl Workspace {
             .filter_map(|target| Some(target.src_path.parent()?.as_std_path()))
     }
 
-    /// The folders of all packages whose sources are here: members and their path dependencies.
+    /// Returns the folders of members and their path dependencies.
     pub fn package_folders(&self) -> impl Iterator<Item = &Path> {
         self.members().chain(self.path_dependencies()).map(|(_, folder)| folder)
     }
 
-    /// The members, by name.
+    /// Returns the names and folders of the members.
     pub(crate) fn members(&self) -> impl Iterator<Item = (&str, &Path)> {
         let packages = self.metadata.packages.iter();
         packages.filter_map(|it| Some((it.name.as_str(), it.manifest_path.parent()?.as_std_path())))
@@ -239,8 +240,8 @@ impl Workspace {
 }
 
 impl Project {
-    fn new(package: &Package, target: &Target, kind: TargetKind) -> Self {
-        Self {
+    fn new(package: &Package, target: &Target, kind: TargetKind) -> Project {
+        Project {
             package_id: package.id.repr.clone(),
             package: package.name.to_string(),
             target: target.name.clone(),
@@ -260,8 +261,8 @@ impl Project {
     }
 }
 
-/// The arguments that make `cargo build` build just these, when the user named no target. Bins are always among them:
-/// so cargo tells of one that is new.
+/// Returns the arguments that make `cargo build` build exactly these, if the user named no target. Bins are always included, so that
+/// cargo reports new ones.
 pub(crate) fn default_target_args(projects: &[Project]) -> &'static [&'static str] {
     match projects.iter().any(|project| project.kind == TargetKind::Cdylib) {
         true => &["--bins", "--lib"],
@@ -269,7 +270,7 @@ pub(crate) fn default_target_args(projects: &[Project]) -> &'static [&'static st
     }
 }
 
-/// The targets of a package that are meant. By default its bins, or its library when that is all there is.
+/// Returns the selected targets of a package. By default, those are its bins, or its library if it has no bin.
 fn targets<'a>(
     package: &'a Package,
     selection: &'a Selection,
@@ -287,7 +288,7 @@ fn targets<'a>(
     })
 }
 
-/// Every `--bin` and `--example` must be somewhere in the packages.
+/// Checks that every `--bin` and `--example` is in one of the packages.
 fn check_names(packages: &[&Package], selection: &Selection) -> Result<(), Error> {
     for (kind, wanted) in
         [(TargetKind::Bin, &selection.bins), (TargetKind::Example, &selection.examples)]
@@ -316,7 +317,7 @@ fn is_listed(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| glob(pattern, name))
 }
 
-/// `name`, `na*`, `name@1.2`, `name:1.2.3`, or an identifier as cargo prints it, with or without `#name@version`.
+/// Matches `name`, `na*`, `name@1.2`, `name:1.2.3`, or an identifier as cargo prints it, with or without `#name@version`.
 fn is_meant(package: &Package, spec: &str) -> bool {
     if spec.contains('/') {
         return package.id.repr.split('#').next() == spec.split('#').next();
@@ -327,7 +328,7 @@ fn is_meant(package: &Package, spec: &str) -> bool {
     glob(name, package.name.as_str()) && (version.is_empty() || is_version)
 }
 
-/// Cargo's patterns, but for `[…]`: `*` for any text and `?` for one letter.
+/// Matches cargo's patterns, except `[…]`: `*` stands for any text and `?` for one letter.
 fn glob(pattern: &str, name: &str) -> bool {
     let mut rest = pattern.chars();
     match rest.next() {

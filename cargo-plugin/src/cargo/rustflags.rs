@@ -1,12 +1,12 @@
-//! The user's flags for rustc, found where cargo finds them, so that ours can stand beside them.
+//! The user's flags for rustc, found where cargo finds them, so that we can add ours.
 //!
-//! Cargo takes the first of these that is set, and no other:
+//! cargo uses only the first of these that is set:
 //! 1. `CARGO_ENCODED_RUSTFLAGS`, then `RUSTFLAGS`, even when empty;
-//! 2. `target.wasm32-wasip1.rustflags`, by the target's name, together with every `target.'cfg(…)'.rustflags` that fits;
+//! 2. `target.wasm32-wasip1.rustflags`, together with every matching `target.'cfg(…)'.rustflags`;
 //! 3. `build.rustflags`.
 //!
-//! Anything we add through one of them can hide another, or fail to merge with it (a list with a text). So the result
-//! is worked out here, and handed over through the first.
+//! Flags that we add in one place can hide those in another, or fail to merge with them (a list with a string). So we compute
+//! the result, and pass it in the first place.
 
 use std::str::FromStr;
 
@@ -16,13 +16,14 @@ use wasm_oci_app::config::target::WasiTarget;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 
-/// The variable that goes before all others.
+/// The variable with the highest precedence.
 pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
 
-/// What separates flags in it.
+/// Separator of flags in [`VARIABLE`].
 pub(crate) const SEPARATOR: &str = "\x1f";
 
-/// What is known of a target without asking rustc, and suffices for nearly every `cfg(…)` in a configuration.
+/// Returns the facts about a target that decide nearly every `cfg(…)` in a configuration. rustc knows all, but takes as long as
+/// a build without a change.
 pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
     [
         ("panic", "abort"),
@@ -36,15 +37,16 @@ pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
     ]
 }
 
-/// Names that are never set for these targets.
+/// Names that no WASI target sets.
 pub(crate) const KNOWN_UNSET: [&str; 2] = ["unix", "windows"];
 
-/// The value of [`VARIABLE`]: ours first, so that the user's win where both say something of the same path.
+/// Returns the value of [`VARIABLE`]. Our flags come first, because rustc's last flag for a path wins.
 pub fn encoded(ours: &[String], users: &[String]) -> String {
     [ours, users].concat().join(SEPARATOR)
 }
 
-/// The flags that cargo would use. `print_cfg` is asked for `rustc --print cfg` when what is known of the target does not do.
+/// Returns the flags that cargo would use. `print_cfg` runs `rustc --print cfg`; we call it only for conditions that [`known`] does
+/// not decide.
 pub fn users(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -82,7 +84,7 @@ fn for_target(
     Some(flags).filter(|flags| !flags.is_empty())
 }
 
-/// Whether `cfg(…)` is true of the target.
+/// Returns true if `cfg(…)` holds for the target.
 fn fits(key: &str, target: WasiTarget, print_cfg: impl Fn() -> String) -> bool {
     let inner = key.strip_prefix("cfg(").and_then(|rest| rest.strip_suffix(')'));
     let Some(expression) = inner.and_then(|inner| CfgExpr::from_str(inner).ok()) else {
@@ -100,7 +102,7 @@ fn known_cfgs(target: WasiTarget) -> Vec<Cfg> {
     text.filter_map(|text| text.parse().ok()).collect()
 }
 
-/// Whether it asks only for what is known.
+/// Returns true if [`known`] decides the expression.
 fn is_decided(expression: &CfgExpr) -> bool {
     match expression {
         CfgExpr::Not(inner) => is_decided(inner),

@@ -1,4 +1,4 @@
-//! What the user asked cargo for, as given.
+//! The user's arguments for cargo.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::cargo::env::CargoEnv;
 
-/// Cargo's own arguments for choosing packages, targets and the way to build them.
+/// cargo's arguments that choose packages, targets, and how to build them.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Selection {
     /// `--manifest-path`
@@ -26,7 +26,7 @@ pub struct Selection {
     pub examples: Vec<String>,
     /// `--examples`
     pub all_examples: bool,
-    /// `--lib`: a library whose crate type is `cdylib`
+    /// `--lib`, which selects only a library whose crate type is `cdylib`
     pub lib: bool,
     /// `-F`
     pub features: Vec<String>,
@@ -59,12 +59,13 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The profile to build with.
+    #[must_use]
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or("release")
     }
 
-    /// Whether targets were chosen by kind or name, so that none is chosen by default.
+    /// Returns true if the user chose targets, so that the defaults do not apply.
+    #[must_use]
     pub fn names_targets(&self) -> bool {
         self.all_bins
             || self.all_examples
@@ -73,7 +74,8 @@ impl Selection {
             || !self.examples.is_empty()
     }
 
-    /// Whether nothing may be downloaded.
+    /// Returns true if downloads are forbidden.
+    #[must_use]
     pub fn is_offline(&self) -> bool {
         self.offline || self.frozen
     }
@@ -85,7 +87,8 @@ impl Selection {
         manifest.as_deref().and_then(Path::parent).unwrap_or(env.cwd()).to_owned()
     }
 
-    /// The arguments that every cargo command takes.
+    /// Returns the arguments that every cargo command takes.
+    #[must_use]
     pub fn common_args(&self) -> Vec<OsString> {
         let mut args = Args::default();
         args.option("--manifest-path", &self.manifest_path);
@@ -98,7 +101,8 @@ impl Selection {
         args.0
     }
 
-    /// The arguments for `cargo build`, but for the targets when none were named.
+    /// Returns the arguments for `cargo build`, without the default targets.
+    #[must_use]
     pub fn build_args(&self) -> Vec<OsString> {
         let mut args = Args(self.common_args());
         args.options("--package", &self.packages).flag("--workspace", self.workspace);
@@ -119,16 +123,16 @@ impl Selection {
 struct Args(Vec<OsString>);
 
 impl Args {
-    fn flag(&mut self, name: &str, given: bool) -> &mut Self {
+    fn flag(&mut self, name: &str, given: bool) -> &mut Args {
         self.0.extend(given.then(|| name.into()));
         self
     }
 
-    fn option<T: AsRef<std::ffi::OsStr>>(&mut self, name: &str, value: &Option<T>) -> &mut Self {
+    fn option<T: AsRef<std::ffi::OsStr>>(&mut self, name: &str, value: &Option<T>) -> &mut Args {
         self.options(name, value.as_slice())
     }
 
-    fn options<T: AsRef<std::ffi::OsStr>>(&mut self, name: &str, values: &[T]) -> &mut Self {
+    fn options<T: AsRef<std::ffi::OsStr>>(&mut self, name: &str, values: &[T]) -> &mut Args {
         for value in values {
             self.0.extend([name.into(), value.as_ref().to_owned()]);
         }

@@ -4,62 +4,69 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
-use crate::cargo::env::CargoEnv;
+use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
 use crate::cargo::project::told;
 use crate::cargo::selection::Selection;
 
-/// A toolchain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Toolchain {
-    /// Its compiler.
     pub rustc: PathBuf,
-    /// Its folder.
     pub sysroot: PathBuf,
 }
 
 impl Toolchain {
-    /// The toolchain that `$CARGO` lies in, when it is certain that it can build for `target`. Takes no process: asking
-    /// rustc is as slow as a whole build that has nothing to do.
-    pub fn glance(env: &CargoEnv, config: &CargoConfig, target: WasiTarget) -> Option<Self> {
+    /// Returns the toolchain that contains `$CARGO`, if it certainly builds for `target`. Starts no process: rustc takes as long
+    /// as a build that has nothing to do.
+    #[must_use]
+    pub fn glance(env: &CargoEnv, config: &CargoConfig, target: WasiTarget) -> Option<Toolchain> {
         let sysroot = env.cargo().parent()?.parent()?.to_owned();
         let rustc = env.cargo().with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
-        let toolchain = Self { rustc, sysroot };
+        let toolchain = Toolchain { rustc, sysroot };
         (chosen_rustc(env, config).is_none() && toolchain.has_target(target)).then_some(toolchain)
     }
 
-    /// Asks rustc.
-    pub fn ask(env: &CargoEnv, config: &CargoConfig) -> Result<Self, Error> {
+    /// Runs rustc to find the toolchain.
+    ///
+    /// # Errors
+    /// When rustc does not start, or fails.
+    pub fn ask(env: &CargoEnv, config: &CargoConfig) -> Result<Toolchain, Error> {
         let rustc = chosen_rustc(env, config).unwrap_or_else(|| PathBuf::from("rustc"));
         let sysroot = print(env, &rustc, &["--print", "sysroot"])?;
-        Ok(Self { rustc, sysroot: PathBuf::from(sysroot.trim()) })
+        Ok(Toolchain { rustc, sysroot: PathBuf::from(sysroot.trim()) })
     }
 
-    /// Whether the standard library is there.
+    /// Returns true if the standard library for the target is installed.
+    #[must_use]
     pub fn has_target(&self, target: WasiTarget) -> bool {
         self.sysroot.join("lib/rustlib").join(target.name()).join("lib").is_dir()
     }
 
-    /// Where the sources of the standard library are, when they are installed. Then rustc writes this path, and
-    /// otherwise `/rustc/` and its commit.
+    /// Returns the folder of the standard library's sources, if they are installed. Then rustc writes this path into modules;
+    /// otherwise it writes `/rustc/` and its commit.
+    #[must_use]
     pub fn std_sources(&self) -> Option<PathBuf> {
         Some(self.sysroot.join("lib/rustlib/src/rust")).filter(|dir| dir.is_dir())
     }
 
-    /// The commit that rustc was built from, as it says itself.
+    /// Asks rustc for the commit that it was built from.
+    #[must_use]
     pub fn commit(&self, env: &CargoEnv) -> Option<String> {
-        let version = print(env, &self.rustc, &["-vV"]).ok()?;
+        let version = print(env, &self.rustc, &["-vV"]).or_trace("ask rustc for its commit")?;
         version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).map(str::to_owned)
     }
 
-    /// What rustc has to say of conditions on the target; nothing when it can't.
+    /// Asks rustc for the conditions (`cfg`) that hold for the target. Returns an empty text if it fails.
+    #[must_use]
     pub fn print_cfg(&self, env: &CargoEnv, target: WasiTarget) -> String {
-        print(env, &self.rustc, &["--print", "cfg", "--target", target.name()]).unwrap_or_default()
+        let args = ["--print", "cfg", "--target", target.name()];
+        print(env, &self.rustc, &args).or_trace("ask rustc for conditions").unwrap_or_default()
     }
 
-    /// rustup's name for it.
+    /// Returns the name of a toolchain that rustup manages.
     fn name(&self) -> Option<&str> {
         let is_rustups = self.sysroot.parent()?.file_name()? == "toolchains";
         self.sysroot.file_name()?.to_str().filter(|_| is_rustups)
@@ -88,15 +95,18 @@ impl Toolchain {
         Some(["target", "add", target.name(), "--toolchain", self.name()?])
     }
 
-    /// What a user types to the same effect.
+    /// Returns the command for users to run.
     fn install_command(&self, target: WasiTarget) -> String {
         let name = self.name().map(|name| format!(" --toolchain {name}")).unwrap_or_default();
         format!("rustup target add {target}{name}")
     }
 }
 
-/// The toolchain, with the standard library for `target`, which is installed when that is allowed. `status` is told the
-/// command that does so.
+/// Finds the toolchain, and installs the standard library for `target` if needed and allowed. Calls `status` with the command that
+/// installs it.
+///
+/// # Errors
+/// When rustc fails, or the standard library is missing and can't be installed.
 pub fn prepare(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -123,11 +133,11 @@ pub fn prepare(
     Ok(toolchain)
 }
 
-/// The compiler that the user chose for cargo, if any.
+/// Returns the compiler that the user chose for cargo.
 fn chosen_rustc(env: &CargoEnv, config: &CargoConfig) -> Option<PathBuf> {
     let variable = env.var("RUSTC").filter(|it| !it.is_empty()).map(PathBuf::from);
     variable.or_else(|| {
-        // A bare name is looked up in PATH, a path counts from where it is written.
+        // A bare name is looked up on PATH. A path is relative to the configuration file.
         let written = config.text(env, &["build", "rustc"])?;
         match Path::new(written).components().count() {
             1 => Some(PathBuf::from(written)),
@@ -136,7 +146,8 @@ fn chosen_rustc(env: &CargoEnv, config: &CargoConfig) -> Option<PathBuf> {
     })
 }
 
-/// rustup, in PATH or where it installs itself.
+/// Returns rustup, from PATH or from the folder that it installs itself to.
+#[must_use]
 pub fn rustup(env: &CargoEnv) -> Option<PathBuf> {
     let at_home = || Some(env.cargo_home()?.join("bin/rustup")).filter(|path| path.is_file());
     env.find("rustup").or_else(at_home)
@@ -151,6 +162,6 @@ fn print(env: &CargoEnv, rustc: &Path, args: &[&str]) -> Result<String, Error> {
 }
 
 fn run(env: &CargoEnv, program: &Path, args: &[&str]) -> Result<Output, Error> {
-    let output = env.command(program).args(args).output();
+    let output = traced(env.command(program).args(args)).output();
     output.map_err(|source| Error::NotStarted { program: program.to_owned(), source })
 }

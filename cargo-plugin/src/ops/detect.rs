@@ -1,4 +1,4 @@
-//! Settings that the package and its repository have without being asked.
+//! Settings that come from `Cargo.toml` and git, without being written for us.
 
 use std::collections::BTreeMap;
 
@@ -8,8 +8,8 @@ use wasm_oci_core::image::Created;
 use crate::cargo::git::Revision;
 use crate::cargo::project::Project;
 
-/// What `Cargo.toml` and git say of a program, as labels and annotations by the
-/// [image specification's own names](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md).
+/// Returns labels and annotations for a program under the
+/// [names of the image specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md).
 #[must_use]
 pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
     let authors = (!project.authors.is_empty()).then(|| project.authors.join(", "));
@@ -37,7 +37,7 @@ pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
     }
 }
 
-/// `{bin}`, `{package}` and `{version}` in a repository's name, replaced.
+/// Replaces `{bin}`, `{package}` and `{version}` in the name of a repository.
 #[must_use]
 pub fn expanded(repository: &str, project: &Project) -> String {
     repository

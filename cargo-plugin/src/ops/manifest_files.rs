@@ -1,4 +1,4 @@
-//! Files of YAML that the user names: as `kubectl` takes them.
+//! YAML files that the user names, as `kubectl -f` takes them.
 
 use std::fs::{DirEntry, File};
 use std::io::{self, Read};
@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use wasm_oci_app::deploy::yaml::{self, MAX_BYTES, Stream};
 use wasm_oci_app::error::{Error, UsageError};
 
-/// The endings of files that count in a folder.
+/// Extensions of the files that are read from a folder.
 const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
-/// Reads what `-f` names, in its order: a file; standard input as `-`; of a folder all files with a known ending, by
-/// their names, and with `recursive` those in its folders.
+/// Reads the arguments of `-f` in order. `-` is standard input. A folder stands for its files with a known extension, by name, and
+/// with `recursive` also for those in its folders.
 ///
 /// # Errors
-/// What can't be read, a folder without such a file, or a text that is no YAML.
+/// When a file can't be read or parsed, or a folder has no such file.
 pub fn read_all(paths: &[PathBuf], recursive: bool) -> Result<Vec<Stream>, Error> {
     let mut streams = Vec::new();
     for path in paths {
@@ -41,7 +41,7 @@ pub fn read_all(paths: &[PathBuf], recursive: bool) -> Result<Vec<Stream>, Error
     Ok(streams)
 }
 
-/// What messages call it.
+/// Name in messages.
 const STDIN: &str = "standard input";
 
 fn read_file(path: &Path) -> Result<Stream, Error> {
@@ -59,7 +59,7 @@ fn read(name: &str, from: impl Read) -> Result<Stream, Error> {
     Ok(Stream::read(name, bytes)?)
 }
 
-/// The files in a folder, by name. Links to folders are not followed, as they may lead back.
+/// Returns the files in a folder, by name. Links to folders are not followed, because they may form a cycle.
 fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |source| yaml::Error::Read { name: folder.display().to_string(), source };
     let entries: io::Result<Vec<DirEntry>> = folder.read_dir().map_err(unreadable)?.collect();
@@ -83,7 +83,7 @@ fn is_yaml(path: &Path) -> bool {
     path.extension().is_some_and(|ending| ENDINGS.iter().any(|it| ending.eq_ignore_ascii_case(it)))
 }
 
-/// Texts one after another, as one text of YAML: with `---` between them where neither has it.
+/// Joins YAML texts into one, with `---` between them where it is missing.
 #[must_use]
 pub fn joined(texts: &[(&Stream, String)]) -> String {
     let mut all = String::new();
@@ -96,7 +96,7 @@ pub fn joined(texts: &[(&Stream, String)]) -> String {
         if !all.is_empty() && !all.ends_with(['\n', '\r']) {
             all.push('\n');
         }
-        // Directives belong to the document after them, and only the end of the one before lets them.
+        // Directives are only allowed after the end of the previous document (`...`).
         if text.lines().any(|line| line.starts_with('%')) && stream.begins_explicitly {
             all.push_str("...\n");
         } else if !stream.begins_explicitly {

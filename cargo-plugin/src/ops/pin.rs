@@ -22,7 +22,7 @@ use crate::ops::publish::PublishArgs;
 use crate::ops::references::{Found, find, program};
 use crate::ops::request::Request;
 
-/// How the programs that files refer to become images in a registry.
+/// Arguments of commands that pin images.
 #[derive(Debug, Args)]
 pub struct PushingArgs {
     /// Where to push to, as ghcr.io/owner/{bin}. {bin}, {package} and {version} stand for the program's. The setting
@@ -46,15 +46,18 @@ impl PushingArgs {
     }
 }
 
-/// What files are to be read.
+/// The files to read.
 pub struct Inputs<'a> {
     pub files: &'a [PathBuf],
     pub recursive: bool,
 }
 
 impl Inputs<'_> {
-    /// Reads them, has the programs that they refer to built and pushed, and prints them with their digests.
-    /// `complete` makes more changes: it is told which scalars are images of ours.
+    /// Reads the files, builds and pushes the programs that they refer to, and prints the files with digests. `complete` makes more
+    /// edits; its last argument tells whether a scalar is one of our images.
+    ///
+    /// # Errors
+    /// When a file can't be read or edited, or a program can't be built, tested or pushed.
     pub fn resolve(
         &self,
         pushing: &PushingArgs,
@@ -78,7 +81,7 @@ impl Inputs<'_> {
                 all.map(|(stream, found)| Ok((stream, edited(stream, found, images, &complete)?)))
                     .collect()
             };
-        // What can't be changed is better known before anything is built.
+        // A trial, so that a file that can't be edited fails before anything is built.
         edited(&|_| PLACEHOLDER.to_owned())?;
         let images = images(
             &streams,
@@ -92,14 +95,14 @@ impl Inputs<'_> {
     }
 }
 
-/// As what will stand there.
+/// Has the form of the images that will replace references.
 const PLACEHOLDER: &str =
     "example.com/app@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
 fn references(stream: &Stream, shell: &Shell) -> Vec<Found> {
     let (found, among_others) = find(stream);
     for place in among_others {
-        shell.warn(format_args!("{place}: a reference among other text stays as it is"));
+        shell.warn(format_args!("{place}: a reference within other text is not replaced"));
     }
     found
 }
@@ -118,8 +121,7 @@ fn edited(
     edits.apply()
 }
 
-/// Builds, tests and pushes each program that is referred to, and returns the image that takes the place of each
-/// reference.
+/// Builds, tests and pushes each program that is referred to, and returns the image for each reference.
 fn images(
     streams: &[Stream],
     references: &[Vec<Found>],
@@ -128,7 +130,9 @@ fn images(
     shell: &Shell,
 ) -> Result<BTreeMap<String, String>, Error> {
     if references.iter().all(Vec::is_empty) {
-        shell.warn("there is no reference to a program, as wasm-oci://PACKAGE, so that nothing is built and nothing changes");
+        shell.warn(
+            "no file contains a reference such as wasm-oci://PACKAGE; nothing is built or replaced",
+        );
         return Ok(BTreeMap::new());
     }
     let programs = Programs::of(request)?;

@@ -1,4 +1,4 @@
-//! All programs of a workspace, and how to have some of them built.
+//! All programs of a workspace, and requests that build some of them.
 
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::{Project, TargetKind, Workspace};
@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::ops::request::Request;
 use crate::ops::resolve::build_key;
 
-/// The programs of a workspace, whatever is selected.
+/// The programs of a workspace, independent of the selection.
 #[derive(Debug)]
 pub struct Programs {
     workspace: Workspace,
@@ -15,10 +15,10 @@ pub struct Programs {
 }
 
 impl Programs {
-    /// Asks cargo: every bin, and every library that becomes a module.
+    /// Asks cargo for every bin, and every library that becomes a module.
     ///
     /// # Errors
-    /// What cargo fails with, or that there is none.
+    /// When cargo fails, or there are none.
     pub fn of(request: &Request) -> Result<Programs, Error> {
         let selection = Selection {
             packages: Vec::new(),
@@ -31,16 +31,15 @@ impl Programs {
         Ok(Programs { workspace, all })
     }
 
-    /// All of them.
     #[must_use]
     pub fn all(&self) -> &[Project] {
         &self.all
     }
 
-    /// Requests that build exactly these programs: as many of them together as their settings allow.
+    /// Returns requests that build exactly these programs, as many as possible at once.
     ///
     /// # Errors
-    /// What is wrong with the settings of one.
+    /// When the settings of a program are wrong.
     pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Error> {
         let mut groups = Vec::new();
         for &project in wanted {
@@ -53,7 +52,7 @@ impl Programs {
         let mut requests = Vec::new();
         for (_, group) in groups {
             let together = of(request, &group);
-            // Cargo may have a program of the same name in another of the packages.
+            // The selection may match a program of the same name in another of the packages.
             match self.workspace.projects(&together.selection)?.len() == group.len() {
                 true => requests.push(together),
                 false => requests.extend(group.iter().map(|&project| of(request, &[project]))),
@@ -76,7 +75,7 @@ fn of(request: &Request, group: &[&Project]) -> Request {
     Request { selection, ..request.clone() }
 }
 
-/// The same selection with other targets.
+/// Returns the selection with other targets.
 fn named(selection: &Selection, all_bins: bool, lib: bool) -> Selection {
     Selection {
         all_bins,

@@ -1,4 +1,4 @@
-//! From images in layouts into registries: the core of `push`, and of all that needs what was pushed.
+//! Pushing built images to registries, for `push` and the commands that pin images.
 
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
@@ -14,13 +14,13 @@ use crate::error::Error;
 use crate::ops::package::BuiltImages;
 use crate::ops::smoke_tests::suites;
 
-/// How programs are pushed.
+/// Arguments of commands that push images.
 #[derive(Debug, Args)]
 pub struct PublishArgs {
     /// Push without running the smoke tests first
     #[arg(long)]
     pub no_test: bool,
-    /// Also run each smoke test on the module as it was built, and refuse when optimizing has changed what it does
+    /// Also run each smoke test on the unoptimized module, and refuse to push if the behaviour differs
     #[arg(long, conflicts_with = "no_test")]
     pub verify_behaviour: bool,
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct PublishArgs {
     pub login: LoginArgs,
 }
 
-/// Programs, and where each is about to be pushed to.
+/// Programs, and the repository that each will be pushed to.
 pub struct Publication<'a> {
     args: &'a PublishArgs,
     built: &'a [BuiltImages],
@@ -40,7 +40,7 @@ pub struct Publication<'a> {
 }
 
 impl PublishArgs {
-    /// Looks at all programs first: what can't be pushed for lack of a name should not follow what was.
+    /// Checks all programs before the first push, so that a missing name does not leave some of them pushed.
     ///
     /// # Errors
     /// When one has no repository, two have the same one, or a password is for more than one registry.
@@ -56,7 +56,7 @@ impl PublishArgs {
         Ok(Publication { args: self, built, repositories, connections })
     }
 
-    /// How each program's registry is spoken with. The password that is given is for one registry.
+    /// Returns a connection for each program. A password from the command line is for one registry only.
     fn connections(
         &self,
         built: &[BuiltImages],
@@ -82,7 +82,7 @@ impl Publication<'_> {
     /// Prints the requests that pushing would make.
     ///
     /// # Errors
-    /// What a registry fails with.
+    /// When a registry fails.
     pub fn dry_run(&self, shell: &Shell) -> Result<(), Error> {
         for (n, program) in self.built.iter().enumerate() {
             block_on(dry_run(&program.load()?, self.repositories[n], &self.connections[n], shell))?;
@@ -90,11 +90,11 @@ impl Publication<'_> {
         Ok(())
     }
 
-    /// Runs the smoke tests of all programs, and pushes one after another. `pushed` is told of each that is there; with
-    /// `json`, tests report in it on standard output.
+    /// Runs the smoke tests of all programs, then pushes one program after another, and calls `pushed` after each. With `json`, the
+    /// tests report as JSON on standard output.
     ///
     /// # Errors
-    /// When a test fails, so that nothing is pushed, or what a registry fails with.
+    /// When a test fails, and then nothing is pushed; or when a registry fails.
     pub fn push(
         &self,
         json: bool,
@@ -130,7 +130,7 @@ impl Publication<'_> {
     }
 }
 
-/// Says which of several went up, when pushing the `failed`th did not end well.
+/// Reports which programs are pushed, after pushing program number `failed` has failed.
 fn report(repositories: &[&Reference], failed: usize, shell: &Shell) {
     let names =
         |some: &[&Reference]| some.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
@@ -150,7 +150,7 @@ fn repository(program: &BuiltImages) -> Result<&Reference, AppError> {
     })
 }
 
-/// Two programs must not take each other's tags.
+/// Checks that no two programs go to one repository, where they would replace each other's tags.
 fn check_distinct(built: &[BuiltImages], repositories: &[&Reference]) -> Result<(), AppError> {
     for (n, repository) in repositories.iter().enumerate() {
         let name = repository.name();

@@ -1,4 +1,4 @@
-//! `wasm-oci://PACKAGE[/BIN]`: programs of a workspace, as manifests name them before there is an image.
+//! References of the form `wasm-oci://PACKAGE[/BIN]`, which manifests use for programs of a workspace before they are images.
 
 use wasm_oci_app::config::settings::closest;
 use wasm_oci_app::deploy::manifests::SCHEME;
@@ -7,16 +7,15 @@ use wasm_oci_app::deploy::yaml::{NodeId, Stream};
 use crate::cargo::project::Project;
 use crate::error::Error;
 
-/// A reference in a file.
+/// A reference in a YAML text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
-    /// The scalar.
     pub node: NodeId,
-    /// The reference as it stands there, without line breaks after it.
+    /// The reference without a line break at the end.
     pub text: String,
 }
 
-/// All scalars of a text that are references; and the places of those that have one among other text, which stays as it is.
+/// Returns all scalars that are references, and the places of scalars that contain one within other text.
 #[must_use]
 pub fn find(stream: &Stream) -> (Vec<Found>, Vec<String>) {
     let mut found = Vec::new();
@@ -33,8 +32,8 @@ pub fn find(stream: &Stream) -> (Vec<Found>, Vec<String>) {
     (found, among_others)
 }
 
-/// The one of a workspace's programs that a reference means. A package alone means its only program, its
-/// `default-run`, or the one of its own name.
+/// Returns the program that a reference means. A package alone means its only program, its `default-run`, or the program with the
+/// name of the package.
 ///
 /// # Errors
 /// When it means none, or could mean several.
@@ -85,7 +84,7 @@ fn meant<'a>(all: &'a [Project], text: &str) -> Result<&'a Project, String> {
     })
 }
 
-/// What may have been meant, or what there is.
+/// Returns a hint: the closest name, or all names.
 fn hint<'a, I: Iterator<Item = &'a str>>(given: &str, known: impl Fn() -> I) -> String {
     match closest(given, known()) {
         Some(name) => format!(": did you mean `{name}`?"),
@@ -97,7 +96,7 @@ fn hint<'a, I: Iterator<Item = &'a str>>(given: &str, known: impl Fn() -> I) -> 
     }
 }
 
-/// The one of a package's programs that the package's name means.
+/// Returns the program that the name of its package means.
 fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
     match of_package {
         [only] => Some(only),
@@ -110,7 +109,7 @@ fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
     }
 }
 
-/// The reference that means a program, as short as can be.
+/// Returns the shortest reference to a program.
 #[must_use]
 pub fn name(all: &[Project], project: &Project) -> String {
     let of_package: Vec<&Project> =

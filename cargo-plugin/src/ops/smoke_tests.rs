@@ -10,8 +10,11 @@ use crate::cargo::project::Project;
 use crate::error::Error;
 use crate::ops::package::BuiltImages;
 
-/// The programs that have tests, as they are in the images that were made; to be compared, if asked for, with how they
-/// were built. `missing` is told of those that have none.
+/// Returns a suite for each program with tests, from its image. With `verify_behaviour`, the suite compares it with the unoptimized
+/// module. `missing` shows a warning for each program without tests.
+///
+/// # Errors
+/// When an image can't be read, or its program can't be compiled.
 pub fn suites(
     engine: &Engine,
     built: &[BuiltImages],

@@ -12,7 +12,10 @@ use crate::ops::references::name;
 use crate::ops::request::Request;
 use crate::ops::resolve::{ResolvedProgram, resolve};
 
-/// The selected programs, as something that others start; with this image, or else a reference that `resolve` replaces.
+/// Returns the selected programs as workloads, with this image, or with references that `resolve` replaces.
+///
+/// # Errors
+/// When the settings or the selection are wrong, or one image is for several programs.
 pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>, Error> {
     let selected = resolve(request)?;
     let programs = Programs::of(request)?;
@@ -40,9 +43,9 @@ pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>
     Ok(selected.into_iter().map(workload).collect())
 }
 
-/// What a program does, as far as it can be said of one that isn't built.
+/// Guesses the behaviour of a program that is not built yet.
 fn behaviour(project: &Project, program: &ResolvedProgram) -> Behaviour {
-    // A smoke test asks it over HTTP.
+    // A smoke test that sends a request shows that the program serves HTTP.
     let is_asked = program.settings.smoke.iter().any(|case| case.http.is_some());
     match (project.kind, program.target) {
         _ if is_asked => Behaviour::ServesHttp,
