@@ -1,4 +1,4 @@
-//! `cargo wasm-oci build`: crates into images.
+//! `cargo wasm-oci build`: builds crates into images.
 
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, PlaceArgs};
@@ -16,8 +16,7 @@ use crate::ops::resolve::print_plans;
 
 /// Build every program of a package or workspace into an image
 ///
-/// Writes a layout directory for each, TARGET/wasm-oci/NAME unless told otherwise, and prints it on standard
-/// output as oci:DIR:TAG.
+/// Writes an OCI layout for each program, by default to TARGET/wasm-oci/NAME, and prints it on standard output as oci:DIR:TAG.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

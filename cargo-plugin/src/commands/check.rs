@@ -1,4 +1,4 @@
-//! `cargo wasm-oci check`: who takes the image of a crate, or any image.
+//! `cargo wasm-oci check`: compatibility of an image with container engines.
 
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, ModuleArgs, unless_empty};
@@ -20,18 +20,18 @@ use crate::ops::build;
 use crate::ops::package::BuiltImages;
 use crate::ops::request::Request;
 
-/// Say of each engine whether it runs an image, with which error it fails, and what to change
+/// Check which engines can run an image, and how to fix the ones that can't
 ///
-/// Without a SOURCE, the image of every program of the package or workspace is built and checked. With several formats,
-/// it is enough that one of them runs. An image of a SOURCE may be anybody's, and may be broken.
+/// Without a SOURCE, builds and checks the image of every program of the package or workspace. If there are several formats, an engine
+/// has to run only one of them. A SOURCE may be any image, even one that is incomplete or was not made by wasm-oci.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// What to check instead: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    /// Image or module to check instead: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
     #[arg(value_name = "SOURCE")]
     source: Option<Location>,
     #[command(flatten)]
     check: CheckArgs,
-    /// Check these formats, instead of those that are set: universal, container, module, combined, artifact
+    /// Formats to check, instead of those in the settings: universal, container, module, combined, artifact
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     format: Vec<Format>,
     #[command(flatten)]
@@ -69,7 +69,7 @@ impl Check {
         Ok(())
     }
 
-    /// Prints what engines make of each image of a program.
+    /// Prints the compatibility of each image of a program.
     fn show(&self, program: &BuiltImages, shell: &Shell) -> Result<Vec<Shape>, Error> {
         let mut shapes = Vec::new();
         for image in program.load()? {

@@ -1,9 +1,9 @@
-//! How a shell comes from `cargo wasm-oci` to what completes `cargo-wasm-oci`.
+//! Completion of `cargo wasm-oci`, through that of `cargo-wasm-oci`.
 
 use clap_complete::Shell;
 
-/// What follows the script of a shell for that. For zsh it is nothing: cargo's own completion there asks a function of this
-/// name. For the others than these we know of no way that leaves cargo's alone.
+/// Returns the text to append to a shell's script. zsh needs none, because cargo's own completion there calls a function of the right
+/// name. For other shells we know of no way that leaves cargo's completion intact.
 pub(super) fn after_cargo(shell: Shell) -> &'static str {
     match shell {
         Shell::Bash => include_str!("completions/cargo.bash"),

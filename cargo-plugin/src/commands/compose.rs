@@ -1,4 +1,4 @@
-//! `cargo wasm-oci compose`: what Compose runs programs with.
+//! `cargo wasm-oci compose`: Compose files for crates.
 
 use std::path::PathBuf;
 
@@ -17,12 +17,13 @@ use crate::ops::workloads::workloads;
 
 /// Print a Compose file for the programs of a package or workspace, or complete one
 ///
-/// Without -f, nothing is built, and images are named as wasm-oci://PACKAGE[/BIN]. With it, every such name becomes the
-/// digest of what was built, tested and pushed, and its service gets the platform and the runtime of Wasm where it has
-/// none; all else stays byte for byte as it is: cargo wasm-oci compose -f compose.yaml | docker compose -f - up
+/// Without -f, builds nothing, and names images as wasm-oci://PACKAGE[/BIN]. With -f, builds, tests and pushes the programs that the file
+/// names in this way, and replaces each name by the digest of its image. Such a service also gets the platform and runtime for
+/// WebAssembly if it has none. The rest of the file stays the same, byte for byte. For example:
+/// cargo wasm-oci compose -f compose.yaml | docker compose -f - up
 #[derive(Debug, Args)]
 pub(super) struct Compose {
-    /// A Compose file, or - for standard input
+    /// Compose file to complete, or - for standard input
     #[arg(short = 'f', long, value_name = "FILE|-")]
     file: Option<PathBuf>,
     #[command(flatten)]

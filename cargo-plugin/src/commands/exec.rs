@@ -1,4 +1,4 @@
-//! `cargo wasm-oci exec`: a program that cargo has built, here and now. What cargo calls a runner.
+//! `cargo wasm-oci exec`: a runner for cargo.
 
 use std::path::{Path, PathBuf};
 
@@ -12,19 +12,19 @@ use wasm_oci_core::run::Dir;
 use crate::cargo::env::CargoEnv;
 use crate::error::Error;
 
-/// Run a .wasm file as cargo's runner: `cargo test` and `cargo run` in Wasm
+/// Run a .wasm file as cargo's runner: `cargo test` and `cargo run` in WebAssembly
 ///
-/// With CARGO_TARGET_WASM32_WASIP1_RUNNER="cargo-wasm-oci exec", or `runner = "cargo-wasm-oci exec"` for the target in
-/// cargo's configuration, `cargo test --target wasm32-wasip1` runs tests here. The program is given the current
-/// folder, the package's, and cargo's temporary folder for tests, all writable and under their own paths, and the
-/// variables that begin with CARGO, RUST_ and NEXTEST. Options stand before FILE. Its exit code becomes this command's.
+/// Set CARGO_TARGET_WASM32_WASIP1_RUNNER="cargo-wasm-oci exec", or `runner = "cargo-wasm-oci exec"` for the target in cargo's
+/// configuration. Then `cargo test --target wasm32-wasip1` runs tests here. The program can write to the current folder, the folder of
+/// the package, and cargo's temporary folder for tests, under their own paths. It gets the variables that begin with CARGO, RUST_ and
+/// NEXTEST. Options go before FILE. The exit code is that of the program.
 #[derive(Debug, Args)]
 pub(super) struct Exec {
-    /// Give the program only what is named here: no folder and no variable by default
+    /// Grant no folders and variables except those of other flags
     #[arg(long)]
     isolated: bool,
-    /// The .wasm file, and all that follows it as the program's arguments
-    // One argument for both: what follows the file is never an option of ours.
+    /// The .wasm file, followed by the program's arguments
+    // One argument for both, so that words after the file are never parsed as our options.
     #[arg(required = true, trailing_var_arg = true, value_names = ["FILE", "ARGS"])]
     command: Vec<String>,
     #[command(flatten)]
@@ -41,24 +41,24 @@ impl Exec {
             true => (Vec::new(), Vec::new()),
             false => surroundings(&CargoEnv::from_process()?, file),
         };
-        // Rust's test harness keeps what a test writes until it has ended. A panic ends all of it in Wasm, and its
-        // message would be lost.
+        // Rust's test harness captures the output of a test until the test ends. In Wasm, a panic ends the whole process, and
+        // the captured message would be lost.
         variables.insert(0, ("RUST_TEST_NOCAPTURE".to_owned(), "1".to_owned()));
         let mut options = options(given, self.command.clone(), variables)?;
-        // Of two folders at the same place, the later one is seen: the user's.
+        // The later of two folders with the same guest path wins. That has to be the user's.
         options.dirs.splice(0..0, dirs);
         let code = run_program(&engine, prepared.program(), &options, shell)?;
         if code == ExitCode::Trap.code() && tests_folder(file).is_some() {
             shell.hint(
-                "a panic ends a program in Wasm, and so the tests after it were not run: `cargo nextest run` runs \
-                 each test by itself",
+                "in WebAssembly, a panic ends the process, so later tests did not run; `cargo nextest run` runs each test \
+                 in a process of its own",
             );
         }
         Ok(code)
     }
 }
 
-/// What a program that cargo starts finds natively, and a test relies on: folders and variables.
+/// Returns the folders and variables that a native program gets from cargo, and that tests rely on.
 fn surroundings(env: &CargoEnv, file: &Path) -> (Vec<Dir>, Vec<(String, String)>) {
     let seen_as = |host: &Path, guest: &Path| Dir {
         host: host.to_owned(),
@@ -78,8 +78,8 @@ fn surroundings(env: &CargoEnv, file: &Path) -> (Vec<Dir>, Vec<(String, String)>
     (dirs, env.test_vars().map(owned).collect())
 }
 
-/// The folder that cargo makes for integration tests to write to, which they know as `CARGO_TARGET_TMPDIR`. In the
-/// target directory it is `TRIPLE/tmp`, and their programs are in `TRIPLE/PROFILE/deps`.
+/// Returns cargo's folder for the files of integration tests, which they read from `CARGO_TARGET_TMPDIR`. In the target directory,
+/// it is `TRIPLE/tmp`, and their programs are in `TRIPLE/PROFILE/deps`.
 fn tests_folder(file: &Path) -> Option<PathBuf> {
     let deps = file.parent().filter(|folder| folder.ends_with("deps"))?;
     Some(deps.ancestors().nth(2)?.join("tmp"))

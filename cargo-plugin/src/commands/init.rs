@@ -1,4 +1,4 @@
-//! `cargo wasm-oci init`: what a crate that exists lacks to become an image.
+//! `cargo wasm-oci init`: prepares an existing crate for images.
 
 use std::path::{Path, PathBuf};
 
@@ -17,13 +17,13 @@ use crate::scaffold::error::Error as ScaffoldError;
 use crate::scaffold::values::{Key, ValueArgs, gather};
 use crate::scaffold::vcs::default_registry;
 
-/// Prepare a crate or workspace that exists for images
+/// Prepare an existing crate or workspace for images
 ///
-/// Adds settings with a smoke test to fill in to Cargo.toml, a CI workflow, files for Kubernetes and Compose, and
-/// rust-toolchain.toml. What is there already stays as it is.
+/// Adds settings and the outline of a smoke test to Cargo.toml, and writes a CI workflow, files for Kubernetes and Compose, and
+/// rust-toolchain.toml. Existing settings and files stay the same.
 #[derive(Debug, Args)]
 pub(super) struct Init {
-    /// Only these packages of the workspace
+    /// Package of the workspace to prepare; repeat the flag for several
     #[arg(short, long = "package", value_name = "SPEC")]
     packages: Vec<String>,
     #[command(flatten)]

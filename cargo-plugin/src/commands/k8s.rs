@@ -1,4 +1,4 @@
-//! `cargo wasm-oci k8s`: what a cluster runs programs with.
+//! `cargo wasm-oci k8s`: Kubernetes manifests for crates.
 
 use clap::Args;
 use wasm_oci_app::config::settings::Settings;
@@ -11,10 +11,10 @@ use crate::error::Error;
 use crate::ops::request::Request;
 use crate::ops::workloads::workloads;
 
-/// Print Kubernetes manifests for the programs of a package or workspace: RuntimeClass, and Deployment and Service, Job or
-/// CronJob
+/// Print Kubernetes manifests for the programs of a package or workspace
 ///
-/// Nothing is built. Images are named as wasm-oci://PACKAGE[/BIN], which `resolve` replaces by digests:
+/// Prints a RuntimeClass, and a Deployment with a Service, a Job or a CronJob for each program. Builds nothing, and names images as
+/// wasm-oci://PACKAGE[/BIN], which `resolve` replaces by digests:
 /// cargo wasm-oci k8s > deploy.yaml; cargo wasm-oci resolve -f deploy.yaml | kubectl apply -f -
 #[derive(Debug, Args)]
 pub(super) struct K8s {

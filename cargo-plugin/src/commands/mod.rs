@@ -1,4 +1,4 @@
-//! The subcommands of `cargo wasm-oci`, a file each.
+//! The subcommands of `cargo wasm-oci`, one file each.
 
 mod build;
 mod check;
@@ -30,7 +30,7 @@ use wasm_oci_app::ui::shell::Shell;
 
 use crate::error::Error;
 
-/// cargo, which runs this as its subcommand.
+/// cargo, which starts us as a subcommand.
 #[derive(Debug, Parser)]
 #[command(name = "cargo", bin_name = "cargo", max_term_width = 100)]
 pub enum Cargo {
@@ -38,13 +38,13 @@ pub enum Cargo {
 }
 
 impl Cargo {
-    /// Understands the arguments, and ends the process where they make no sense or only ask for help. cargo puts
-    /// its own name for us before them, and others, who start the program itself, don't: both is understood.
+    /// Parses the arguments, and ends the process if they are wrong or ask for help. The first argument may be missing: cargo adds
+    /// `wasm-oci`, but users may start `cargo-wasm-oci` themselves.
     #[must_use]
     pub fn of(args: impl IntoIterator<Item = OsString>) -> Cargo {
         let args = spelled_out(args);
         Cargo::try_parse_from(&args).unwrap_or_else(|_| {
-            // Help shows all commands, also those that parsing has not put together.
+            // Help needs all commands, and parsing builds only one of them (see `Command`).
             let mut command = Cargo::command();
             command.build();
             let matches = command.get_matches_from(args);
@@ -53,7 +53,7 @@ impl Cargo {
     }
 }
 
-/// The arguments as cargo would give them.
+/// Returns the arguments as cargo would pass them.
 fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     if args.get(1).is_none_or(|first| first != "wasm-oci") {
@@ -62,8 +62,7 @@ fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     args
 }
 
-/// The arguments as those of a program of its own, which it also is: what is made for the name `cargo` would be taken for
-/// cargo's.
+/// Returns our command line under our own name. Completions and manual pages for the name `cargo` would replace cargo's.
 fn program() -> clap::Command {
     Cli::augment_args(clap::Command::new("cargo-wasm-oci"))
 }
@@ -78,7 +77,7 @@ pub struct Cli {
     command: Command,
 }
 
-// Only the arguments of the command that is meant are put together: all of them would take half a millisecond.
+// Deferred, because to build the arguments of all commands takes half a millisecond.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
@@ -108,10 +107,10 @@ enum Command {
 }
 
 impl Cli {
-    /// Does what was asked for, and returns the exit code.
+    /// Runs the command, and returns the exit code.
     ///
     /// # Errors
-    /// Why it could not.
+    /// Those of the command.
     pub fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {
             Command::New(new) => new.run(shell).map(|()| 0),

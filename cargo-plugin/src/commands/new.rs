@@ -1,4 +1,4 @@
-//! `cargo wasm-oci new`: a project to start from.
+//! `cargo wasm-oci new`: creates projects.
 
 use std::path::{Path, PathBuf};
 
@@ -17,10 +17,10 @@ use crate::scaffold::name;
 use crate::scaffold::values::{Key, ValueArgs, gather};
 use crate::scaffold::vcs::{self, Vcs};
 
-/// Make a new project from a template
+/// Create a project from a template
 ///
-/// With smoke tests, a CI workflow, and files for Kubernetes and Compose. On a terminal, asks what is not given;
-/// elsewhere there has to be a template, and the rest is default. In a workspace, the project becomes a member.
+/// The project has smoke tests, a CI workflow, and files for Kubernetes and Compose. In a terminal, asks for values that are not given;
+/// otherwise --template is required, and other values have defaults. In a workspace, the project becomes a member.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -28,21 +28,21 @@ Examples:
   cargo wasm-oci new hello --template cli
   cargo wasm-oci new shop --template http --accept-defaults --value registry=ghcr.io/me")]
 pub(super) struct New {
-    /// The project's folder, which is made; its last part is the name
+    /// Folder to create for the project; its last part is the name of the project
     #[arg(value_name = "PATH", required_unless_present = "list")]
     path: Option<PathBuf>,
-    /// What kind of project; `--list` shows all
+    /// Template to use; --list prints all
     #[arg(short, long, value_name = "TEMPLATE")]
     template: Option<String>,
-    /// What the project is called, instead of the last part of PATH
+    /// Name of the project, instead of the last part of PATH
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
     #[command(flatten)]
     values: ValueArgs,
-    /// Make a git repository, or none (default: git, unless the folder is in a repository)
+    /// Version control system of the project (default: git, unless the folder is in a repository)
     #[arg(long, value_name = "VCS")]
     vcs: Option<Vcs>,
-    /// Show the templates, and make nothing
+    /// Print the templates, and create nothing
     #[arg(long)]
     list: bool,
 }
@@ -112,7 +112,7 @@ fn find(name: &str) -> Result<&'static Template, ScaffoldError> {
     })
 }
 
-/// Asks for a template until one is named, or its number.
+/// Asks for a template until the answer is a name or a number.
 fn choose(shell: &Shell) -> Result<&'static Template, Error> {
     for (index, template) in all().iter().enumerate() {
         shell.log(format_args!("{:>3} {:<10} {}", index + 1, template.name, template.about));
@@ -154,7 +154,7 @@ fn tell_of(membership: &Membership, shell: &Shell) {
         }
         Membership::Trouble { reason } => {
             shell.warn(format_args!(
-                "cargo may not build it because of the workspace around it: {reason}"
+                "cargo may fail to build the project because of the workspace around it: {reason}"
             ));
         }
     }

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci push`: crates into images into a registry.
+//! `cargo wasm-oci push`: builds crates into images and pushes them.
 
 use clap::Args;
 use wasm_oci_app::config::settings::Settings;
@@ -13,8 +13,7 @@ use crate::ops::request::{BuildArgs, Request};
 
 /// Build every program of a package or workspace into an image, and push it to a registry
 ///
-/// Smoke tests run first, and nothing is pushed when one fails. Prints repository@sha256:… on standard output, which
-/// is what to deploy.
+/// Runs smoke tests first, and pushes nothing if one fails. Prints REPOSITORY@DIGEST on standard output, the reference to deploy.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -22,8 +21,7 @@ Examples:
   cargo wasm-oci push ghcr.io/me/{bin}:{version}
   cargo wasm-oci push ghcr.io/me/app:1.0 --for kubernetes,wkg")]
 pub(super) struct Push {
-    /// Where to push to: REGISTRY/REPOSITORY[:TAG]. {bin}, {package} and {version} stand for the program's. The
-    /// setting `repository` is used when it is missing
+    /// Destination: REGISTRY/REPOSITORY[:TAG]; {bin}, {package} and {version} are replaced (default: the setting `repository`)
     #[arg(value_name = "REFERENCE")]
     destination: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci resolve`: references to programs in manifests into digests of what was built and pushed.
+//! `cargo wasm-oci resolve`: replaces references in Kubernetes manifests by digests.
 
 use std::path::PathBuf;
 
@@ -11,20 +11,20 @@ use crate::args::{CargoArgs, CompilationArgs, ManifestArgs};
 use crate::error::Error;
 use crate::ops::pin::{Inputs, PushingArgs};
 
-/// Build and push the programs that manifests refer to, and print the manifests with their digests
+/// Build and push the programs that manifests refer to, and print the manifests with digests
 ///
-/// In files, folders and standard input, every wasm-oci://PACKAGE[/BIN] becomes REPOSITORY@sha256:…, and all else stays
-/// byte for byte as it is. Each program is built, tested and pushed once. Nothing is printed unless all went well:
+/// In files, folders and standard input, replaces every wasm-oci://PACKAGE[/BIN] by REPOSITORY@DIGEST. The rest stays the same, byte for
+/// byte. Each program is built, tested and pushed once. If anything fails, nothing is printed. For example:
 /// cargo wasm-oci resolve -f deploy/ | kubectl apply -f -
 #[derive(Debug, Args)]
 pub(super) struct Resolve {
-    /// A manifest, a folder of them (.yaml, .yml, .json), or - for standard input
+    /// Manifest, folder of manifests (.yaml, .yml, .json), or - for standard input
     #[arg(short = 'f', long = "filename", value_name = "FILE|DIR|-", required = true)]
     files: Vec<PathBuf>,
-    /// Look into the folders in folders, too
+    /// Also read manifests in subfolders
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// Give pods with a replaced image this runtimeClassName, where they have none
+    /// Set this runtimeClassName for pods with a replaced image that have none
     #[arg(long, value_name = "NAME", value_parser = runtime_class_name)]
     runtime_class: Option<String>,
     #[command(flatten)]

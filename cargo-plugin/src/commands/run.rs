@@ -1,4 +1,4 @@
-//! `cargo wasm-oci run`: a crate into an image, and the image's program here and now.
+//! `cargo wasm-oci run`: builds a crate into an image and runs it.
 
 use clap::Args;
 use wasm_oci_app::config::args::RunArgs;
@@ -16,8 +16,8 @@ use crate::ops::resolve::print_plans;
 
 /// Build a program into an image and run it
 ///
-/// What runs is the module in the image. It sees nothing of this machine but its standard streams and what is
-/// given. Its exit code becomes this command's.
+/// Runs the module in the image. The program can access only its standard streams and what the flags grant. The exit code is that of the
+/// program.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -1,4 +1,4 @@
-//! What `watch` starts: an image that it has made, in a process that it can stop at any time.
+//! `cargo wasm-oci run-image`: runs an image for `watch`, in a process that `watch` can stop at any time.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -21,17 +21,17 @@ use crate::error::Error;
 /// Run an image of a layout, for `watch`
 #[derive(Debug, Args)]
 pub(super) struct RunImage {
-    /// The process that has started this one, and that it ends with
+    /// Process of `watch`, with which this one ends
     #[arg(long, value_name = "ID")]
     parent: u32,
     #[arg(long, value_name = "DIR")]
     layout: PathBuf,
     #[arg(long, value_name = "DIGEST")]
     digest: Digest,
-    /// A file with the module and the names of its functions
+    /// Module with the names of its functions
     #[arg(long, value_name = "FILE")]
     named: PathBuf,
-    /// Serve it there instead
+    /// Serve HTTP on this address instead
     #[arg(long, value_name = "IP:PORT")]
     serve: Option<SocketAddr>,
     #[command(flatten)]
@@ -48,7 +48,7 @@ impl RunImage {
             wait_for_the_end_of(parent);
             orphaned.send(Ok(ExitCode::Failure.code()))
         });
-        // Whichever comes first: the other thread ends with the process.
+        // The first of both counts. The other thread ends with the process.
         ends.recv().unwrap_or_else(|_| Ok(ExitCode::Failure.code()))
     }
 
@@ -66,7 +66,7 @@ impl RunImage {
     }
 }
 
-/// A process that ends, by whichever signal, leaves its children to another one.
+/// Waits until the parent ends: the system then gives its children another parent.
 #[cfg(unix)]
 fn wait_for_the_end_of(parent: u32) {
     while std::os::unix::process::parent_id() == parent {
@@ -74,7 +74,7 @@ fn wait_for_the_end_of(parent: u32) {
     }
 }
 
-/// Elsewhere, a terminal ends both.
+/// On other systems, the terminal ends both.
 #[cfg(not(unix))]
 fn wait_for_the_end_of(_: u32) {
     loop {

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci schema`: what editors know settings by.
+//! `cargo wasm-oci schema`: the JSON Schema of the settings.
 
 use clap::Args;
 use wasm_oci_app::config::schema::cargo_toml;
@@ -6,7 +6,7 @@ use wasm_oci_app::ui::shell::Shell;
 
 use crate::error::Error;
 
-/// Print the JSON Schema of a Cargo.toml with settings, for editors
+/// Print the JSON Schema of the settings in Cargo.toml, for editors
 #[derive(Debug, Args)]
 pub(super) struct Schema {}
 

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci serve`: a crate, built and answering HTTP requests.
+//! `cargo wasm-oci serve`: builds a crate into an image and serves HTTP with it.
 
 use clap::Args;
 use wasm_oci_app::config::args::ServeArgs;
@@ -14,13 +14,12 @@ use crate::ops::package::only_program;
 use crate::ops::request::{BuildArgs, Request};
 use crate::ops::resolve::print_plans;
 
-/// Build a component into an image and answer HTTP requests with it
+/// Build a component into an image and serve HTTP requests with it
 ///
-/// The component is one of the world wasi:http/proxy: a crate that is built for wasm32-wasip2. Each request gets an
-/// instance of its own, which the limits count for; it is stopped after 30 s unless --timeout says otherwise. Speaks
-/// HTTP/1.1 and HTTP/2 without TLS. Prints http://IP:PORT on standard output once it listens; a line for each request
-/// goes to standard error. A SIGTERM or Ctrl-C ends it when the requests that have begun are answered, or after 10 s;
-/// a second one at once.
+/// The component must implement the world wasi:http/proxy, in a crate that is built for wasm32-wasip2. Each request runs in its own
+/// instance with its own limits, for 30 s at most unless --timeout is set. The server supports HTTP/1.1 and HTTP/2 without TLS. It prints
+/// http://IP:PORT on standard output when it is ready, and one line for each request on standard error. On SIGTERM or Ctrl-C it stops
+/// after the requests in progress, or after 10 s; a second signal stops it at once.
 #[derive(Debug, Args)]
 pub(super) struct Serve {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci size`: where each byte of a crate's module went.
+//! `cargo wasm-oci size`: sizes of the parts of a crate's module.
 
 use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
@@ -14,10 +14,9 @@ use crate::ops::package::OptimizedProgram;
 use crate::ops::request::{BuildArgs, Request};
 use crate::ops::resolve::print_plans;
 
-/// Build every program of a package or workspace, and show where each byte of its module went
+/// Build every program of a package or workspace, and show the size of its module by section, crate and function
 ///
-/// The sizes are those of the module that would be in the image: optimized as planned, without names unless they are
-/// shipped. No image is written.
+/// Measures the module that would be in the image: optimized as planned, and without names unless they are shipped. Writes no image.
 #[derive(Debug, Args)]
 pub(super) struct Size {
     #[command(flatten)]

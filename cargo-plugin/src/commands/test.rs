@@ -1,4 +1,4 @@
-//! `cargo wasm-oci test`: the smoke tests of crates, on the modules in their images.
+//! `cargo wasm-oci test`: smoke tests of crates.
 
 use clap::Args;
 use wasm_oci_app::config::args::{CacheArgs, TestArgs};
@@ -23,8 +23,8 @@ use crate::ops::smoke_tests::{suite, suites, warn_of_none};
 
 /// Build every program of a package or workspace into an image, and run its smoke tests
 ///
-/// The tests are those of [[package.metadata.wasm-oci.smoke]]. What runs is the module in the image; it sees nothing
-/// of this machine but what a test gives it. The exit code is 7 when a test fails.
+/// The tests are in [[package.metadata.wasm-oci.smoke]]. Each runs the module in the image, which can access only what the test grants.
+/// The exit code is 7 if a test fails.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
@@ -32,10 +32,10 @@ Examples:
   cargo wasm-oci test greets --fail-fast
   cargo wasm-oci test --junit smoke.xml")]
 pub(super) struct Test {
-    /// Build nothing, and test what the registry has: in the setting `repository`, or here
+    /// Test the images in the registry instead of building: at this reference, or at the setting `repository`
     #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     remote: Option<String>,
-    /// Also run each test on the module as it was built, and compare: optimizing must not change what it does
+    /// Also run each test on the unoptimized module, and fail if the behaviour differs
     #[arg(long, conflicts_with = "remote")]
     verify_behaviour: bool,
     #[command(flatten)]
@@ -67,7 +67,7 @@ impl Test {
     }
 }
 
-/// The same for what the registry gives back of each program.
+/// Returns a suite for each program with tests, from its image in the registry.
 fn remote_suites(
     engine: &Engine,
     request: &Request,
@@ -91,7 +91,7 @@ fn remote_suites(
     Ok(suites)
 }
 
-/// Where a program's image is in the registry: as `push` would put it there.
+/// Returns the reference that `push` gives to a program's image.
 fn reference(program: &ResolvedProgram) -> Result<Reference, AppError> {
     let repository = program.plan.repository.as_ref().ok_or_else(|| UsageError::NoRepository {
         program: program.project.target.clone(),

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci verify-rebuild`: whether an image is what these sources make.
+//! `cargo wasm-oci verify-rebuild`: compares an image with a new build of its sources.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,14 +23,13 @@ use crate::ops::build;
 use crate::ops::package::only_program;
 use crate::ops::request::{BuildArgs, Request};
 
-/// Build a program anew and compare it with an image: are these the sources it was made of?
+/// Rebuild a program and compare it with an image
 ///
-/// Says `identical`, or the first thing that differs: a section of the module, or a setting of the image. The format is
-/// the image's unless --format is given. Everything is built as `build` does, with the toolchain at hand. The exit code
-/// is 8 when something differs.
+/// Prints `identical`, or the first difference: a section of the module, or a setting of the image. Uses the format of the image unless
+/// --format is set, and builds as `build` does, with the installed toolchain. The exit code is 8 if something differs.
 #[derive(Debug, Args)]
 pub(super) struct VerifyRebuild {
-    /// The image: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
+    /// Image to compare: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
     #[arg(value_name = "IMAGE")]
     image: Location,
     #[command(flatten)]
@@ -53,8 +52,8 @@ impl VerifyRebuild {
         let folder = tempfile::tempdir()
             .map_err(|source| AppError::Write { path: "a temporary folder".into(), source })?;
         let request = self.build.request(of_image, output);
-        // Beside what `build` writes: a layout that has the image must not get another in its place, and traces are read
-        // with the names of the build that they come from.
+        // Not in the folder that `build` writes to: a layout with the image must keep it, and traces need the names of the
+        // build that they come from.
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
         let built = build(&request, shell)?;
         let images = only_program(&built)?.load()?;
@@ -91,7 +90,7 @@ impl VerifyRebuild {
     }
 }
 
-/// What differs first: the module, then what the image says of it.
+/// Returns the first difference: in the module, then in the image's settings.
 fn difference(published: &Image, built: &Image) -> Result<Option<String>, Error> {
     if published.digest() == built.digest() {
         return Ok(None);
@@ -116,7 +115,7 @@ fn difference(published: &Image, built: &Image) -> Result<Option<String>, Error>
     Ok(Some(format!("the module is the same, {module}, but {what}")))
 }
 
-/// Why the modules may differ, if the images say it.
+/// Returns a reason why the modules may differ, if the images name one.
 fn hint(expected: &Manifest, actual: &Manifest) -> String {
     let optimized = |manifest: &Manifest| manifest.annotations().get(OPTIMIZED).cloned();
     match (optimized(expected), optimized(actual)) {
@@ -127,7 +126,7 @@ fn hint(expected: &Manifest, actual: &Manifest) -> String {
     }
 }
 
-/// What an image says of its module, by what messages call it.
+/// Returns the settings of an image, under their names in messages.
 fn facts(manifest: &Manifest) -> Result<BTreeMap<String, String>, Error> {
     let config = manifest.config();
     let set = |value: &Option<String>| value.clone().unwrap_or_default();

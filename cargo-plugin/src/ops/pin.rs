@@ -25,8 +25,7 @@ use crate::ops::request::Request;
 /// Arguments of commands that pin images.
 #[derive(Debug, Args)]
 pub struct PushingArgs {
-    /// Where to push to, as ghcr.io/owner/{bin}. {bin}, {package} and {version} stand for the program's. The setting
-    /// `repository` is used when it is missing
+    /// Destination, such as ghcr.io/owner/{bin}; {bin}, {package} and {version} are replaced (default: the setting `repository`)
     #[arg(long, value_name = "REPOSITORY")]
     repository: Option<String>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `cargo wasm-oci doctor`: what of this machine crates are built with, and images pushed and run.
+//! `cargo wasm-oci doctor`: checks the tools on this machine that build crates, and push and run images.
 
 mod probes;
 
@@ -18,11 +18,10 @@ use crate::error::Error;
 use crate::ops::request::Request;
 use crate::ops::resolve::{ResolvedProgram, resolve};
 
-/// Say what of this machine crates are built with, and images pushed and run, and what to do about what is missing
+/// Check this machine for the tools that build crates, and push and run images, and suggest fixes
 ///
-/// Looks at Rust, its targets and a C compiler, at the registry of the crate's setting `repository`, at Docker, containerd,
-/// podman, kubectl, Node and wasmtime, all at once, for some seconds at most. Fails when something is missing that is
-/// needed to build.
+/// Checks Rust, its targets and a C compiler, the registry in the crate's setting `repository`, Docker, containerd, podman, kubectl, Node
+/// and wasmtime in parallel, for a few seconds at most. The exit code is 1 if a tool that building needs is missing.
 #[derive(Debug, Args)]
 pub(super) struct Doctor {
     #[command(flatten)]
@@ -53,22 +52,21 @@ impl Doctor {
         Ok(show(&examine(all), self.doctor.json, shell)?)
     }
 
-    /// What the flags set.
     fn flags(&self) -> Settings {
         self.registry.settings().over(self.cargo.settings())
     }
 
-    /// The crate's programs with their settings. Outside of a crate, and where cargo is missing or doesn't understand it,
-    /// there are none: to build says more about it.
+    /// Returns the crate's programs with their settings. Returns none outside a crate, or if cargo fails, because `build` explains
+    /// that better.
     fn programs(&self, output: &OutputArgs) -> Vec<ResolvedProgram> {
         let mut selection = self.cargo.selection(output);
-        // Nothing is fetched to look around.
+        // To look around is not a reason to download anything.
         selection.offline = true;
         resolve(&Request::new(selection, self.flags())).unwrap_or_default()
     }
 }
 
-/// Where programs are pushed to, one of each registry.
+/// Returns the repositories of programs, one for each registry.
 fn repositories(programs: Vec<ResolvedProgram>) -> Vec<Reference> {
     let mut repositories: Vec<Reference> = Vec::new();
     for repository in programs.into_iter().filter_map(|program| program.plan.repository) {

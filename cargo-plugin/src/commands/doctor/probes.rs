@@ -1,4 +1,4 @@
-//! What crates are built with, for `doctor`.
+//! Probes of the tools that build crates.
 
 use std::path::PathBuf;
 
@@ -12,15 +12,15 @@ use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::toolchain::{Toolchain, rustup};
 
-/// The version of Rust that this was built for, and is tested with at least.
+/// The oldest version of Rust that our tests use.
 const TESTED: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// The first that knows the target by its name of today.
+/// The first version with the target name `wasm32-wasip1`.
 const OLDEST: (u32, u32) = (1, 78);
 
 const INSTALL_RUST: &str = "install Rust: https://rustup.rs";
 
-/// The probes of what crates are built with: for this target, and with C compiled by what is chosen.
+/// Returns the probes for a target and a choice of C compiler.
 #[must_use]
 pub(super) fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Vec<Probe> {
     let (of_rust, of_cargo, of_c) = (env.clone(), env.clone(), env.clone());
@@ -31,7 +31,7 @@ pub(super) fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -
     ]
 }
 
-/// The compiler, and its standard libraries.
+/// Probes the compiler and its standard libraries.
 fn rust(env: &CargoEnv, needed: WasiTarget) -> Vec<Finding> {
     let has_rustup = rustup(env).is_some();
     let config = CargoConfig::load(env, &[]);
@@ -55,7 +55,7 @@ fn rust(env: &CargoEnv, needed: WasiTarget) -> Vec<Finding> {
     findings
 }
 
-/// `rustc 1.91.0 (f8297e351 2025-10-28)`.
+/// Judges a line such as `rustc 1.91.0 (f8297e351 2025-10-28)`.
 fn compiler(line: &str) -> Finding {
     let version = line.split_whitespace().nth(1).unwrap_or_default();
     let found = line.trim();

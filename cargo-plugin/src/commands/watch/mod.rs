@@ -20,6 +20,8 @@ use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::module::Level;
 
+use wasm_oci_core::trace::OrTrace;
+
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
 use crate::commands::watch::sources::{Sources, Watcher};
@@ -29,44 +31,41 @@ use crate::ops::package::{BuiltImages, only_program};
 use crate::ops::request::{BuildArgs, Request};
 use crate::ops::resolve::print_plans;
 
-/// How often the program is asked whether it still runs.
+/// Interval of checks for the end of the program.
 const POLL: Duration = Duration::from_millis(100);
 
-/// So many files in the layout are many programs ago.
+/// Number of blobs in the layout above which we remove it.
 const LAYOUT_LIMIT: usize = 100;
 
 /// Build a program into an image and run it, again whenever a source changes
 ///
-/// Watches the sources, manifests and settings of the workspace and its path dependencies, and the files that the
-/// program includes. At a change, the program that runs is stopped. Modules are taken as they are unless -O is given,
-/// whatever the settings say: that is sooner done. Ctrl-C ends it all.
+/// Watches the sources, manifests and settings of the workspace and its path dependencies, and the files that the program includes. A
+/// change stops the program. For a quick start, modules are not optimized unless -O is set, whatever the settings are. Ctrl-C ends both.
 #[derive(Debug, Args)]
 pub(super) struct Watch {
-    /// Watch this file or folder, too
+    /// Also watch this file or folder; repeat the flag for several
     #[arg(long = "watch", value_name = "PATH")]
     more: Vec<PathBuf>,
     #[command(flatten)]
     build: BuildArgs,
     #[command(flatten, next_help_heading = "Program")]
     run: RunArgs,
-    /// Answer HTTP requests instead, as `serve` does; so does a place to listen
+    /// Serve HTTP requests, as `serve` does (implied by an address to listen on)
     #[arg(long, help_heading = "Program")]
     serve: bool,
     #[command(flatten)]
     at: AddrArgs,
 }
 
-/// What is done with a program that was made.
+/// The way to start a program.
 #[derive(Debug)]
 enum Action {
-    /// It runs to its end, or until something changes.
     Run(RunArgs),
-    /// It answers requests there, until something changes.
     Serve(SocketAddr, RunArgs),
 }
 
 impl Action {
-    /// The arguments that make this program do it.
+    /// Returns our own arguments that start the program.
     fn args(&self, program: &BuiltImages, output: &OutputArgs) -> Result<Vec<OsString>, Error> {
         let image = program.images.first();
         let image = image.ok_or_else(|| UsageError::NoImage { action: "run" })?;
@@ -93,11 +92,11 @@ impl Action {
     }
 }
 
-/// A program that runs, until this is dropped.
+/// A program that runs until this value is dropped.
 struct Running {
     name: String,
     child: Child,
-    /// For its temporary files: it has no chance to remove them.
+    /// Folder for temporary files of the program, which can't remove them when it is killed.
     _temporary: Option<TempDir>,
 }
 
@@ -112,7 +111,7 @@ impl Running {
             move |source| Error::Start { path, source }
         };
         let own = env::current_exe().map_err(failed(Path::new("cargo-wasm-oci")))?;
-        let temporary = tempfile::tempdir().ok();
+        let temporary = tempfile::tempdir().or_trace("make a folder for temporary files");
         let mut command = Command::new(&own);
         command.args(action.args(program, output)?);
         command.envs(temporary.iter().map(|folder| ("TMPDIR", folder.path())));
@@ -120,9 +119,9 @@ impl Running {
         Ok(Running { name: program.project.target.clone(), child, _temporary: temporary })
     }
 
-    /// How it ended, if it has.
+    /// Describes the end of the program, if it has ended.
     fn end(&mut self) -> Option<String> {
-        let how = match self.child.try_wait().ok()??.code() {
+        let how = match self.child.try_wait().or_trace("check the program")??.code() {
             Some(code) => format!("with exit code {code}"),
             None => "by a signal".to_owned(),
         };
@@ -132,9 +131,8 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // One that has ended can't be stopped, and needn't be.
-        self.child.kill().ok();
-        self.child.wait().ok();
+        self.child.kill().or_trace("stop the program");
+        self.child.wait().or_trace("wait for the end of the program");
     }
 }
 
@@ -147,7 +145,7 @@ impl Watch {
         }
         let env = CargoEnv::from_process()?;
         let workspace = Workspace::load(&env, &request.selection)?;
-        // Not where `build` writes to: what is there may be meant for more than a look.
+        // Not the layout of `build`, which the user may want to keep.
         let layout = workspace.target_dir().join("wasm-oci/.watch");
         let sources = self.sources(&env, &workspace)?;
         let mut watching = Watching {
@@ -164,7 +162,7 @@ impl Watch {
             let changed = watching.round()?;
             shell.status("Changed", described(&changed, watching.env.cwd()));
             if changed.iter().any(|path| path.ends_with("Cargo.toml") || path.is_dir()) {
-                // A mistake in a manifest is told of by the build.
+                // The next build reports an error in a manifest.
                 if let Ok(workspace) = Workspace::load(&watching.env, &watching.request.selection) {
                     watching.sources = self.sources(&watching.env, &workspace)?;
                 }
@@ -190,27 +188,27 @@ impl Watch {
     }
 }
 
-/// What stays from round to round.
+/// State between rounds.
 struct Watching<'a> {
     request: Request,
     action: Action,
     watcher: Watcher,
-    /// Those that are known without a build.
+    /// Sources that are known without a build.
     sources: Sources,
     env: CargoEnv,
     output: &'a OutputArgs,
     shell: &'a Shell,
-    /// The layout of the program that ran last.
+    /// Layout of the last program.
     layout: Option<PathBuf>,
 }
 
 impl Watching<'_> {
-    /// Builds, and starts what was built. Returns what has changed, when something has.
+    /// Builds and starts the program. Returns the changed files once there are any.
     fn round(&mut self) -> Result<BTreeSet<PathBuf>, Error> {
         let built = self.build();
         match &built {
             Ok(_) => {}
-            // At first it is the command line that makes no sense, and later something that was changed.
+            // In the first round, the command line is wrong. In later rounds, a change is.
             Err(failure) if self.layout.is_none() && failure.exit_code() == ExitCode::Usage => {
                 return built.map(|_| BTreeSet::new());
             }
@@ -240,7 +238,7 @@ impl Watching<'_> {
         }
     }
 
-    /// Makes the image, and watches all that it was made of.
+    /// Builds the image, and watches all files that it was made of.
     fn build(&mut self) -> Result<Vec<BuiltImages>, Error> {
         if let Some(layout) = &self.layout {
             clear(layout);
@@ -259,16 +257,15 @@ impl Watching<'_> {
     }
 }
 
-/// Removes a layout that has become full of programs of the past. Nothing reads it between two rounds.
+/// Removes a layout that is full of old programs. Nothing reads it between two rounds.
 fn clear(layout: &Path) {
     let blobs = layout.join("blobs/sha256").read_dir().map_or(0, Iterator::count);
     if blobs > LAYOUT_LIMIT {
-        // What is left of it is written over.
-        fs_err::remove_dir_all(layout).ok();
+        fs_err::remove_dir_all(layout).or_trace("remove the layout of old programs");
     }
 }
 
-/// The first file that changed, and how many more.
+/// Describes changed files: the first, and the number of others.
 fn described(changed: &BTreeSet<PathBuf>, cwd: &Path) -> String {
     let first =
         changed.first().map(|path| path.strip_prefix(cwd).unwrap_or(path).display().to_string());

@@ -1,6 +1,6 @@
-//! The files that programs are made of, and what changes among them.
+//! Source files of programs, and changes to them.
 //!
-//! Packages' folders are not watched as a whole: builds, editors and the programs themselves write there, too.
+//! We don't watch the whole folders of packages, because builds, editors and the programs themselves write there, too.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
@@ -10,39 +10,38 @@ use std::time::{Duration, Instant};
 use fs_err as fs;
 use notify::{Event, RecommendedWatcher, RecursiveMode, Watcher as _};
 use wasm_oci_core::image::Digest;
+use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::dep_info::listed_files;
 use crate::cargo::project::Workspace;
 use crate::error::Error;
 
-/// Changes that follow one another so closely are one: an editor that saves several files, git that checks out.
+/// Pause that ends a change. An editor that saves several files, or a checkout by git, is one change.
 const QUIET: Duration = Duration::from_millis(50);
 
-/// Changes without a pause are one after this time.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// Longest duration of one change, if there is no pause.
+const MAX_DURATION: Duration = Duration::from_secs(1);
 
-/// Folders of a package that cargo finds sources and settings in by itself.
+/// Folders of a package in which cargo finds sources and settings without being told.
 const FOLDERS: [&str; 3] = ["src", "examples", ".cargo"];
 
-/// Files beside a `Cargo.toml` that decide what is built.
+/// Files next to a `Cargo.toml` that change the build.
 const FILES: [&str; 5] =
     ["Cargo.toml", "Cargo.lock", "build.rs", "rust-toolchain", "rust-toolchain.toml"];
 
-/// Which files count.
+/// The files to watch.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Sources {
-    /// Folders with a `Cargo.toml`, of which the files right in them count, by name.
+    /// Folders with a `Cargo.toml`. Files directly in them count if they have a name of [`FILES`], or are Rust sources.
     packages: BTreeSet<PathBuf>,
-    /// Folders of which everything counts.
+    /// Folders whose whole content counts.
     trees: BTreeSet<PathBuf>,
-    /// Files that count wherever they are.
     files: BTreeSet<PathBuf>,
-    /// Folders of which nothing counts: what is built.
+    /// Folders of build results, which never count.
     built: BTreeSet<PathBuf>,
 }
 
 impl Sources {
-    /// The sources of a workspace.
     #[must_use]
     pub(super) fn of(workspace: &Workspace) -> Sources {
         let packages = workspace.package_folders().chain([workspace.root()]);
@@ -54,7 +53,7 @@ impl Sources {
         Sources { packages, trees, files: BTreeSet::new(), built }
     }
 
-    /// A file or folder that counts, too.
+    /// Adds a file or folder.
     pub(super) fn add(&mut self, path: PathBuf) {
         match path.is_dir() {
             true => self.trees.insert(path),
@@ -97,8 +96,7 @@ impl Sources {
         is_in(&self.trees) || is_beside_manifest()
     }
 
-    /// What the system is asked to watch. Files are watched through their folders: editors put new ones in their
-    /// place.
+    /// Returns the paths that the system has to watch. For a file, that is its folder, because editors replace files.
     fn watched(&self) -> BTreeMap<PathBuf, RecursiveMode> {
         let parents = self.files.iter().filter_map(|file| file.parent());
         let single = self.packages.iter().map(PathBuf::as_path).chain(parents);
@@ -110,35 +108,35 @@ impl Sources {
     }
 }
 
-/// What editors write beside the file that they edit.
+/// Returns true for files that editors write next to the file that they edit.
 fn is_temporary(name: &str) -> bool {
     let ends = ["~", ".swp", ".swx", ".swo", ".tmp", ".bak", "___jb_tmp___", "___jb_old___"];
-    // `.cargo` is the one hidden name that cargo knows; vim tries whether it can write with `4913`.
+    // `.cargo` is the only hidden name with a meaning for cargo. vim creates `4913` to test whether it can write.
     (name.starts_with('.') && name != ".cargo")
         || name.starts_with('#')
         || name == "4913"
         || ends.iter().any(|end| name.ends_with(end))
 }
 
-/// Tells when sources change.
+/// Reports changes to sources.
 pub(super) struct Watcher {
     watcher: RecommendedWatcher,
     events: Receiver<Event>,
     sources: Sources,
     watched: BTreeMap<PathBuf, RecursiveMode>,
-    /// What was in files that have changed.
+    /// Digests of the files that have changed.
     known: HashMap<PathBuf, Option<Digest>>,
 }
 
 impl Watcher {
-    /// Watches these.
+    /// Starts to watch.
     ///
     /// # Errors
-    /// When the system refuses, such as for too many folders.
+    /// When the system refuses, for example because of too many folders.
     pub(super) fn new(sources: Sources) -> Result<Watcher, Error> {
         let (sender, events) = channel();
         let tell = move |event: notify::Result<Event>| {
-            // What can't be told is nobody's to hear any more; and a folder that is gone is no error.
+            // If the receiver is gone, nobody needs the event. A removed directory is not an error.
             if let Ok(event) = event
                 && !event.kind.is_access()
             {
@@ -153,7 +151,7 @@ impl Watcher {
         Ok(watcher)
     }
 
-    /// Watches these from now on.
+    /// Watches other sources from now on.
     ///
     /// # Errors
     /// As [`Watcher::new`].
@@ -161,8 +159,7 @@ impl Watcher {
         let wanted = sources.watched();
         self.sources = sources;
         for path in self.watched.keys().filter(|path| !wanted.contains_key(*path)) {
-            // It may be gone.
-            self.watcher.unwatch(path).ok();
+            self.watcher.unwatch(path).or_trace("stop watching, maybe because it is gone");
         }
         for (path, mode) in &wanted {
             if self.watched.get(path) != Some(mode) {
@@ -174,8 +171,8 @@ impl Watcher {
         Ok(())
     }
 
-    /// What has changed meanwhile, while something was built. A build may write sources itself, again and again:
-    /// what is as it was doesn't count, nor does the lock file, which is cargo's.
+    /// Returns the sources that changed during a build. A build script may write sources at every build, so files with the same
+    /// content do not count, and neither does the lock file, which cargo writes.
     pub(super) fn changed_meanwhile(&mut self) -> BTreeSet<PathBuf> {
         let mut changed = BTreeSet::new();
         while let Ok(event) = self.events.try_recv() {
@@ -185,7 +182,7 @@ impl Watcher {
         changed.into_iter().filter(|path| self.is_news(path)).collect()
     }
 
-    /// Waits for changes until they pause, or this long for the first. None when nothing has changed.
+    /// Waits until changes pause, and for the first change until `timeout`. Returns an empty set if there is none.
     pub(super) fn wait(&mut self, timeout: Duration) -> BTreeSet<PathBuf> {
         let mut changed = BTreeSet::new();
         let mut start = None;
@@ -196,7 +193,7 @@ impl Watcher {
             let paths = self.counted(event);
             if !paths.is_empty() {
                 let now = Instant::now();
-                end = (*start.get_or_insert(now) + PATIENCE).min(now + QUIET);
+                end = (*start.get_or_insert(now) + MAX_DURATION).min(now + QUIET);
                 changed.extend(paths);
             }
         }
@@ -207,16 +204,17 @@ impl Watcher {
     }
 
     fn counted(&self, event: Event) -> Vec<PathBuf> {
-        // The system has lost some.
+        // The system has lost events, so anything may have changed.
         if event.need_rescan() {
             return self.sources.packages.iter().cloned().collect();
         }
         event.paths.into_iter().filter(|path| self.sources.counts(path)).collect()
     }
 
-    /// Whether a file is not as it was when it was last asked for.
+    /// Returns true if the content of a file is not that of the last call.
     fn is_news(&mut self, path: &Path) -> bool {
-        let content = fs::read(path).ok().map(|bytes| Digest::of(&bytes));
+        let content =
+            fs::read(path).or_trace("read a changed file").map(|bytes| Digest::of(&bytes));
         self.known.insert(path.to_owned(), content) != Some(content)
     }
 }
@@ -269,7 +267,7 @@ mod tests {
         fs::write(&a, "1").unwrap();
         fs::write(&b, "1").unwrap();
         assert_eq!(watcher.wait(Duration::from_secs(10)), BTreeSet::from([a.clone(), b.clone()]));
-        // The same again is no news after a build.
+        // The same content again is not a change.
         fs::write(&a, "1").unwrap();
         fs::write(&b, "2").unwrap();
         std::thread::sleep(Duration::from_millis(200));
