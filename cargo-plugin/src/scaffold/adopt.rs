@@ -1,4 +1,4 @@
-//! What a project that exists lacks to become images.
+//! Additions to an existing project that make it ready for images.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -11,21 +11,20 @@ use crate::scaffold::create::write_below;
 use crate::scaffold::error::Error;
 use crate::scaffold::manifest::{add_settings, change};
 
-/// What became of a file.
+/// Result for one file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
-    /// It is new.
     Created,
-    /// It was there, and says more now.
+    /// The file existed, and has new settings.
     Extended,
-    /// It was there, and stays as it was.
+    /// The file existed, and is unchanged.
     Kept,
 }
 
-/// What cargo also takes for the file `rust-toolchain.toml`.
+/// The older name of `rust-toolchain.toml`, which rustup still reads.
 const OLD_TOOLCHAIN_FILE: &str = "rust-toolchain";
 
-/// The programs, as files for their deployment name them.
+/// Returns the programs in the form that templates of deployment files use.
 #[must_use]
 pub fn programs(projects: &[Project]) -> Vec<Program> {
     let program = |project: &Project| Program {
@@ -36,13 +35,13 @@ pub fn programs(projects: &[Project]) -> Vec<Program> {
     projects.iter().map(program).collect()
 }
 
-/// A library that is built as a component answers requests, as far as one can tell before it is built.
+/// Guesses that a library built as a component serves HTTP. We can only be sure after building it.
 fn is_component_library(project: &Project) -> bool {
     let target = project.metadata.as_ref().and_then(|it| it.get("target")?.as_str());
     project.kind == TargetKind::Cdylib && target == Some(WasiTarget::Wasip2.name())
 }
 
-/// Where the projects' images go, if a setting says so as templates do.
+/// Returns the registry of the projects' images, if a setting has it in the form that templates write.
 #[must_use]
 pub fn registry(projects: &[Project]) -> Option<String> {
     projects.iter().find_map(|project| {
@@ -54,7 +53,7 @@ pub fn registry(projects: &[Project]) -> Option<String> {
 /// Adds settings to the manifests of projects that have none.
 ///
 /// # Errors
-/// Those of [`change`]. Manifests before the one that can't be changed have changed.
+/// Those of [`change`]. Manifests before the one that fails stay changed.
 pub fn extend_manifests(
     projects: &[Project],
     registry: &str,
@@ -67,7 +66,7 @@ pub fn extend_manifests(
     manifests.into_iter().map(extend).collect()
 }
 
-/// Writes those of the files that aren't there.
+/// Writes the files that do not exist yet.
 ///
 /// # Errors
 /// [`Error::Write`].

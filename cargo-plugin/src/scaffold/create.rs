@@ -1,4 +1,4 @@
-//! A folder of files that is there as a whole or not at all.
+//! Creation of a folder of files, as a whole or not at all.
 
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
@@ -10,11 +10,10 @@ use wasm_oci_templates::Rendered;
 
 use crate::scaffold::error::Error;
 
-/// Writes files into a new folder: into another one beside it, which gets its name when all is done. `finish` is done
-/// to that before.
+/// Writes files into a new folder. We fill a temporary folder next to it, call `finish` with that, and rename it last.
 ///
 /// # Errors
-/// [`Error::Exists`] and [`Error::Write`], and those of `finish`. Then nothing is there that was not before.
+/// [`Error::Exists`] and [`Error::Write`], and those of `finish`. Then no new files are left.
 pub fn create(
     folder: &Path,
     files: &[Rendered],
@@ -33,7 +32,7 @@ pub fn create(
     fs::create_dir_all(folder.parent().unwrap_or(folder)).map_err(failed)?;
     match rename(temporary.path(), folder) {
         Ok(()) => {
-            // It has another name now.
+            // The folder was renamed, so there is nothing to remove.
             _ = temporary.keep();
             Ok(())
         }
@@ -46,7 +45,7 @@ pub fn create(
     }
 }
 
-/// Writes a file, and the folders that it lies in.
+/// Writes a file, and creates its folders.
 pub(super) fn write_below(folder: &Path, file: &Rendered) -> Result<(), Error> {
     let path = folder.join(&file.path);
     let written = fs::create_dir_all(path.parent().unwrap_or(folder))
@@ -54,12 +53,12 @@ pub(super) fn write_below(folder: &Path, file: &Rendered) -> Result<(), Error> {
     written.map_err(|source| Error::Write { path, source })
 }
 
-/// A temporary folder in the nearest folder above `path` that is there.
+/// Creates a temporary folder in the nearest existing folder above `path`.
 fn temporary_above(path: &Path) -> io::Result<TempDir> {
     let above: PathBuf = std::path::absolute(path)?;
     let above = above.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let mut builder = tempfile::Builder::new();
-    // By themselves such folders are private to their user.
+    // By default, temporary folders are private to their user.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     builder.prefix(".tmp-").tempdir_in(above)

@@ -1,4 +1,4 @@
-//! Why a project is not made, or not changed.
+//! Errors of `new` and `init`.
 
 use std::io;
 use std::path::PathBuf;
@@ -8,86 +8,44 @@ use wasm_oci_templates::{RenderError, all};
 
 use crate::cargo::error::Error as CargoError;
 
-/// A failure on the way to a project.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nobody can be asked which template is meant.
-    #[error("say what kind of project: --template NAME, of {}", names())]
+    /// No template was given, and there is no terminal to ask on.
+    #[error("no template was given; choose one with --template: {}", names())]
     NoTemplate,
-    /// There is no such template.
     #[error(
         "there is no template `{name}`{}; the templates are {}",
         did_you_mean(suggestion),
         names()
     )]
-    NoSuchTemplate {
-        /// What was asked for.
-        name: String,
-        /// The nearest name.
-        suggestion: Option<&'static str>,
-    },
-    /// cargo takes no such name, in its words.
-    #[error("a project can't be called `{name}`: {reason}; choose another with --name")]
-    Name {
-        /// What was asked for.
-        name: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The path ends with no name.
-    #[error("`{}` has no name to call the project by: give it one with --name", path.display())]
-    Unnamed {
-        /// The path.
-        path: PathBuf,
-    },
-    /// No image can be there.
+    NoSuchTemplate { name: String, suggestion: Option<&'static str> },
+    /// cargo or registries do not accept the name. `reason` is in cargo's words.
     #[error(
-        "images can't go to `{registry}`: {reason}; write a registry and its owner, as `ghcr.io/owner`"
+        "`{name}` is not a valid name for a project: {reason}; choose another name with --name"
     )]
-    Registry {
-        /// What was asked for.
-        registry: String,
-        /// Why not.
-        reason: String,
-    },
-    /// The folder is taken.
-    #[error("`{}` is there already: choose another name, or run `cargo wasm-oci init` in it", path.display())]
-    Exists {
-        /// The folder.
-        path: PathBuf,
-    },
-    /// A file or folder can't be written.
+    Name { name: String, reason: String },
+    /// The path has no last part, such as `..`.
+    #[error("`{}` does not end with a name for the project; set one with --name", path.display())]
+    Unnamed { path: PathBuf },
+    #[error(
+        "`{registry}` can't hold images: {reason}; write a registry and an owner, such as `ghcr.io/owner`"
+    )]
+    Registry { registry: String, reason: String },
+    #[error("`{}` exists already; choose another name, or run `cargo wasm-oci init` in it", path.display())]
+    Exists { path: PathBuf },
     #[error("can't write `{}`", path.display())]
-    Write {
-        /// Which.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-    /// A file can't be read.
+    Write { path: PathBuf, source: io::Error },
     #[error("can't read `{}`", path.display())]
-    Read {
-        /// Which.
-        path: PathBuf,
-        /// What happened.
-        source: io::Error,
-    },
-    /// A manifest is not TOML, or not as cargo has it.
+    Read { path: PathBuf, source: io::Error },
+    /// A manifest is not valid TOML, or not a valid manifest.
     #[error("can't change `{}`: {reason}", path.display())]
-    Manifest {
-        /// Which.
-        path: PathBuf,
-        /// What is wrong with it.
-        reason: String,
-    },
-    /// A repository was asked for, and there is none now.
-    #[error("git made no repository: {reason}; `--vcs none` does without")]
-    Vcs {
-        /// What git says.
-        reason: String,
-    },
-    /// A mistake in a template.
+    Manifest { path: PathBuf, reason: String },
+    #[error(
+        "git could not create a repository: {reason}; create the project without one with `--vcs none`"
+    )]
+    Vcs { reason: String },
+    /// A bug in one of our templates.
     #[error(transparent)]
     Render(#[from] RenderError),
     #[error(transparent)]

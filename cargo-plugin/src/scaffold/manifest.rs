@@ -1,4 +1,4 @@
-//! Changes of a `Cargo.toml` that leave the rest of it as it is, comments and layout included.
+//! Edits of a `Cargo.toml` that preserve the rest of it, including comments and layout.
 
 use std::path::Path;
 
@@ -8,10 +8,10 @@ use wasm_oci_core::fs::write;
 
 use crate::scaffold::error::Error;
 
-/// The key of our settings in `[package.metadata]`.
+/// Key of our settings in `[package.metadata]`.
 const KEY: &str = "wasm-oci";
 
-/// What stands after the settings that a package gets.
+/// Text after the settings that a package gets.
 const SMOKE_TEST: &str = r#"
 
 # What `cargo wasm-oci test` runs, and `push` before it pushes. It says what the program has to do, as:
@@ -21,10 +21,10 @@ const SMOKE_TEST: &str = r#"
 # args = ["--help"]
 # stdout = { contains = "usage" }"#;
 
-/// Changes a manifest: what `change` returns is written, unless that is nothing. Returns whether it was.
+/// Edits a manifest with `change`, and writes it if `change` returns true. Returns true if it was written.
 ///
 /// # Errors
-/// [`Error::Manifest`] when it isn't one, [`Error::Read`] and [`Error::Write`].
+/// [`Error::Manifest`] if it is not a manifest, [`Error::Read`] and [`Error::Write`].
 pub fn change(
     path: &Path,
     change: impl FnOnce(&mut DocumentMut) -> Result<bool, &'static str>,
@@ -43,7 +43,7 @@ pub fn change(
     Ok(changed)
 }
 
-/// Adds a member to the workspace that the manifest is the root of, where its name belongs if the members are sorted.
+/// Adds a member to a workspace's manifest, in alphabetical order if the members are sorted.
 pub(super) fn add_member(manifest: &mut DocumentMut, member: &str) -> Result<bool, &'static str> {
     let workspace =
         manifest["workspace"].as_table_like_mut().ok_or("it has no table `workspace`")?;
@@ -61,8 +61,7 @@ pub(super) fn add_member(manifest: &mut DocumentMut, member: &str) -> Result<boo
     Ok(true)
 }
 
-/// Puts a value into a list, on a line of its own where the others are. A comment stays with what it is about: what it
-/// stands behind, or above.
+/// Inserts a value into a list, on its own line if the others have their own. Comments stay with the value before or below them.
 fn insert(list: &mut Array, at: usize, text: &str) {
     let space = |raw: Option<&str>| raw.unwrap_or_default().to_owned();
     let lines_begin = |space: &str| space.rfind('\n').map(|end| space[end..].to_owned());
@@ -82,7 +81,7 @@ fn insert(list: &mut Array, at: usize, text: &str) {
             }
         }
     } else if let Some(last) = list.iter_mut().last() {
-        // Without a comma at the end, what follows the last value is its own.
+        // Without a trailing comma, the text after the last value belongs to the value.
         value.decor_mut().set_suffix(space(last.decor().suffix().and_then(|it| it.as_str())));
         last.decor_mut().set_suffix("");
         let after = space(list.trailing().as_str());
@@ -95,7 +94,7 @@ fn insert(list: &mut Array, at: usize, text: &str) {
     list.insert_formatted(at, value);
 }
 
-/// Adds our settings to a package that has none: where its images go, and a smoke test to fill in.
+/// Adds our settings to a package that has none: the repository of its images, and the outline of a smoke test.
 pub(super) fn add_settings(
     manifest: &mut DocumentMut,
     registry: &str,
@@ -106,7 +105,7 @@ pub(super) fn add_settings(
     let mut implicit = Table::new();
     implicit.set_implicit(true);
     let metadata = package.entry("metadata").or_insert(Item::Table(implicit));
-    // An inline table has only such tables in it.
+    // An inline table can contain only inline tables.
     let is_inline = is_inline || metadata.is_value();
     let metadata = metadata.as_table_like_mut().ok_or("`package.metadata` is no table")?;
     if metadata.contains_key(KEY) {
@@ -151,7 +150,7 @@ mod tests {
             manifest["package"]["metadata"]["wasm-oci"]["repository"].as_str(),
             Some("ghcr.io/me/{bin}")
         );
-        // What stands there as a comment is a smoke test.
+        // The text in the comment has to be a valid smoke test.
         let (_, comment) = SMOKE_TEST.split_once("as:\n#\n").unwrap();
         let smoke: toml::Table = comment.replace("# ", "").parse().unwrap();
         assert!(smoke["package"]["metadata"]["wasm-oci"]["smoke"].is_array());

@@ -1,4 +1,4 @@
-//! A new project in a folder with a workspace above it.
+//! Membership of a new project in the workspace above its folder.
 
 use std::path::{Path, PathBuf};
 
@@ -13,26 +13,17 @@ use crate::cargo::project::ask_cargo;
 use crate::cargo::selection::Selection;
 use crate::scaffold::manifest::{add_member, change};
 
-/// How a project and the workspace above it go together.
+/// Relation of a project to the workspace above it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Membership {
-    /// There is none, or it is none of it.
+    /// There is no workspace, or it does not include the project.
     Alone,
-    /// It is a member: one of its patterns takes it in.
-    Member {
-        /// The workspace's manifest.
-        root: PathBuf,
-    },
-    /// It has become a member.
-    Added {
-        /// The workspace's manifest, which says so now.
-        root: PathBuf,
-    },
-    /// cargo won't build one of them, until something is changed.
-    Trouble {
-        /// What cargo says, or what to do.
-        reason: String,
-    },
+    /// A pattern of the workspace already includes the project.
+    Member { root: PathBuf },
+    /// We added the project to the members.
+    Added { root: PathBuf },
+    /// cargo will not build the project or the workspace until the user changes something.
+    Trouble { reason: String },
 }
 
 #[derive(Deserialize)]
@@ -40,7 +31,7 @@ struct Metadata {
     workspace_root: PathBuf,
 }
 
-/// Makes a project a member of the workspace above it, as `cargo new` does; or sees to it that a workspace is left alone.
+/// Makes a project a member of the workspace above it, as `cargo new` does. A project that is a workspace stays out.
 #[must_use]
 pub fn join(env: &CargoEnv, folder: &Path, is_workspace: bool) -> Membership {
     if is_workspace {
@@ -58,7 +49,7 @@ pub fn join(env: &CargoEnv, folder: &Path, is_workspace: bool) -> Membership {
     }
 }
 
-/// A workspace can't be in another: whether that one takes it for a member.
+/// Checks that the workspace above does not include a workspace, which cargo does not allow.
 fn stay_out(env: &CargoEnv, folder: &Path) -> Membership {
     let above = folder.ancestors().skip(1).map(|it| it.join("Cargo.toml")).find(|it| it.is_file());
     let Some(manifest) = above else { return Membership::Alone };
@@ -77,7 +68,7 @@ fn stay_out(env: &CargoEnv, folder: &Path) -> Membership {
     }
 }
 
-/// Adds a project to the members of a workspace, unless that makes it worse.
+/// Adds a project to the members of a workspace, and undoes that if cargo then fails.
 fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String> {
     let path = folder.strip_prefix(root.parent().unwrap_or(root)).map_err(|e| e.to_string())?;
     let member = path.iter().map(|part| part.to_string_lossy()).collect::<Vec<_>>().join("/");
@@ -92,7 +83,7 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
     }
 }
 
-/// The folder of the workspace that cargo takes a package for a part of; or else what it says.
+/// Returns the folder of the workspace that contains a package, according to cargo; otherwise cargo's message.
 fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
     let selection = Selection {
         manifest_path: Some(manifest.to_owned()),
@@ -106,7 +97,7 @@ fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
     serde_json::from_str(&text).map(|it: Metadata| it.workspace_root).map_err(|e| e.to_string())
 }
 
-/// The workspace that a package says it belongs to, which doesn't know it.
+/// Returns the workspace that cargo expects a package in, but that does not list it.
 fn claimed_by(message: &str) -> Option<PathBuf> {
     if !message.contains("believes it's in a workspace when it's not") {
         return None;

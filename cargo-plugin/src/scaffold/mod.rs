@@ -1,8 +1,8 @@
-//! New projects from templates, and what existing ones need to become images.
+//! New projects from templates, and additions to existing ones for images.
 //!
 //! ```text
-//! name, values ─Template::render→ files ─create→ a folder ─membership→ a member of the workspace around it, if any
-//!       programs ─render_init→ files ─adopt→ those of them that a project lacks, and a table in its Cargo.toml
+//! name, values ─Template::render→ files ─create→ a folder ─membership→ a member of the workspace above it, if any
+//!       programs ─render_init→ files ─adopt→ the files that a project lacks, and a table in its Cargo.toml
 //! ```
 
 pub mod adopt;

@@ -1,23 +1,23 @@
-//! What a project may be called.
+//! Names of projects.
 
 use std::process::Stdio;
 
 use fs_err as fs;
 
-use crate::cargo::env::CargoEnv;
+use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error as CargoError;
 use crate::scaffold::error::Error;
 use crate::scaffold::values::image;
 
-/// Checks a project's name as cargo does, by asking it, and that images can have it. Returns what cargo warns of.
+/// Checks that cargo and registries accept a name, by running `cargo new`. Returns cargo's warnings.
 ///
 /// # Errors
-/// [`Error::Name`], or when cargo can't be asked.
+/// [`Error::Name`], or when cargo does not start.
 pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Error> {
     let invalid = |reason: String| Error::Name { name: name.to_owned(), reason };
     let folder = tempfile::tempdir()
         .map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
-    // cargo adds what it makes to the workspace around: one in the folder, whatever is around that.
+    // cargo adds a new package to the workspace above it. So we put one there, to protect the user's.
     let workspace = folder.path().join("Cargo.toml");
     fs::write(&workspace, "[workspace]\nresolver = \"3\"\n")
         .map_err(|source| Error::Write { path: workspace, source })?;
@@ -26,18 +26,18 @@ pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Error> {
         .args(["new", "--vcs", "none", "--color", "never", "--offline"])
         .arg(format!("--name={name}"));
     command.arg(folder.path().join("project")).current_dir(folder.path()).stdin(Stdio::null());
-    let output = command
+    let output = traced(&mut command)
         .output()
         .map_err(|source| CargoError::NotStarted { program: env.cargo().to_owned(), source })?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        // What follows is about cargo's own flags.
+        // The lines after the first suggest cargo's own flags.
         let reason = said.lines().find_map(|line| line.strip_prefix("error: ")).unwrap_or(&said);
         return Err(invalid(reason.trim().to_owned()));
     }
     image("example.com/owner", name).map_err(|error| match error {
         Error::Registry { .. } => invalid(
-            "images have lower-case letters and digits in their names, and single `-`, `_` or `.` between them"
+            "the names of images consist of lower-case letters and digits, with single `-`, `_` or `.` between them"
                 .to_owned(),
         ),
         other => other,

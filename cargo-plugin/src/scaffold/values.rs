@@ -1,4 +1,4 @@
-//! What a project's files say of it: given on the command line, asked for, or by default.
+//! Values in a project's files: from the command line, from questions, or defaults.
 
 use std::str::FromStr;
 
@@ -11,22 +11,20 @@ use wasm_oci_templates::Values;
 
 use crate::scaffold::error::Error;
 
-/// What can be said of a project, beside its name.
+/// A value that the user can set, in addition to the name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Key {
-    /// What it is, in one sentence.
     Description,
-    /// Where its images go.
+    /// The registry of its images, and their owner.
     Registry,
-    /// Who writes it.
     Authors,
 }
 
 impl Key {
-    /// All of them, in the order in which they are asked for.
+    /// All, in the order of the questions.
     pub const ALL: [Key; 3] = [Key::Description, Key::Registry, Key::Authors];
 
-    /// What it is called on the command line, and by cargo-generate.
+    /// Returns the name on the command line, and in cargo-generate.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -40,20 +38,20 @@ impl Key {
         match self {
             Key::Description => "The project in one sentence",
             Key::Registry => "Registry and owner for the images",
-            Key::Authors => "Who writes it",
+            Key::Authors => "Authors",
         }
     }
 
     fn check(self, value: &str) -> Result<(), Error> {
         match self {
             Key::Registry => image(value, "app"),
-            // A part of a text file.
+            // Any text is valid in the files that use it.
             Key::Description | Key::Authors => Ok(()),
         }
     }
 }
 
-/// A value on the command line: `KEY=VALUE`.
+/// A value from the command line: `KEY=VALUE`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Given {
     key: Key,
@@ -66,12 +64,12 @@ impl FromStr for Given {
     fn from_str(text: &str) -> Result<Given, String> {
         let names = || Key::ALL.map(Key::name);
         let (name, value) =
-            text.split_once('=').ok_or("write KEY=VALUE, as description='Does this'")?;
+            text.split_once('=').ok_or("write KEY=VALUE, such as description='Does this'")?;
         let key = Key::ALL.into_iter().find(|key| key.name() == name).ok_or_else(|| {
             let suggestion =
                 closest(name, names()).map(|name| format!(" (did you mean `{name}`?)"));
             format!(
-                "there is no `{name}`{}; the values are {}",
+                "there is no value `{name}`{}; the values are {}",
                 suggestion.unwrap_or_default(),
                 names().join(", ")
             )
@@ -80,29 +78,29 @@ impl FromStr for Given {
     }
 }
 
-/// What `new` and `init` write into files.
+/// Arguments of `new` and `init` for values in files.
 #[derive(Debug, Args)]
 pub struct ValueArgs {
-    /// What to say of the project: `description`, `registry` (where images go, as ghcr.io/owner) or `authors`
+    /// Value for the project's files: `description`, `registry` (for images, such as ghcr.io/owner) or `authors`
     #[arg(long = "value", value_name = "KEY=VALUE")]
     pub given: Vec<Given>,
-    /// Ask nothing
+    /// Use default values instead of asking
     #[arg(long)]
     pub accept_defaults: bool,
 }
 
 impl ValueArgs {
-    /// Whom to ask.
+    /// Returns the shell to ask in, if questions are possible.
     pub fn asked<'a>(&self, shell: &'a Shell) -> Option<&'a Shell> {
         Some(shell).filter(|shell| !self.accept_defaults && shell.can_ask())
     }
 }
 
-/// Gathers what is to be known: what is `given`, of two for one key the later; else the answers of `asked`, if there is
-/// somebody to ask; else the `defaults`, which also have what is asked for nothing but its name.
+/// Returns the values of a project: those that are `given`, where the last one for a key wins; otherwise answers to questions in
+/// `asked`; otherwise the `defaults`.
 ///
 /// # Errors
-/// [`Error::Registry`] for a given one where no image can be; [`AppError::Interrupted`] when an answer does not come.
+/// [`Error::Registry`] for a given registry that can't hold images; [`AppError::Interrupted`] if an answer does not come.
 pub fn gather(
     defaults: Values,
     keys: &[Key],
@@ -126,7 +124,7 @@ pub fn gather(
     Ok(values)
 }
 
-/// Asks until there is an answer that makes sense. An empty one is the default.
+/// Asks until the answer is valid. An empty answer stands for the default.
 fn ask(key: Key, default: &str, shell: &Shell) -> Result<String, Error> {
     loop {
         let answer = shell.ask(format_args!("{} [{default}]", key.question()));
@@ -139,7 +137,7 @@ fn ask(key: Key, default: &str, shell: &Shell) -> Result<String, Error> {
     }
 }
 
-/// Whether there can be an image of this name in a registry, with its owner, as templates write it.
+/// Checks that an image can have this name in a registry with an owner, in the form that templates write.
 pub(super) fn image(registry: &str, name: &str) -> Result<(), Error> {
     let text = format!("{registry}/{name}");
     let invalid = |reason: String| Error::Registry { registry: registry.to_owned(), reason };
@@ -147,10 +145,10 @@ pub(super) fn image(registry: &str, name: &str) -> Result<(), Error> {
         ImageError::InvalidReference { reason, .. } => invalid(reason),
         other => invalid(other.to_string()),
     })?;
-    // What is written is what is meant: no tag, and no registry left out.
+    // The text has to be complete: without a tag, and without an implied registry.
     match reference.name() == text && reference.repository() != name {
         true => Ok(()),
-        false => Err(invalid("there is no owner in it, or no registry".to_owned())),
+        false => Err(invalid("the owner or the registry is missing".to_owned())),
     }
 }
 

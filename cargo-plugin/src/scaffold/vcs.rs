@@ -1,4 +1,4 @@
-//! git: a repository for a new project, and what it knows of the user.
+//! git: a repository for a new project, and defaults from git's configuration.
 
 use std::path::Path;
 
@@ -10,18 +10,17 @@ use crate::cargo::git::Git;
 use crate::cargo::project::told;
 use crate::scaffold::error::Error;
 
-/// What a new project's versions are kept by.
+/// Version control system of a new project.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Vcs {
-    /// A git repository of its own.
+    /// A new git repository
     Git,
-    /// Nothing, or the repository around it.
+    /// No repository of its own
     None,
 }
 
 impl Vcs {
-    /// As cargo chooses: git, unless the folder will be in a repository already that doesn't ignore it; or where there
-    /// is no git.
+    /// Chooses as cargo does: git, unless git is not installed, or a repository already contains the folder and does not ignore it.
     #[must_use]
     pub fn for_folder(env: &CargoEnv, folder: &Path) -> Vcs {
         match env.find("git").is_none() || is_in_repository(env, folder) {
@@ -50,7 +49,7 @@ impl Vcs {
     }
 }
 
-/// Whether a folder, which need not be there, is in a repository that doesn't ignore it.
+/// Returns true if a repository contains the folder, which may not exist yet, and does not ignore it.
 #[must_use]
 pub fn is_in_repository(env: &CargoEnv, folder: &Path) -> bool {
     let above = nearest(folder);
@@ -60,8 +59,7 @@ pub fn is_in_repository(env: &CargoEnv, folder: &Path) -> bool {
             && !is_ignored(env, above, folder)
 }
 
-/// Where the user's images go, as far as git knows: the owner of the repository on GitHub around a folder, else
-/// `github.user`.
+/// Returns the registry of the user on GitHub: the owner of the repository that contains the folder, otherwise `github.user`.
 fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
     let above = nearest(folder);
     let origin = asked(env, above, &["config", "--get", "remote.origin.url"]);
@@ -72,16 +70,16 @@ fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
     Some(format!("ghcr.io/{}", owner.to_lowercase()))
 }
 
-/// Where images go until their owner is known.
+/// Registry in a project whose owner we can't find out.
 const DEFAULT_REGISTRY: &str = "ghcr.io/owner";
 
-/// Where images go as far as git knows.
+/// Returns the default registry for images, from git's configuration if possible.
 #[must_use]
 pub fn default_registry(env: &CargoEnv, folder: &Path) -> String {
     registry(env, folder).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
 }
 
-/// The user, as `Name <address>`.
+/// Returns the user as `Name <address>`, from git's configuration.
 #[must_use]
 pub fn user(env: &CargoEnv, folder: &Path) -> Option<String> {
     let above = nearest(folder);
@@ -92,19 +90,19 @@ pub fn user(env: &CargoEnv, folder: &Path) -> Option<String> {
     })
 }
 
-/// The owner in the address of a repository on GitHub: `https://github.com/owner/name`, `git@github.com:owner/name`.
+/// Returns the owner in an address on GitHub, such as `https://github.com/owner/name` or `git@github.com:owner/name`.
 fn github_owner(address: &str) -> Option<String> {
     let (_, rest) = address.split_once("github.com")?;
     let (owner, _) = rest.strip_prefix([':', '/'])?.split_once('/')?;
     (!owner.is_empty()).then(|| owner.to_owned())
 }
 
-/// The nearest folder above one that is there, or itself.
+/// Returns the folder, or the nearest existing one above it.
 fn nearest(folder: &Path) -> &Path {
     folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("."))
 }
 
-/// Asks git, and takes an empty answer for none.
+/// Runs git, and returns an answer that is not empty.
 fn asked(env: &CargoEnv, folder: &Path, args: &[&str]) -> Option<String> {
     Git::find(env, folder)?.ask(args).filter(|answer| !answer.is_empty())
 }
