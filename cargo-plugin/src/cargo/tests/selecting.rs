@@ -55,10 +55,10 @@ fn packages_are_chosen_as_by_cargo() {
     let error = selected("", packages(strings(["aps"]))).expect_err("no such package").to_string();
     assert_eq!(
         error,
-        "no package `aps` in this workspace (did you mean `app`?); its packages are: `app`, `plain`, `reactor`"
+        "there is no package `aps` in this workspace (did you mean `app`?); its packages are `app`, `plain`, `reactor`"
     );
     let error = selected("", packages(strings(["plain"]))).expect_err("no target").to_string();
-    assert!(error.starts_with("nothing to build in `plain`: "), "{error}");
+    assert!(error.starts_with("there is nothing to build in `plain`; "), "{error}");
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn targets_are_chosen_as_by_cargo() {
     assert_eq!(selected("", examples).expect("found"), ["reactor", "show"]);
     let error =
         selected("crates/app", bins(strings(["tol"]))).expect_err("no such bin").to_string();
-    assert_eq!(error, "no bin `tol` in `app` (did you mean `tool`?); its bins are: `app`, `tool`");
+    assert_eq!(
+        error,
+        "there is no bin `tol` in `app` (did you mean `tool`?); its bins are `app`, `tool`"
+    );
 }
 
 #[test]
