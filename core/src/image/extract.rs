@@ -1,4 +1,4 @@
-//! From an image back to its module.
+//! Extraction of the module and other files from an image.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -8,8 +8,8 @@ use super::{Blob, Error, IncludedFile, Manifest, MediaType};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
 
-/// Layer types that are a bare module: ours, which is wkg's, that of runwasi's builder, and those of Envoy, and of
-/// Kubewarden and Spin.
+/// Media types of layers that are bare modules: the type that we and wkg use, that of runwasi's builder, that of Envoy, and
+/// that of Kubewarden and Spin.
 const BARE: [&str; 4] = [
     "application/wasm",
     "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
@@ -43,19 +43,19 @@ impl Manifest {
         }
     }
 
-    /// The budget for reading what is in the layers.
+    /// Returns a new budget for unpacking the layers.
     pub(crate) fn budget(&self) -> Budget {
         Budget::new(self.limits)
     }
 
-    /// The file name of the module: the command's, otherwise `module.wasm`.
+    /// Returns the file name of the module: that of the command, otherwise `module.wasm`.
     #[must_use]
     pub fn module_name(&self) -> String {
         let name = self.module_path().rsplit('/').next().unwrap_or_default();
         if name.is_empty() { "module.wasm".to_owned() } else { name.to_owned() }
     }
 
-    /// The path in the image that the command starts with, without the `#function` that runwasi allows after it.
+    /// Returns the path of the command in the image, without the `#function` that runwasi allows after it.
     fn module_path(&self) -> &str {
         let path = self.config().command().next().unwrap_or_default();
         path.split_once('#').map_or(path, |(path, _)| path).trim_start_matches('/')

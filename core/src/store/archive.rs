@@ -1,4 +1,4 @@
-//! OCI archives: a layout in one tar file.
+//! OCI archives: layouts in one tar file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -17,10 +17,10 @@ use crate::image::{
 };
 use crate::limits::{Budget, ReadLimits};
 
-/// The annotation by which containerd and Docker name an image that they import.
+/// The annotation from which containerd and Docker take the name of an imported image.
 const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
-/// An image for an archive, and how it is called there.
+/// An image for an archive, with its tags there.
 #[derive(Debug, Clone)]
 pub struct ArchiveImage<'a> {
     /// The image.
@@ -30,10 +30,10 @@ pub struct ArchiveImage<'a> {
 }
 
 /// Writes an archive of images that `docker load`, `podman load` and `ctr image import` take: an OCI layout
-/// (image-spec, image-layout.md) and Docker's older `manifest.json` beside it. `repository` is the name that
-/// the images get there: `<repository>:<tag>`.
+/// (image-spec, image-layout.md) with Docker's older `manifest.json` in addition. The images get the names
+/// `<repository>:<tag>`.
 ///
-/// The file is there complete, or as it was before. The same images give the same bytes.
+/// The file is replaced when the archive is complete. The same images give the same bytes.
 ///
 /// # Errors
 /// [`Error::Io`] when it can't be written.
@@ -49,7 +49,7 @@ pub fn write_archive(
     WriteOptions::default().replace(path, fill).map_err(Error::io("write", path))
 }
 
-/// The documents of an archive that are not blobs.
+/// The documents of an archive next to its blobs.
 struct Documents {
     index: std::sync::Arc<[u8]>,
     docker: Vec<u8>,
@@ -76,7 +76,7 @@ impl Documents {
     }
 }
 
-/// The whole name that containerd knows an image by: it doesn't add Docker's defaults itself.
+/// Returns the full name of an image, because containerd doesn't add Docker's default registry and folder itself.
 fn containerd_name(repository: &str, tag: &Tag) -> String {
     match format!("{repository}:{tag}").parse::<crate::image::Reference>() {
         Ok(reference) => reference.to_string(),
@@ -95,8 +95,8 @@ struct DockerEntry {
 }
 
 impl DockerEntry {
-    /// The entry for an image that Docker's own store can hold: that store refuses other systems than its
-    /// own, so that of a universal image it is a linux manifest, and wants file systems as layers.
+    /// Returns the entry for a manifest that Docker's own store can hold. That store accepts only its own system, and only
+    /// file systems as layers, so this is the linux manifest of a universal image.
     fn of(repository: &str, image: &Image, tags: &[Tag]) -> Option<DockerEntry> {
         let is_linux = |manifest: &&Manifest| {
             manifest.config().platform.as_ref().is_some_and(|p| p.os == "linux")
@@ -151,7 +151,7 @@ fn append(
     tar.append_data(&mut header, path, content)
 }
 
-/// An archive to read from. Only its table of contents is in memory.
+/// An archive that is open for reading, with its table of contents in memory.
 #[derive(Debug, Clone)]
 pub struct Archive {
     path: PathBuf,
@@ -161,7 +161,7 @@ pub struct Archive {
 }
 
 impl Archive {
-    /// Opens an archive, which may need as much as `limits` allow.
+    /// Opens an archive, to be read within these limits.
     ///
     /// # Errors
     /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it holds no layout, [`Error::Image`] when it is over
@@ -196,22 +196,22 @@ impl Archive {
         Ok(Archive { path: path.to_owned(), files, images, limits })
     }
 
-    /// The images, in the order of the index, each with its tag if it has one.
+    /// Returns the images, in the order of the index, each with its tag if it has one.
     #[must_use]
     pub fn images(&self) -> &[(Option<Tag>, Descriptor)] {
         &self.images
     }
 
-    /// The name of the image that is meant when none is given: the only one, else `latest`.
+    /// Returns the name of the only image, otherwise `latest`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when that doesn't say which.
+    /// [`Error::NotFound`] when there are several images, none of them with the tag `latest`.
     pub fn default_name(&self) -> Result<Name, Error> {
         default_name(&self.images, || self.to_string())
     }
 }
 
-/// The range of each regular file's content.
+/// Returns where in the file the content of each regular file is.
 fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, Range<u64>>> {
     let mut archive = tar::Archive::new(bounds.reader(file));
     let mut files = BTreeMap::new();

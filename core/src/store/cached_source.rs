@@ -1,19 +1,19 @@
-//! Blobs that were fetched once.
+//! A cache of fetched blobs.
 
 use std::path::Path;
 use std::time::Duration;
 
 use super::{Error, Layout, Name, Silent, Sink, Source};
 use crate::fs::{create_private_folder, evict, mark_used};
-use crate::image::{Blob, Descriptor, MediaType};
+use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
 use crate::limits::ReadLimits;
 use crate::trace::OrTrace;
 
-/// A blob that was used within this time stays: its file may still be read.
+/// Time after its last use in which a blob is not evicted, because its file may still be read.
 const IN_USE: Duration = Duration::from_secs(60 * 60);
 
-/// A source whose blobs are kept in a layout, without a tag. What is there is not fetched again, and what is named by
-/// its digest is not even asked for. Digest and size of what is kept are checked as those of anything else.
+/// A source with a cache of its blobs, which is a layout without tags. A cached blob is not fetched again, and a cached
+/// manifest that is named by its digest needs no request at all. Digests and sizes of cached blobs are checked on each use.
 #[derive(Debug)]
 pub struct CachedSource<S> {
     origin: S,
@@ -22,7 +22,7 @@ pub struct CachedSource<S> {
 }
 
 impl<S> CachedSource<S> {
-    /// `origin`, whose blobs are kept in the layout in `dir`. `limit` is the size to stay below, in bytes.
+    /// Returns `origin` with a cache in the layout in `dir`, of at most `limit` bytes.
     ///
     /// # Errors
     /// As [`Layout::create`].
@@ -32,9 +32,9 @@ impl<S> CachedSource<S> {
         Ok(CachedSource { origin, layout: Layout::create(dir)?.checked(), limit })
     }
 
-    /// Keeps a blob. That this fails costs only time: it is fetched again.
-    async fn keep(&self, blob: &Blob) {
-        if self.layout.push(blob, &Silent).await.is_ok() {
+    /// Caches a blob. Failure is harmless: the blob is fetched again.
+    async fn cache(&self, blob: &Blob) {
+        if self.layout.push(blob, &Silent).await.or_trace("cache a blob").is_some() {
             self.shrink();
         }
     }
@@ -47,11 +47,11 @@ impl<S> CachedSource<S> {
 
 impl<S: Source> Source for CachedSource<S> {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
-        let kept = match name {
+        let cached = match name {
             Name::Digest(digest) => document(&self.layout, *digest),
             Name::Tag(_) => None,
         };
-        match kept {
+        match cached {
             Some(descriptor) => Ok(descriptor),
             None => self.origin.resolve(name).await,
         }
@@ -65,19 +65,24 @@ impl<S: Source> Source for CachedSource<S> {
         if self.layout.contains(descriptor.digest, descriptor.size)
             && let Some(blob) = self.layout.fetch(descriptor).await.or_trace("use a cached blob")
         {
-            tracing::debug!(digest = %descriptor.digest, "the blob is cached");
+            tracing::debug!(digest = %descriptor.digest, "cache hit: a blob");
             mark_used(&self.layout.blob_file(descriptor.digest));
             return Ok(blob);
         }
+        tracing::debug!(digest = %descriptor.digest, "cache miss: a blob");
         let blob = self.origin.fetch(descriptor).await?;
-        self.keep(&blob).await;
+        self.cache(&blob).await;
         Ok(blob)
     }
 }
 
-/// The descriptor of a manifest or index that is kept, if it says itself which of them it is.
-fn document(layout: &Layout, digest: crate::image::Digest) -> Option<Descriptor> {
-    let bytes = layout.bytes(digest).ok()??;
+/// Returns the descriptor of a cached manifest or index, if its own `mediaType` says which of them it is.
+fn document(layout: &Layout, digest: Digest) -> Option<Descriptor> {
+    // A digest on the command line may be that of a large layer.
+    if std::fs::metadata(layout.blob_file(digest)).ok()?.len() > MAX_DOCUMENT {
+        return None;
+    }
+    let bytes = layout.bytes(digest).or_trace("read a cached manifest")??;
     let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
     let media_type = MediaType::from(json["mediaType"].as_str()?);
     Some(Descriptor::of(media_type, &bytes)).filter(|descriptor| descriptor.digest == digest)

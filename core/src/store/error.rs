@@ -1,62 +1,62 @@
-//! What can go wrong with a store.
+//! Errors of stores.
 
 use std::path::{Path, PathBuf};
 
 use crate::image;
 
-/// Why a store can't be read or written.
+/// A store that can't be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A file or folder of a layout or archive.
+    /// An I/O error on a file or folder of a layout or archive.
     #[error("can't {action} `{}`{}", path.display(), remedy(source))]
     Io {
-        /// What was being done: read, write, create, lock.
+        /// The failed operation: read, write, create, lock.
         action: &'static str,
         /// The file or folder.
         path: PathBuf,
-        /// What happened.
+        /// The error of the operating system.
         source: std::io::Error,
     },
-    /// A folder that is no image layout, or a file that is no archive of one.
+    /// A folder that is not an image layout, or a file that is not an archive of one.
     #[error("`{}` is not {expected}: {reason}", path.display())]
     NotAStore {
         /// The folder or file.
         path: PathBuf,
         /// An OCI image layout, or an OCI archive.
         expected: &'static str,
-        /// What is missing or wrong.
+        /// The missing or invalid part.
         reason: String,
     },
-    /// Nothing of this name.
+    /// A name that the store doesn't have.
     #[error("{place} has no `{name}`{}", known_names(known))]
     NotFound {
         /// The store.
         place: String,
-        /// What was looked for.
+        /// The tag or digest.
         name: String,
-        /// What there is.
+        /// The tags that it has.
         known: Vec<String>,
     },
-    /// A location that can't be understood.
+    /// A location that can't be parsed.
     #[error("`{text}` is not a place for images: {reason}")]
     InvalidLocation {
-        /// What was given.
+        /// The text of the location.
         text: String,
-        /// What is wrong with it.
+        /// The part that is wrong.
         reason: String,
     },
-    /// What was read or is to be written makes no sense.
+    /// An invalid image, or one over a limit.
     #[error(transparent)]
     Image(#[from] image::Error),
-    /// A registry.
+    /// An error of a registry.
     #[cfg(feature = "registry")]
     #[error(transparent)]
     Registry(#[from] super::RegistryError),
 }
 
 impl Error {
-    /// An [`Error::Io`] of `action` on `path`.
+    /// Returns a function that makes an [`Error::Io`] of its cause.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }
@@ -77,8 +77,10 @@ fn remedy(error: &std::io::Error) -> &'static str {
 }
 
 fn known_names(known: &[String]) -> String {
-    match known {
-        [] => String::new(),
-        known => format!("; it has {}", known.join(", ")),
+    // A repository or layout can have a million tags.
+    match known.len() {
+        0 => String::new(),
+        1..=20 => format!("; it has {}", known.join(", ")),
+        more => format!("; it has {} and {} more", known[..20].join(", "), more - 20),
     }
 }

@@ -14,8 +14,9 @@ use crate::image::{
 };
 use crate::limits::{Budget, OverLimit};
 
-/// One image in a source. It fetches each digest once, however often the image names it, and spends the budget of
-/// [`Source::limits`].
+/// An image in a source.
+///
+/// It fetches each digest once, even if the image names it many times, and stops when [`Source::limits`] are used up.
 pub(super) struct Graph<'a, S> {
     source: &'a S,
     budget: Budget,

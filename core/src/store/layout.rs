@@ -20,30 +20,30 @@ pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 /// A directory with blobs and an index of tagged images
 /// ([image-spec, image-layout.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md)).
 ///
-/// Several processes may write one layout: blobs are renamed into place complete, and the index is changed
-/// under a lock. Blobs are removed only by [`Layout::prune`].
+/// Several processes may write one layout: complete blobs are renamed into place, and the index changes under a lock. Only
+/// [`Layout::prune`] removes blobs.
 #[derive(Debug, Clone)]
 pub struct Layout {
     path: PathBuf,
     durability: Durability,
     limits: ReadLimits,
-    /// A lock on the folder of blobs, shared by all who have the layout open. None where folders can't be locked.
+    /// A shared lock on the folder of blobs, which keeps other processes from pruning it. None where folders can't be
+    /// locked.
     _in_use: Option<Arc<File>>,
 }
 
 impl Layout {
-    /// Opens the layout in a directory, which is made if it isn't there. A directory with other things in it is
-    /// left alone.
+    /// Opens the layout in a directory, or makes one if the directory is empty or missing.
     ///
     /// # Errors
-    /// [`Error::NotAStore`] for such a directory, [`Error::Io`] when it can't be made.
+    /// [`Error::NotAStore`] for a directory with other files in it, [`Error::Io`] when the layout can't be made.
     pub fn create(path: &Path) -> Result<Layout, Error> {
         let layout = Layout::at(path);
         if layout.marker().is_file() {
             return Layout::open(path);
         }
         let occupied = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-        // Another process may have begun to make it just now.
+        // Another process may be making the layout at this moment.
         if occupied && !layout.blobs().is_dir() {
             let reason = "it holds other files: choose another folder, or an empty one".to_owned();
             return Err(layout.not_a_layout(reason));
@@ -62,7 +62,7 @@ impl Layout {
     /// Opens the layout in a directory.
     ///
     /// # Errors
-    /// [`Error::NotAStore`] when there is none.
+    /// [`Error::NotAStore`] when the directory has no layout.
     pub fn open(path: &Path) -> Result<Layout, Error> {
         let layout = Layout::at(path);
         let reason = match std::fs::read_to_string(layout.marker()) {
@@ -81,13 +81,13 @@ impl Layout {
         Layout { limits, ..self }
     }
 
-    /// The directory.
+    /// Returns the directory of the layout.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The images, in the order of the index, each with its tag if it has one.
+    /// Returns the images, in the order of the index, each with its tag if it has one.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Image`] when the index can't be read.
@@ -95,29 +95,29 @@ impl Layout {
         Ok(tagged(self.index()?))
     }
 
-    /// The name of the image that is meant when none is given: the only one, else `latest`.
+    /// Returns the name of the only image, otherwise `latest`.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when that doesn't say which.
+    /// [`Error::NotFound`] when there are several images, none of them with the tag `latest`.
     pub fn default_name(&self) -> Result<Name, Error> {
         default_name(&self.images()?, || self.to_string())
     }
 
-    /// Whether a blob of this digest and size is there. It is renamed into place complete, so that its size is proof
-    /// enough against a file cut short.
+    /// Returns true if there is a blob of this digest and size. Blobs are complete when they are renamed into place, so the
+    /// size is enough to detect one that was truncated since.
     #[must_use]
     pub fn contains(&self, digest: Digest, size: u64) -> bool {
         std::fs::metadata(self.blob_file(digest)).is_ok_and(|metadata| metadata.len() == size)
     }
 
-    /// Whether there is anything under this digest.
+    /// Returns true if there is a file under this digest.
     #[must_use]
     pub fn holds(&self, digest: Digest) -> bool {
         self.blob_file(digest).is_file()
     }
 
-    /// Takes an image, and all tags that mean it, out of the index. Whether it was there. Its blobs stay: others may
-    /// share them.
+    /// Removes an image and all its tags from the index, and returns true if it was there. Its blobs stay, because other
+    /// images may share them.
     ///
     /// # Errors
     /// [`Error::Io`] or [`Error::Image`] when the index can't be changed.
@@ -131,14 +131,14 @@ impl Layout {
         Ok(found)
     }
 
-    /// Removes the blobs that no image of the index needs, and says how many bytes that were. While anybody else has the
-    /// layout open, or where there is no telling, that is none.
+    /// Removes the blobs that no image of the index needs, and returns their size in bytes. It removes nothing while another
+    /// process has the layout open, or where folders can't be locked.
     ///
     /// # Errors
-    /// What reading a manifest or removing a blob fails with.
+    /// Errors of reading a manifest or removing a blob.
     pub async fn prune(self) -> Result<u64, Error> {
         let layout = Layout::at(&self.path).with_limits(self.limits);
-        // It is in use by ourselves.
+        // Our own shared lock would keep us from pruning.
         drop(self);
         let path = layout.blobs();
         let Ok(folder) = File::open(&path) else { return Ok(0) };
@@ -156,7 +156,7 @@ impl Layout {
         let mut freed = 0;
         for entry in path.read_dir().map_err(Error::io("read", &path))? {
             let entry = entry.map_err(Error::io("read", &path))?;
-            // Names are digests, and nothing else is in there.
+            // Every file in this folder has a digest as its name.
             if !needed.contains(&*entry.file_name().to_string_lossy()) {
                 freed += entry.metadata().map_err(Error::io("read", &entry.path()))?.len();
                 std::fs::remove_file(entry.path()).map_err(Error::io("remove", &entry.path()))?;
@@ -165,7 +165,7 @@ impl Layout {
         Ok(freed)
     }
 
-    /// What is stored under a digest, in memory and unchecked; `None` if nothing is.
+    /// Returns the content stored under a digest, without checking it; `None` if there is none.
     ///
     /// # Errors
     /// [`Error::Io`] when it can't be read.
@@ -187,12 +187,12 @@ impl Layout {
         }
     }
 
-    /// The same, for blobs whose digest is checked before each use: they are written without waiting for the disk.
+    /// Writes blobs without waiting for the disk, for a layout whose digests are checked before each use.
     pub(super) fn checked(self) -> Layout {
         Layout { durability: Durability::Checked, ..self }
     }
 
-    /// The same, which nobody prunes meanwhile.
+    /// Takes the shared lock against pruning.
     fn in_use(self) -> Layout {
         let folder = File::open(self.blobs()).ok().filter(|folder| folder.lock_shared().is_ok());
         Layout { _in_use: folder.map(Arc::new), ..self }
@@ -237,9 +237,9 @@ impl Layout {
         }
     }
 
-    /// Changes the index while no other process does.
+    /// Changes the index under a lock.
     fn change_index(&self, change: impl FnOnce(&mut IndexDocument)) -> Result<(), Error> {
-        // The marker is never replaced, so that all who lock it lock the same file.
+        // `oci-layout` is never replaced, so all processes lock the same file.
         let marker = File::open(self.marker()).map_err(Error::io("read", &self.marker()))?;
         marker.lock().map_err(Error::io("lock", &self.marker()))?;
         let mut index = self.index()?;
@@ -259,7 +259,7 @@ pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
     index.manifests.into_iter().map(|entry| (tag(&entry), entry)).collect()
 }
 
-/// Which of `images` is meant when no name was given.
+/// Returns the name of the only image, otherwise `latest`.
 pub(super) fn default_name(
     images: &[(Option<Tag>, Descriptor)],
     place: impl FnOnce() -> String,

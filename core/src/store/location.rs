@@ -1,4 +1,4 @@
-//! Places of images as users write them.
+//! Locations of images as users write them.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::str::FromStr;
 use super::Error;
 use crate::image::{Reference, Tag};
 
-/// Where a module or an image is, as skopeo and others write it.
+/// The location of a module or an image, in the syntax of skopeo and others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
     /// A `.wasm` file: a path that exists, that ends in `.wasm`, or that starts with `.` or `/`.
@@ -51,7 +51,7 @@ impl FromStr for Location {
     }
 }
 
-/// `PATH[:TAG]`. What follows the last colon is a tag unless it looks like more of the path.
+/// Splits `PATH[:TAG]`. The text after the last colon is a tag unless it looks like a part of the path.
 fn split_tag(text: &str) -> Result<(PathBuf, Option<Tag>), String> {
     let (path, tag) = match text.rsplit_once(':') {
         Some((path, tag)) if !tag.contains(['/', '\\']) && !is_drive(path) => {
@@ -65,7 +65,7 @@ fn split_tag(text: &str) -> Result<(PathBuf, Option<Tag>), String> {
     Ok((PathBuf::from(path), tag))
 }
 
-/// The `C` of `C:images`.
+/// Returns true for the `C` of `C:images`.
 fn is_drive(path: &str) -> bool {
     cfg!(windows) && path.len() == 1
 }

@@ -1,8 +1,8 @@
-//! Where images live: layout directories, archives, registries.
+//! Stores of images: layout directories, archives and registries.
 //!
-//! [`load`] reads an image from a [`Source`], [`save`] writes one to a [`Sink`]; together they copy. An archive
-//! is written whole by [`write_archive`]. What is read is checked against its digest and size before anything
-//! is done with it, and a tag moves only when everything below it is there.
+//! [`load`] reads an image from a [`Source`], [`save`] writes one to a [`Sink`], and [`copy`] does both without holding the
+//! image. [`write_archive`] writes a whole archive. Nothing is used before its digest and size are checked, and no image
+//! takes more than the [`ReadLimits`] of its source. A tag moves only after everything below it is stored.
 
 mod archive;
 mod cached_source;
@@ -42,15 +42,15 @@ use crate::image::{
 };
 use crate::limits::ReadLimits;
 
-/// How many blobs move at once. More of them share the same connection's speed.
+/// Number of concurrent transfers. More of them would only share the speed of the same connection.
 const MAX_CONCURRENT: usize = 4;
 
-/// How an image is called in a store.
+/// The name of an image in a store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Name {
-    /// By a tag, which may move.
+    /// A tag, which may move.
     Tag(Tag),
-    /// By the digest of its manifest or index.
+    /// The digest of the image's manifest or index.
     Digest(Digest),
 }
 
@@ -64,7 +64,7 @@ impl fmt::Display for Name {
 }
 
 impl From<&Reference> for Name {
-    /// The digest if the reference has one, else its tag, else `latest`.
+    /// Returns the digest if the reference has one, otherwise its tag, otherwise `latest`.
     fn from(reference: &Reference) -> Name {
         match reference.digest() {
             Some(digest) => Name::Digest(digest),
@@ -75,19 +75,19 @@ impl From<&Reference> for Name {
 
 /// A store that images are read from.
 pub trait Source: Sync {
-    /// The descriptor of the manifest or index that `name` means.
+    /// Returns the descriptor of the manifest or index that `name` means.
     ///
     /// # Errors
-    /// [`Error::NotFound`] or `RegistryError::Missing`, or what reading fails with.
+    /// [`Error::NotFound`] or `RegistryError::Missing` when the store lacks it, and errors of reading the store.
     fn resolve(&self, name: &Name) -> impl Future<Output = Result<Descriptor, Error>> + Send;
 
-    /// The blob that `descriptor` names, its digest and size checked.
+    /// Fetches the blob that `descriptor` names, and checks its digest and size.
     ///
     /// # Errors
-    /// As [`Source::resolve`], or [`ImageError::Mismatch`].
+    /// As [`Source::resolve`], and [`ImageError::Mismatch`] when digest or size differ.
     fn fetch(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Blob, Error>> + Send;
 
-    /// The limits for reading one image of this store.
+    /// Returns the limits for reading one image of this store.
     fn limits(&self) -> ReadLimits {
         ReadLimits::default()
     }
@@ -95,16 +95,16 @@ pub trait Source: Sync {
 
 /// A store that images are written to.
 pub trait Sink: Sync {
-    /// Whether the blob, manifest or index is there already.
+    /// Returns true if the store has this blob, manifest or index.
     ///
     /// # Errors
-    /// What asking fails with.
+    /// Errors of reading the store.
     fn exists(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Has the store take the blob from where it knows it already, if it can; whether it did.
+    /// Asks the store to copy the blob from another of its repositories, and returns true if it did.
     ///
     /// # Errors
-    /// What asking fails with.
+    /// Errors of reading the store. A refusal is not an error.
     fn mount(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send {
         let _ = descriptor;
         async { Ok(false) }
@@ -113,31 +113,31 @@ pub trait Sink: Sync {
     /// Stores a blob, manifest or index under its digest. Everything that it lists must be there.
     ///
     /// # Errors
-    /// What writing fails with; nothing that can be seen has changed then.
+    /// Errors of writing the store. It then has no part of the blob under its digest.
     fn push(
         &self,
         blob: &Blob,
         progress: &dyn Progress,
     ) -> impl Future<Output = Result<(), Error>> + Send;
 
-    /// Makes `tag` mean the manifest or index `root`, and stores it if it isn't there. Whether anything changed.
+    /// Moves `tag` to the manifest or index `root`, and stores `root` if it isn't there.
     ///
     /// # Errors
-    /// What writing fails with; the tag is where it was then.
+    /// Errors of writing the store. The tag is then where it was.
     fn tag(&self, root: &Blob, tag: &Tag) -> impl Future<Output = Result<Outcome, Error>> + Send;
 }
 
 /// Reads the whole image that `name` means.
 ///
 /// # Errors
-/// What [`Source`] fails with, or [`Error::Image`] for an image that can't be read or that is over [`Source::limits`].
+/// Errors of the [`Source`], and [`Error::Image`] for an image that is invalid or over [`Source::limits`].
 pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
     let graph = Graph::new(source);
     graph.image(graph.root(name).await?).await
 }
 
-/// Reads the one manifest of the image that holds the module: that of a Wasm platform in an index. Nothing else
-/// of the index is fetched.
+/// Reads the manifest of the image that holds the module. In an index, this is the one for a Wasm platform, and nothing
+/// else is fetched.
 ///
 /// # Errors
 /// As [`load`].
@@ -150,10 +150,10 @@ pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Er
     graph.manifest(entry).await
 }
 
-/// Writes an image: what it lists first, then itself, the tags last.
+/// Writes an image: its blobs, then its manifests, then its index, and the tags last.
 ///
 /// # Errors
-/// What [`Sink`] fails with; each tag is at this image or where it was then.
+/// Errors of the [`Sink`]. Each tag is then at this image or where it was.
 pub async fn save(
     image: &Image,
     sink: &impl Sink,
@@ -166,8 +166,8 @@ pub async fn save(
     transfer(&Graph::new(&source), image.root().clone(), sink, tags, progress).await
 }
 
-/// Copies the image that `root` describes, as [`Source::resolve`] found it, from one store to another. Only what isn't there
-/// is read, some blobs at once, none of them held in memory.
+/// Copies the image that `root`, a result of [`Source::resolve`], describes from one store to another. It reads only the
+/// blobs that the sink lacks, several at once, and holds none of them in memory.
 ///
 /// # Errors
 /// As [`load`] and [`save`].
@@ -182,7 +182,7 @@ pub async fn copy(
     transfer(&graph, graph.document(root).await?, sink, tags, progress).await
 }
 
-/// What is below `root`: blobs, manifests, then itself, then the tags; each only after all before it.
+/// Transfers blobs, then manifests, then `root`, then the tags; each step begins only after the one before is complete.
 async fn transfer(
     graph: &Graph<'_, impl Source>,
     root: Blob,
@@ -197,7 +197,7 @@ async fn transfer(
     let moves =
         manifests.iter().map(|blob| move_blob(blob.descriptor(), document(blob), sink, progress));
     all_at_once(moves).await?;
-    // A tag stores what it means.
+    // Setting a tag also stores the root.
     if tags.is_empty() {
         move_blob(root.descriptor(), document(&root), sink, progress).await?;
     }
@@ -208,14 +208,14 @@ async fn transfer(
     Ok(())
 }
 
-/// Carries a few of them out at a time, until one fails.
+/// Runs the transfers, a few at a time, until one fails.
 async fn all_at_once(
     moves: impl Iterator<Item = impl Future<Output = Result<(), Error>>>,
 ) -> Result<(), Error> {
     stream::iter(moves).buffer_unordered(MAX_CONCURRENT).try_collect().await
 }
 
-/// `content` is only waited for when it is needed.
+/// Stores a blob unless it is there. It polls `content` only if the store needs it.
 async fn move_blob(
     descriptor: &Descriptor,
     content: impl Future<Output = Result<Blob, Error>>,
@@ -234,7 +234,7 @@ async fn move_blob(
     Ok(())
 }
 
-/// The blobs of an image that is here, as a source.
+/// The blobs of an image in memory, as a source.
 struct Held<'a>(BTreeMap<Digest, &'a Blob>);
 
 impl Held<'_> {
@@ -244,7 +244,7 @@ impl Held<'_> {
 }
 
 impl Source for Held<'_> {
-    /// It has blobs, and no names.
+    /// Fails: an image in memory has no names for its parts.
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         Err(Held::missing(name))
     }

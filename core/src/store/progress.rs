@@ -1,31 +1,31 @@
-//! What long work reports to.
+//! Progress of transfers.
 
 use crate::image::Descriptor;
 
-/// Hears how far blobs have come. All of it may be called from several threads.
+/// Callbacks for the progress of blobs. Several threads may call them.
 pub trait Progress: Send + Sync {
-    /// The blob starts to move; or starts again, from nothing.
+    /// The transfer of the blob begins, or begins again from the start.
     fn begin(&self, _blob: &Descriptor) {}
 
-    /// So many bytes more of the blob have moved.
+    /// This many more bytes of the blob are transferred.
     fn advance(&self, _blob: &Descriptor, _bytes: u64) {}
 
-    /// The blob is where it should be.
+    /// The blob is at its destination.
     fn end(&self, _blob: &Descriptor, _outcome: Outcome) {}
 }
 
-/// How a blob came to be where it should be.
+/// The way in which a blob got to its destination.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// It was sent.
+    /// We sent it.
     Moved,
     /// It was there already.
     Existed,
-    /// The store took it from another place of its own.
+    /// The store copied it from another of its repositories.
     Mounted,
 }
 
-/// Hears nothing.
+/// Ignores all progress.
 #[derive(Debug, Clone, Copy)]
 pub struct Silent;
 

@@ -210,13 +210,13 @@ impl Source for &Counting<'_> {
 }
 
 #[tokio::test]
-async fn what_was_fetched_once_is_kept() {
+async fn fetched_blobs_are_cached() {
     let folder = tempfile::tempdir().unwrap();
-    let (place, kept) = (folder.path().join("layout"), folder.path().join("kept"));
+    let (place, cache) = (folder.path().join("layout"), folder.path().join("cache"));
     let image = image(Format::Universal);
     let layout = saved(&place, &image, &["1"]).await;
     let origin = Counting(&layout, 0.into());
-    let source = || CachedSource::new(&origin, &kept, 1 << 20).unwrap();
+    let source = || CachedSource::new(&origin, &cache, 1 << 20).unwrap();
     let (by_tag, by_digest) = (Name::Tag(tag("1")), Name::Digest(image.digest()));
     let digest = load_wasm(&source(), &by_tag).await.unwrap().digest();
     assert_eq!(origin.asked(), 5, "the tag, the index, a manifest, its configuration, its layer");
@@ -225,7 +225,7 @@ async fn what_was_fetched_once_is_kept() {
     assert_eq!(load_wasm(&source(), &by_digest).await.unwrap().digest(), digest);
     assert_eq!(origin.asked(), 0);
 
-    for blob in std::fs::read_dir(kept.join("blobs/sha256")).unwrap() {
+    for blob in std::fs::read_dir(cache.join("blobs/sha256")).unwrap() {
         std::fs::write(blob.unwrap().path(), "damaged").unwrap();
     }
     assert_eq!(load_wasm(&source(), &by_digest).await.unwrap().digest(), digest);
@@ -233,14 +233,14 @@ async fn what_was_fetched_once_is_kept() {
 }
 
 #[tokio::test]
-async fn no_more_is_kept_than_may_be() {
+async fn the_cache_stays_within_its_limit() {
     let folder = tempfile::tempdir().unwrap();
-    let (place, kept) = (folder.path().join("layout"), folder.path().join("kept"));
+    let (place, cache) = (folder.path().join("layout"), folder.path().join("cache"));
     let layout = saved(&place, &image(Format::Universal), &["1"]).await;
-    let source = CachedSource::new(layout, &kept, 0).unwrap();
+    let source = CachedSource::new(layout, &cache, 0).unwrap();
     load_wasm(&source, &Name::Tag(tag("1"))).await.unwrap();
     let blobs =
-        || std::fs::read_dir(kept.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
+        || std::fs::read_dir(cache.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());
     assert_eq!(blobs().count(), 4, "they were just used");
     let long_ago = std::time::SystemTime::now() - std::time::Duration::from_secs(100_000);
     for blob in blobs() {
