@@ -11,9 +11,8 @@ pub enum ExitCode {
     Registry = 4,
     Authentication = 5,
     SizeBudget = 6,
-    /// An image is over a limit for reading it.
     OverLimit = 10,
-    /// cargo's build failed, and cargo has said why.
+    /// The code that cargo uses itself.
     Build = 101,
     SmokeTest = 7,
     Different = 8,
@@ -32,7 +31,7 @@ pub enum ExitCode {
 }
 
 impl ExitCode {
-    /// All of them, with what they mean.
+    /// All exit codes with their meanings.
     pub const ALL: [(ExitCode, &'static str); 20] = [
         (ExitCode::Success, "everything was done"),
         (ExitCode::Failure, "another failure, such as an unreadable file or an invalid setting"),
@@ -48,13 +47,10 @@ impl ExitCode {
         (ExitCode::Authentication, "the registry needs other credentials or permissions"),
         (ExitCode::SizeBudget, "the module or its image is larger than its `size-budget`"),
         (ExitCode::SmokeTest, "a smoke test failed"),
-        (ExitCode::Different, "`verify-rebuild`: the image is not what the sources make"),
-        (ExitCode::NotTaken, "the image doesn't run where `--for` says that it should"),
-        (
-            ExitCode::OverLimit,
-            "the image is over one of the limits for reading it (`--read-limit`)",
-        ),
-        (ExitCode::Build, "cargo's build failed; cargo has said why"),
+        (ExitCode::Different, "`verify-rebuild`: the sources produce a different image"),
+        (ExitCode::NotTaken, "an engine that `--for` selects can't start the image"),
+        (ExitCode::OverLimit, "the image exceeds a limit for reading it (`--read-limit`)"),
+        (ExitCode::Build, "`cargo build` failed; its own messages say why"),
         (ExitCode::Memory, "`run`: the program needed more memory than `--memory`"),
         (ExitCode::TableElements, "`run`: the program needed more than `--max-table-elements`"),
         (ExitCode::Instances, "`run`: the program needed more than `--max-instances`"),

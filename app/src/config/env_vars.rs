@@ -22,7 +22,7 @@ pub const WASM_OCI_PASSWORD: &str = "WASM_OCI_PASSWORD";
 /// Limits for reading images, such as `unpacked=20GiB,time=10m`; `--read-limit` comes first.
 pub const WASM_OCI_READ_LIMITS: &str = "WASM_OCI_READ_LIMITS";
 
-/// The folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's folder for caches.
+/// Folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's cache folder.
 pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
 /// Size limit of each of the two caches, such as `500MiB`.
 pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
