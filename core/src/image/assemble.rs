@@ -1,4 +1,4 @@
-//! From a module to images.
+//! Assembly of images from a module.
 
 use super::config::{artifact_config, image_config};
 use super::documents::{IndexDocument, ManifestDocument};
@@ -12,7 +12,7 @@ use crate::module::ValidatedModule;
 /// The same module and settings give the same bytes, and so the same digests, on every machine.
 ///
 /// # Errors
-/// What is wrong with the settings: see [`Error`].
+/// An [`Error`] for invalid settings.
 pub fn assemble(
     module: &ValidatedModule,
     settings: &ImageSettings,

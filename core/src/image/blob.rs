@@ -19,7 +19,7 @@ pub struct Blob {
     content: Content,
 }
 
-/// Where the bytes are.
+/// The place of the bytes.
 #[derive(Clone)]
 enum Content {
     Memory(Arc<[u8]>),
@@ -152,7 +152,7 @@ impl Blob {
     /// Copies the content to `writer`.
     ///
     /// # Errors
-    /// What reading or writing fails with.
+    /// An error of reading or writing.
     pub fn copy_to(&self, writer: &mut impl io::Write) -> io::Result<()> {
         let copied = io::copy(&mut self.reader().map_err(io::Error::other)?, writer)?;
         if copied == self.descriptor.size {

@@ -1,4 +1,4 @@
-//! An image's configuration: what is started and how.
+//! An image's configuration: the command and its environment.
 
 use std::collections::BTreeMap;
 
@@ -10,15 +10,15 @@ use crate::module::ValidatedModule;
 /// The label with the digest of a bare module among the layers.
 pub(super) const MODULE_LABEL: &str = "containerd.runwasi.layers";
 
-/// What an image's configuration says, whichever of the two kinds it is.
+/// The configuration of an image or of a Wasm artifact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// What it runs on.
+    /// The platform that the image is for.
     pub platform: Option<Platform>,
-    /// When it was made, as it is written there.
+    /// The creation time, exactly as written.
     pub created: Option<String>,
-    /// Who made it.
+    /// The author.
     pub author: Option<String>,
     /// The command; the first is the module's path.
     pub entrypoint: Vec<String>,
@@ -30,18 +30,18 @@ pub struct Config {
     pub user: Option<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
-    /// The digests of the unpacked layers that make the root file system, as they are written there.
+    /// The digests of the unpacked layers of the root file system, exactly as written.
     pub diff_ids: Vec<String>,
 }
 
 impl Config {
-    /// What is started: the entrypoint, and the arguments after it. The first word is the module's path.
+    /// The entrypoint and the arguments after it. The first word is the module's path.
     pub fn command(&self) -> impl Iterator<Item = &str> {
         self.entrypoint.iter().chain(&self.args).map(String::as_str)
     }
 
-    /// The words that start the module, and the arguments after them. An image without an entrypoint, as `CMD` alone
-    /// makes it, names its module in the first of its arguments.
+    /// The words that start the module, and the arguments after them. An image without an entrypoint (a Dockerfile with
+    /// only `CMD`) names its module in the first argument.
     #[must_use]
     pub fn module_and_args(&self) -> (&[String], &[String]) {
         match self.entrypoint.as_slice() {
@@ -50,8 +50,8 @@ impl Config {
         }
     }
 
-    /// Reads an image's configuration, or that of a Wasm artifact. Fields that are missing, or that other tools
-    /// add, are no error.
+    /// Reads an image's configuration, or that of a Wasm artifact. Missing fields, and fields that
+    /// other tools add, are not errors.
     pub(super) fn parse(bytes: &[u8]) -> Result<Config, Error> {
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|e| Error::Document { what: "configuration", reason: e.to_string() })?;

@@ -1,4 +1,4 @@
-//! The time that an image says it was made.
+//! The creation time of an image.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! What is known of a blob without having it.
+//! Descriptors, which name blobs.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,15 @@ use super::{Digest, MediaType, Platform};
 /// ([image-spec, descriptor.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Descriptor {
-    /// What the blob is.
+    /// The blob's type.
     pub media_type: MediaType,
     /// The digest of its bytes.
     pub digest: Digest,
     /// Its length in bytes.
     pub size: u64,
-    /// For an entry of an index: what the image runs on.
+    /// The platform of the image, in an entry of an index.
     pub platform: Option<Platform>,
-    /// More about it, for people and tools.
+    /// Further properties, for people and tools.
     pub annotations: BTreeMap<String, String>,
 }
 

@@ -1,4 +1,4 @@
-//! The JSON documents of the image specification. What gets a digest is serialized here, and nowhere else.
+//! The JSON documents of the image specification. Everything that gets a digest is serialized here.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -23,7 +23,7 @@ pub(super) fn canonical_json(document: &impl Serialize) -> Result<Vec<u8>, Error
     serde_json::to_vec(&value).map_err(unserializable)
 }
 
-/// What a manifest lists ([image-spec, manifest.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md)).
+/// The content of a manifest ([image-spec, manifest.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md)).
 #[derive(Debug, Clone)]
 pub(crate) struct ManifestDocument {
     pub(crate) config: Descriptor,
@@ -58,7 +58,7 @@ impl ManifestDocument {
     }
 }
 
-/// What an index lists ([image-spec, image-index.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md)).
+/// The content of an index ([image-spec, image-index.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md)).
 #[derive(Debug, Clone, Default)]
 pub(crate) struct IndexDocument {
     pub(crate) manifests: Vec<Descriptor>,

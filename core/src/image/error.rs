@@ -1,24 +1,24 @@
-//! What can be wrong with an image or with what one is to be made of.
+//! Errors of making and reading images.
 
 use std::path::PathBuf;
 
 use super::{Digest, Format};
 use crate::limits::OverLimit;
 
-/// Why an image, or a part of one, can't be made or read.
+/// An error of making or reading an image or a part of one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// Not a digest, or not of SHA-256.
     #[error("`{text}` is not a digest: write `sha256:` and 64 lower-case hexadecimal digits")]
     InvalidDigest {
-        /// What was given.
+        /// The user's text.
         text: String,
     },
     /// Not a platform.
-    #[error("`{text}` is not a platform: write OS/ARCHITECTURE, as `linux/amd64`")]
+    #[error("`{text}` is not a platform: write OS/ARCHITECTURE, such as `linux/amd64`")]
     InvalidPlatform {
-        /// What was given.
+        /// The user's text.
         text: String,
     },
     /// Not a reference.
@@ -26,9 +26,9 @@ pub enum Error {
         "`{text}` is not an image reference ({reason}): write REGISTRY/REPOSITORY:TAG, as `ghcr.io/owner/app:1.0`"
     )]
     InvalidReference {
-        /// What was given.
+        /// The user's text.
         text: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// Not a tag.
@@ -36,7 +36,7 @@ pub enum Error {
         "`{text}` is not a tag: use up to 128 letters, digits, `_`, `.` and `-`, not starting with `.` or `-`"
     )]
     InvalidTag {
-        /// What was given.
+        /// The user's text.
         text: String,
     },
     /// Not a Unix time or an RFC 3339 timestamp.
@@ -44,27 +44,27 @@ pub enum Error {
         "`{text}` is not a time; use seconds since 1970 or an RFC 3339 timestamp such as `2026-01-31T12:00:00Z`"
     )]
     InvalidTime {
-        /// What was given.
+        /// The user's text.
         text: String,
     },
     /// The module's name can't be a file name in the image.
     #[error("`{name}` can't name the module in the image: use letters, digits, `_`, `.` and `-`")]
     InvalidName {
-        /// What was given.
+        /// The user's text.
         name: String,
     },
     /// An environment variable without a name, or with `=` in it.
     #[error("`{name}` can't name an environment variable: it is empty or has `=` or a NUL in it")]
     InvalidVariable {
-        /// What was given.
+        /// The user's text.
         name: String,
     },
-    /// The path of an included file is outside of the image, or taken.
+    /// The path of an included file is outside of the image, or in use.
     #[error("a file can't be included as `{path}`: {reason}")]
     InvalidInclude {
         /// Its path in the image.
         path: String,
-        /// What is wrong with it.
+        /// The reason.
         reason: &'static str,
     },
     /// Files for a format that has no root file system.
@@ -79,18 +79,18 @@ pub enum Error {
     /// No format was asked for, or one twice.
     #[error("the formats must be named once each: {formats:?}")]
     FormatsNotDistinct {
-        /// What was asked for.
+        /// The formats as the user listed them.
         formats: Vec<Format>,
     },
     /// A universal image without a linux platform, which no CRI would start.
     #[error(
-        "a universal image needs at least one linux platform, as `linux/amd64`; for none, use the format container"
+        "a universal image needs at least one linux platform, such as `linux/amd64`; for none, use the format container"
     )]
     NoLinuxPlatform,
     /// The content is not what its descriptor says.
     #[error(
         "the content does not have its digest: expected {expected} ({expected_size} bytes), \
-         found {found} ({found_size} bytes): it was damaged or changed on its way, fetch it again"
+         found {found} ({found_size} bytes): it was damaged or changed in transit; fetch it again"
     )]
     Mismatch {
         /// The digest in the descriptor.
@@ -105,9 +105,9 @@ pub enum Error {
     /// A manifest, index or configuration that can't be read.
     #[error("the {what} can't be read: {reason}")]
     Document {
-        /// Which document.
+        /// The kind of document.
         what: &'static str,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// An index without a manifest.
@@ -116,7 +116,7 @@ pub enum Error {
     /// An image without a module.
     #[error("the image holds no WebAssembly module: {reason}")]
     NoModule {
-        /// Where was looked.
+        /// The places that were searched.
         reason: String,
     },
     /// An image over one of the limits.
@@ -127,7 +127,7 @@ pub enum Error {
     Include {
         /// The file or folder.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
     /// A blob's file can't be read.

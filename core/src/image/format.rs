@@ -1,11 +1,11 @@
-//! The shapes an image can have.
+//! Image formats.
 
 named_enum! {
-    /// Which shape an image has, and so who can read it. `docs/formats.md` lists the engines for each.
+    /// The layout of an image, which decides which engines can run it. `docs/formats.md` lists the engines for each.
     #[derive(Default)]
     pub enum Format: "format" {
-        /// An index of one `wasi/wasm` and several linux manifests over one tar layer: what every container engine
-        /// takes.
+        /// An index of one `wasi/wasm` and several linux manifests over one tar layer: every container engine
+        /// can run it.
         #[default]
         Universal = "universal",
         /// One `wasi/wasm` manifest over one tar layer, as buildx and buildah make it.
@@ -20,7 +20,7 @@ named_enum! {
 }
 
 impl Format {
-    /// Whether the module lies in a root file system, beside which there is room for other files.
+    /// Returns true if the format has a root file system, which has room for other files next to the module.
     #[must_use]
     pub fn has_root_filesystem(self) -> bool {
         matches!(self, Format::Universal | Format::Container | Format::Combined)

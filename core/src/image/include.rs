@@ -1,4 +1,4 @@
-//! Files that lie beside the module in an image.
+//! Additional files in an image.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +23,7 @@ impl IncludedFile {
         Ok(IncludedFile { path: normalized(path)?, content: content.into() })
     }
 
-    /// A file of the host, or every file below a folder of the host, to lie at or below `path` in the image.
+    /// A file of the host, or every file below a folder of the host, for `path` in the image.
     /// A link to a file counts as the file.
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl IncludedFile {
         &self.path
     }
 
-    /// What is in it.
+    /// The bytes of the file.
     #[must_use]
     pub fn content(&self) -> &[u8] {
         &self.content
@@ -61,7 +61,7 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
             .ok_or_else(|| failed(std::io::Error::other("a file name is not Unicode")))?;
         let file_type = entry.file_type().map_err(failed)?;
         if file_type.is_symlink() && entry.path().is_dir() {
-            // It may lead back up, and the folder would have no end.
+            // A link to a folder may lead back up and make the walk endless.
             let reason = "it is a link to a folder: include that folder by its own path";
             return Err(Error::InvalidInclude { path: entry.path().display().to_string(), reason });
         }

@@ -13,7 +13,7 @@ pub(super) struct Layer {
     pub(super) diff_id: Digest,
 }
 
-/// The layer with the module and the files beside it. Entries are sorted, belong to root and have no time, so
+/// Returns the layer with the module and the additional files. Entries are sorted, belong to root and have no time, so
 /// that the same content gives the same bytes.
 pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Error> {
     let tar = tar(module, settings)?;

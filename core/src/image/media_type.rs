@@ -60,13 +60,13 @@ impl MediaType {
         }
     }
 
-    /// Whether the blob lists images for several platforms.
+    /// Returns true for an index, which lists images for several platforms.
     #[must_use]
     pub fn is_index(&self) -> bool {
         matches!(self, MediaType::ImageIndex | MediaType::DockerManifestList)
     }
 
-    /// Whether the blob is the manifest of one image.
+    /// Returns true for the manifest of one image.
     #[must_use]
     pub fn is_manifest(&self) -> bool {
         matches!(self, MediaType::ImageManifest | MediaType::DockerManifest)

@@ -1,4 +1,4 @@
-//! Images: what they are made of, and how one is made from a module.
+//! Images: their parts, and how to make one from a module.
 //!
 //! Everything here is pure: no network, no clock, and no file but those that blobs and included files are read
 //! from. [`assemble`] is the only maker of new images; the [`store`](crate::store) reads and writes them.
@@ -85,7 +85,7 @@ impl Image {
         &self.manifests
     }
 
-    /// The manifest that holds the module: the one of a Wasm platform in an index, else the first.
+    /// The manifest that holds the module: the one for a Wasm platform in an index, otherwise the first.
     ///
     /// # Errors
     /// [`Error::NoManifest`] when an index is empty.
@@ -94,7 +94,7 @@ impl Image {
         self.manifests.iter().find(of_wasm).or(self.manifests.first()).ok_or(Error::NoManifest)
     }
 
-    /// Which of the formats it has, or comes closest to.
+    /// Returns the format that it has or comes closest to.
     #[must_use]
     pub fn format(&self) -> Format {
         if self.root().descriptor().media_type.is_index() {
@@ -160,7 +160,7 @@ impl Manifest {
         &self.blob
     }
 
-    /// What the configuration says.
+    /// The parsed configuration.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config

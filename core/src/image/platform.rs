@@ -1,4 +1,4 @@
-//! The platform that an image says it runs on.
+//! The platform of an image.
 
 use std::fmt;
 use std::str::FromStr;
@@ -30,7 +30,7 @@ impl Platform {
         Platform::new("wasi", "wasm")
     }
 
-    /// Whether this is a WebAssembly platform, whichever of the names in use for the system it has.
+    /// Returns true for a WebAssembly platform, with any of the names in use for its system.
     #[must_use]
     pub fn is_wasm(&self) -> bool {
         self.architecture.starts_with("wasm")

@@ -8,12 +8,12 @@ use super::{Digest, Error};
 
 /// The registry of names without one.
 const DOCKER_HUB: &str = "docker.io";
-/// What that was called once.
+/// Docker Hub's old name, which is still in use.
 const DOCKER_HUB_ONCE: &str = "index.docker.io";
 /// The most characters that a repository's name may have.
 const LONGEST_REPOSITORY: usize = 255;
 
-/// Where an image is, or will be, in a registry: `registry/repository[:tag][@digest]`
+/// The place of an image in a registry: `registry/repository[:tag][@digest]`
 /// ([distribution-spec, pulling manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 ///
 /// As Docker does, a name without a registry is one of `docker.io`, and one without a namespace there is in
@@ -45,7 +45,7 @@ impl Reference {
         self.tag.as_ref()
     }
 
-    /// The digest, if one was given. It decides what is meant, whatever the tag.
+    /// The digest, if one was given. It takes precedence over the tag.
     #[must_use]
     pub fn digest(&self) -> Option<Digest> {
         self.digest
@@ -117,7 +117,7 @@ impl FromStr for Reference {
     }
 }
 
-/// Whether what stands before the first slash is a registry, and not the start of a repository.
+/// Returns true if the text before the first slash is a registry and not the start of a repository.
 fn is_registry(first: &str) -> bool {
     first == "localhost" || first.contains(['.', ':'])
 }
@@ -171,7 +171,7 @@ impl fmt::Display for Reference {
 pub struct Tag(String);
 
 impl Tag {
-    /// `latest`, the tag of what has no other.
+    /// `latest`, the default tag.
     #[must_use]
     pub fn latest() -> Tag {
         Tag("latest".to_owned())
@@ -289,7 +289,7 @@ mod tests {
                     );
                 }
                 (Err(_), Err(_)) => {}
-                // It takes for a repository what can't be one, and for a host what is like a repository.
+                // oci-spec accepts invalid repositories, and takes some repositories for hosts.
                 (Err(_), Ok(spec))
                     if spec.repository() != spec.repository().to_lowercase()
                         || spec.registry().contains('_') => {}

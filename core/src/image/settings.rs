@@ -1,11 +1,11 @@
-//! What the user decides about an image.
+//! The user's choices for an image.
 
 use std::collections::BTreeMap;
 
 use super::config::MODULE_LABEL;
 use super::{Created, Error, Format, Image, IncludedFile, Platform};
 
-/// Everything that goes into an image beside the module. All of it reaches the digest, and nothing else does.
+/// Everything that goes into an image in addition to the module. Only this and the module decide the digest.
 #[derive(Debug, Clone)]
 pub struct ImageSettings {
     /// The module's file name in the image, without `.wasm`.
@@ -22,13 +22,13 @@ pub struct ImageSettings {
     pub labels: BTreeMap<String, String>,
     /// Annotations, on each manifest and on the index.
     pub annotations: BTreeMap<String, String>,
-    /// Files beside the module.
+    /// Additional files.
     pub include: Vec<IncludedFile>,
-    /// When the image was made.
+    /// The creation time.
     pub created: Created,
-    /// Who made it.
+    /// The author.
     pub author: Option<String>,
-    /// The linux platforms that a universal image lists beside `wasi/wasm`.
+    /// The linux platforms that a universal image lists in addition to `wasi/wasm`.
     pub linux_platforms: Vec<Platform>,
     /// `os` in the configuration of an artifact, instead of `wasip1` or `wasip2` by what the module is. With
     /// `wasi`, Docker 28 runs the artifact too; the CNCF's text does not list that value.
@@ -36,7 +36,7 @@ pub struct ImageSettings {
 }
 
 impl ImageSettings {
-    /// The settings of an image of which nothing is known but the module's name.
+    /// Returns the default settings for a module of this name.
     #[must_use]
     pub fn new(name: &str) -> ImageSettings {
         ImageSettings {
@@ -55,11 +55,11 @@ impl ImageSettings {
         }
     }
 
-    /// The settings by which an image was made, as far as it says so itself: those by which [`assemble`](super::assemble)
-    /// makes the same image of its module again, if it made this one.
+    /// Reads the settings of an image. If [`assemble`](super::assemble) made the image, they make the same image from its
+    /// module again.
     ///
     /// # Errors
-    /// What its layers can't be read with, or a time that makes no sense.
+    /// An error of reading the layers, or [`Error::InvalidTime`].
     pub fn of(image: &Image) -> Result<ImageSettings, Error> {
         let manifest = image.wasm_manifest()?;
         let config = manifest.config().clone();
@@ -69,7 +69,7 @@ impl ImageSettings {
         let (entrypoint, args) = config.module_and_args();
         let (mut entrypoint, args) = (entrypoint.to_vec(), args.to_vec());
         if let Some(first) = entrypoint.first_mut() {
-            // The module lies in the root folder now, wherever it did.
+            // The new image has the module in the root folder, wherever it was before.
             let function =
                 first.split_once('#').map_or(String::new(), |(_, function)| format!("#{function}"));
             *first = format!("/{}{function}", defaults.module_file());
@@ -112,10 +112,10 @@ impl ImageSettings {
         self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file())])
     }
 
-    /// Checks what types don't: whether an image can be made in these formats of these settings.
+    /// Checks what types can't express: that these settings make an image in each of these formats.
     ///
     /// # Errors
-    /// What is wrong with them. [`assemble`](super::assemble) fails with the same.
+    /// The same as those of [`assemble`](super::assemble).
     pub fn check(&self, formats: &[Format]) -> Result<(), Error> {
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_name) {

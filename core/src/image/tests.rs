@@ -1,4 +1,4 @@
-//! What images of each format look like.
+//! Images of each format.
 
 use serde_json::Value;
 

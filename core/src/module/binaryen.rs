@@ -1,4 +1,4 @@
-//! Binaryen, in process.
+//! The bundled Binaryen, which runs in this process.
 
 use wasm_opt::{Feature, OptimizationError, OptimizationOptions, Pass};
 use wasmparser::WasmFeatures;
@@ -6,7 +6,7 @@ use wasmparser::WasmFeatures;
 use super::optimize::{Outcome, through_files, unknown};
 use super::{DebugInfo, Level, OptimizeError, OptimizeOptions};
 
-/// What Binaryen calls each feature that wasmparser can find in a module.
+/// Binaryen's name for each feature that wasmparser can find in a module.
 const KNOWN: [(WasmFeatures, Feature); 16] = [
     (WasmFeatures::MUTABLE_GLOBAL, Feature::MutableGlobals),
     (WasmFeatures::SATURATING_FLOAT_TO_INT, Feature::TruncSat),
@@ -26,8 +26,8 @@ const KNOWN: [(WasmFeatures, Feature); 16] = [
     (WasmFeatures::LEGACY_EXCEPTIONS, Feature::ExceptionHandling),
 ];
 
-/// Optimizes a module that is valid with `features`. That Binaryen can't is no error: a valid module then stays
-/// as it is, and the note says why.
+/// Optimizes a module that is valid with `features`. A failure of Binaryen is not an error: the valid module
+/// stays as it is, and the note says why.
 pub(super) fn run(
     module: &[u8],
     features: WasmFeatures,
@@ -50,8 +50,8 @@ pub(super) fn run(
     }
 
     if level == Level::Oz {
-        // Where the smallest is wanted: what each value can be is worked out for the whole module, and all is done again
-        // to make use of it. In one go: a module that is written and read in between gets no smaller.
+        // Gufa infers the possible values of the whole module, and a second round of passes makes use of them. Both
+        // happen in one run: a module that is written and read in between gets no smaller.
         options.add_pass(Pass::Gufa);
         for pass in ROUND {
             options.add_pass(pass);
@@ -59,7 +59,7 @@ pub(super) fn run(
     }
     through_files(module, |input, output| match options.run(input, output) {
         Ok(()) => Ok(None),
-        // That it could not write must not lead to other bytes than on a machine where it could.
+        // A failed write is an error and not a note: the bytes must be the same as on a machine where it succeeds.
         Err(error @ OptimizationError::Write { .. }) => {
             Err(OptimizeError::Temporary(std::io::Error::other(error.to_string())))
         }
@@ -69,7 +69,7 @@ pub(super) fn run(
     })
 }
 
-/// What Binaryen does by itself at level z, without what is only worth doing once.
+/// Binaryen's own passes at level z, without those that are only worth running once.
 /// <https://github.com/WebAssembly/binaryen/blob/version_116/src/passes/pass.cpp>
 const ROUND: [Pass; 44] = [
     Pass::DuplicateFunctionElimination,

@@ -1,11 +1,11 @@
-//! A module as it came.
+//! A module as the compiler wrote it.
 
 use std::path::Path;
 
 use super::ReadError;
 use super::optimize::OptimizedModule;
 
-/// A module or component as a compiler wrote it, of which only the first eight bytes were looked at.
+/// A module or component as a compiler wrote it. Only its first eight bytes are checked.
 #[derive(Debug, Clone)]
 pub struct BuiltModule {
     name: String,
@@ -13,7 +13,7 @@ pub struct BuiltModule {
 }
 
 impl BuiltModule {
-    /// Takes the bytes of a module. `name` is what messages call it, usually its file name.
+    /// Wraps the bytes of a module. Messages call it `name`, which is usually its file name.
     ///
     /// # Errors
     /// [`ReadError::NotWasm`], saying what it is instead, when they don't start as
@@ -38,19 +38,19 @@ impl BuiltModule {
         BuiltModule::new(&path.display().to_string(), bytes)
     }
 
-    /// What messages call it.
+    /// The name for messages.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The bytes as they came.
+    /// The bytes, unchanged.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 
-    /// Goes on with the bytes as they are.
+    /// Skips the optimizer.
     #[must_use]
     pub fn unoptimized(self) -> OptimizedModule {
         OptimizedModule::as_it_is(self)
@@ -62,7 +62,7 @@ impl BuiltModule {
     }
 }
 
-/// What the bytes are, when they are not WebAssembly.
+/// Describes bytes that are not WebAssembly, and says what to do.
 fn other_content(bytes: &[u8]) -> Option<&'static str> {
     let starts = |prefix: &[u8]| bytes.starts_with(prefix);
     match bytes {

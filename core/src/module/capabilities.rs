@@ -1,11 +1,11 @@
-//! What a module could do to the world around it, as its imports say.
+//! Capabilities of a module, derived from its imports.
 
 use super::{Import, Report, WASI_PREVIEW_1};
 
 named_enum! {
-    /// Something that a module can do if its runtime lets it: it imports what is needed for that.
+    /// Something that a module can do if its runtime permits it, because it imports the functions for it.
     ///
-    /// Every program can read its arguments, use its standard streams and end, so that these are none.
+    /// Every program can read its arguments, use its standard streams and exit, so these don't count.
     #[non_exhaustive]
     pub enum Capability: "capability" {
         /// Look into folders and read files.
@@ -18,7 +18,7 @@ named_enum! {
         Clock = "clock",
         /// Get random numbers.
         Random = "random",
-        /// Open connections, listen, look names up; or use sockets that it is given.
+        /// Open connections, listen and look up names, or use sockets that are passed to it.
         Sockets = "sockets",
         /// Send HTTP requests.
         Http = "http",
@@ -28,14 +28,14 @@ named_enum! {
 }
 
 impl Report {
-    /// What the module can do, in the order of [`Capability::ALL`].
+    /// Returns the module's capabilities, in the order of [`Capability::ALL`].
     pub(super) fn found_capabilities(&self) -> Vec<Capability> {
         Capability::ALL.into_iter().filter(|it| self.import_for(*it).is_some()).collect()
     }
 
     /// The first import that gives a capability.
     pub(super) fn import_for(&self, capability: Capability) -> Option<&Import> {
-        // Whether a file is opened for reading or writing is told only when it is opened.
+        // `path_open` takes the access mode as an argument, so the import alone doesn't show whether files are written.
         let writes = || {
             self.imports
                 .iter()
@@ -53,7 +53,7 @@ impl Report {
     }
 }
 
-/// What an import gives.
+/// The capability that an import gives.
 enum Given {
     /// Files, for reading and perhaps for writing.
     Files,

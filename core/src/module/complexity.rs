@@ -1,8 +1,8 @@
-//! What Binaryen is not asked to optimize.
+//! Limits above which a module is not optimized.
 //!
-//! It takes any valid module, but what it needs may grow much faster than the module: a kilobyte for a function of four
-//! bytes, a list of live variables for each branch, a stack frame for each level of nesting. Programs stay far below
-//! these limits (`docs/optimizing.md`); modules that were made to do harm stay as they are.
+//! Binaryen accepts any valid module, but its memory may grow much faster than the module: a kilobyte for a function of
+//! four bytes, a list of live variables for each branch, a stack frame for each level of nesting. Real programs stay far
+//! below these limits (`docs/optimizing.md`); only modules made to do harm exceed them, and those stay as they are.
 
 use std::cmp::Ordering;
 
@@ -11,19 +11,19 @@ use wasmparser::{
     OperatorsReader, Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-/// The most functions and globals, imported functions as well: up to a kilobyte each.
+/// Maximum number of functions and globals, including imported functions; each needs up to a kilobyte.
 const ITEMS: u32 = 200_000;
-/// The most instructions of one function: some hundred bytes each.
+/// Maximum number of instructions in one function; each needs some hundred bytes.
 const INSTRUCTIONS: u32 = 1_000_000;
-/// How deep instructions may be nested in one another, as operands or as what is in a block. Binaryen calls itself as
-/// deep, which this much of leaves room in a stack of two megabytes; for blocks its memory grows with the square.
+/// Maximum nesting of instructions, as operands or in blocks. Binaryen recurses to the same depth, and this one fits
+/// into a stack of two megabytes; its memory grows with the square of the depth of blocks.
 const DEPTH: u32 = 3_000;
-/// The most variables of one function: above, Binaryen notes for each two of them that are alive together in a hash map.
+/// Maximum number of variables in one function; with more, Binaryen keeps each pair of live variables in a hash map.
 const VARIABLES: u32 = 8_000;
-/// The most variables times branches of one function: some ten bytes each.
+/// Maximum product of variables and branches in one function; each needs some ten bytes.
 const LIVENESS: u64 = 10_000_000;
 
-/// Why a module that is valid with `features` is too much, if it is.
+/// Returns the reason why a module that is valid with `features` exceeds a limit, if it does.
 pub(super) fn excess(
     module: &[u8],
     features: WasmFeatures,
@@ -54,7 +54,7 @@ pub(super) fn excess(
     Ok(None)
 }
 
-/// What makes a function hard.
+/// The measures of a function that the limits apply to.
 #[derive(Debug, Default)]
 struct Shape {
     depth: u32,
@@ -71,7 +71,7 @@ impl Shape {
         let mut reader = body.get_binary_reader();
         function.read_locals(&mut reader)?;
         let mut shape = Shape { variables: function.len_locals(), ..Shape::default() };
-        // How deep each operand is that is on the stack, and the deepest in each block that is open.
+        // The depth of each operand on the stack, and the largest depth in each open block.
         let (mut operands, mut blocks): (Vec<u32>, Vec<u32>) = (Vec::new(), vec![0]);
         for operator in OperatorsReader::new(reader).into_iter_with_offsets() {
             let (operator, at) = operator?;
@@ -85,7 +85,7 @@ impl Shape {
                 Ordering::Equal => {}
             }
             depth += 1;
-            // After a jump, the stack has what anybody wants: what is left of it counts.
+            // After a jump the stack is polymorphic, so only what is really left on it counts.
             operands.resize(function.operand_stack_height() as usize, depth);
             if let Some(block) = blocks.last_mut() {
                 *block = depth.max(*block);
@@ -111,7 +111,7 @@ impl Shape {
     }
 }
 
-/// Whether a basic block ends here.
+/// Returns true if the instruction ends a basic block.
 fn branches(operator: &Operator<'_>) -> bool {
     use Operator::{Br, BrIf, BrTable, Else, End, If, Loop, Return, Unreachable};
     matches!(
@@ -152,7 +152,7 @@ mod tests {
             let excess = excess_of(&with_body(&body)).unwrap();
             assert_eq!(excess, "function 0 is nested more than 3000 deep");
         }
-        // What stands beside one another isn't nested.
+        // Instructions in sequence are not nested.
         assert_eq!(excess_of(&with_body(&operands(10).repeat(many))), None);
         assert_eq!(excess_of(&with_body(&"block end ".repeat(many))), None);
     }

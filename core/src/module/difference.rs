@@ -1,4 +1,4 @@
-//! Where two modules that should be the same first differ.
+//! The first difference between two modules that should be equal.
 
 use std::fmt;
 
@@ -13,18 +13,18 @@ use super::sections::{SectionRange, holds_module, is_component, sections};
 pub struct Difference {
     /// The section: `code`, `data`, or a custom section's own name. In a component, the sections that lead there.
     pub section: Vec<String>,
-    /// How it differs.
+    /// The difference in that section.
     pub kind: DifferenceKind,
 }
 
-/// How a section differs.
+/// The way in which a section differs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DifferenceKind {
-    /// Only the one that was expected has it.
+    /// Only the expected module has it.
     Missing,
-    /// Only the other has it.
+    /// Only the actual module has it.
     Added,
-    /// Both have it, with other content from this byte of the section on.
+    /// Both have it, with different content from this byte of the section on.
     Content {
         /// Counted from the start of the section's content.
         offset: usize,
@@ -52,7 +52,7 @@ impl fmt::Display for Difference {
     }
 }
 
-/// The first section in which `actual` is not as `expected`; none if they are the same.
+/// Returns the first section in which `actual` differs from `expected`, or `None` if they are equal.
 ///
 /// # Errors
 /// [`ValidateError`](super::ValidateError) when one of them is not made of sections.
@@ -69,7 +69,7 @@ pub fn first_difference(
     let (of_expected, of_actual) = (of(expected)?, of(actual)?);
     let found = between(expected.bytes(), &of_expected, actual.bytes(), &of_actual)
         .map_err(|e| super::ValidateError::malformed(actual.name(), &e))?;
-    // Sections may be written in other bytes with the same content: their lengths, say.
+    // The same sections can have different bytes, for example because a length is encoded differently.
     Ok(found.or_else(|| {
         let kind = DifferenceKind::Content { offset: 0, function: None };
         Some(Difference { section: vec!["header".to_owned()], kind })
@@ -118,11 +118,11 @@ fn between(
     }))
 }
 
-/// The function of a code section that has the byte at `offset`.
+/// Returns the index of the function in a code section that contains the byte at `offset`.
 fn function_at(code: &[u8], offset: usize) -> Result<Option<u32>, BinaryReaderError> {
     let bodies = CodeSectionReader::new(BinaryReader::new(code, 0))?;
     for (index, body) in (0..).zip(bodies) {
-        // The size before a body is a part of it here.
+        // The size in front of a body counts as a part of it.
         if offset < body?.range().end {
             return Ok(Some(index));
         }

@@ -1,10 +1,10 @@
-//! What can be wrong with a module.
+//! Errors of reading, optimizing and validating modules.
 
 use std::path::PathBuf;
 
 use super::Capability;
 
-/// Why a module can't be read.
+/// An error of reading a module.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReadError {
@@ -13,42 +13,42 @@ pub enum ReadError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What happened.
+        /// The cause.
         source: std::io::Error,
     },
-    /// Something else than WebAssembly.
+    /// The file is not WebAssembly.
     #[error("`{name}` is not a WebAssembly binary: {found}")]
     NotWasm {
         /// The file's name.
         name: String,
-        /// What it is instead, and what to do.
+        /// The detected file type, and what to do.
         found: String,
     },
 }
 
-/// Why a module can't be optimized.
+/// An error of optimizing a module.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum OptimizeError {
-    /// It isn't valid WebAssembly as it came.
+    /// The input is not valid WebAssembly.
     #[error(transparent)]
     Invalid(Box<ValidateError>),
-    /// The user's own `wasm-opt` doesn't do it.
+    /// The user's own `wasm-opt` failed.
     #[error("can't optimize with `{}`: {reason}", program.display())]
     External {
         /// The program.
         program: PathBuf,
-        /// What happened, and what to do.
+        /// The cause, and what to do.
         reason: String,
     },
-    /// Binaryen works on files, and its temporary ones failed.
+    /// A temporary file failed; Binaryen works on files only.
     #[error(
         "can't write a temporary file for the optimizer; free some space, or set TMPDIR to another folder"
     )]
     Temporary(#[source] std::io::Error),
 }
 
-/// Why a module isn't accepted.
+/// The reason why a module is refused.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValidateError {
@@ -60,9 +60,9 @@ pub enum ValidateError {
     Malformed {
         /// The module's name.
         name: String,
-        /// What is wrong.
+        /// The validator's message.
         reason: String,
-        /// Where, in bytes from the start.
+        /// Offset in bytes from the start.
         offset: u64,
     },
     /// Imports that no WASI runtime provides.
@@ -72,12 +72,12 @@ pub enum ValidateError {
         name: String,
         /// The first of them, `module.name`.
         import: String,
-        /// What usually causes it, and what to do.
+        /// The usual cause, and what to do.
         cause: String,
-        /// How many more there are.
+        /// The number of further imports that no runtime provides.
         more: usize,
     },
-    /// It can do what it must not.
+    /// The module has a capability that the user denies.
     #[error(
         "`{name}` can do what is denied, `{capability}`: it imports `{import}`. Find the dependency that needs it, or \
          take `{capability}` out of `deny`"
@@ -85,9 +85,9 @@ pub enum ValidateError {
     Denied {
         /// The module's name.
         name: String,
-        /// What is denied.
+        /// The denied capability.
         capability: Capability,
-        /// The import that it is done with.
+        /// The import that gives the capability.
         import: String,
     },
 }

@@ -1,4 +1,4 @@
-//! Which proposals a module really needs.
+//! Detection of the proposals that a module really needs.
 
 use std::fmt;
 
@@ -44,13 +44,13 @@ pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
     }
 }
 
-/// wasmparser takes a data count section whatever the features; engines without bulk-memory don't.
+/// wasmparser accepts a data count section with any features; engines without bulk-memory don't.
 fn needed_by_sections(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
     let counted = sections(bytes)?.iter().any(|section| section.name == "data count");
     Ok(if counted { WasmFeatures::BULK_MEMORY } else { WasmFeatures::empty() })
 }
 
-/// Some errors that a feature would mend don't name it. These are the common ones.
+/// Recognizes common errors that a feature would fix but that don't name it.
 fn missing_by_message(message: &str) -> Option<WasmFeatures> {
     [
         ("zero byte expected", WasmFeatures::CALL_INDIRECT_OVERLONG),

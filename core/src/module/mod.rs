@@ -1,7 +1,7 @@
-//! Modules: bytes in, bytes out.
+//! Modules: reading, optimizing, validating and measuring them.
 //!
 //! [`BuiltModule`] ─[`optimize`]→ [`OptimizedModule`] ─[`validate`]→ [`ValidatedModule`], which has a
-//! [`Report`]. A value that exists has passed the steps before it.
+//! [`Report`]. A value exists only if the steps before it succeeded.
 
 #[cfg(feature = "optimize")]
 mod binaryen;

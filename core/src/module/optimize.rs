@@ -18,7 +18,7 @@ use crate::gzip::gzip;
 #[derive(Debug, Clone)]
 pub struct OptimizedModule {
     module: BuiltModule,
-    /// None where the module itself has its names.
+    /// `None` if the module itself contains the names.
     named: Option<Vec<u8>>,
     raw_size: u64,
     note: Option<String>,
@@ -29,7 +29,7 @@ impl OptimizedModule {
         OptimizedModule { raw_size: module.bytes().len() as u64, module, named: None, note: None }
     }
 
-    /// What messages call it.
+    /// The name for messages.
     #[must_use]
     pub fn name(&self) -> &str {
         self.module.name()
@@ -48,13 +48,13 @@ impl OptimizedModule {
         self.named.as_deref().unwrap_or(self.bytes())
     }
 
-    /// The size in bytes before.
+    /// The size in bytes before optimizing.
     #[must_use]
     pub fn raw_size(&self) -> u64 {
         self.raw_size
     }
 
-    /// What the user should know: that, and why, less was done than was asked for.
+    /// The reason why less was done than the user asked for, if so.
     #[must_use]
     pub fn note(&self) -> Option<&str> {
         self.note.as_deref()
@@ -90,7 +90,7 @@ pub fn optimize(
 /// The module that [`optimize`] made of this one before, with these options: `named` is its [`OptimizedModule::named`].
 ///
 /// # Errors
-/// [`OptimizeError::Invalid`] when `named` is no module.
+/// [`OptimizeError::Invalid`] when `named` is not a valid module.
 pub fn optimized_before(
     module: BuiltModule,
     named: Vec<u8>,
@@ -201,8 +201,8 @@ fn without_names(bytes: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
     })
 }
 
-/// What Binaryen may use in any case. rustc's modules use them without saying so when `strip = true` has deleted
-/// their `target_features` section; every runtime in use has them, and Binaryen needs bulk-memory for its own.
+/// Features that Binaryen may always use. rustc's modules use them, and don't declare it when `strip = true` has removed
+/// their `target_features` section. Every runtime in use has them, and Binaryen's own code needs bulk-memory.
 const BASELINE: WasmFeatures = WasmFeatures::BULK_MEMORY
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::MUTABLE_GLOBAL)
@@ -240,7 +240,7 @@ pub(super) fn through_files(
     Ok(Outcome { bytes, note })
 }
 
-/// What the optimizer made, and why it made nothing.
+/// The optimized bytes, or a note that says why there are none.
 pub(super) struct Outcome {
     pub(super) bytes: Option<Vec<u8>>,
     pub(super) note: Option<String>,

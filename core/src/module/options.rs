@@ -1,21 +1,21 @@
-//! What is decided about optimizing.
+//! Options of the optimizer.
 
 use std::fmt;
 
 use super::WasmOpt;
 
-/// What optimizes.
+/// The program that optimizes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Optimizer {
-    /// What is inside.
+    /// The bundled Binaryen.
     #[default]
     Bundled,
-    /// A program of the user's.
+    /// The user's own `wasm-opt`.
     External(WasmOpt),
 }
 
 impl fmt::Display for Optimizer {
-    /// Its name and version: with the options, what decides the bytes.
+    /// Writes the name and version: together with the options, they decide the bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Optimizer::Bundled if cfg!(feature = "optimize") => f.write_str("binaryen 116"),
@@ -26,12 +26,12 @@ impl fmt::Display for Optimizer {
 }
 
 named_enum! {
-    /// How much work the optimizer does, by the names of `wasm-opt`'s options.
+    /// The amount of work, named after the options of `wasm-opt`.
     #[derive(Default)]
     pub enum Level: "optimization level" {
-        /// Nothing: the bytes stay as they came.
+        /// Change nothing, not even debug information.
         Off = "off",
-        /// Only debug information is removed.
+        /// Remove debug information only.
         O0 = "0",
         /// Quick passes. Most often the smallest once it is compressed.
         #[default]
@@ -50,7 +50,7 @@ named_enum! {
 }
 
 named_enum! {
-    /// What stays in a module for those who look for mistakes in it.
+    /// The debug information that stays in a module.
     #[derive(Default)]
     pub enum DebugInfo: "kind of debug information" {
         /// Nothing. [`OptimizedModule::named`](super::optimize::OptimizedModule::named) still has the names.
@@ -64,21 +64,21 @@ named_enum! {
     }
 }
 
-/// What the user decides about optimizing.
+/// The user's choices for the optimizer.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OptimizeOptions {
-    /// How much work to do.
+    /// Amount of work.
     pub level: Level,
-    /// What stays in the module.
+    /// Debug information to keep.
     pub debug_info: DebugInfo,
-    /// What does the work.
+    /// Program that optimizes.
     pub optimizer: Optimizer,
-    /// The module will be compressed: make it small after that, and not as it is.
+    /// True if the module will be compressed, so that its compressed size counts.
     pub compressed: bool,
 }
 
 impl fmt::Display for OptimizeOptions {
-    /// What optimizes, and how: `binaryen 116, level z`.
+    /// Writes the optimizer and the level: `binaryen 116, level z`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}, level {}", self.optimizer, self.level)
     }

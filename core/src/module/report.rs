@@ -1,4 +1,4 @@
-//! What is in a module.
+//! Facts about a module.
 
 use std::fmt;
 
@@ -11,7 +11,7 @@ use super::features;
 use super::sections::{SectionRange, sections};
 use super::{Capability, Feature};
 
-/// What a module is, needs and offers, read from its bytes.
+/// Facts about a module, read from its bytes. [`compat::runtimes::check`](crate::compat::runtimes::check) judges them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Report {
@@ -19,24 +19,24 @@ pub struct Report {
     pub kind: Kind,
     /// The size in bytes.
     pub size: u64,
-    /// What it needs, in its order.
+    /// Imports, in the module's order.
     pub imports: Vec<Import>,
-    /// What it offers, in its order.
+    /// Exports, in the module's order.
     pub exports: Vec<Export>,
-    /// What it can do, by its imports.
+    /// Capabilities, derived from the imports.
     pub capabilities: Vec<Capability>,
-    /// The proposals beyond the first version of the standard that it really uses.
+    /// Proposals beyond WebAssembly 1.0 that the module really uses.
     pub features: Vec<Feature>,
-    /// Its memories, imported ones first; in pages of 64 KiB. Of a component, none.
+    /// Memories, imported ones first, in pages of 64 KiB. Empty for a component.
     pub memories: Vec<Limits>,
-    /// Its tables, imported ones first; in elements. Of a component, none.
+    /// Tables, imported ones first, in elements. Empty for a component.
     pub tables: Vec<Limits>,
     /// Its top-level sections, in order.
     pub sections: Vec<SectionSize>,
 }
 
 named_enum! {
-    /// How a module is meant to be started.
+    /// The kind of a module, which decides how it is started.
     pub enum Kind: "kind of module" {
         /// A core module with `_start`: runs once, like a program
         /// ([WASI application ABI](https://github.com/WebAssembly/WASI/blob/wasi-0.1/application-abi.md)).
@@ -49,22 +49,22 @@ named_enum! {
 }
 
 impl Kind {
-    /// Whether it is a component.
+    /// Returns true for a component.
     #[must_use]
     pub fn is_component(self) -> bool {
         self == Kind::Component
     }
 }
 
-/// Something that a module needs. A component's imports have no module, but names with packages in them.
+/// An import. Imports of a component have no module; their names contain the package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Import {
-    /// The module, as `wasi_snapshot_preview1`; empty for a component's.
+    /// The module, such as `wasi_snapshot_preview1`; empty for a component's import.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub module: String,
     /// The name.
     pub name: String,
-    /// What it is.
+    /// The kind of item.
     pub kind: ExternalKind,
 }
 
@@ -78,28 +78,28 @@ impl fmt::Display for Import {
     }
 }
 
-/// A name from a module, fit for a line of text: it may be any text at all, even one that a terminal obeys.
+/// Escapes a name from a module for a line of text: names may contain anything, even control sequences for terminals.
 #[must_use]
 pub fn visible(name: &str) -> String {
     let shown = |letter: char| match letter {
-        // Among them are line breaks, and the start of what terminals take for a command.
+        // Control characters include line breaks and the start of terminal escape sequences.
         _ if letter.is_control() => letter.escape_default().to_string(),
         _ => letter.to_string(),
     };
     name.chars().map(shown).collect()
 }
 
-/// Something that a module offers.
+/// An export.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Export {
     /// The name.
     pub name: String,
-    /// What it is.
+    /// The kind of item.
     pub kind: ExternalKind,
 }
 
 named_enum! {
-    /// What is imported or exported.
+    /// The kind of an imported or exported item.
     #[non_exhaustive]
     #[expect(missing_docs, reason = "the standard's own words")]
     pub enum ExternalKind: "kind of import or export" {

@@ -12,7 +12,7 @@ pub(super) struct SectionRange {
     pub(super) id: u8,
     /// `code`, `data`, …, or a custom section's own name.
     pub(super) name: String,
-    /// Where its content is.
+    /// The range of its content.
     pub(super) content: Range<usize>,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderEr
     for payload in Parser::new(0).parse_all(bytes) {
         let payload = payload?;
         let Some((id, content)) = payload.as_section() else { continue };
-        // What is nested in a component is a part of its top-level section.
+        // Modules and components inside belong to the top-level section that contains them.
         if content.start < skip_to {
             continue;
         }
@@ -97,7 +97,7 @@ pub(super) fn without_custom(
     Ok(module)
 }
 
-/// Whether the bytes are a component, by the layer in their version
+/// Returns true if the bytes are a component, according to the layer field of the version
 /// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
 pub(super) fn is_component(bytes: &[u8]) -> bool {
     bytes.get(6) == Some(&1)
@@ -111,7 +111,7 @@ pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReader
     Ok(nested.map(|section| section.content).collect())
 }
 
-/// Whether a section of `bytes` is a module or component itself.
+/// Returns true if a section of `bytes` contains a module or component.
 pub(super) fn holds_module(bytes: &[u8], section: &SectionRange) -> bool {
     is_component(bytes) && [NESTED_MODULE, NESTED_COMPONENT].contains(&section.id)
 }
@@ -153,7 +153,7 @@ pub(super) fn with_data_of(
     Ok(Some(with_data))
 }
 
-/// Whether all data goes to the first memory, at places that are numbers.
+/// Returns true if all data is for the first memory, at constant addresses.
 fn are_plain(module: &[u8]) -> Result<bool, BinaryReaderError> {
     for payload in Parser::new(0).parse_all(module) {
         let Payload::DataSection(segments) = payload? else { continue };

@@ -1,4 +1,4 @@
-//! Where each byte of a module went.
+//! The size of each part of a module.
 //!
 //! Invariant: all parts of a whole add up to it, down to the last byte, because the size of each is the distance from
 //! the end of the one before.
@@ -20,10 +20,10 @@ pub use self::names::function_names;
 pub use self::symbol::{OTHER_LANGUAGES, UNNAMED, readable_name};
 pub use self::tree::{SizeNode, SizeNodeKind};
 
-/// What the first eight bytes, magic number and version, are called among the sections.
+/// The name of the first eight bytes, magic number and version, in the list of sections.
 pub const PREAMBLE: &str = "(preamble)";
 
-/// How large a module or component is, and each part of it.
+/// The size of a module or component and of each of its parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct SizeReport {
@@ -33,7 +33,7 @@ pub struct SizeReport {
     pub module_name: Option<String>,
     /// The size in bytes, as it is shipped.
     pub total: u64,
-    /// Whether the names of functions are known, here or in a module inside.
+    /// True if names of functions are known, here or in a module inside.
     pub has_names: bool,
     /// Its sections in order, after [`PREAMBLE`]. They add up to the total.
     pub sections: Vec<SizedSection>,
@@ -64,9 +64,9 @@ pub struct SizedSection {
 pub struct SizedFunction {
     /// Its index, after the imported ones.
     pub index: u32,
-    /// Its name for people, without hashes; what it is exported as if it has none, or else `func[INDEX]`.
+    /// Readable name without hashes; otherwise the name of an export, or `func[INDEX]`.
     pub name: String,
-    /// Its name as the linker knows it, if that is another one.
+    /// The linker's symbol, if it differs from the name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub symbol: Option<String>,
     /// The Rust crate that it counts for, [`OTHER_LANGUAGES`] or [`UNNAMED`].
@@ -82,7 +82,7 @@ pub struct SizedFunction {
 pub struct SizedSegment {
     /// Its index.
     pub index: u32,
-    /// Its name, or else `data[INDEX]`.
+    /// Its name, otherwise `data[INDEX]`.
     pub name: String,
     /// The size in bytes, with what says where it goes.
     pub size: u64,
@@ -124,7 +124,7 @@ impl SizeReport {
         flat
     }
 
-    /// What to call each section: its name, and where it holds a module, that one's or a number.
+    /// Returns a label for each section: its name or, if it contains a module, the module's name or a number.
     fn labels(&self) -> Vec<String> {
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         let label = |section: &'_ SizedSection, number: usize| match &section.module {
@@ -157,7 +157,7 @@ impl SizeReport {
 }
 
 impl ValidatedModule {
-    /// Where its bytes went, as it is shipped: names are taken from [`ValidatedModule::named`], and don't count.
+    /// Returns the sizes of its parts as shipped: the names come from [`ValidatedModule::named`] and don't count.
     ///
     /// # Errors
     /// As [`SizeReport::read`].
@@ -166,7 +166,7 @@ impl ValidatedModule {
     }
 }
 
-/// So much of a module's name, in characters, stands before each of its sections.
+/// Maximum number of characters of a module's name in the labels of its sections.
 const MAX_LABEL: usize = 60;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Where in a module a proposal is used.
+//! Search for the places where a module uses a proposal.
 
 use std::fmt;
 
@@ -11,30 +11,30 @@ use wasmparser::{
 use super::sections::section_name;
 use super::{Feature, visible};
 
-/// How many functions are named. More would help nobody: what they have in common is a crate or an option.
+/// Maximum number of named functions. More don't help: usually they all come from one crate or option.
 const NAMED: usize = 3;
 
-/// Where a proposal is used.
+/// The places where a module uses a proposal.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Use {
     /// The proposal.
     pub need: String,
-    /// The first section, other than the code, that has no meaning without it: `memory` for one that is shared.
+    /// The first section other than code that is invalid without the proposal, such as `memory` for a shared memory.
     pub section: Option<&'static str>,
     /// The first functions that use it.
     pub functions: Vec<Function>,
-    /// How many more do.
+    /// The number of further functions.
     pub more: usize,
 }
 
 /// A function.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Function {
-    /// The index of the core module that it is in, in order of appearance: 0, except in a component.
+    /// The index of its core module, in order of appearance; 0 unless it is in a component.
     pub module: usize,
     /// Its index there, imported functions included.
     pub index: u32,
-    /// Its name in the `name` section, or else one that it is exported by.
+    /// Its name in the `name` section, otherwise the name of an export.
     pub name: Option<String>,
 }
 
@@ -66,9 +66,10 @@ impl fmt::Display for Use {
     }
 }
 
-/// Where a module that uses `features` and no others uses each of `needs`. What is no proposal is used nowhere.
+/// Finds where a module that uses exactly `features` uses each of `needs`. Parts of WASI are skipped: they are not
+/// proposals.
 ///
-/// Each costs a pass over the code: functions are validated with all features but that one.
+/// Each need costs a pass over the code, which validates the functions with all features but that one.
 pub(super) fn uses(
     bytes: &[u8],
     features: &[Feature],
@@ -88,12 +89,12 @@ pub(super) fn uses(
     Ok(found)
 }
 
-/// The feature that is called so in reports.
+/// Returns the feature that reports call `name`.
 fn feature(name: &str) -> Option<WasmFeatures> {
     WasmFeatures::from_name(&name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// A feature without what wasmparser has as a part of it, and runtimes as a thing of its own.
+/// Removes from a feature what wasmparser includes in it but runtimes support separately.
 fn own(feature: WasmFeatures) -> WasmFeatures {
     match feature {
         WasmFeatures::BULK_MEMORY => feature.difference(WasmFeatures::BULK_MEMORY_OPT),
@@ -133,7 +134,7 @@ fn places(
     Ok(found)
 }
 
-/// The first section that is not valid with these features, the code aside: functions aren't looked into.
+/// Returns the first section other than code that is invalid with these features.
 fn first_section(bytes: &[u8], features: WasmFeatures) -> Option<&'static str> {
     let mut validator = Validator::new_with_features(features);
     let mut modules = Modules::default();
@@ -150,7 +151,7 @@ fn first_section(bytes: &[u8], features: WasmFeatures) -> Option<&'static str> {
 
 type FoundFunction<'a> = (usize, FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
-/// The functions of a valid module, or of all core modules in a component, with their module's index.
+/// Returns the functions of a valid module, or of all core modules in a component, with the index of their module.
 fn functions(
     bytes: &[u8],
     features: WasmFeatures,
@@ -168,7 +169,7 @@ fn functions(
     Ok(functions)
 }
 
-/// Gives the functions their names.
+/// Fills in the names of the functions.
 fn name_functions(bytes: &[u8], uses: &mut [Use]) -> Result<(), BinaryReaderError> {
     if uses.iter().all(|place| place.functions.is_empty()) {
         return Ok(());
@@ -196,7 +197,7 @@ fn name_functions(bytes: &[u8], uses: &mut [Use]) -> Result<(), BinaryReaderErro
             }
             Payload::CustomSection(section) => {
                 let KnownCustom::Name(names) = section.as_known() else { continue };
-                // Nothing in a `name` section makes a module invalid: what can't be read is no name.
+                // A malformed `name` section doesn't make a module invalid; we do without the names.
                 for name in names.into_iter().map_while(Result::ok) {
                     let Name::Function(names) = name else { continue };
                     for name in names.into_iter().map_while(Result::ok) {
@@ -210,10 +211,10 @@ fn name_functions(bytes: &[u8], uses: &mut [Use]) -> Result<(), BinaryReaderErro
     Ok(())
 }
 
-/// Which core module is read now.
+/// The core module that the parser is in.
 #[derive(Default)]
 struct Modules {
-    /// What is open: the index of a core module, or none for a component.
+    /// A stack of what is being parsed: the index of a core module, or `None` for a component.
     open: Vec<Option<usize>>,
     count: usize,
 }

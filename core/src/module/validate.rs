@@ -1,4 +1,4 @@
-//! The only way to a module that images are made from.
+//! Validation: the only way to a [`ValidatedModule`], from which images are made.
 
 use std::collections::BTreeSet;
 
@@ -11,19 +11,19 @@ use super::{Capability, OptimizedModule, Report, Use, ValidateError, report, vis
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
 pub const WASI_PREVIEW_1: &str = "wasi_snapshot_preview1";
 
-/// What the user decides about validation.
+/// The user's choices for validation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ValidateOptions {
-    /// Import modules to accept beside WASI's, for runtimes that provide them.
+    /// Import modules to accept in addition to WASI's, for runtimes that provide them.
     pub allow_imports: BTreeSet<String>,
-    /// What the module must not be able to do.
+    /// Capabilities that the module must not have.
     pub deny: BTreeSet<Capability>,
-    /// Accept any import module: to look at a module, not to make an image of it.
+    /// Accept any import module, to inspect a module without making an image of it.
     pub allow_any_import: bool,
 }
 
 impl ValidateOptions {
-    /// Accepts any import.
+    /// Returns options that accept any import, to inspect a module.
     #[must_use]
     pub fn any_import() -> ValidateOptions {
         ValidateOptions { allow_any_import: true, ..ValidateOptions::default() }
@@ -38,7 +38,7 @@ pub struct ValidatedModule {
 }
 
 impl ValidatedModule {
-    /// What messages call it.
+    /// The name for messages.
     #[must_use]
     pub fn name(&self) -> &str {
         self.module.name()
@@ -62,7 +62,7 @@ impl ValidatedModule {
         self.module.raw_size()
     }
 
-    /// What is in it.
+    /// Facts about the module.
     #[must_use]
     pub fn report(&self) -> &Report {
         &self.report
@@ -106,14 +106,14 @@ pub fn validate(
     Ok(ValidatedModule { module, report })
 }
 
-/// How deep components may be nested. Tools make two or three levels; a limit keeps all who go through them from
+/// Maximum nesting of components. Tools make two or three levels; the limit keeps every reader of components from
 /// running out of memory or stack.
 pub(super) const DEEPEST: usize = 16;
 
-/// Looks at no more than where components and modules begin and end.
+/// Checks the nesting without reading more than the starts and ends of components and modules.
 pub(super) fn check_depth(name: &str, bytes: &[u8]) -> Result<(), ValidateError> {
     let mut depth = 0_usize;
-    // What is malformed is found by the validator, which says what and where.
+    // The validator reports malformed input, and says where it is.
     for payload in Parser::new(0).parse_all(bytes).map_while(Result::ok) {
         match payload {
             Payload::Version { range, .. } if depth == DEEPEST => {
@@ -148,7 +148,7 @@ fn check_imports(
     })
 }
 
-/// What usually makes a module import from `module`, and what to do.
+/// Returns the usual cause of imports from `module`, and what to do.
 fn usual_cause(module: &str, name: &str) -> String {
     match module {
         _ if module.starts_with("__wbindgen") || module == "wbg" => {
@@ -186,7 +186,7 @@ impl ValidateError {
     pub(super) fn malformed(name: &str, error: &wasmparser::BinaryReaderError) -> ValidateError {
         ValidateError::Malformed {
             name: name.to_owned(),
-            // Some have their context on a line before, and names that they quote.
+            // Some messages have their context on a line of its own, and quote names from the module.
             reason: visible(&error.message().lines().collect::<Vec<_>>().join(": ")),
             offset: error.offset() as u64,
         }

@@ -1,4 +1,4 @@
-//! Another Binaryen than the one inside: a `wasm-opt` of the user's.
+//! The user's own `wasm-opt`, in place of the bundled Binaryen.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,14 +9,14 @@ use wasmparser::WasmFeatures;
 use super::optimize::{Outcome, through_files, unknown};
 use super::{OptimizeError, OptimizeOptions};
 
-/// A `wasm-opt` program that answers.
+/// A `wasm-opt` program whose version is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WasmOpt {
     program: PathBuf,
     version: String,
 }
 
-/// What `wasm-opt` calls each feature that wasmparser can find in a module: `--enable-<name>`.
+/// The name for `--enable-<name>` of each feature that wasmparser can find in a module.
 const KNOWN: [(WasmFeatures, &str); 19] = [
     (WasmFeatures::MUTABLE_GLOBAL, "mutable-globals"),
     (WasmFeatures::SATURATING_FLOAT_TO_INT, "nontrapping-float-to-int"),
@@ -40,7 +40,7 @@ const KNOWN: [(WasmFeatures, &str); 19] = [
 ];
 
 impl WasmOpt {
-    /// Asks a program, a path or a name to look up on `PATH`, for its version.
+    /// Finds a program, by path or by a name on `PATH`, and reads its version.
     ///
     /// # Errors
     /// [`OptimizeError::External`] when it can't be started, or isn't `wasm-opt`.
@@ -105,7 +105,7 @@ impl WasmOpt {
 }
 
 impl fmt::Display for WasmOpt {
-    /// What it is, not where: `binaryen 132`.
+    /// Writes the version, not the path: `binaryen 132`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "binaryen {}", self.version)
     }

@@ -1,4 +1,4 @@
-//! What each engine makes of an image.
+//! Checks of an image against the rules of each engine.
 
 use serde::Serialize;
 
@@ -10,63 +10,63 @@ use crate::compat::Supports;
 use crate::image::{Format, Platform};
 use crate::module::Kind;
 
-/// How it is known what an engine does with an image.
+/// The source of what the table says about an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Evidence {
     /// Our tests run it.
     Tests,
-    /// It was run by hand, in November 2026 on Debian with an x86-64 processor, with images of the same shape.
+    /// A run by hand, in November 2026 on Debian with an x86-64 processor, with images of the same shape.
     Hand,
-    /// It was read in the engine's source, or its documentation.
+    /// The engine's source code or documentation.
     Code,
-    /// It follows from the rest.
+    /// A conclusion from the other entries.
     Inferred,
 }
 
 /// Something that an engine stumbles over, in one row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KnownIncompatibility {
-    /// What it is about an image.
+    /// The property of the image that is the cause.
     pub cause: &'static str,
-    /// Whether the engine fails, or runs the image when its user does something.
+    /// True if the engine fails; false if it runs the image once its user does something.
     pub fails: bool,
-    /// What it says when it fails, empty where that is not known; or what its user has to do.
+    /// The engine's message (empty if unknown), or what its user has to do.
     pub words: &'static str,
-    /// How that is known.
+    /// The source of this entry.
     pub source: Evidence,
 }
 
-/// Whether an engine takes an image, and what is to be done.
+/// The result of a check: how far one engine supports an image, and what to change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Compatibility {
     /// The engine.
     #[serde(rename = "consumer")]
     pub engine: Engine,
-    /// Whether it does. With an option means: beside what every image needs there, which is [`Engine::how`].
+    /// An option counts only if it comes on top of [`Engine::how`], which every image needs.
     #[serde(rename = "takes")]
     pub supports: Supports,
-    /// What its user has to do.
+    /// Options and preparations that the image needs there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
-    /// What it says, as far as that is known: a part of its message.
+    /// A part of the engine's error message, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<&'static str>,
-    /// What in the image is the cause.
+    /// The property of the image that is the cause.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub because: Option<String>,
     /// A format that it would take, of the same module.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub format: Option<Format>,
-    /// What else helps.
+    /// A change other than to another format.
     #[serde(rename = "way_out", skip_serializing_if = "Option::is_none")]
     pub suggestion: Option<&'static str>,
-    /// How that is known.
+    /// The source of this result.
     pub source: Evidence,
 }
 
 impl Engine {
-    /// What it makes of an image.
+    /// Checks whether the engine starts an image of this shape.
     #[must_use]
     pub fn check(self, shape: &Shape) -> Compatibility {
         let entry = self.pick(shape);
@@ -76,7 +76,7 @@ impl Engine {
         }
     }
 
-    /// What it fails with, if it does.
+    /// Returns the first rule that makes it fail, with its message.
     fn failing(self, shape: &Shape) -> Option<(&'static Rule, &'static str)> {
         let entry = self.pick(shape);
         self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry)).find_map(|rule| {
@@ -87,7 +87,7 @@ impl Engine {
         })
     }
 
-    /// Its own, in their order, and those of everybody.
+    /// Returns its own rules in their order, then the rules of all engines.
     fn rules(self) -> impl Iterator<Item = &'static Rule> {
         self.0
             .rules
@@ -116,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// All that it is known to stumble over, but for what nobody could start.
+    /// Returns what the table lists for this engine, without what no engine could start.
     pub fn incompatibilities(self) -> impl Iterator<Item = KnownIncompatibility> {
         self.0.rules.iter().map(|rule| {
             let (fails, words) = match rule.outcome {
@@ -153,14 +153,14 @@ impl Engine {
         }
     }
 
-    /// The formats that it takes as they are, the best first.
+    /// Returns the formats that it supports without an option, the best first.
     pub fn formats(self, kind: Kind) -> impl Iterator<Item = Format> {
         Format::ALL
             .into_iter()
             .filter(move |format| self.failing(&Shape::of_format(*format, kind)).is_none())
     }
 
-    /// The entry that it takes.
+    /// Returns the manifest that the engine selects.
     fn pick(self, shape: &Shape) -> Option<&Entry> {
         let platform = |wanted: &dyn Fn(&Platform) -> bool| {
             shape.entries.iter().find(|entry| entry.platform.as_ref().is_some_and(wanted))
@@ -177,7 +177,7 @@ impl Engine {
         }
     }
 
-    /// Which hosts it runs on, when those are not the two architectures that nearly every one has.
+    /// Returns the hosts that the image is limited to, if it lacks one of the two architectures of nearly all hosts.
     fn only_some_hosts(self, shape: &Shape) -> Option<String> {
         let linux = shape
             .entries
@@ -192,7 +192,7 @@ impl Engine {
     }
 }
 
-/// The cause, with what was found.
+/// The cause, with the detail that was found.
 fn because(incompatibility: Incompatibility, entry: Option<&Entry>) -> String {
     let detail = match entry.map(|entry| entry.parts.as_ref()) {
         Some(Err(reason)) => Some(reason.as_str()),

@@ -1,4 +1,4 @@
-//! What can keep an engine from starting an image.
+//! Properties of an image that can keep an engine from starting it.
 
 use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
 use crate::compat::{Supports, runtimes};
@@ -8,21 +8,21 @@ use crate::module::Kind;
 /// Something about an image that one engine or another stumbles over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incompatibility {
-    /// The index lists nothing for the platform that the engine looks for.
+    /// The index has no manifest for the platform that the engine selects.
     NoEntry,
-    /// A part of the image isn't there, or makes no sense.
+    /// A part of the image is missing or malformed.
     Unreadable,
-    /// There is no module in it.
+    /// The image contains no module.
     NoModule,
-    /// What it starts is something else than WebAssembly, or not valid.
+    /// The entrypoint is not valid WebAssembly.
     NotWasm,
-    /// What it starts was compiled ahead, for one processor and version.
+    /// The entrypoint was compiled ahead of time, for one processor and one version of a runtime.
     Precompiled,
-    /// What it starts is a component.
+    /// The entrypoint is a component.
     Component,
-    /// What it starts is a module without `_start`, and it doesn't say what else to call.
+    /// The entrypoint is a module without `_start`, and names no other export to call.
     Reactor,
-    /// The runtime of this name doesn't take what the module needs.
+    /// The runtime of this name lacks a feature that the module needs.
     Runtime(&'static str),
     /// The configuration is that of a CNCF Wasm OCI Artifact.
     ArtifactConfig,
@@ -32,21 +32,21 @@ pub(super) enum Incompatibility {
     OtherConfig,
     /// A tar layer, and a configuration that is not an image's.
     TarUnderOtherConfig,
-    /// It is an index.
+    /// The image is an index.
     Index,
-    /// A layer is a bare module, beside which there may be others.
+    /// A layer is a bare module; there may be other layers.
     BareLayer,
-    /// All layers are bare modules.
+    /// Every layer is a bare module.
     OnlyBareLayers,
     /// An index, and all layers are bare modules.
     BareLayersInIndex,
-    /// All layers are bare modules, of an image that is not for WebAssembly.
+    /// Every layer is a bare module, but the platform is not a Wasm platform.
     BareLayersForOthers,
     /// A bare module under another type than `application/wasm`.
     OtherWasmLayer,
     /// A tar layer.
     TarLayer,
-    /// A tar layer of an image that is for `wasi/wasm`, or another system than linux.
+    /// A tar layer of an image for `wasi/wasm` or another system that is not linux.
     TarLayerForWasi,
     /// There is more, or less, than one layer.
     NotOneLayer,
@@ -58,7 +58,7 @@ pub(super) enum Incompatibility {
     DiffIds,
     /// The configuration names no command.
     NoCommand,
-    /// The command is no file of the image.
+    /// The command is not a file of the image.
     CommandElsewhere,
     /// The system is `wasip1` or another of WebAssembly's than `wasi`.
     OtherWasmOs,
@@ -71,7 +71,7 @@ pub(super) enum Incompatibility {
 }
 
 impl Incompatibility {
-    /// Whether it is in the way in this entry of this image.
+    /// Returns true if the image, or the manifest that the engine selects, has this property.
     pub(super) fn is_in(self, shape: &Shape, entry: Option<&Entry>) -> bool {
         let parts = entry.map(|entry| entry.parts.as_ref());
         match (self, parts) {
@@ -130,7 +130,7 @@ impl Incompatibility {
         }
     }
 
-    /// What it is, as the cause of what the engine says.
+    /// Returns the property as the cause of an engine's message.
     #[must_use]
     pub(super) fn cause(self) -> &'static str {
         match self {
@@ -180,7 +180,7 @@ impl Incompatibility {
         }
     }
 
-    /// What helps besides another format.
+    /// Returns a change that helps where no other format does.
     pub(super) fn suggestion(self) -> Option<&'static str> {
         match self {
             Incompatibility::Unreadable => Some("push it again, whole"),

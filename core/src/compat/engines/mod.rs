@@ -1,4 +1,6 @@
-//! Which engines take an image: a table, and a compatibility by the image's real shape, whoever made it.
+//! Engines that start images: a table of their rules, and checks of an image against it.
+//!
+//! A check looks at the image's real shape, so it also works for images that other tools made.
 
 mod check;
 mod incompatibility;
@@ -21,23 +23,23 @@ use table::{ENGINES, Known};
 pub use check::{Compatibility, Evidence, KnownIncompatibility};
 pub use shape::{PartialManifest, Shape};
 
-/// A program that images are for, in one version or kind: `docker-28`, `cri-1.7`, `wkg`.
+/// A program that runs or carries images, in one version or variant: `docker-28`, `cri-1.7`, `wkg`.
 #[derive(Clone, Copy)]
 pub struct Engine(&'static Known);
 
 impl Engine {
-    /// All of them, engines first.
+    /// Returns every engine in the table, container engines first.
     pub fn all() -> impl Iterator<Item = Engine> {
         ENGINES.iter().map(Engine)
     }
 
-    /// The name by which the user knows it.
+    /// The name for `--for`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
     }
 
-    /// What it is a version or kind of: `docker`.
+    /// The name that all its versions share: `docker`.
     #[must_use]
     pub fn family(self) -> &'static str {
         self.0.family
@@ -49,7 +51,7 @@ impl Engine {
         self.0.title
     }
 
-    /// How an image is started, or read, with it.
+    /// The command that starts, or reads, an image with it.
     #[must_use]
     pub fn how(self) -> &'static str {
         self.0.how
@@ -82,12 +84,12 @@ impl Serialize for Engine {
     }
 }
 
-/// Whom an image is for: one engine, or all versions and kinds of one, as `docker`.
+/// One engine, or all versions and variants of one, such as `docker`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EngineSelector(&'static str);
 
 impl EngineSelector {
-    /// Every name that there is: families first, then those of which a family has several.
+    /// Returns every valid name: families first, then single engines.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
         let mut names: Vec<&str> = Vec::new();
@@ -105,12 +107,12 @@ impl EngineSelector {
         self.0
     }
 
-    /// Who that is.
+    /// Returns the engines that it selects.
     pub fn engines(self) -> impl Iterator<Item = Engine> {
         Engine::all().filter(move |engine| [engine.name(), engine.family()].contains(&self.0))
     }
 
-    /// Whether all of them take this format.
+    /// Returns true if every selected engine supports the format.
     #[must_use]
     pub fn takes(self, format: Format, kind: Kind) -> bool {
         self.engines().all(|engine| engine.formats(kind).any(|taken| taken == format))
@@ -147,7 +149,7 @@ impl From<Engine> for EngineSelector {
     }
 }
 
-/// The formats for these engines: as few as can be, each with those for whom it is made, the one for most of them first.
+/// Chooses as few formats as possible, each with the selectors that it is for; the format for most of them comes first.
 ///
 /// # Errors
 /// [`Error::NoFormat`] when there is none for one of them.
@@ -159,7 +161,7 @@ pub fn formats_for(
     rest.dedup();
     while let Some(first) = rest.first() {
         let selectors = |format: Format| -> Vec<EngineSelector> {
-            // What the module is, is not known yet; no format is for one kind of module alone.
+            // The module is not built yet. That doesn't matter, because no format is limited to one kind of module.
             rest.iter().copied().filter(|it| it.takes(format, Kind::Command)).collect()
         };
         let best = Format::ALL.map(|format| (format, selectors(format)));

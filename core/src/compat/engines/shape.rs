@@ -1,4 +1,4 @@
-//! What engines tell images apart by.
+//! The properties that engines tell images apart by.
 
 use crate::error::error_chain;
 use crate::image::extract::is_bare;
@@ -6,7 +6,7 @@ use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
 use crate::limits::{Budget, ReadLimits};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
 
-/// What engines look at in an image, whoever made it. Parts that can't be read are a part of its shape.
+/// The properties of an image that engines look at. A part that can't be read is such a property, too.
 #[derive(Debug, Clone)]
 pub struct Shape {
     pub(super) is_index: bool,
@@ -16,21 +16,21 @@ pub struct Shape {
 /// One manifest: the only one, or one that an index lists.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// What the index says it runs on, else its configuration.
+    /// The platform in the index, otherwise the one in the configuration.
     pub(super) platform: Option<Platform>,
-    /// What is in it, or why that can't be read.
+    /// The content, or the reason why it can't be read.
     pub(super) parts: Result<Parts, String>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Parts {
     pub(super) config: ConfigKind,
-    /// What its configuration says it runs on.
+    /// The platform in the configuration.
     pub(super) platform: Option<Platform>,
     pub(super) layers: Vec<LayerKind>,
-    /// How many layers the configuration lists for the root file system.
+    /// The number of layers that the configuration lists for the root file system.
     pub(super) diff_ids: usize,
-    /// Whether its configuration names the module's digest, so that no other module has the same.
+    /// True if the configuration names the module's digest, so that different modules have different configurations.
     pub(super) is_labelled: bool,
     pub(super) command: Command,
     pub(super) content: Content,
@@ -40,7 +40,7 @@ pub(super) struct Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConfigKind {
     Image,
-    /// That of a CNCF Wasm OCI Artifact.
+    /// A CNCF Wasm OCI Artifact.
     Artifact,
     Other,
 }
@@ -55,18 +55,18 @@ pub(super) enum LayerKind {
     Other,
 }
 
-/// What the configuration says that is started.
+/// The command in the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     Missing,
-    /// The first word is no file of the image.
+    /// The first word is not a file of the image.
     Elsewhere,
     Present,
-    /// It is one, and names an export to call instead of `_start`, as runwasi allows: `/app.wasm#name`.
+    /// A file and, as runwasi allows, an export to call instead of `_start`: `/app.wasm#name`.
     PresentWithExport,
 }
 
-/// What is started.
+/// The content of the entrypoint.
 #[derive(Debug, Clone)]
 pub(super) enum Content {
     Wasm {
@@ -78,16 +78,16 @@ pub(super) enum Content {
     /// Not WebAssembly, or not valid.
     NotWasm(String),
     Nothing(String),
-    /// In layers that we can't unpack.
+    /// Some layers can't be unpacked, so the entrypoint may be in one of them.
     Unknown,
 }
 
 /// One manifest of an image, as far as it could be read.
 #[derive(Debug, Clone)]
 pub struct PartialManifest {
-    /// What the index says it runs on, when it is listed in one.
+    /// The platform in the index, if an index lists the manifest.
     pub listed_for: Option<Platform>,
-    /// The manifest and what it lists, or why that can't be read.
+    /// The manifest and what it lists, or the reason why it can't be read.
     pub manifest: Result<Manifest, String>,
 }
 
@@ -171,18 +171,18 @@ impl Shape {
         }
     }
 
-    /// Whether it is an index of manifests.
+    /// Returns true if the image is an index of manifests.
     #[must_use]
     pub fn is_index(&self) -> bool {
         self.is_index
     }
 
-    /// What it says it runs on, manifest by manifest.
+    /// Returns the platform of each manifest.
     pub fn platforms(&self) -> impl Iterator<Item = Option<&Platform>> {
         self.entries.iter().map(|entry| entry.platform.as_ref())
     }
 
-    /// What is known of its module, when it has one.
+    /// Returns the report of the module, if there is a valid one.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
         self.entries.iter().find_map(|entry| match &entry.parts.as_ref().ok()?.content {
@@ -191,7 +191,7 @@ impl Shape {
         })
     }
 
-    /// What whoever made the image should know of it, that keeps nobody from starting it.
+    /// Returns mistakes in the image that keep no engine from starting it.
     #[must_use]
     pub fn notes(&self) -> Vec<String> {
         let mut notes = Vec::new();
@@ -255,7 +255,7 @@ impl Parts {
     }
 }
 
-/// What an image starts, and whether its command says so.
+/// Reads the entrypoint, and whether the command names it.
 fn program(manifest: &Manifest, budget: &Budget) -> Result<(Command, Content), Error> {
     let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other) && !is_zstd(layer);
     let program = match manifest.program(budget) {
@@ -301,7 +301,7 @@ fn content(name: &str, bytes: Vec<u8>) -> Content {
     }
 }
 
-/// Whether it is what `wasmtime compile` writes: an ELF file with an operating system of wasmtime's own
+/// Returns true for output of `wasmtime compile`: an ELF file with wasmtime's own operating system
 /// (`ELFOSABI_WASMTIME` in [wasmtime-environ](https://docs.rs/wasmtime-environ)).
 fn is_precompiled(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF") && bytes.get(7) == Some(&200)
@@ -328,7 +328,7 @@ fn is_zstd(layer: &Blob) -> bool {
     .contains(&layer.descriptor().media_type.as_str())
 }
 
-/// Whether the configuration names the digest of a layer somewhere beside the root file system: in runwasi's label, or
+/// Returns true if the configuration names a layer's digest outside of the root file system: in runwasi's label or
 /// in an artifact's list.
 fn names_a_layer(manifest: &Manifest) -> bool {
     let Ok(config) = manifest.config_blob().bytes() else { return false };

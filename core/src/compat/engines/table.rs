@@ -1,38 +1,38 @@
-//! What is known of engines of images. `docs/formats.md` shows it; the tests hold it against those that they can run.
+//! The table of engines. `docs/formats.md` is generated from it, and tests compare it with the engines that they can run.
 
 use super::check::Evidence;
 use super::incompatibility::Incompatibility;
 
-/// An engine, and what keeps it from starting an image.
+/// An engine, and the rules by which it fails.
 pub(super) struct Known {
-    /// By what users call it.
+    /// The name for `--for`.
     pub(super) name: &'static str,
-    /// What it is a version or a kind of.
+    /// The name that all its versions share.
     pub(super) family: &'static str,
     /// Its name for tables.
     pub(super) title: &'static str,
-    /// How an image is started with it.
+    /// The command that starts an image with it.
     pub(super) how: &'static str,
     pub(super) picks: Pick,
-    /// Whether it starts what is in it, or only carries it.
+    /// True if it starts the module; false if it only carries the image.
     pub(super) starts: bool,
     pub(super) rules: &'static [Rule],
-    /// How it is known that all else runs.
+    /// The source for images that no rule applies to.
     pub(super) source: Evidence,
 }
 
-/// Which manifest of an index an engine takes. Of an image that is no index, all take the only one.
+/// The manifest that an engine selects from an index. From any other image, all select the only one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Pick {
-    /// That for `wasi/wasm`, to the letter, which the user says with `--platform`; else one for linux, with another.
+    /// The one for exactly `wasi/wasm` (the user passes `--platform`), otherwise one for linux.
     Wasi,
-    /// That for the machine's own platform.
+    /// The one for the host's own platform.
     Host,
-    /// That for a Wasm platform of any name.
+    /// The one for a Wasm platform of any name.
     Wasm,
 }
 
-/// What an incompatibility does to an engine.
+/// The effect of one property on one engine.
 pub(super) struct Rule {
     pub(super) incompatibility: Incompatibility,
     pub(super) outcome: Outcome,
@@ -40,28 +40,28 @@ pub(super) struct Rule {
 }
 
 pub(super) enum Outcome {
-    /// It fails, and says this; empty where its words are not known.
+    /// The engine fails with this message, which is empty if unknown.
     Fails(&'static str),
-    /// It runs when its user does this.
+    /// The engine runs the image if its user does this.
     With(&'static str),
 }
 
-/// Seen by the tests, on every change.
+/// Our tests see it on every change.
 const fn tested(incompatibility: Incompatibility, says: &'static str) -> Rule {
     Rule { incompatibility, outcome: Outcome::Fails(says), source: Evidence::Tests }
 }
 
-/// Seen by hand, in November 2026.
+/// A run by hand in November 2026.
 const fn seen(incompatibility: Incompatibility, says: &'static str) -> Rule {
     Rule { incompatibility, outcome: Outcome::Fails(says), source: Evidence::Hand }
 }
 
-/// Read in the engine's source.
+/// Read in the engine's source code.
 const fn read(incompatibility: Incompatibility, says: &'static str) -> Rule {
     Rule { incompatibility, outcome: Outcome::Fails(says), source: Evidence::Code }
 }
 
-/// It follows from what else is known, and nobody has looked.
+/// A conclusion from other entries that nobody has tried.
 const fn inferred(incompatibility: Incompatibility) -> Rule {
     Rule { incompatibility, outcome: Outcome::Fails(""), source: Evidence::Inferred }
 }
@@ -70,10 +70,10 @@ const fn with(incompatibility: Incompatibility, condition: &'static str, source:
     Rule { incompatibility, outcome: Outcome::With(condition), source }
 }
 
-/// What nobody can do anything with.
+/// Rules of every engine.
 pub(super) const ALL_ENGINES: &[Rule] = &[inferred(Incompatibility::Unreadable)];
 
-/// What nobody starts.
+/// Rules of every engine that starts modules.
 pub(super) const ALL_STARTING_ENGINES: &[Rule] = &[
     inferred(Incompatibility::NoModule),
     inferred(Incompatibility::NotWasm),

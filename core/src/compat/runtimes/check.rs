@@ -1,4 +1,4 @@
-//! What each runtime makes of a module.
+//! Checks of a module's report against the features of each runtime.
 
 use serde::{Serialize, Serializer};
 
@@ -7,32 +7,32 @@ use super::{RequiredRuntime, Runtime, Version};
 use crate::compat::{Error, Supports};
 use crate::module::{Feature, Report, Use, ValidateError, ValidatedModule, WASI_PREVIEW_1};
 
-/// Whether a runtime takes a module.
+/// The result of a check: how far one runtime supports a module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct RuntimeCompatibility {
-    /// The runtime, in its newest version.
+    /// The runtime; the check is for its newest version in the table.
     pub runtime: Runtime,
-    /// Whether it does.
+    /// `WithOption` only if every obstacle has an option.
     #[serde(rename = "takes")]
     pub supports: Supports,
-    /// The first version that takes the module, or all of it that is taken without an option. `None` if all do that
-    /// were looked at, or if none does.
+    /// The first version that supports the module, or that part of it which needs no option. `None` if every version
+    /// in the table does, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
-    /// What is in the way.
+    /// What the module needs and the runtime lacks, at least by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub obstacles: Vec<Obstacle>,
 }
 
-/// What a module needs and a runtime doesn't have as it comes.
+/// Something that a module needs and a runtime doesn't have by default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Obstacle {
     /// One of [`NEEDS`](super::NEEDS), or a proposal that no runtime is known to have.
     pub need: String,
-    /// What to do about it, if something can be done: an option, usually.
+    /// The option, or other preparation, that adds it.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "option")]
     pub with: Option<&'static str>,
-    /// The version from which on it would be taken as it is.
+    /// The first version that has it by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
 }
@@ -41,8 +41,8 @@ fn option<S: Serializer>(with: &Option<&'static str>, serializer: S) -> Result<S
     with.serialize(serializer)
 }
 
-/// What a module with this report needs of a runtime. Imports from others than WASI are not among it: who has
-/// allowed them knows a runtime that provides them.
+/// Returns what a module needs from a runtime. Imports from modules other than WASI don't count: the user allows
+/// them only for a runtime that provides them.
 fn needs(report: &Report) -> Vec<&str> {
     let imports = |module: &str, name: Option<&str>| {
         report

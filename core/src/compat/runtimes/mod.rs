@@ -1,4 +1,4 @@
-//! Which runtimes take a module.
+//! Runtimes that run modules: a table of their features, and checks of a module against it.
 
 mod check;
 mod table;
@@ -15,48 +15,47 @@ use table::{ALWAYS, EVERYWHERE, Known, RUNTIMES};
 pub use check::{Obstacle, RuntimeCompatibility, check, require, uses};
 pub use table::NEEDS;
 
-/// A runtime that this version knows, by its usual name: `wasmtime`, `node`, …
+/// A runtime in the table: `wasmtime`, `node`, …
 #[derive(Clone, Copy)]
 pub struct Runtime(&'static Known);
 
 impl Runtime {
-    /// All of them, those for servers first.
+    /// Returns every runtime in the table, those for servers first.
     pub fn all() -> impl Iterator<Item = Runtime> {
         RUNTIMES.iter().map(Runtime)
     }
 
-    /// The name by which the user knows it.
+    /// The name for `--runtime`.
     #[must_use]
     pub fn name(self) -> &'static str {
         self.0.name
     }
 
-    /// The oldest version that was looked at. What it takes in even older ones is not known here.
+    /// The oldest version in the table.
     #[must_use]
     pub fn oldest(self) -> Version {
         self.0.oldest
     }
 
-    /// The newest version that was looked at.
+    /// The newest version in the table.
     #[must_use]
     pub fn newest(self) -> Version {
         self.0.newest
     }
 
-    /// Where it is written, or how it was found out, what it takes.
+    /// The documents that the table is based on.
     #[must_use]
     pub fn sources(self) -> &'static [&'static str] {
         self.0.sources
     }
 
-    /// The versions in which probe modules were run.
+    /// The versions that our probe modules were run in.
     #[must_use]
     pub fn measured(self) -> &'static [Version] {
         self.0.measured
     }
 
-    /// Whether it takes modules with one of [`NEEDS`], and from which version on. `None` where it never does, or
-    /// nothing is known.
+    /// Returns the support for one of [`NEEDS`]. `None` if there is none, or none is known.
     #[must_use]
     pub fn support(self, need: &str) -> Option<Support> {
         if EVERYWHERE.contains(&need) {
@@ -102,12 +101,12 @@ impl Serialize for Runtime {
     }
 }
 
-/// How a runtime takes something.
+/// The support of a runtime for one feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Support {
-    /// The first version that takes it as it comes.
+    /// The first version that has it by default.
     pub from: Option<Version>,
-    /// What has to be done in versions that don't: an option, usually.
+    /// The option, or other preparation, for versions that don't have it by default.
     pub with: Option<&'static str>,
 }
 
@@ -143,7 +142,7 @@ impl Serialize for Version {
 impl FromStr for Version {
     type Err = Error;
 
-    /// Supports `24`, `24.1` and `24.1.0`, of which the third number makes no difference.
+    /// Accepts `24`, `24.1` and `24.1.0`; the third number is ignored.
     fn from_str(text: &str) -> Result<Version, Error> {
         let mut numbers = text.split('.').map(str::parse::<u16>);
         match (numbers.next(), numbers.next(), numbers.next(), numbers.next()) {

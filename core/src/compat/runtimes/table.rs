@@ -1,4 +1,4 @@
-//! What is known of runtimes. `docs/runtimes.md` shows it, and says how it is kept right.
+//! The table of runtimes. `docs/runtimes.md` is generated from it, and says how to keep it up to date.
 
 use super::{Support, Version};
 
@@ -33,7 +33,7 @@ pub const NEEDS: [&str; 26] = [
     WASI_THREADS,
 ];
 
-/// What all versions that were looked at of all these runtimes take.
+/// Features that every runtime has, in every version in the table.
 pub(super) const EVERYWHERE: [&str; 8] = [
     "mutable-global",
     "sign-extension",
@@ -51,17 +51,17 @@ pub(super) const WASI: &str = "wasi-preview-1";
 /// [wasi-threads](https://github.com/WebAssembly/wasi-threads).
 pub(super) const WASI_THREADS: &str = "wasi-threads";
 
-/// A runtime, and what it takes.
+/// A runtime and its features.
 pub(super) struct Known {
     pub(super) name: &'static str,
-    /// The oldest version that was looked at; what is older is not told apart.
+    /// The oldest version that the table covers.
     pub(super) oldest: Version,
     pub(super) newest: Version,
     /// The versions in which `tests/probes` were run.
     pub(super) measured: &'static [Version],
-    /// Where the rest is from.
+    /// The documents for the versions that were not measured.
     pub(super) sources: &'static [&'static str],
-    /// What it takes beside what is taken [`EVERYWHERE`].
+    /// Its features in addition to those that are [`EVERYWHERE`].
     pub(super) support: &'static [(&'static str, Support)],
 }
 
@@ -69,7 +69,7 @@ const fn v(major: u16, minor: u16) -> Version {
     Version::new(major, minor)
 }
 
-/// In all versions that were looked at.
+/// Support in every version in the table.
 pub(super) const ALWAYS: Support = from(0, 0);
 
 /// From this version on.
@@ -91,7 +91,7 @@ const fn with(with: &'static str) -> Support {
 /// <https://github.com/WebAssembly/website/blob/main/features.json>.
 const FEATURE_TABLE: &str = "https://webassembly.org/features/";
 
-/// What the browsers lack.
+/// The preparation that browsers need.
 const POLYFILL: &str = "a WASI polyfill";
 
 pub(super) const RUNTIMES: &[Known] = &[

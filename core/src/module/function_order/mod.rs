@@ -1,8 +1,8 @@
-//! The functions of a module in another order.
+//! Reordering of a module's functions.
 //!
-//! A function is called by its number, which takes one byte below 128, and two below 16,384
-//! ([LEB128](https://webassembly.github.io/spec/core/binary/values.html#integers)): what is called most should come first.
-//! Numbers of table slots, by which functions are called indirectly, stay what they are.
+//! A call names its function by index, which takes one byte below 128 and two below 16,384
+//! ([LEB128](https://webassembly.github.io/spec/core/binary/values.html#integers)): so the functions
+//! with the most calls should come first. Indirect calls use indices of table slots, which don't change.
 
 mod similarity;
 
@@ -22,26 +22,26 @@ pub(in crate::module) use similarity::by_similarity;
 const FUNCTION: u8 = 3;
 const CODE: u8 = 10;
 
-/// The functions of a module, and all places where one is meant by its number.
+/// The functions of a module, and every place that refers to one by its index.
 pub(in crate::module) struct Functions<'a> {
     module: &'a [u8],
-    /// How many come before those that the module defines.
+    /// The number of imported functions, which come before the defined ones.
     imported: usize,
-    /// Of each function that the module defines, its type's number and its body, without the length before it.
+    /// The type index and the body, without its length, of each defined function.
     defined: Vec<(u32, Range<usize>)>,
-    /// In order of their places.
+    /// Sorted by place.
     references: Vec<Reference>,
 }
 
-/// A function is meant here.
+/// A place that refers to a function.
 struct Reference {
-    /// Where its number is.
+    /// The bytes of the index.
     place: Range<usize>,
     function: u32,
 }
 
 impl<'a> Functions<'a> {
-    /// Those of a valid core module. None where their numbers may also be in places that aren't known.
+    /// Reads a valid core module. `None` if it may refer to functions in places that we don't parse.
     pub(in crate::module) fn read(
         module: &'a [u8],
     ) -> Result<Option<Functions<'a>>, BinaryReaderError> {
@@ -93,7 +93,7 @@ impl<'a> Functions<'a> {
         Ok(Some(functions))
     }
 
-    /// Notes the number of a function that is at `place`.
+    /// Records the index of a function at `place`.
     fn add(&mut self, place: usize) -> Result<(), BinaryReaderError> {
         let mut reader = BinaryReader::new(&self.module[place..], place);
         let function = reader.read_var_u32()?;
@@ -152,19 +152,19 @@ impl<'a> Functions<'a> {
         Ok(())
     }
 
-    /// The order in which references take the fewest bytes, and else as it is. Functions that the module defines are
-    /// counted from 0 here.
+    /// Returns the order in which references take the fewest bytes; otherwise it keeps the original order. Indices count
+    /// defined functions from 0.
     pub(in crate::module) fn by_use(&self) -> Vec<usize> {
         let mut uses = vec![0_u32; self.defined.len()];
         for reference in &self.references {
-            // Not one that is imported.
+            // Imported functions can't move.
             if let Some(defined) = (reference.function as usize).checked_sub(self.imported) {
                 uses[defined] += 1;
             }
         }
         let mut order: Vec<usize> = (0..self.defined.len()).collect();
         order.sort_by_key(|&function| Reverse(uses[function]));
-        // All whose numbers are as long may stand in any order.
+        // Functions whose indices have the same length may be in any order.
         let tier = |rank: usize| number(self.imported + rank).len();
         let mut tiers = vec![0; order.len()];
         for (rank, &function) in order.iter().enumerate() {
@@ -174,12 +174,12 @@ impl<'a> Functions<'a> {
         order
     }
 
-    /// The body of each function that the module defines.
+    /// Returns the body of each defined function.
     pub(in crate::module) fn bodies(&self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         self.defined.iter().map(|(_, body)| &self.module[body.clone()])
     }
 
-    /// The same module with its functions in this order.
+    /// Returns the same module with its functions in this order.
     pub(in crate::module) fn in_order(
         &self,
         order: &[usize],
@@ -218,7 +218,7 @@ impl<'a> Functions<'a> {
         content
     }
 
-    /// A part of the module, with new numbers.
+    /// Returns a part of the module with new indices.
     fn renumbered(&self, part: Range<usize>, numbers: &[usize]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(part.len());
         let mut end = part.start;
@@ -234,20 +234,20 @@ impl<'a> Functions<'a> {
     }
 }
 
-/// Whether a custom section says where functions are, or which one it means: DWARF and hints for branches
+/// Returns true if a custom section refers to functions by offset or index: DWARF and branch hints
 /// ([code metadata](https://github.com/WebAssembly/tool-conventions/blob/main/CodeMetadata.md)).
 fn knows_functions(section: &str) -> bool {
     section.starts_with(".debug_") || section.starts_with("metadata.code.")
 }
 
-/// A number as the binary format has it.
+/// Encodes a number as LEB128.
 fn number(number: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     number.encode(&mut bytes);
     bytes
 }
 
-/// A name section with new numbers
+/// Returns a name section with new indices
 /// ([name section](https://webassembly.github.io/spec/core/appendix/custom.html#name-section), and labels as in
 /// [extended names](https://github.com/WebAssembly/extended-name-section)).
 fn names(section: &[u8], numbers: &[usize]) -> Result<Vec<u8>, BinaryReaderError> {
@@ -283,7 +283,7 @@ fn names(section: &[u8], numbers: &[usize]) -> Result<Vec<u8>, BinaryReaderError
     Ok(content)
 }
 
-/// A map from functions to something, in order of their new numbers.
+/// Returns a map from functions, sorted by their new indices.
 fn entries<'a, T: wasmparser::FromReader<'a>>(
     map: SectionLimited<'a, T>,
     entry: impl Fn(T) -> (u32, Vec<u8>),
@@ -292,7 +292,7 @@ fn entries<'a, T: wasmparser::FromReader<'a>>(
     let mut entries = Vec::new();
     for item in map {
         let (function, value) = entry(item?);
-        // A name for no function says nothing.
+        // A name without a function has no effect.
         entries.extend(numbers.get(function as usize).map(|new| (*new, value)));
     }
     entries.sort_by_key(|(function, _)| *function);

@@ -1,25 +1,25 @@
-//! An order of functions that compresses well: those that are alike come close to each other.
+//! An order of functions that compresses well: similar functions come close to each other.
 //!
-//! Deflate finds what was there before in the last 32 KiB alone
+//! Deflate finds repetitions only in the last 32 KiB
 //! ([RFC 1951, 2](https://www.rfc-editor.org/rfc/rfc1951#section-2)), which is some hundred functions. Instances of a
-//! generic function are alike, and compilers put them wherever their callers' crates are.
+//! generic function are similar, but compilers put each one near the crate that calls it.
 
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// How far back a match may begin, in bytes.
+/// Deflate's window in bytes.
 const WINDOW: usize = 32 << 10;
-/// The length in bytes of the pieces that functions have in common.
+/// Length in bytes of the pieces that are compared.
 const PIECE: usize = 8;
-/// Pieces in more functions than this are in any window, and say nothing.
+/// A piece in more functions than this is in nearly every window, so it doesn't help to choose.
 const COMMON: usize = 200;
-/// What a function costs beside its own bytes: a small one should not win by the little that it is.
+/// Fixed cost of a function in bytes, so that tiny functions don't win because of their size alone.
 const OVERHEAD: u64 = 32;
-/// With more functions than this it takes too long: the time grows with the square.
+/// Maximum number of functions: the time grows with the square of the number.
 const MOST: usize = 30_000;
 
-/// The order in which each body is the one with the largest part of it in the window before; else as it is. None for
-/// too many.
+/// Returns an order in which each body follows those that it has most in common with; otherwise it keeps the original
+/// order. `None` for too many functions.
 pub(in crate::module) fn by_similarity(bodies: &[&[u8]]) -> Option<Vec<usize>> {
     if bodies.len() > MOST {
         return None;

@@ -1,4 +1,4 @@
-//! What functions and data segments are called.
+//! Names of functions and data segments.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ const EXPORT: u8 = 7;
 pub(super) struct Names<'a> {
     /// The module's own.
     pub(super) module: Option<&'a str>,
-    /// How many functions come before those that the module defines.
+    /// The number of imported functions, which come before the defined ones.
     pub(super) imported_functions: u32,
     functions: BTreeMap<u32, &'a str>,
     exports: BTreeMap<u32, &'a str>,
@@ -59,7 +59,7 @@ impl<'a> Names<'a> {
             }
         }
         for part in named_parts.iter().filter(|part| part.id == CUSTOM && part.name == "name") {
-            // What can't be read names nothing.
+            // A malformed name section doesn't make a module invalid; we do without it.
             names.read_section(reader(named, part)).ok();
         }
         let imported = names.imported_functions;
@@ -70,12 +70,12 @@ impl<'a> Names<'a> {
         Ok(names)
     }
 
-    /// Whether the name section names functions that the module defines.
+    /// Returns true if the name section has names of defined functions.
     pub(super) fn has_functions(&self) -> bool {
         !self.functions.is_empty()
     }
 
-    /// The name of a function, or else what it is exported as.
+    /// The name of a function, otherwise the name of an export.
     pub(super) fn function(&self, index: u32) -> Option<&'a str> {
         self.functions.get(&index).or_else(|| self.exports.get(&index)).copied()
     }

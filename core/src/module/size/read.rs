@@ -12,11 +12,11 @@ use crate::module::sections::{HEADER, SectionRange, holds_module, is_component, 
 
 /// A module or component, and the one that has the names.
 pub(super) struct Twins<'a> {
-    /// What messages call the file.
+    /// The file's name for messages.
     file: &'a str,
     bytes: &'a [u8],
     named: &'a [u8],
-    /// Where in the file it begins.
+    /// Its offset in the file.
     offset: usize,
 }
 
@@ -111,7 +111,7 @@ impl<'a> Twins<'a> {
 const CODE: u8 = 10;
 const DATA: u8 = 11;
 
-/// The sizes of a section's items, each with all that stands before it.
+/// Returns the sizes of a section's items, each with the bytes in front of it.
 fn item_sizes<'a, T: FromReader<'a>>(
     bytes: &'a [u8],
     content: &Range<usize>,

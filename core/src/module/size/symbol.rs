@@ -10,11 +10,11 @@ pub const UNNAMED: &str = "(unnamed)";
 /// A symbol for people.
 pub(super) struct Readable {
     pub(super) text: String,
-    /// Whether it is mangled as Rust does.
+    /// True if it has Rust's mangling.
     pub(super) is_rust: bool,
 }
 
-/// What Binaryen calls a function that it has made of several alike: this, and the name of one of them.
+/// Binaryen's prefix for a function that it merged from several similar ones.
 const MERGED: &str = "byn$mgfn-shared$";
 
 /// Demangles a symbol of Rust
@@ -90,7 +90,7 @@ fn mangled_again(name: &str) -> Option<String> {
     Some(format!("_ZN{segments}17h{hash}E"))
 }
 
-/// Where in the source a function stands, by its demangled name.
+/// The place of a function in the source, according to its demangled name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place<'a> {
     /// The crate.
@@ -101,7 +101,7 @@ pub(super) struct Place<'a> {
     pub(super) item: String,
 }
 
-/// Takes a demangled Rust name apart. The crate of `<T as Trait>::f` is T's, or the trait's where T is no type with a
+/// Takes a demangled Rust name apart. The crate of `<T as Trait>::f` is T's, or the trait's if T is not a type with a
 /// path: a primitive one, a reference, a type parameter. If such a type has the function by itself, it is `core`'s.
 pub(super) fn place(name: &str) -> Place<'_> {
     let Some((inside, rest)) = qualified(name) else { return place_of_path(name) };
@@ -167,14 +167,14 @@ fn without_arguments(segment: &str) -> &str {
     segment.split('<').next().filter(|name| !name.is_empty()).unwrap_or(segment)
 }
 
-/// Splits a text where `separator` stands outside of all brackets.
+/// Splits a text at each `separator` outside of brackets.
 fn split<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
     let (mut parts, mut start, mut depth) = (Vec::new(), 0, 0_i32);
     let mut before = ' ';
     for (position, it) in text.char_indices() {
         match it {
             '<' | '(' | '[' | '{' => depth += 1,
-            // What a function type returns stands behind an arrow.
+            // The `>` of an arrow in front of a return type closes no bracket.
             '>' if before == '-' => {}
             '>' | ')' | ']' | '}' => depth -= 1,
             _ => {}

@@ -10,21 +10,21 @@ use super::{OTHER_LANGUAGES, SizeReport, SizedFunction, SizedSection, UNNAMED};
 /// A part of a module, with its own parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SizeNode {
-    /// What it is called among the parts of the same whole.
+    /// Its name, unique among its siblings.
     pub name: String,
     /// The whole name of a function.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_name: Option<String>,
-    /// What it is.
+    /// Its kind.
     pub kind: SizeNodeKind,
     /// The size in bytes.
     pub size: u64,
-    /// What it consists of, the largest first. They add up to its size.
+    /// Its parts, the largest first. They add up to its size.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub children: Vec<SizeNode>,
 }
 
-/// What a part of a module is.
+/// The kind of a part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -33,7 +33,7 @@ pub enum SizeNodeKind {
     Module,
     /// A section.
     Section,
-    /// What stands before the items of a section: its id, its length, their number.
+    /// The start of a section: its id, its length and the number of items.
     Header,
     /// All functions of a crate.
     Crate,
@@ -114,7 +114,7 @@ fn crates(functions: &[SizedFunction]) -> Vec<SizeNode> {
     crates.into_iter().map(|(name, branch)| branch.node(name, SizeNodeKind::Crate)).collect()
 }
 
-/// What is at a path of a crate, while it is collected.
+/// A crate or module of a crate while its functions are collected.
 #[derive(Default)]
 struct Branch {
     branches: BTreeMap<String, Branch>,
@@ -142,5 +142,5 @@ impl Branch {
     }
 }
 
-/// How deep a tree may get by a function's path. Real ones have about ten segments.
+/// Maximum depth of a tree that comes from a function's path. Real paths have about ten segments.
 const MAX_PATH: usize = 30;
