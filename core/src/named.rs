@@ -17,8 +17,8 @@ impl UnknownName {
     }
 }
 
-/// Defines an enum with a name for each value: `ALL`, `name`, `Display`, `FromStr` and `Serialize`. The text after the
-/// enum's name is the noun for a value in error messages.
+/// Defines an enum with a name for each value: `ALL`, `name`, `Display`, `FromStr`, `Serialize` and `Deserialize`. The
+/// text after the enum's name is the noun for a value in error messages.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! named_enum {
@@ -65,6 +65,13 @@ macro_rules! named_enum {
         impl ::serde::Serialize for $Enum {
             fn serialize<S: ::serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 serializer.serialize_str(self.name())
+            }
+        }
+
+        impl<'de> ::serde::Deserialize<'de> for $Enum {
+            fn deserialize<D: ::serde::Deserializer<'de>>(deserializer: D) -> Result<$Enum, D::Error> {
+                let text = ::std::borrow::Cow::<'_, str>::deserialize(deserializer)?;
+                text.parse().map_err(::serde::de::Error::custom)
             }
         }
     };

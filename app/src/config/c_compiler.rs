@@ -3,8 +3,6 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
 /// The C compilers that `cc` may use for C inside crates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Choice {
@@ -16,29 +14,15 @@ pub enum Choice {
     Off,
 }
 
-/// A C compiler that supports WASI.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Kind {
-    /// <https://github.com/WebAssembly/wasi-sdk>: clang with a C library.
-    WasiSdk,
-    /// <https://ziglang.org>: clang with a C library, and on PyPI.
-    Zig,
-    /// Any clang, with a wasi-libc from elsewhere.
-    Clang,
-}
-
-impl Kind {
-    /// In the order in which we look for them.
-    pub const ALL: [Kind; 3] = [Kind::WasiSdk, Kind::Zig, Kind::Clang];
-
-    /// Returns the name in settings and flags.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::WasiSdk => "wasi-sdk",
-            Kind::Zig => "zig",
-            Kind::Clang => "clang",
-        }
+wasm_oci_core::named_enum! {
+    /// A C compiler that supports WASI, in the order in which we look for them.
+    pub enum Kind: "C compiler" {
+        /// <https://github.com/WebAssembly/wasi-sdk>: clang with a C library.
+        WasiSdk = "wasi-sdk",
+        /// <https://ziglang.org>: clang with a C library, and on PyPI.
+        Zig = "zig",
+        /// Any clang, with a wasi-libc from elsewhere.
+        Clang = "clang",
     }
 }
 

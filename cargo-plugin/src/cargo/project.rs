@@ -5,7 +5,6 @@ use std::process::Stdio;
 
 use cargo_metadata::{DependencyKind, Metadata, Package, Target};
 use fs_err as fs;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 use wasm_oci_app::config::settings::closest;
@@ -50,28 +49,19 @@ pub struct Project {
     pub metadata: Option<Value>,
 }
 
-/// A kind of target that becomes a module.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum TargetKind {
-    /// A command, with `main`.
-    Bin,
-    /// An example, which may be a library of the kind below.
-    Example,
-    /// A library that exports functions: a reactor.
-    Cdylib,
+wasm_oci_core::named_enum! {
+    /// A kind of target that becomes a module, by cargo's name.
+    pub enum TargetKind: "kind of target" {
+        /// A command, with `main`.
+        Bin = "bin",
+        /// An example, which may be a library of the kind below.
+        Example = "example",
+        /// A library that exports functions: a reactor.
+        Cdylib = "cdylib",
+    }
 }
 
 impl TargetKind {
-    /// Returns cargo's name for the kind.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            TargetKind::Bin => "bin",
-            TargetKind::Example => "example",
-            TargetKind::Cdylib => "cdylib",
-        }
-    }
-
     pub(crate) fn of(target: &Target) -> Option<TargetKind> {
         let makes_module =
             target.crate_types.iter().any(|t| matches!(t.to_string().as_str(), "bin" | "cdylib"));

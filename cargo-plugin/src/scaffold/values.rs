@@ -11,29 +11,17 @@ use wasm_oci_templates::Values;
 
 use crate::scaffold::error::Error;
 
-/// A value that the user can set, in addition to the name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Key {
-    Description,
-    /// The registry of its images, and their owner.
-    Registry,
-    Authors,
+wasm_oci_core::named_enum! {
+    /// A value that the user can set, in addition to the name.
+    pub enum Key: "value" {
+        Description = "description",
+        /// The registry of its images, and their owner.
+        Registry = "registry",
+        Authors = "authors",
+    }
 }
 
 impl Key {
-    /// All, in the order of the questions.
-    pub const ALL: [Key; 3] = [Key::Description, Key::Registry, Key::Authors];
-
-    /// Returns the name on the command line, and in cargo-generate.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Key::Description => "description",
-            Key::Registry => "registry",
-            Key::Authors => "authors",
-        }
-    }
-
     fn question(self) -> &'static str {
         match self {
             Key::Description => "The project in one sentence",
