@@ -5,9 +5,11 @@ use std::process::ExitCode;
 use wasm_oci::commands::Cli;
 
 fn main() -> ExitCode {
+    // Not `args`, which panics on an argument that is not Unicode, such as a path.
     let cli = Cli::of(std::env::args_os());
     let shell = cli.output.shell();
     match cli.run(&shell) {
+        // Not always 0: `run` ends with the exit code of the program.
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             shell.report(&error);

@@ -17,17 +17,15 @@ pub struct Completions {
 }
 
 impl Completions {
-    /// Prints the script for `command`, followed by the text that `after` returns for the shell. Completes only our own name,
-    /// never `cargo`, whose completion belongs to cargo.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`].
+    /// Prints the script for `command`, followed by the text that `after` returns for the shell.
     pub fn run(
         self,
         mut command: Command,
         after: fn(Dialect) -> &'static str,
         shell: &Shell,
     ) -> Result<(), Error> {
+        // The script completes only our own name, never `cargo`: a shell has one completion function for a
+        // command, and that of `cargo` belongs to cargo.
         let name = command.get_name().to_owned();
         let mut script = Vec::new();
         clap_complete::generate(self.dialect, &mut command, &name, &mut script);

@@ -38,15 +38,12 @@ pub(super) fn host(text: &str) -> Result<String, String> {
 }
 
 impl Login {
-    /// Logs in.
-    ///
-    /// # Errors
-    /// If the registry refuses the credentials, or they can't be stored.
     pub fn run(self, shell: &Shell) -> Result<(), Error> {
         let Some(login) = self.login.login(&self.registry)? else {
             return Err(UsageError::NoCredentials { registry: self.registry }.into());
         };
         let connections = self.connection.connections(shell)?.with_login(Some(login.clone()));
+        // Before storing: a wrong password would otherwise stay unnoticed until the next push.
         block_on(log_in(&self.registry, connections.options(&self.registry, "")?))?;
         let stored = store_login(&self.registry, &login.username, &login.password)
             .map_err(StoreError::from)?;

@@ -16,10 +16,6 @@ pub struct Logout {
 }
 
 impl Logout {
-    /// Removes the credentials.
-    ///
-    /// # Errors
-    /// If the file can't be read or written, or the helper fails.
     pub fn run(self, shell: &Shell) -> Result<(), Error> {
         match forget_login(&self.registry).map_err(StoreError::from)? {
             Some(stored) => {

@@ -24,9 +24,6 @@ pub struct Man {
 
 impl Man {
     /// Prints or writes the pages of `command`.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if there is no such subcommand; [`Error::Write`] or [`Error::Stdout`].
     pub fn run(self, command: Command, shell: &Shell) -> Result<(), Error> {
         // Disable `help` first: `build` adds it to the subcommands of subcommands too.
         let mut command = command.disable_help_subcommand(true);

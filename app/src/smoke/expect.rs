@@ -12,7 +12,7 @@ use similar::TextDiff;
 const MAX_LINES: usize = 120;
 /// Maximum number of characters shown of one line.
 const MAX_LINE_LENGTH: usize = 400;
-/// Time limit for finding the shortest diff.
+// Finding the shortest diff can take quadratic time. After this limit, `similar` settles for a longer one.
 const DIFF_TIME: Duration = Duration::from_secs(1);
 
 /// One unmet expectation.
@@ -45,9 +45,8 @@ impl Mismatch {
     }
 }
 
-/// Expectations about some bytes.
+/// Expectations about some bytes: their whole content, or parts of it.
 pub(super) struct Expectation<'a> {
-    /// Exact content.
     pub(super) whole: Option<Vec<u8>>,
     pub(super) contains: &'a [String],
     pub(super) matches: &'a [String],
@@ -60,6 +59,7 @@ impl Expectation<'_> {
         if let Some(expected) = self.whole.as_deref().filter(|expected| *expected != actual) {
             mismatches.push(different(what, "what was expected", expected, actual));
         }
+        // Output with a few bytes that are not UTF-8 can still contain the expected parts.
         let text = String::from_utf8_lossy(actual);
         for part in self.contains.iter().filter(|part| !text.contains(part.as_str())) {
             mismatches
@@ -82,6 +82,7 @@ pub(super) type Observed = BTreeMap<String, Vec<u8>>;
 /// Returns the differences between two runs that should behave alike.
 pub(super) fn differences(reference: &Observed, actual: &Observed) -> Vec<Mismatch> {
     const THAN: &str = "that of the unoptimized module";
+    // From both runs, because a file may exist after only one of them.
     let all: BTreeSet<&String> = reference.keys().chain(actual.keys()).collect();
     let difference = |what: &String| match (reference.get(what), actual.get(what)) {
         (Some(expected), Some(actual)) if expected != actual => {
@@ -105,6 +106,7 @@ fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch
             Mismatch::new(what, format!("{what} is not {than}:")).with(diff(expected, actual))
         }
         _ => {
+            // A diff by lines is useless for binary data, so show the bytes around the first difference.
             let same = expected.iter().zip(actual).take_while(|(a, b)| a == b).count();
             let sizes = format!("{} bytes, not {}", actual.len(), expected.len());
             let mismatch = Mismatch::new(
@@ -117,8 +119,8 @@ fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch
     Mismatch { shows_actual: true, ..mismatch }
 }
 
-/// Returns the unified diff of two texts.
 fn diff(expected: &str, actual: &str) -> String {
+    // Escape first: a difference such as `\r\n` would otherwise be invisible in the diff.
     let (expected, actual) = (visible(expected), visible(actual));
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(&expected, &actual);
     shortened(&diff.unified_diff().header("expected", "actual").to_string())
@@ -135,8 +137,9 @@ fn hex(bytes: &[u8], start: usize) -> String {
     }
 }
 
-/// Returns a text with control characters escaped, because a terminal would act on them.
+/// Returns a text with control characters escaped.
 pub(super) fn visible(text: &str) -> String {
+    // The program under test wrote the text, and a terminal would obey its escape sequences.
     let mut shown = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

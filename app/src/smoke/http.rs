@@ -18,7 +18,7 @@ use super::expect::{Mismatch, Observed, shortened, visible};
 use super::run::{DEFAULT_OUTPUT, TestResult, expectation, files_after, is_partial, status_of};
 use crate::config::smoke::case::{Answer, Case, Http};
 
-/// Grace period for work after the response.
+// A component may go on working after its response, and `files-after` checks the result of that work.
 const DRAIN: Duration = Duration::from_secs(1);
 
 struct Response {
@@ -28,9 +28,6 @@ struct Response {
 }
 
 /// Starts the program as a server, sends the request and compares the response with the expected one.
-///
-/// # Errors
-/// If the program can't be started or doesn't respond.
 pub(super) fn test(
     engine: &Engine,
     program: &Program,
@@ -55,6 +52,7 @@ pub(super) fn test(
     }
     mismatches.extend(files_after(case, root)?);
     let status = status_of(mismatches);
+    // The server passes the program's output on to our standard error, so there is none to compare.
     let result =
         TestResult { status, time, exit_code: None, stdout: Vec::new(), stderr: Vec::new() };
     let mut observed =
@@ -77,6 +75,7 @@ fn served<T>(
         ServeOptions { args, env, dirs, network, limits, drain: DRAIN, ..ServeOptions::default() };
     let failure = Arc::new(Mutex::new(None));
     let noted = Arc::clone(&failure);
+    // One thread is enough, because each smoke test already runs on a thread of its own.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -91,11 +90,13 @@ fn served<T>(
         });
         let asking = async {
             let result = client(address).await;
+            // This ends `stopped`, and with it the server.
             drop(stop);
             result
         };
         tokio::join!(serving, asking).1
     });
+    // Dropping the runtime would wait for blocking calls, such as a read that never ends.
     runtime.shutdown_background();
     let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     Ok((result?, failure))
@@ -109,6 +110,7 @@ async fn ask(
 ) -> Result<Response, String> {
     let failed = |e: &dyn std::fmt::Display| format!("{} {}: {e}", request.method, request.path);
     let mut builder = Request::builder().method(request.method.as_str()).uri(request.path.as_str());
+    // RFC 9110, section 7.2 requires the header, and this low-level client of hyper does not add it.
     if !request.headers.keys().any(|name| name.eq_ignore_ascii_case("host")) {
         builder = builder.header("host", address.to_string());
     }
@@ -126,6 +128,7 @@ async fn ask(
     // The connection's own error is not needed: it fails the request as well.
     let connection = tokio::spawn(connection);
     let (parts, body) = sender.send_request(message).await.map_err(|e| failed(&e))?.into_parts();
+    // The program under test decides on the length, so the limit of its output applies.
     let body = Limited::new(body, most).collect().await.map_err(|e| failed(&e))?.to_bytes();
     connection.abort();
     let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
@@ -138,7 +141,6 @@ async fn ask(
     })
 }
 
-/// Returns every unmet expectation about a response.
 fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<Mismatch>, String> {
     let mut mismatches = Vec::new();
     if response.status != answer.status {
@@ -151,6 +153,7 @@ fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<M
         let values: Vec<&[u8]> = response
             .headers
             .iter()
+            // Names of fields are case-insensitive (RFC 9110, section 5.1).
             .filter(|(other, _)| other.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_slice())
             .collect();
@@ -160,6 +163,7 @@ fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<M
             (true, false) => mismatches.push(Mismatch::new(&what, format!("{what} is missing"))),
             (false, true) => mismatches.push(Mismatch::new(&what, format!("{what} is present"))),
             (false, false) => {
+                // Several fields with the same name are one list (RFC 9110, section 5.3).
                 mismatches.extend(
                     expectation(expected, case)?.mismatches(&what, &values.join(&b", "[..])),
                 );

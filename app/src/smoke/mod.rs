@@ -44,7 +44,6 @@ pub struct Suite {
 
 impl Suite {
     /// Creates a suite named after the module.
-    #[must_use]
     pub fn new(program: Prepared, cases: Vec<Case>) -> Suite {
         // A module that was just compiled has its whole path as its name.
         let name = program.program().name().rsplit(['/', '\\']).next().unwrap_or_default();
@@ -53,19 +52,14 @@ impl Suite {
     }
 }
 
-/// Returns an engine that can enforce time limits, because every smoke test has one.
-///
-/// # Errors
-/// As [`engine`].
+/// Returns an engine for smoke tests.
 pub fn test_engine(shell: &Shell) -> Result<Engine, Error> {
+    // Every smoke test has a time limit, and only code that was compiled for it can be interrupted.
     let limits = Limits { timeout: Some(Duration::MAX), ..Limits::default() };
     engine(&limits, false, shell)
 }
 
-/// Runs the tests that match the filters, and writes the reports that `args` and `json` select.
-///
-/// # Errors
-/// If a filter matches no test, or a report can't be written. Failed tests are not errors; see the report.
+/// Runs the tests that match the filters, and writes the reports that `args` and `json` select. Failed tests are not errors.
 pub fn test<'a>(
     engine: &Engine,
     suites: &'a [Suite],
@@ -93,6 +87,7 @@ pub fn test<'a>(
     if json {
         report.print_json(shell)?;
     }
+    // Also after a run without tests, because a CI system expects the file.
     if let Some(path) = &args.junit {
         let failed = |e| Error::Write { path: path.clone(), source: std::io::Error::other(e) };
         write(path, report.junit().map_err(failed)?.as_bytes())?;
@@ -101,9 +96,6 @@ pub fn test<'a>(
 }
 
 /// Runs all tests before a push. `suggestion` says how to push without them.
-///
-/// # Errors
-/// [`Error::SmokeTests`] if a test fails; otherwise as [`test()`].
 pub fn require(
     engine: &Engine,
     suites: &[Suite],
@@ -118,8 +110,8 @@ pub fn require(
     }
 }
 
-/// Rejects a filter that matches no test: it is probably a typo, and must not look like success.
 fn check_filters(all: &[(&Suite, &Case)], filters: &[String]) -> Result<(), Error> {
+    // A filter that matches no test is probably a typo. Running nothing must not look like success.
     let names: Vec<&str> = all.iter().map(|(_, case)| case.name.as_str()).collect();
     match filters.iter().find(|filter| !names.iter().any(|name| name.contains(filter.as_str()))) {
         Some(filter) => {
@@ -138,6 +130,7 @@ fn run_all<'a>(
     fail_fast: bool,
     shell: &Shell,
 ) -> Vec<FinishedTest<'a>> {
+    // `Relaxed` is enough for both: results go through the channel, and no other data depends on them.
     let next = AtomicUsize::new(0);
     let stop = AtomicBool::new(false);
     let (sender, receiver) = mpsc::channel();
@@ -148,22 +141,26 @@ fn run_all<'a>(
             let (next, stop) = (&next, &stop);
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
+                    // Each thread takes the next test instead of a fixed share, because tests take different times.
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(suite, case)) = selected.get(index) else { break };
                     let result = run::test(engine, suite, case);
                     if fail_fast && result.status != TestStatus::Passed {
                         stop.store(true, Ordering::Relaxed);
                     }
+                    // The receiver lives until all threads have ended.
                     let _ = sender.send((index, FinishedTest { suite, case, result }));
                 }
             });
         }
+        // Without this, the loop below would wait for this sender forever.
         drop(sender);
         for (index, test) in receiver {
             test.show(shell);
             tested.push((index, test));
         }
     });
+    // Tests end in any order, but reports should be the same each time.
     tested.sort_by_key(|(index, _)| *index);
     tested.into_iter().map(|(_, test)| test).collect()
 }

@@ -27,7 +27,6 @@ pub struct TestReport<'a> {
     pub tested: Vec<FinishedTest<'a>>,
     /// Number of tests that did not run.
     pub skipped: usize,
-    /// Elapsed time.
     pub time: Duration,
 }
 
@@ -67,10 +66,11 @@ impl FinishedTest<'_> {
         text
     }
 
-    /// Returns the output of the program, except streams that a diff already shows.
+    /// Returns the output of the program that no diff shows.
     fn output(&self) -> String {
         let mut text = String::new();
         for (what, bytes) in [("stdout", &self.result.stdout), ("stderr", &self.result.stderr)] {
+            // The diff of this stream already contains the actual text.
             let shown = matches!(&self.result.status, TestStatus::Failed(mismatches)
                 if mismatches.iter().any(|it| it.what == what && it.shows_actual));
             if shown || bytes.is_empty() {
@@ -114,6 +114,7 @@ impl FinishedTest<'_> {
         case.set_classname(self.suite.name.as_str()).set_time(self.result.time);
         if !self.passed() {
             let problems = self.problems();
+            // CI systems show the message as a title; the description has the rest.
             case.status
                 .set_message(problems.lines().next().unwrap_or_default().trim_end_matches(':'));
             case.status.set_type("smoke test").set_description(problems);
@@ -147,7 +148,6 @@ impl FinishedTest<'_> {
     }
 }
 
-/// JSON message about one test.
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 struct TestMessage<'a> {
@@ -170,7 +170,6 @@ struct TestMessage<'a> {
     stderr: Option<String>,
 }
 
-/// JSON message about all tests.
 #[derive(Serialize)]
 struct SummaryMessage {
     reason: &'static str,
@@ -187,8 +186,6 @@ fn coloured(text: &mut String, colour: AnsiColor, line: &str) -> std::fmt::Resul
 }
 
 impl TestReport<'_> {
-    /// Returns the number of failed tests.
-    #[must_use]
     pub fn failed(&self) -> usize {
         self.tested.iter().filter(|test| !test.passed()).count()
     }
@@ -222,9 +219,6 @@ impl TestReport<'_> {
     }
 
     /// Prints a line of JSON for each test and one for the summary.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`].
     pub(super) fn print_json(&self, shell: &Shell) -> Result<(), Error> {
         for test in &self.tested {
             shell.print_json(&test.message())?;
@@ -249,6 +243,7 @@ impl TestReport<'_> {
             let mut suite = TestSuite::new(first.suite.name.as_str());
             let mut time = first.result.time;
             suite.add_test_case(first.junit());
+            // By address, because programs of two packages may have the same name.
             while let Some(test) = tests.next_if(|test| std::ptr::eq(test.suite, first.suite)) {
                 time += test.result.time;
                 suite.add_test_case(test.junit());

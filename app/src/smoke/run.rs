@@ -20,7 +20,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Limit for the output of a test that sets no other, in bytes.
 pub(super) const DEFAULT_OUTPUT: u64 = 16 << 20;
 
-/// The result of one test.
 #[derive(Debug, Clone)]
 pub struct TestResult {
     pub status: TestStatus,
@@ -49,9 +48,9 @@ pub(super) fn limits(case: &Case) -> Limits {
     }
 }
 
-/// Runs a test on this thread.
 pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestResult {
     let attempt = || {
+        // Reading the files that a program leaves takes time, so only a comparison does it.
         let compared = suite.reference.is_some();
         let (result, observed) = attempt(engine, &suite.program, case, compared)?;
         let Some(reference) = &suite.reference else { return Ok(result) };
@@ -145,11 +144,13 @@ fn attempt(
     Ok((result, observed))
 }
 
+// `--verify-behaviour` must not compare a value that changes with every run, such as a time. Users describe such a value by its
+// parts, with `contains` or `matches`.
 pub(super) fn is_partial(expected: Option<&Expected>) -> bool {
     expected.is_some_and(Expected::is_partial)
 }
 
-/// Adds the files in a folder of the program's `/` to the observations. Does not follow links.
+/// Adds the files in a folder of the program's `/` to the observations.
 fn observe_files(
     folder: &Path,
     root: &Path,
@@ -159,6 +160,7 @@ fn observe_files(
     let failed = |e: std::io::Error| format!("can't read a file that the program wrote: {e}");
     for entry in fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
+        // A link that the program made may lead anywhere on this machine, so links are not followed.
         let metadata = path.symlink_metadata().map_err(failed)?;
         if metadata.is_dir() {
             observe_files(&path, root, case, observed)?;
@@ -193,6 +195,7 @@ pub(super) fn expectation<'a>(
 fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
     let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
     write_files(prepared.files(), folder.path()).map_err(|e| error_chain(&e))?;
+    // After the image's files, because files of the test replace those of the image.
     for (path, content) in &case.files {
         let files = match &content.from {
             Some(from) => IncludedFile::read(&case.folder.join(from), path),
@@ -205,6 +208,7 @@ fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
 }
 
 fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, String> {
+    // Writable, because the folder belongs to this test and is removed after it.
     let root = Dir { host: root.to_owned(), guest: "/".to_owned(), read_only: false };
     let own = case.env.iter().map(|(name, value)| (name.clone(), value.clone()));
     let stdin = case.stdin.as_ref().map(|content| content.bytes(&case.folder)).transpose()?;
@@ -213,6 +217,7 @@ fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, 
         export: prepared.export().map(str::to_owned),
         env: prepared.env().iter().cloned().chain(own).collect(),
         dirs: [root].into_iter().chain(case.dirs()?).collect(),
+        // Never our own standard input: a test must not wait for somebody to type.
         stdin: Stdin::Bytes(stdin.unwrap_or_default()),
         streams: Streams::Capture,
         network: false,
@@ -224,6 +229,7 @@ fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, 
 pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, String> {
     let mut mismatches = Vec::new();
     for (path, expected) in &case.files_after {
+        // Reading the settings checked the path.
         let host = root.join(guest_path(path).unwrap_or_default());
         let what = format!("the file `{path}`");
         match (read_inside(&host, root), expected.absent) {
@@ -243,8 +249,9 @@ pub(super) fn files_after(case: &Case, root: &Path) -> Result<Vec<Mismatch>, Str
     Ok(mismatches)
 }
 
-/// Reads a file. Refuses a link out of the folder, which the program may have created.
+/// Reads a file that is inside a folder.
 fn read_inside(path: &Path, root: &Path) -> std::io::Result<Vec<u8>> {
+    // The program may have made a link to any file of this machine, and a diff would show its content.
     let actual = fs::canonicalize(path)?;
     if !actual.starts_with(fs::canonicalize(root)?) {
         return Err(std::io::Error::other("it is a link to a file outside the program's folder"));

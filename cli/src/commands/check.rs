@@ -1,5 +1,3 @@
-//! `wasm-oci check`: compatibility of an image or a module with container engines.
-
 use clap::Args;
 use wasm_oci_core::store::Location;
 

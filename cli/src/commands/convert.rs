@@ -1,5 +1,3 @@
-//! `wasm-oci convert`: an image in another format with the same module.
-
 use clap::Args;
 use wasm_oci_core::compat::engines::{EngineSelector, formats_for};
 use wasm_oci_core::image::{Format, ImageSettings, Platform, Tag, assemble};
@@ -59,6 +57,7 @@ pub(crate) struct Convert {
 
 impl Convert {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        // A login belongs to one registry: the one that the command writes to, otherwise the one it reads from.
         let account = registry_of(&self.destination).or(registry_of(&self.source));
         let connections = self.account.connections(account, shell)?.with_limits(&self.limits)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
@@ -75,6 +74,8 @@ impl Convert {
             }
         };
         let module = source.wasm_manifest()?.module()?;
+        // The same bytes as in the source, so they are not optimized again. No import is refused, because the
+        // source is an image already.
         let module = validate(module.unoptimized(), &ValidateOptions::any_import())?;
         let mut images = Vec::new();
         for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {

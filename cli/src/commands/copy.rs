@@ -1,5 +1,3 @@
-//! `wasm-oci copy`: an exact copy of an image in another place.
-
 use clap::Args;
 use wasm_oci_core::image::Tag;
 use wasm_oci_core::store::Location;
@@ -37,6 +35,7 @@ pub(crate) struct Copy {
 
 impl Copy {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        // A login belongs to one registry: the one that the command writes to, otherwise the one it reads from.
         let account = registry_of(&self.destination).or(registry_of(&self.source));
         let connections = self.account.connections(account, shell)?.with_limits(&self.limits)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;

@@ -1,5 +1,3 @@
-//! `wasm-oci delete`: deletes a tag, or an image with all its tags.
-
 use clap::Args;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::Name;
@@ -36,6 +34,7 @@ fn named(text: &str) -> Result<Reference, String> {
 
 impl Delete {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+        // Without `--read-limit`, because deleting reads no image.
         let registry =
             self.account.connections(Some(&self.reference), shell)?.registry(&self.reference)?;
         block_on(registry.delete(&Name::from(&self.reference)))?;

@@ -15,7 +15,6 @@ use wasm_oci_app::registry::connection::Connections;
 use wasm_oci_app::registry::source::AnySource;
 use wasm_oci_app::ui::shell::Shell;
 
-/// Returns the reference of a location in a registry.
 pub(super) fn registry_of(location: &Location) -> Option<&Reference> {
     match location {
         Location::Registry(reference) => Some(reference),
@@ -77,6 +76,7 @@ impl Destination {
         if tags.is_empty() && !(by_digest && matches!(place, Place::Registry(_))) {
             tags.push(Tag::latest());
         }
+        // A tag of the location may be given again with `--tag`; one request for it is enough.
         let mut seen = std::collections::BTreeSet::new();
         tags.retain(|tag| seen.insert(tag.to_string()));
         Ok(Destination { place, tags })
@@ -98,10 +98,14 @@ impl Destination {
                 self.copy_to(source, &root, &Layout::create(path)?, shell).await?
             }
             Place::Registry(reference) => {
+                // A registry can mount blobs from another of its repositories (distribution-spec, "Mounting a
+                // blob from another repository"), so these blobs need no transfer.
                 let registry = connections.registry_mounting(reference, from)?;
                 self.copy_to(source, &root, &registry, shell).await?;
             }
             Place::Archive(path) => {
+                // By digest, because the tag may have moved since it was resolved. The whole image, because
+                // the index of an archive comes before its blobs.
                 let image = load(source, &Name::Digest(root.digest)).await?;
                 let images = [ArchiveImage { image: &image, tags: &self.tags }];
                 write_archive(
@@ -122,6 +126,7 @@ impl Destination {
         shell: &Shell,
     ) -> Result<(), Error> {
         let transfer = match &self.place {
+            // An interrupted upload reports how many blobs arrived: the next push does not send them again.
             Place::Registry(_) => shell.upload(self.to_string()),
             _ => shell.transfer(),
         };
@@ -145,7 +150,6 @@ impl Destination {
         }
     }
 
-    /// Returns the destination for messages.
     pub(super) fn places(&self) -> Places<'_> {
         match &self.place {
             Place::Registry(reference) => {
@@ -156,7 +160,6 @@ impl Destination {
         }
     }
 
-    /// Returns the tags at the destination.
     pub(super) fn tags(&self) -> &[Tag] {
         &self.tags
     }
@@ -164,6 +167,7 @@ impl Destination {
     /// Prints the location of the image.
     pub(super) fn print(&self, digest: Digest, json: bool, shell: &Shell) -> Result<(), Error> {
         let place = match &self.place {
+            // By digest, which is the reference to deploy: a tag may move.
             Place::Registry(reference) => reference.with_digest(digest).to_string(),
             _ => self.to_string(),
         };

@@ -1,11 +1,8 @@
-//! `wasm-oci doctor`: checks the tools on this machine that store and run images.
-
 use clap::Args;
 
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error;
-use wasm_oci_app::error::SettingsError;
+use wasm_oci_app::error::{Error, SettingsError};
 use wasm_oci_app::inspect::doctor::{DoctorArgs, examine, probes, show};
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::ui::shell::Shell;

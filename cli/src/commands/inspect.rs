@@ -1,5 +1,3 @@
-//! `wasm-oci inspect`: the content of a module or an image.
-
 use clap::Args;
 use serde_json::{Value, json};
 use wasm_oci_core::image::{Image, Manifest, Platform};
@@ -39,6 +37,7 @@ pub(crate) struct Inspect {
 impl Inspect {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         if let Location::File(path) = &self.source {
+            // Inspecting refuses no import; `validate` does.
             let module = any_imports(BuiltModule::read(path)?)?;
             return match self.json {
                 true => shell.print_json(&json!({ "module": ReportJson::of(&module)? })),
@@ -57,6 +56,7 @@ impl Inspect {
 
 fn image_text(image: &Image, module: &ValidatedModule) -> Result<String, Error> {
     let mut text = String::new();
+    // The manifests of a universal image differ only in their platform, so the details of one are enough.
     let manifest = image.wasm_manifest()?;
     let config = manifest.config();
     field(&mut text, "digest", &image.digest().to_string());
@@ -114,6 +114,7 @@ fn manifest_json(manifest: &Manifest) -> Value {
     let layer = |layer: &wasm_oci_core::image::Blob| {
         let descriptor = layer.descriptor();
         json!({
+            // The keys are those of a descriptor in image-spec.
             "mediaType": descriptor.media_type.as_str(),
             "digest": descriptor.digest,
             "size": descriptor.size,

@@ -1,5 +1,3 @@
-//! `wasm-oci k8s`: Kubernetes manifests for an image.
-
 use clap::Args;
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::{Kind, Report};
@@ -38,10 +36,12 @@ impl K8s {
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let (source, name) = open(&self.source, &connections)?;
         let (digest, manifest) = block_on(async {
+            // Load by digest, because the tag may move between the two requests.
             let descriptor = source.resolve(&name).await?;
             let manifest = load_wasm(&source, &Name::Digest(descriptor.digest)).await?;
             Ok::<_, Error>((descriptor.digest, manifest))
         })?;
+        // By digest, so that a later push does not change what the cluster runs.
         let image = match (&self.kubernetes.image, &self.source) {
             (Some(image), _) => image.clone(),
             (None, Location::Registry(reference)) => reference.with_digest(digest).to_string(),
@@ -58,6 +58,7 @@ impl K8s {
 fn workload(image: String, manifest: &Manifest) -> Result<Workload, Error> {
     let config = manifest.config();
     let said = |key: &str| {
+        // Images of other tools have these keys as labels or as annotations.
         let key = format!("org.opencontainers.image.{key}");
         config.labels.get(&key).or_else(|| manifest.annotations().get(&key)).cloned()
     };
@@ -66,6 +67,7 @@ fn workload(image: String, manifest: &Manifest) -> Result<Workload, Error> {
     Ok(Workload {
         name: said("title").unwrap_or_else(of_file),
         version: said("version"),
+        // An image does not say which package its program belongs to.
         part_of: None,
         image,
         args: config.args.clone(),
@@ -76,6 +78,7 @@ fn workload(image: String, manifest: &Manifest) -> Result<Workload, Error> {
 }
 
 fn behaviour(module: &Report) -> Behaviour {
+    // The names end with a version, and any 0.2.x will do.
     let exports = |start: &str| module.exports.iter().any(|export| export.name.starts_with(start));
     match module.kind {
         Kind::Component if exports("wasi:http/incoming-handler@") => Behaviour::ServesHttp,

@@ -6,7 +6,7 @@ mod copy;
 mod delete;
 mod destination;
 mod doctor;
-pub mod inspect;
+mod inspect;
 mod k8s;
 mod optimize;
 mod pack;
@@ -47,6 +47,7 @@ pub struct Cli {
 #[command(defer = true)]
 enum Command {
     Pack(pack::Pack),
+    // Boxed, because every `Command` takes as much memory as the largest one.
     Push(Box<push::Push>),
     Pull(pull::Pull),
     Copy(copy::Copy),
@@ -72,7 +73,6 @@ enum Command {
 
 impl Cli {
     /// Parses the arguments. Ends the process if they are invalid or ask for help.
-    #[must_use]
     pub fn of(args: impl IntoIterator<Item = OsString>) -> Cli {
         let args: Vec<OsString> = args.into_iter().collect();
         Cli::try_parse_from(&args).unwrap_or_else(|_| {
@@ -85,9 +85,6 @@ impl Cli {
     }
 
     /// Runs the command and returns the exit code.
-    ///
-    /// # Errors
-    /// Any [`Error`] of the command.
     pub fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {
             Command::Pack(pack) => pack.run(shell).map(|()| 0),
@@ -111,6 +108,7 @@ impl Cli {
             Command::Optimize(optimize) => optimize.run(shell).map(|()| 0),
             Command::Doctor(doctor) => doctor.run(shell),
             Command::Completions(completions) => {
+                // Nothing to append: only `cargo wasm-oci` completes the subcommand of another command.
                 completions.run(Cli::command(), |_| "", shell).map(|()| 0)
             }
             Command::Man(man) => man.run(Cli::command(), shell).map(|()| 0),

@@ -1,5 +1,3 @@
-//! `wasm-oci optimize`: makes a module smaller or faster.
-
 use std::path::PathBuf;
 
 use clap::Args;
@@ -47,11 +45,13 @@ impl Optimize {
             format: Some(vec![Format::Module]),
             ..Settings::default()
         };
+        // The name is only for images, and this command makes none.
         let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;
         let cache = optimized_cache(self.cache);
         let module = validated(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;
         let (before, after) = (module.raw_size(), module.bytes().len() as u64);
         let sizes = Sizes { raw: before, optimized: after, compressed: 0 };
+        // Before anything is written, so that a module over its budget leaves no file.
         budget::check(&plan.budget, module.name(), &sizes, || Ok(module.sizes()?), None)?;
         write(&self.output, module.bytes())?;
         if let Some(path) = &self.debug_file {

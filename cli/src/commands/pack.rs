@@ -1,5 +1,3 @@
-//! `wasm-oci pack`: packs a module into images.
-
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -52,7 +50,6 @@ pub(crate) struct Pack {
     image: ImageArgs,
 }
 
-/// The name of a module that comes from a file.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct NameArgs {
     /// Name of the module in the image (default: the name of the file)
@@ -70,9 +67,10 @@ impl NameArgs {
     }
 }
 
-/// Returns the settings that follow from the name of a module.
 pub(crate) fn detected(name: &str) -> Settings {
     let title = ("org.opencontainers.image.title".to_owned(), name.to_owned());
+    // In both places: image-spec has labels in the configuration and annotations in the manifest, and
+    // tools often read only one of them.
     Settings { labels: [title.clone()].into(), annotations: [title].into(), ..Settings::default() }
 }
 
@@ -80,6 +78,7 @@ impl Pack {
     pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
         let name = self.names.of(&self.file);
         let flags = self.module.settings().over(self.image.settings());
+        // The detected title comes last, so that any setting of the user replaces it.
         let plan = Plan::resolve(&name, &flags.over(env_vars::settings()?).over(detected(&name)))?;
         if self.dry_run {
             return shell.print_json(&plan.to_json());
@@ -88,11 +87,13 @@ impl Pack {
         let packed = pack(BuiltModule::read(&self.file)?, &plan, &cache, None, shell)?;
         packed.sizes.show(shell);
         if let Some(path) = &self.debug_file {
+            // The same code as in the image, so this file gives the functions in its stack traces their names.
             write(path, packed.module.named())?;
         }
 
         let default_layout = PathBuf::from(format!("{name}.oci"));
         let layout = match (&self.places.oci_layout_path, &self.places.tarball) {
+            // An archive holds a whole layout, so a second copy would only take space.
             (None, Some(_)) => None,
             (None, None) => Some(&default_layout),
             (layout, _) => layout.as_ref(),
@@ -102,6 +103,7 @@ impl Pack {
         }
         let archive = self.places.tarball.as_deref();
         if let Some(path) = archive {
+            // `docker load` gives the image this name (see `write_archive`).
             let repository =
                 plan.repository.as_ref().map_or(name.clone(), |repository| repository.name());
             to_archive(&packed.images, path, &repository)?;

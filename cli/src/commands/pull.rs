@@ -1,5 +1,3 @@
-//! `wasm-oci pull`: fetches an image from a registry.
-
 use std::path::PathBuf;
 
 use clap::Args;
@@ -77,6 +75,7 @@ impl Pull {
 
     /// Writes the image to a layout, fetching only missing blobs, or to an archive.
     fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
+        // A layout and an archive find an image only by tag, so one that was pulled by digest gets one, too.
         let tag = self.source.tag().cloned().unwrap_or_else(Tag::latest);
         let (registry, name) = (connections.registry(&self.source)?, Name::from(&self.source));
         let places = Places {
@@ -88,6 +87,7 @@ impl Pull {
             Some(path) => block_on::<_, Error>(async {
                 // Resolve first, so that a missing image leaves no empty layout behind.
                 let root = registry.resolve(&name).await?;
+                // The content comes from the registry, so the same limits apply to reading it back.
                 let layout = Layout::create(path)?.with_limits(connections.limits());
                 let tags = std::slice::from_ref(&tag);
                 copy(&registry, &root, &layout, tags, &shell.transfer()).await?;

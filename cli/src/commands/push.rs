@@ -1,5 +1,3 @@
-//! `wasm-oci push`: pushes a module or an image to a registry.
-
 use std::path::PathBuf;
 
 use clap::Args;
@@ -15,12 +13,10 @@ use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::pipeline::budget;
-use wasm_oci_app::pipeline::engines;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
-use wasm_oci_app::pipeline::stages::any_imports;
-use wasm_oci_app::pipeline::stages::{compressed, dry_run, pack, to_registry};
+use wasm_oci_app::pipeline::stages::{any_imports, compressed, dry_run, pack, to_registry};
+use wasm_oci_app::pipeline::{budget, engines};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
@@ -92,17 +88,20 @@ impl Push {
             Settings { repository: Some(self.destination.to_string()), ..Settings::default() };
         let flags =
             self.module.settings().over(self.image.settings()).over(self.registry.settings());
+        // The destination on the command line replaces a repository in the environment.
         let settings = flags.over(repository).over(env_vars::settings()?).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
         let login = self.login.login(self.destination.registry())?;
         let connections = Connections::new(&self.registry, &settings, shell)?
             .with_login(login)
             .with_limits(&self.limits)?;
+        // A dry run packs, too: the requests that it prints contain digests.
         let (images, sizes) = self.images(&plan, &connections, shell)?;
         if self.dry_run {
             return block_on(dry_run(&images, &self.destination, &connections, shell));
         }
         self.test(&images, shell)?;
+        // Ctrl-C is caught only from here on, to report how many blobs have arrived.
         until_interrupted(to_registry(&images, &self.destination, &connections, shell))?;
         let places = Places { repository: Some(&self.destination), ..Places::default() };
         for image in &images {
@@ -114,6 +113,7 @@ impl Push {
     fn test(&self, images: &[TaggedImage], shell: &Shell) -> Result<(), Error> {
         let (Some(path), Some(main)) = (&self.cases, images.first()) else { return Ok(()) };
         let engine = test_engine(shell)?;
+        // All formats contain the same module, so testing one image is enough.
         let program = Prepared::of_manifest(&engine, main.image.wasm_manifest()?)?;
         require(
             &engine,
@@ -136,6 +136,7 @@ impl Push {
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }
+        // `pack` checks the budget and the engines of a new image. An existing one has to pass the same checks.
         let image = block_on(load_image(&self.source, connections))?;
         check_budget(&image, plan)?;
         let images = vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }];
@@ -146,11 +147,13 @@ impl Push {
 
 /// Checks the size budget for an image that was packed before.
 fn check_budget(image: &Image, plan: &Plan) -> Result<(), Error> {
+    // Measuring unpacks the module, which takes time.
     if plan.budget == Budget::default() {
         return Ok(());
     }
     let module = image.wasm_manifest()?.module()?;
     let size = module.bytes().len() as u64;
+    // An image does not record how large its module was before optimizing.
     let sizes = Sizes { raw: size, optimized: size, compressed: compressed(image) };
     budget::check(
         &plan.budget,

@@ -1,5 +1,3 @@
-//! `wasm-oci registry serve`: a local registry for development.
-
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
@@ -44,6 +42,7 @@ impl Registry {
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
         let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
         runtime.block_on(async {
+            // Only on loopback, because the registry has neither TLS nor access control.
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
                 .await
                 .map_err(|source| UsageError::Listen { port, source })?;
@@ -52,6 +51,7 @@ impl Registry {
                 "Serving",
                 format_args!("{} at {address}, for development only", folder.display()),
             );
+            // For scripts: with `--port 0`, the system chooses the port.
             shell.print(address)?;
             let end = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
             serve(&folder, listener, end).await.map_err(Error::Runtime)

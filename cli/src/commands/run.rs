@@ -1,5 +1,3 @@
-//! `wasm-oci run`: runs a module or an image.
-
 use clap::Args;
 use wasm_oci_core::store::Location;
 
@@ -40,6 +38,7 @@ impl Run {
         }
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let manifest = block_on(pull(&self.source, &connections, self.run.given.no_cache))?;
+        // Only `cargo wasm-oci` has a `NAME.debug.wasm` to take function names from.
         run_manifest(&manifest, None, &self.run, shell)
     }
 }

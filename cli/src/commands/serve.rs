@@ -1,5 +1,3 @@
-//! `wasm-oci serve`: serves HTTP with a component.
-
 use clap::Args;
 use wasm_oci_core::store::Location;
 

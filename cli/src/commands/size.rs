@@ -1,5 +1,3 @@
-//! `wasm-oci size`: sizes of a module's parts.
-
 use clap::Args;
 use wasm_oci_core::store::Location;
 

@@ -1,5 +1,3 @@
-//! `wasm-oci tags`: the tags of a repository.
-
 use clap::Args;
 use wasm_oci_core::image::Reference;
 

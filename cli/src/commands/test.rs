@@ -1,5 +1,3 @@
-//! `wasm-oci test`: smoke tests of a module.
-
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -44,6 +42,7 @@ pub(crate) struct Test {
 
 impl Test {
     pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
+        // First, so that a mistake in the file is found before anything is pulled or compiled.
         let cases = cases(&self.cases, shell)?;
         let engine = test_engine(shell)?;
         let program = |source: &Location| match source {
@@ -57,13 +56,14 @@ impl Test {
         let reference = self.verify_behaviour.as_ref().map(program).transpose()?;
         let suites = [Suite { reference, ..Suite::new(program(&self.source)?, cases) }];
         let report = test(&engine, &suites, &self.tests, self.json, shell)?;
+        // Failed tests are a result and not an error: the report has already shown them.
         Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
     }
 }
 
-/// Reads the tests in a file.
 pub(super) fn cases(path: &Path, shell: &Shell) -> Result<Vec<Case>, Error> {
     let cases = read_file(path)?;
+    // Only a warning: a run without tests still writes the reports that a CI system expects.
     if cases.is_empty() {
         shell.warn(format_args!(
             "`{}` has no smoke tests; begin each one with [[smoke]]",

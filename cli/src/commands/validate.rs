@@ -1,5 +1,3 @@
-//! `wasm-oci validate`: checks a module.
-
 use clap::Args;
 use wasm_oci_core::compat::runtimes::{RequiredRuntime, require};
 use wasm_oci_core::module::{Capability, ValidateOptions, validate};
@@ -47,6 +45,7 @@ impl Validate {
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
         let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };
+        // As it is: the result has to apply to these bytes, not to those after optimizing.
         let module = validate(module.unoptimized(), &options)?;
         require(&module, &self.runtimes)?;
         shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));

@@ -31,7 +31,7 @@ pub struct ComposeArgs {
 }
 
 impl ComposeArgs {
-    /// Returns the keys that make Docker run a service as WebAssembly.
+    // Docker chooses the manifest of an index by `platform`, and the shim by `runtime`.
     fn keys(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let platform = (!self.no_platform).then_some(("platform", PLATFORM));
         platform.into_iter().chain([("runtime", self.runtime.as_str())])
@@ -39,12 +39,10 @@ impl ComposeArgs {
 }
 
 /// Returns a file with a service for each program.
-///
-/// # Errors
-/// [`Error::Usage`] if two services would have the same name.
 pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error> {
     let mut services: Vec<(String, Value)> = Vec::new();
     for workload in workloads {
+        // A key can occur only once in a mapping (YAML 1.2, section 3.2.1.1).
         if services.iter().any(|(name, _)| *name == workload.name) {
             let name = || workload.name.clone();
             let error = UsageError::SameName { first: name(), second: name(), name: name() };
@@ -74,21 +72,19 @@ fn service(workload: &Workload, args: &ComposeArgs) -> Value {
         ("command", list(workload.args.iter().map(|arg| literal(arg)))),
         ("environment", (!variables.is_empty()).then_some(Value::Map(variables))),
         ("user", workload.user.as_deref().map(Value::from)),
+        // Texts, because YAML 1.1 reads a pair such as 22:22 as one number to the base 60.
         ("ports", list(port.map(|port| format!("{port}:{port}")))),
     ];
     pairs.extend(more.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))));
     Value::Map(pairs)
 }
 
-/// Escapes a text, because Compose interpolates `$NAME`.
+// Compose replaces `$NAME` in every value with a variable of the shell; `$$` is a plain `$`.
 fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 
 /// Adds missing keys to the services with an image that `is_ours`.
-///
-/// # Errors
-/// If a service is written in a form that can't be changed in place.
 pub fn complete(
     stream: &Stream,
     edits: &mut Edits<'_>,
@@ -100,6 +96,7 @@ pub fn complete(
         for &(_, service) in stream.pairs(services) {
             let Some((key, image)) = stream.get(service, "image") else { continue };
             if is_ours(stream.resolved(image)) {
+                // Only missing keys, because a service may need another platform or shim.
                 let missing: Vec<_> =
                     args.keys().filter(|(key, _)| stream.get(service, key).is_none()).collect();
                 edits.insert(service, key, &missing)?;

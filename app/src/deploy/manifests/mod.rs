@@ -48,12 +48,13 @@ impl Workload {
         given.or((self.behaviour == Behaviour::ServesHttp).then_some(DEFAULT_PORT))
     }
 
-    /// Returns the environment variables, including that of the shim if it has to listen on another port than its default.
+    /// Returns the environment variables, including that of the shim if needed.
     fn variables(&self, port: Option<u16>) -> BTreeMap<String, String> {
         let mut variables = self.env.clone();
         if let (Behaviour::ServesHttp, Some(port)) =
             (self.behaviour, port.filter(|&port| port != DEFAULT_PORT))
         {
+            // All addresses, because requests come from outside the container. A value of the user stays.
             variables.entry(PROXY_ADDRESS.to_owned()).or_insert_with(|| format!("0.0.0.0:{port}"));
         }
         variables

@@ -4,7 +4,8 @@
 use serde::{Serialize, Serializer};
 use serde_saphyr::{FlowSeq, ser_options};
 
-/// A value to print. `serde_json::Value` would sort its keys.
+/// A value to print.
+// Not `serde_json::Value`, which sorts its keys: readers expect `apiVersion` and `kind` at the top.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
@@ -20,14 +21,12 @@ fn in_order<S: Serializer>(pairs: &[(String, Value)], to: S) -> Result<S::Ok, S:
 }
 
 /// Returns a mapping of the pairs that have a value.
-#[must_use]
 pub fn map<const N: usize>(pairs: [(&str, Option<Value>); N]) -> Value {
     let some = pairs.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?)));
     Value::Map(some.collect())
 }
 
 /// Returns a list, or `None` if there are no items.
-#[must_use]
 pub fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Option<Value> {
     let items: Vec<Value> = items.into_iter().map(Into::into).collect();
     (!items.is_empty()).then_some(Value::List(items))
@@ -58,15 +57,12 @@ impl From<bool> for Value {
 }
 
 impl Value {
-    /// Returns the text of a document.
-    #[must_use]
     pub fn to_yaml(&self) -> String {
         print(self)
     }
 }
 
 /// Returns a text as a scalar that means the same in block and in flow style.
-#[must_use]
 pub fn quoted_if_needed(text: &str) -> String {
     // In a flow sequence, also `,` and brackets are quoted.
     let list = print(&FlowSeq([text]));

@@ -1,7 +1,4 @@
 //! Changes in place: everything else stays as it is, including comments, quotes and indentation.
-//!
-//! The result is parsed again and must differ from the original only by the requested changes. A file in a form that this
-//! module does not handle is therefore refused, never corrupted.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -21,23 +18,20 @@ pub struct Edits<'a> {
 }
 
 impl<'a> Edits<'a> {
-    /// Starts without changes.
-    #[must_use]
     pub fn of(stream: &'a Stream) -> Edits<'a> {
         Edits { stream, replaced: BTreeMap::new(), inserted: BTreeMap::new(), splices: Vec::new() }
     }
 
     /// Replaces the text `from` of a scalar; only line breaks may follow it. Neither text may contain characters that need
     /// escaping in quotes.
-    ///
-    /// # Errors
-    /// [`Error::NotInPlace`].
     pub fn replace(&mut self, node: NodeId, from: &str, to: &str) -> Result<(), Error> {
         let node = self.stream.resolved(node);
         let refused = || self.refused(node, format!("replace it with `{to}` by hand"));
         let (range, style) = raw(self.stream, node, from).ok_or_else(refused)?;
         let text = self.stream.scalar(node).unwrap_or_default().replacen(from, to, 1);
+        // A reference such as `[::1]:5000/app` would be a list without quotes.
         let raw = if style == Style::Plain { quoted_if_needed(to) } else { to.to_owned() };
+        // Several aliases may lead to the same node.
         if self.replaced.insert(node, text).is_none() {
             self.splices.push((range, raw));
         }
@@ -45,9 +39,6 @@ impl<'a> Edits<'a> {
     }
 
     /// Inserts pairs of texts into a mapping before one of its keys.
-    ///
-    /// # Errors
-    /// [`Error::NotInPlace`].
     pub fn insert(
         &mut self,
         mapping: NodeId,
@@ -55,6 +46,7 @@ impl<'a> Edits<'a> {
         pairs: &[(&str, &str)],
     ) -> Result<(), Error> {
         let mapping = self.stream.resolved(mapping);
+        // Several aliases may lead to the same mapping.
         if pairs.is_empty() || self.inserted.contains_key(&before) {
             return Ok(());
         }
@@ -68,10 +60,7 @@ impl<'a> Edits<'a> {
         Ok(())
     }
 
-    /// Returns the text with all changes.
-    ///
-    /// # Errors
-    /// [`Error::NotInPlace`] if the result would differ by more than the changes.
+    /// Returns the text with all changes. Fails if the result would differ by more than the changes.
     pub fn apply(mut self) -> Result<String, Error> {
         self.splices.sort_by_key(|(range, _)| (range.start, range.end));
         let old = &self.stream.text;
@@ -86,6 +75,8 @@ impl<'a> Edits<'a> {
         if self.splices.is_empty() {
             return Ok(new);
         }
+        // The result has to mean the same as the original, except for the changes. So a file in a form that
+        // this module does not handle is refused and never damaged.
         let again = Stream::read(&self.stream.name, new.into_bytes());
         let same =
             |again: &Stream| outline(again, &BTreeMap::new(), &BTreeMap::new()) == self.expected();
@@ -171,8 +162,10 @@ fn raw(stream: &Stream, node: NodeId, text: &str) -> Option<(Range<usize>, Style
             let found = start + stream.text[start..at.end.max(start)].find(text)?;
             found..found + text.len()
         }
+        // The text contains no quote, so the next one ends the scalar.
         Style::Single => start + 1..start + 1 + rest.strip_prefix('\'')?.find('\'')?,
         Style::Double => {
+            // The whole content is replaced, because JSON may escape characters that don't need it.
             let inside = rest.strip_prefix('"')?;
             let mut escaped = false;
             let end = inside.bytes().position(|byte| {
@@ -219,8 +212,10 @@ fn insertion(
     let key = stream.nodes[before].at.start;
     let line = line_start(text, key);
     let indentation = &text[line..key];
+    // YAML allows only spaces here, but JSON is often indented by tabs.
     let is_alone = indentation.bytes().all(|byte| byte == b' ' || byte == b'\t');
     let line_break = line_break(text, key);
+    // A quoted key means JSON, in which every text has quotes.
     let quoted = text[key..].starts_with('"');
     let written = pairs.iter().map(|&(name, value)| match quoted {
         true => format!("\"{name}\": \"{value}\""),
@@ -269,8 +264,8 @@ fn line_start(text: &str, at: usize) -> usize {
     text[..at].rfind(['\n', '\r']).map_or(0, |end| end + 1)
 }
 
-/// Returns the line break of the line at this position.
 fn line_break(text: &str, at: usize) -> &'static str {
+    // A file keeps its own line breaks. A single `\r` is one, too (YAML 1.2, section 5.4).
     let end = text[at..].find(['\n', '\r']).map_or("", |end| &text[at + end..]);
     match (end.starts_with("\r\n"), end.starts_with('\r')) {
         (true, _) => "\r\n",

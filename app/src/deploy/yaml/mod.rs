@@ -1,8 +1,5 @@
 //! YAML: the positions of values in a user's file ([`Stream`]), changes of such a file in place ([`edit`]), and documents
 //! that we print ([`Value`]). JSON is a subset of YAML, so all of this works for JSON too.
-//!
-//! Aliases are never expanded: each node exists once, however many aliases refer to it, so that a small text can't grow
-//! exponentially.
 
 mod build;
 pub mod edit;
@@ -13,10 +10,12 @@ use std::ops::Range;
 pub use crate::error::YamlError as Error;
 pub use build::{Value, list, map, quoted_if_needed};
 
-/// Maximum size of a text, in bytes. Kubernetes stores at most 1.5 MB for one object.
+/// Maximum size of a text, in bytes.
+// Generous: Kubernetes stores at most 1.5 MB for one object.
 pub const MAX_BYTES: usize = 16 << 20;
 
-/// Maximum number of mappings searched for one key, because merges may be recursive.
+/// Maximum number of mappings searched for one key.
+// A mapping may be merged into itself, so the search needs an end.
 const MAX_MERGES: usize = 64;
 
 /// Index of a node in its stream, in document order: a mapping comes before its content.
@@ -35,7 +34,6 @@ pub struct Stream {
     pub begins_explicitly: bool,
 }
 
-/// A value and its position.
 #[derive(Debug, Clone)]
 pub struct Node {
     /// Byte range, including anchor and tag. Only the start is meaningful for block collections.
@@ -51,17 +49,13 @@ pub struct Node {
 
 #[derive(Debug, Clone)]
 enum NodeKind {
-    Scalar {
-        text: String,
-        style: Style,
-    },
+    Scalar { text: String, style: Style },
     Sequence(Vec<NodeId>),
     Mapping(Vec<(NodeId, NodeId)>),
-    /// Node with the anchor.
+    // Aliases are never expanded, however many refer to a node. Otherwise a small text could grow exponentially.
     Alias(NodeId),
 }
 
-/// The style of a scalar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Style {
     Plain,
@@ -71,10 +65,6 @@ enum Style {
 }
 
 impl Stream {
-    /// Parses a text.
-    ///
-    /// # Errors
-    /// If it is too large, or not valid UTF-8 or YAML.
     pub fn read(name: &str, bytes: Vec<u8>) -> Result<Stream, Error> {
         if bytes.len() > MAX_BYTES {
             return Err(Error::TooLarge { name: name.to_owned(), limit: MAX_BYTES });
@@ -87,26 +77,20 @@ impl Stream {
     }
 
     /// Returns all nodes in document order.
-    #[must_use]
     pub fn nodes(&self) -> Range<NodeId> {
         0..self.nodes.len()
     }
 
-    /// Returns the first node of each document.
-    #[must_use]
     pub fn documents(&self) -> &[NodeId] {
         &self.documents
     }
 
     /// Returns `file:line:column` of a node.
-    #[must_use]
     pub fn place(&self, node: NodeId) -> String {
         let Node { line, column, .. } = &self.nodes[node];
         format!("{}:{line}:{column}", self.name)
     }
 
-    /// Returns the text of a scalar.
-    #[must_use]
     pub fn scalar(&self, node: NodeId) -> Option<&str> {
         match &self.nodes[self.resolved(node)].kind {
             NodeKind::Scalar { text, .. } => Some(text),
@@ -115,7 +99,6 @@ impl Stream {
     }
 
     /// Returns the items of a sequence; none for other nodes.
-    #[must_use]
     pub fn items(&self, node: NodeId) -> &[NodeId] {
         match &self.nodes[self.resolved(node)].kind {
             NodeKind::Sequence(items) => items,
@@ -124,7 +107,6 @@ impl Stream {
     }
 
     /// Returns the keys and values of a mapping; none for other nodes.
-    #[must_use]
     pub fn pairs(&self, node: NodeId) -> &[(NodeId, NodeId)] {
         match &self.nodes[self.resolved(node)].kind {
             NodeKind::Mapping(pairs) => pairs,
@@ -133,7 +115,6 @@ impl Stream {
     }
 
     /// Returns the target of an alias, and any other node itself.
-    #[must_use]
     pub fn resolved(&self, node: NodeId) -> NodeId {
         match self.nodes[node].kind {
             NodeKind::Alias(node) => node,
@@ -143,7 +124,6 @@ impl Stream {
 
     /// Looks up a key in a mapping and in the mappings merged into it with [`<<`](https://yaml.org/type/merge.html). Returns
     /// the value, and the key of this mapping that leads to it: the key itself or `<<`.
-    #[must_use]
     pub fn get(&self, mapping: NodeId, key: &str) -> Option<(NodeId, NodeId)> {
         let mut budget = MAX_MERGES;
         self.get_within(mapping, key, &mut budget)
@@ -158,6 +138,7 @@ impl Stream {
         *budget = budget.checked_sub(1)?;
         let pairs = self.pairs(mapping);
         let is = |node: NodeId, name: &str| self.scalar(node) == Some(name);
+        // Keys of the mapping itself take precedence over merged ones (yaml.org/type/merge.html).
         if let Some(&(found, value)) = pairs.iter().find(|(it, _)| is(*it, key)) {
             return Some((found, value));
         }

@@ -26,7 +26,6 @@ pub(super) fn parse(name: &str, text: String) -> Result<Stream, Error> {
     Ok(Stream { name: name.to_owned(), text, nodes, documents, begins_explicitly })
 }
 
-/// The tree under construction.
 struct Tree<'a> {
     bytes: Bytes<'a>,
     nodes: Vec<Node>,
@@ -102,8 +101,8 @@ impl Tree<'_> {
     }
 }
 
-/// Converter from the parser's positions, counted in characters, to bytes. Consecutive positions are close to each other, so
-/// it moves from one to the next instead of counting from the start.
+/// Converter from the parser's positions, counted in characters, to bytes.
+// Consecutive positions are close to each other, so it moves from one to the next instead of counting from the start.
 struct Bytes<'a> {
     text: &'a str,
     character: usize,
@@ -136,6 +135,7 @@ impl Bytes<'_> {
 
 fn syntax(name: &str, text: &str, error: &ScanError) -> Error {
     let place = error.marker();
+    // Looked for only after an error, because `{{` can also begin valid YAML.
     let is_template = text.lines().any(|line| line.contains("{{"));
     Error::Syntax {
         place: format!("{name}:{}:{}", place.line(), place.col() + 1),

@@ -48,6 +48,7 @@ pub struct CheckReport {
     pub kind: Option<Kind>,
     /// Advice for the author of the image.
     pub notes: Vec<String>,
+    // Scripts rely on this name, which is older than the word "engine" in our code.
     #[serde(rename = "consumers")]
     pub engines: Vec<Compatibility>,
     pub runtimes: Vec<RuntimeCompatibility>,
@@ -55,7 +56,6 @@ pub struct CheckReport {
 
 impl CheckReport {
     /// Checks an image of this shape against the selected engines, or against all of them.
-    #[must_use]
     pub fn new(
         source: String,
         digest: Digest,
@@ -78,9 +78,6 @@ impl CheckReport {
     }
 
     /// Prints the report. `suggestion` is the command that converts the image, without the names of the formats.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`].
     pub fn print(&self, suggestion: &str, json: bool, shell: &Shell) -> Result<(), Error> {
         match json {
             true => shell.print_json(self),
@@ -89,10 +86,7 @@ impl CheckReport {
     }
 }
 
-/// Checks the image or module at a location, and prints the report.
-///
-/// # Errors
-/// If it can't be read; [`Error::NotTaken`] if a selected engine can't run it.
+/// Checks the image or module at a location, and prints the report. Fails if a selected engine can't run it.
 pub fn check(
     location: &Location,
     args: &CheckArgs,
@@ -103,10 +97,13 @@ pub fn check(
         return module::check(path, args, shell);
     }
     let (source, name) = open(location, connections)?;
+    // Not `load`: a broken image is what users check, so read as much of it as possible.
     let image = block_on(load_partial(&source, &name))?;
     let digest = image.root.descriptor().digest;
     let checked = CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
+    // Print the report in any case: it explains the exit code below.
     checked.print(&convert_command(location), args.json, shell)?;
+    // Without `--for`, the user has required nothing, so an engine that fails is not an error.
     if args.engines.is_empty() {
         return Ok(());
     }

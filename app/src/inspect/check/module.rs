@@ -16,8 +16,8 @@ use crate::pipeline::stages::any_imports;
 use crate::ui::render::field;
 use crate::ui::shell::Shell;
 
-/// Checks a file and prints the report.
 pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), Error> {
+    // No import is refused, because the report should say which runtimes lack it.
     let module = any_imports(BuiltModule::read(path)?)?;
     let report = module.report();
     let file = path.display().to_string();

@@ -54,7 +54,6 @@ fn says(compatibility: &Compatibility) -> String {
     }
 }
 
-/// Appends rows of three columns.
 pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     text.push('\n');
@@ -67,6 +66,7 @@ pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
 fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result<(), Error> {
     let failing = || all.iter().filter(|compatibility| compatibility.supports == Supports::No);
     let convertible: Vec<EngineSelector> = failing()
+        // Converting helps only if the engine can run the module in some format.
         .filter(|compatibility| compatibility.format.is_some())
         .map(|compatibility| compatibility.engine.into())
         .collect();
@@ -78,6 +78,7 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
     }
     for compatibility in failing() {
         let Some(suggestion) = compatibility.suggestion else { continue };
+        // Versions of one engine often fail alike, so they share a line.
         let same: Vec<&str> = failing()
             .filter(|other| other.suggestion == Some(suggestion))
             .map(|other| other.engine.name())
@@ -96,7 +97,6 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
     Ok(())
 }
 
-/// Appends the compatibility of the module with runtimes.
 pub(super) fn runtimes_text(text: &mut String, all: &[RuntimeCompatibility]) {
     if !all.is_empty() {
         text.push('\n');

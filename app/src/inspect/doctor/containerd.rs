@@ -11,7 +11,7 @@ use wasm_oci_core::trace::OrTrace;
 use super::Finding;
 use super::tool::{Tool, is_wasm, shims};
 
-/// Paths of the configuration in distributions of containerd and Kubernetes.
+// k3s and RKE2 write a configuration for the containerd that they contain.
 const CONFIGURATIONS: [&str; 3] = [
     "/etc/containerd/config.toml",
     "/var/lib/rancher/k3s/agent/etc/containerd/config.toml",
@@ -19,6 +19,7 @@ const CONFIGURATIONS: [&str; 3] = [
 ];
 
 pub(super) fn look() -> Vec<Finding> {
+    // The version comes from the program, because asking the service for it requires root.
     let Some(line) =
         Tool::find("containerd").and_then(|containerd| containerd.line(&["--version"]))
     else {
@@ -38,6 +39,7 @@ fn version(line: &str) -> Finding {
     let known = numbers.next().zip(numbers.next());
     match known {
         None => Finding::ok("containerd", line.to_owned()),
+        // 1.6 is the oldest version that we have measured; see the table of engines.
         Some(known) if known < (1, 6) => Finding::warning(
             "containerd",
             version,
@@ -47,15 +49,18 @@ fn version(line: &str) -> Finding {
     }
 }
 
-/// Returns the formats that this version accepts: those of the newest version in the table that is not newer.
+/// Returns the formats that this version accepts.
 fn formats(version: (u32, u32)) -> String {
     let of = |family: &str| {
         let ours = Engine::all().filter(|engine| engine.family() == family);
         let number = |engine: &Engine| {
+            // Names end with a version, such as `cri-1.7`.
             let (_, number) = engine.name().rsplit_once('-')?;
             let (major, minor) = number.split_once('.')?;
             Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
         };
+        // The table lists only versions that changed something, in ascending order. So the last one that is
+        // not newer than the installed version applies.
         let newest = ours.filter(|it| number(it).is_some_and(|it| it <= version)).last();
         newest.map_or(String::new(), |it| {
             it.formats(Kind::Command).map(Format::name).collect::<Vec<_>>().join(", ")
@@ -69,6 +74,7 @@ fn shim() -> Finding {
         .into_iter()
         .map(|(runtime, file)| format!("{runtime} ({})", file.display()))
         .collect();
+    // containerd's service may have another PATH than this process, so this is only an indication.
     match shims.is_empty() {
         false => Finding::ok("containerd shims", shims.join(", ")),
         true => Finding::missing(
@@ -85,6 +91,7 @@ fn runtimes() -> Finding {
             fs_err::read_to_string(Path::new(path)).or_trace("read containerd's configuration");
         text.map(|text| ((*path).to_owned(), text))
     };
+    // Often only root can read the files, so failing to read one does not mean that a runtime is missing.
     let Some((path, text)) = CONFIGURATIONS.iter().find_map(read) else {
         return Finding::warning(
             "containerd pods",
@@ -111,12 +118,14 @@ fn runtimes() -> Finding {
 fn wasm_runtimes(configuration: &str) -> Vec<String> {
     let table = configuration.parse::<toml::Table>().or_trace("parse containerd's configuration");
     let table = table.unwrap_or_default();
+    // Version 2 of the configuration is for containerd 1.x, version 3 for containerd 2.
     let plugins = ["io.containerd.grpc.v1.cri", "io.containerd.cri.v1.runtime"];
     let runtimes = plugins.into_iter().filter_map(|plugin| {
         table.get("plugins")?.get(plugin)?.get("containerd")?.get("runtimes")?.as_table()
     });
     let is_ours = |runtime: &Value| {
         let kind = runtime.get("runtime_type").and_then(Value::as_str).unwrap_or_default();
+        // A type has the form `io.containerd.NAME.VERSION`.
         kind.split('.').any(is_wasm)
     };
     runtimes

@@ -18,6 +18,7 @@ pub(super) fn look() -> Vec<Finding> {
         let advice = "run `docker info` yourself to see where it hangs";
         return vec![Finding::warning("docker", "`docker info` doesn't answer", advice)];
     };
+    // Without an engine, the command fails but still prints the client's part, so look at the output only.
     let Ok(info) = serde_json::from_str::<Value>(&said.stdout) else {
         return vec![Finding::warning(
             "docker",
@@ -42,6 +43,7 @@ fn engine(info: &Value, client: &str) -> Vec<Finding> {
     let major =
         version.split('.').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
     let engine = format!("client {client}, engine {version}");
+    // Since 23, Docker starts any shim on its PATH by the name of its runtime.
     let engine = match major >= 23 {
         true => Finding::ok("docker", engine),
         false => Finding::warning(
@@ -53,7 +55,7 @@ fn engine(info: &Value, client: &str) -> Vec<Finding> {
     vec![engine, store(info), runtimes(info)]
 }
 
-/// Checks the image store, which decides which formats run and whether `--platform` is accepted.
+// The image store decides which formats run, and whether Docker accepts `--platform`.
 fn store(info: &Value) -> Finding {
     let driver = text(&info["Driver"]);
     match is_containerd(info) {
@@ -71,13 +73,14 @@ fn store(info: &Value) -> Finding {
 }
 
 fn is_containerd(info: &Value) -> bool {
+    // Any snapshotter can be the driver of the containerd store, so only the type of the driver is certain.
     let status = info["DriverStatus"].as_array().into_iter().flatten();
     let mut pairs = status.map(|pair| (pair[0].as_str(), pair[1].as_str()));
     pairs.any(|pair| pair == (Some("driver-type"), Some("io.containerd.snapshotter.v1")))
 }
 
-/// Checks the configured shims and those on the `PATH`.
 fn runtimes(info: &Value) -> Finding {
+    // A runtime in daemon.json may have a path instead of a type. Then only its name tells what it runs.
     let configured =
         info["Runtimes"].as_object().into_iter().flatten().filter(|(name, runtime)| {
             let kind = text(&runtime["runtimeType"]);
@@ -86,6 +89,7 @@ fn runtimes(info: &Value) -> Finding {
     let mut names: Vec<String> = configured.map(|(name, _)| name.clone()).collect();
     names.extend(shims().into_iter().map(|(runtime, _)| runtime));
     names.dedup();
+    // Docker Desktop runs its engine in a virtual machine, whose shims are not on this PATH.
     let is_desktop = text(&info["OperatingSystem"]).contains("Docker Desktop");
     match (names.is_empty(), is_desktop) {
         (false, _) => Finding::ok("docker runtimes", names.join(", ")),

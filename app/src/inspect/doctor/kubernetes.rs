@@ -16,6 +16,7 @@ pub(super) fn look() -> Vec<Finding> {
             "needed only for Kubernetes; choose a cluster with `kubectl config use-context NAME`";
         return vec![Finding::warning("kubectl", "installed, but no cluster is selected", advice)];
     };
+    // A shorter time limit than ours, so that kubectl can still print why it does not reach the cluster.
     let found = kubectl.ask(&["get", "runtimeclasses", "--output=json", "--request-timeout=3s"]);
     let classes = match found {
         Some(said) if said.success => {
@@ -38,6 +39,7 @@ fn classes(list: &Value) -> Finding {
     let items = list["items"].as_array().into_iter().flatten();
     let pairs = items
         .filter_map(|item| Some((item["metadata"]["name"].as_str()?, item["handler"].as_str()?)));
+    // A RuntimeClass does not say what its handler runs, so only names give a hint.
     let is_ours = |(name, handler): &(&str, &str)| {
         name.split(['-', '.'])
             .chain(handler.split(['-', '.']))

@@ -36,7 +36,6 @@ pub struct DoctorArgs {
 /// The result of a check of one component.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Component.
     pub about: String,
     pub state: FindingState,
     /// Details, such as the version.
@@ -58,7 +57,6 @@ pub enum FindingState {
 }
 
 impl Finding {
-    #[must_use]
     pub fn ok(about: &str, found: impl Into<String>) -> Finding {
         Finding {
             about: about.to_owned(),
@@ -69,7 +67,6 @@ impl Finding {
         }
     }
 
-    #[must_use]
     pub fn warning(about: &str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
         Finding {
             state: FindingState::Warning,
@@ -78,13 +75,11 @@ impl Finding {
         }
     }
 
-    #[must_use]
     pub fn missing(about: &str, found: impl Into<String>, advice: impl Into<String>) -> Finding {
         Finding { state: FindingState::Missing, ..Finding::warning(about, found, advice) }
     }
 
     /// Marks the component as necessary for building.
-    #[must_use]
     pub fn needed(self) -> Finding {
         Finding { needed: true, ..self }
     }
@@ -97,17 +92,16 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Creates a probe; messages call its subject `name`.
     pub fn new(name: &'static str, look: impl FnOnce() -> Vec<Finding> + Send + 'static) -> Probe {
         Probe { name, look: Box::new(look) }
     }
 }
 
-/// Time limit for all probes together. Programs that a probe starts have their own limit, [`tool::LIMIT`].
+/// Time limit for all probes together.
+// Twice `tool::LIMIT`, because a probe such as that of kubectl starts two programs in turn.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// Runs all probes at the same time. Returns the findings in the order of the probes.
-#[must_use]
 pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
     let deadline = Instant::now() + LIMIT;
     let started: Vec<_> = probes
@@ -120,6 +114,7 @@ pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
         })
         .collect();
     let finish = |(name, receiver): (&str, mpsc::Receiver<Vec<Finding>>)| {
+        // `recv_timeout` fails at once if the probe panicked: its sender is gone then.
         let left = deadline.saturating_duration_since(Instant::now());
         receiver.recv_timeout(left).unwrap_or_else(|_| {
             let found = format!("no answer within {} s", LIMIT.as_secs());
@@ -129,8 +124,6 @@ pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
     started.into_iter().flat_map(finish).collect()
 }
 
-/// Returns the probes of everything that stores or runs images.
-#[must_use]
 pub fn probes(repositories: Vec<Reference>, connections: &Connections) -> Vec<Probe> {
     let mut probes: Vec<Probe> = Vec::new();
     for repository in repositories {
@@ -149,7 +142,7 @@ pub fn probes(repositories: Vec<Reference>, connections: &Connections) -> Vec<Pr
     probes
 }
 
-/// First version of Node with `node:wasi` without a flag.
+// Before this version, `node:wasi` needs the flag `--experimental-wasi-unstable-preview1`.
 const OLDEST_NODE: (u32, u32) = (18, 17);
 
 fn node() -> Finding {
@@ -182,15 +175,13 @@ fn wasmtime() -> Finding {
     }
 }
 
-/// Prints the findings. Returns the exit code: 1 if something that every build needs is missing.
-///
-/// # Errors
-/// [`Error::Stdout`].
+/// Prints the findings, and returns the exit code.
 pub fn show(findings: &[Finding], json: bool, shell: &Shell) -> Result<u8, Error> {
     match json {
         true => shell.print_json(&findings)?,
         false => shell.print(text(findings).trim_end())?,
     }
+    // Everything that no build needs is optional, so its absence is not a failure.
     let is_lacking = |finding: &Finding| finding.needed && finding.state == FindingState::Missing;
     match findings.iter().any(is_lacking) {
         true => Ok(ExitCode::Failure.code()),

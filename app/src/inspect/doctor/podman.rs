@@ -15,8 +15,8 @@ pub(super) fn look() -> Vec<Finding> {
     vec![podman, crun()]
 }
 
-/// Checks crun. podman starts images for wasi/wasm with `crun-wasm`; a `crun` built with WebAssembly works too.
 fn crun() -> Finding {
+    // podman starts images for wasi/wasm with `crun-wasm`. A plain `crun` works, too, if it was built with WebAssembly.
     let advice =
         "needed only for podman; install crun-wasm (a package of Debian 13, Fedora and others)";
     let builds: Vec<(&str, Tool)> = ["crun-wasm", "crun"]

@@ -22,6 +22,7 @@ pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding
         Ok(options) => options,
         Err(error) => return Finding::warning(&about, error_chain(&error), log_in_first),
     };
+    // The report contains the user name, but never a secret. An identity token has no user name.
     let who = match &options.credentials {
         Credentials::Basic { username, .. } => Some(format!("as {username}")),
         Credentials::IdentityToken(_) => Some("with an identity token".to_owned()),
@@ -30,6 +31,7 @@ pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding
     match (block_on(log_in(host, quick(options))), who) {
         (Ok(()), Some(who)) => Finding::ok(&about, format!("reachable, logged in {who}")),
         (Ok(()), None) => Finding::ok(&about, "reachable, needs no login"),
+        // A registry that refuses a login is up, so the network is not the problem.
         (Err(error), who) if is_authentication(&error) => {
             let found = match who {
                 Some(who) => format!("reachable, but refuses the login {who}"),
@@ -47,7 +49,7 @@ fn is_authentication(error: &Error) -> bool {
     matches!(error, Error::Store(StoreError::Registry(error)) if error.is_authentication())
 }
 
-/// Shortens the time limits and turns off retries, because the user is waiting.
+// The user is waiting for the report, so time limits are short and there are no retries.
 fn quick(options: RegistryOptions) -> RegistryOptions {
     RegistryOptions {
         retry: RetryPolicy {

@@ -12,40 +12,33 @@ use wasm_oci_core::trace::OrTrace;
 
 use crate::config::env_vars::{self, find_program};
 
-/// Time limit for a program.
 pub const LIMIT: Duration = Duration::from_secs(5);
 
-/// An installed program.
 #[derive(Debug, Clone)]
 pub struct Tool {
     pub path: PathBuf,
 }
 
-/// The output of a program.
 #[derive(Debug, Clone)]
 pub struct CommandOutput {
-    /// True if the exit code is 0.
     pub success: bool,
     pub stdout: String,
     pub stderr: String,
 }
 
 impl Tool {
-    /// The program of this name on the `PATH`.
-    #[must_use]
+    /// Finds the program of this name on the `PATH`.
     pub fn find(name: &str) -> Option<Tool> {
         find_program(name, env_vars::search_path()).map(|path| Tool { path })
     }
 
-    /// Asks it. `None` when it doesn't start, or says nothing for [`LIMIT`].
-    #[must_use]
+    /// Runs the program. Returns `None` if it doesn't start, or doesn't end within [`LIMIT`].
     pub fn ask(&self, args: &[&str]) -> Option<CommandOutput> {
         let mut command = Command::new(&self.path);
         answer(command.args(args))
     }
 
     /// Returns the first line of standard output, or `None` if the program fails or prints nothing.
-    #[must_use]
     pub fn line(&self, args: &[&str]) -> Option<String> {
         let output = self.ask(args).filter(|output| output.success)?;
         output
@@ -58,23 +51,25 @@ impl Tool {
 }
 
 impl CommandOutput {
-    /// Returns the last line of standard error, which usually has the reason of a failure.
-    #[must_use]
     pub fn reason(&self) -> String {
+        // Usage and warnings come first; the last line usually has the reason.
         let mut lines = self.stderr.lines().rev().map(str::trim);
         lines.find(|line| !line.is_empty()).unwrap_or("no error message").to_owned()
     }
 }
 
-/// Runs a command that has to end within [`LIMIT`]. Returns `None` if it doesn't start, or doesn't end.
+/// Runs a command. Returns `None` if it doesn't start, or doesn't end within [`LIMIT`].
 pub fn answer(command: &mut Command) -> Option<CommandOutput> {
     tracing::debug!(program = ?command.get_program(), "running");
+    // Without standard input, a program that asks for a password fails at once instead of waiting.
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().or_trace("start a tool")?;
     let deadline = Instant::now() + LIMIT;
+    // Both pipes are read while the program runs: it would stop as soon as one of them is full.
     let (stdout, stderr) = (read(child.stdout.take()?), read(child.stderr.take()?));
     let Some(status) = child.wait_timeout(LIMIT).or_trace("wait for a tool")? else {
         child.kill().or_trace("stop a tool that takes too long");
+        // Otherwise the process would remain as a zombie.
         child.wait().or_trace("wait for a tool that was stopped");
         return None;
     };
@@ -97,14 +92,15 @@ fn read(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
 }
 
 /// Returns the Wasm shims of containerd on the `PATH`: the runtime, such as `io.containerd.wasmtime.v1`, and the path.
-#[must_use]
 pub fn shims() -> Vec<(String, PathBuf)> {
     let mut shims: Vec<(String, PathBuf)> = Vec::new();
     for folder in env_vars::search_path() {
         let files = folder.read_dir().into_iter().flatten().flatten().map(|entry| entry.path());
         let mut found: Vec<_> = files.filter_map(|file| Some((runtime_of(&file)?, file))).collect();
+        // A folder lists its files in any order.
         found.sort();
         for (runtime, file) in found {
+            // The first folder on the PATH wins, as for any program.
             if !shims.iter().any(|(known, _)| *known == runtime) {
                 shims.push((runtime, file));
             }
@@ -114,6 +110,7 @@ pub fn shims() -> Vec<(String, PathBuf)> {
 }
 
 /// Names of WebAssembly runtimes in the file names of shims and in runtime types.
+// Most are from runwasi and SpinKube; `slight`, `lunatic` and `wws` are older shims of Deis Labs.
 const RUNTIMES: [&str; 9] =
     ["wasmtime", "wasmedge", "wasmer", "wamr", "wasm", "spin", "slight", "lunatic", "wws"];
 
@@ -124,8 +121,6 @@ fn runtime_of(file: &Path) -> Option<String> {
     is_wasm(name).then(|| format!("io.containerd.{name}.{version}"))
 }
 
-/// Returns true if a name is that of a WebAssembly runtime.
-#[must_use]
 pub fn is_wasm(name: &str) -> bool {
     RUNTIMES.contains(&name)
 }

@@ -37,6 +37,7 @@ pub struct SizeArgs {
     /// Write an interactive treemap to this self-contained HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
+    // `help` instead of a doc comment, in which rustdoc would take `[:TAG]` for a link.
     #[arg(
         long,
         value_name = "OLD",
@@ -47,7 +48,6 @@ pub struct SizeArgs {
     pub diff: Option<Location>,
 }
 
-/// The sizes of a module.
 #[derive(Debug)]
 pub struct ModuleSizes<'a> {
     /// Cargo package; only `cargo wasm-oci` sets it.
@@ -56,7 +56,6 @@ pub struct ModuleSizes<'a> {
     pub report: SizeReport,
 }
 
-/// JSON message about sizes or their changes.
 #[derive(Serialize)]
 struct SizeMessage<'a, T> {
     reason: &'static str,
@@ -69,9 +68,6 @@ struct SizeMessage<'a, T> {
 
 impl ModuleSizes<'_> {
     /// Prints the sizes, their changes or a treemap, as `args` say.
-    ///
-    /// # Errors
-    /// If the older module can't be read, or the output can't be written.
     pub fn show(
         &self,
         args: &SizeArgs,
@@ -103,6 +99,7 @@ impl ModuleSizes<'_> {
         let old_report = report_at(old, connections)?;
         let diff = Diff::between(&Totals::of(&old_report), &Totals::of(&self.report));
         for (name, report) in [(old.to_string().as_str(), &old_report), (self.name, &self.report)] {
+            // Functions without names only have numbers, which change from build to build.
             if !report.has_names {
                 shell.warn(format_args!(
                     "`{name}` has no function names, so crates and functions are not compared"
@@ -121,10 +118,8 @@ impl ModuleSizes<'_> {
 }
 
 /// Returns the sizes of the module at a location, without optimizing it.
-///
-/// # Errors
-/// If the module can't be read or is not valid.
 pub fn report_at(location: &Location, connections: &Connections) -> Result<SizeReport, Error> {
     let module = block_on(find(location, connections))?.module()?;
+    // No import is refused: a module has a size even if no runtime accepts it.
     Ok(any_imports(module)?.sizes()?)
 }

@@ -1,4 +1,4 @@
-//! Sizes as text. Numbers come first because names may have any length.
+//! Sizes as text.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -83,6 +83,7 @@ fn rows(text: &mut String, sizes: Vec<(&str, u64)>, whole: u64, limit: usize) {
 fn line(text: &mut String, bytes: u64, whole: u64, name: &str) {
     #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
     let share = 100.0 * bytes as f64 / whole.max(1) as f64;
+    // Numbers come first, because names may have any length.
     let _ = writeln!(text, "{:>9}  {share:>5.1}%  {name}", size(bytes));
 }
 
@@ -91,10 +92,10 @@ fn changed_line(text: &mut String, change: &Change, name: &str) {
     let _ = writeln!(text, "{:>9}  {:>8} → {:<8}  {name}", signed(change), size(old), size(new));
 }
 
-/// Sorts sizes, the largest first.
 fn sorted(sizes: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
     let mut sizes: Vec<(&str, u64)> =
         sizes.iter().map(|(name, size)| (name.as_str(), *size)).collect();
+    // A stable sort: sizes that are equal remain sorted by name, so the table is always the same.
     sizes.sort_by_key(|(_, size)| std::cmp::Reverse(*size));
     sizes
 }

@@ -3,11 +3,7 @@
 use crate::deploy::yaml::edit::Edits;
 use crate::deploy::yaml::{NodeId, Stream};
 
-/// Adds `runtimeClassName: name` to every pod that has none and has a container with an image that `is_ours`. Every
-/// mapping with containers counts as a pod, so that lists and custom resources work too.
-///
-/// # Errors
-/// If a pod is written in a form that can't be changed in place.
+/// Adds `runtimeClassName: name` to every pod that has none and has a container with an image that `is_ours`.
 pub fn complete(
     stream: &Stream,
     edits: &mut Edits<'_>,
@@ -19,6 +15,8 @@ pub fn complete(
             stream.items(containers).iter().filter_map(|&item| stream.get(item, "image"));
         images.any(|(_, image)| is_ours(stream.resolved(image)))
     };
+    // Every mapping with containers counts as a pod: pods also occur in lists and custom resources.
+    // An alias is skipped, because its target is a node of its own and one change there is enough.
     for node in stream.nodes().filter(|&node| stream.resolved(node) == node) {
         let mut lists =
             ["initContainers", "containers"].iter().filter_map(|key| stream.get(node, key));

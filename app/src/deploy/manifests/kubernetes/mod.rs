@@ -58,16 +58,15 @@ pub enum WorkloadKind {
 }
 
 /// Returns the manifests of some programs as one text of several documents.
-///
-/// # Errors
-/// [`Error::Usage`] if the flags contradict each other or a program.
 pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String, Error> {
     let mut documents = Vec::new();
     if !args.no_runtime_class {
+        // First, because Kubernetes rejects pods whose RuntimeClass does not exist yet.
         documents.push(runtime_class(args));
     }
     for (n, workload) in workloads.iter().enumerate() {
         let name = object_name(&workload.name);
+        // Two names may become one when characters that Kubernetes forbids are replaced.
         if let Some(other) = workloads[..n].iter().find(|other| object_name(&other.name) == name) {
             let (first, second) = (other.name.clone(), workload.name.clone());
             return Err(UsageError::SameName { first, second, name }.into());
@@ -85,6 +84,7 @@ pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String
 }
 
 fn runtime_class(args: &KubernetesArgs) -> Value {
+    // A RuntimeClass belongs to the whole cluster, so it has no namespace.
     map([
         ("apiVersion", Some("node.k8s.io/v1".into())),
         ("kind", Some("RuntimeClass".into())),

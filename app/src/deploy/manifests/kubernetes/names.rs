@@ -2,9 +2,6 @@
 
 /// Checks the name of a RuntimeClass: a
 /// [DNS subdomain](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/).
-///
-/// # Errors
-/// The characters that are allowed.
 pub fn runtime_class_name(text: &str) -> Result<String, String> {
     let is_label = |label: &str| {
         label.starts_with(|letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit())
@@ -21,23 +18,24 @@ pub fn runtime_class_name(text: &str) -> Result<String, String> {
 
 /// Turns a name into one that a service may have: an
 /// [RFC 1035 label](https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#rfc-1035-label-names).
-/// The limit of 52 characters is that of cron jobs.
 pub(super) fn object_name(name: &str) -> String {
+    // Kubernetes appends 11 characters to the name of a cron job, and a label has at most 63.
     const LONGEST: usize = 52;
     let letter = |letter: char| match letter.to_ascii_lowercase() {
         letter if letter.is_ascii_alphanumeric() => letter,
         _ => '-',
     };
     let name: String = name.chars().map(letter).collect();
+    // Unlike other names in Kubernetes, an RFC 1035 label can't begin with a digit.
     let name = name.trim_start_matches(|letter: char| !letter.is_ascii_lowercase());
     let name = name[..name.len().min(LONGEST)].trim_end_matches('-');
     if name.is_empty() { "app".to_owned() } else { name.to_owned() }
 }
 
 /// Returns the value of a label, or `None` if it breaks the
-/// [rules](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set). Replaces `+`,
-/// which versions may contain, with `_`.
+/// [rules](https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#syntax-and-character-set).
 pub(super) fn label_value(text: &str) -> Option<String> {
+    // A version may contain `+` (semver, item 10), which labels can't have.
     let text = text.replace('+', "_");
     let is_end = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
     let valid = text.len() <= 63

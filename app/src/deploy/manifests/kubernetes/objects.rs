@@ -6,16 +6,15 @@ use super::{KubernetesArgs, WorkloadKind, class_of};
 use crate::deploy::yaml::{Value, list, map};
 use crate::error::{Error, UsageError};
 
-/// User ID for images without a numeric user: `nonroot` of distroless images. Wasm programs have no users, and everybody can
-/// read the files in our images, so any ID works.
+// User ID for images without a numeric user: `nonroot` of distroless images. Wasm programs see no users, and everybody can read
+// the files in our images, so any ID works.
 const NONROOT: u32 = 65532;
 
-/// Resources of a container. They have to be enough for compiling the program at start.
+// Enough for the shim, which compiles the program when the container starts.
 const CPU: &str = "50m";
 const MEMORY: &str = "32Mi";
 const MEMORY_LIMIT: &str = "128Mi";
 
-/// The objects of a program.
 pub(super) struct Objects<'a> {
     pub(super) name: String,
     pub(super) workload: &'a Workload,
@@ -66,6 +65,7 @@ impl Objects<'_> {
         let port = map([
             ("name", Some("http".into())),
             ("port", Some(80.into())),
+            // By name, so that only the container has the number.
             ("targetPort", Some("http".into())),
         ]);
         let spec = map([("selector", Some(self.selector())), ("ports", list([port]))]);
@@ -75,6 +75,7 @@ impl Objects<'_> {
     fn job_spec(&self) -> Value {
         map([
             ("backoffLimit", Some(3.into())),
+            // The pods of a job can't have the default policy, `Always`.
             ("template", Some(self.pod_template(Some("Never")))),
         ])
     }
@@ -85,6 +86,7 @@ impl Objects<'_> {
                 "a cron job needs a schedule, such as `--schedule \"*/5 * * * *\"`",
             )
         })?;
+        // Kubernetes accepts five fields, or a macro such as `@daily`.
         let fields = schedule.split_whitespace().count();
         if fields != 5 && !(fields == 1 && schedule.trim().starts_with('@')) {
             return Err(UsageError::InvalidSchedule { schedule: schedule.to_owned() }.into());
@@ -121,8 +123,8 @@ impl Objects<'_> {
         ])
     }
 
-    /// Returns the labels that select the pods of every version.
     fn selector(&self) -> Value {
+        // Without the version: a selector is immutable, and has to match the pods of the next version, too.
         map([("app.kubernetes.io/name", Some(self.name.as_str().into()))])
     }
 
@@ -175,6 +177,7 @@ impl Objects<'_> {
         let user = self.workload.user.as_deref().unwrap_or_default();
         let (user, group) =
             user.split_once(':').map_or((user, None), |(user, group)| (user, Some(group)));
+        // Always a number: Kubernetes refuses `runAsNonRoot` for an image whose user is a name.
         let user = user.parse().unwrap_or(NONROOT);
         let group = group.map_or(Some(user), |group| group.parse().ok());
         map([
@@ -186,9 +189,9 @@ impl Objects<'_> {
     }
 }
 
-/// Returns the security context that the policy requires of a container. A Wasm program only sees
-/// the directories that the runtime passes to it, so a read-only root costs nothing.
+/// Returns the security context that the policy requires of a container.
 fn container_security() -> Value {
+    // A Wasm program sees only the folders that the runtime passes to it, so a read-only root costs nothing.
     map([
         ("allowPrivilegeEscalation", Some(false.into())),
         ("readOnlyRootFilesystem", Some(true.into())),
@@ -196,7 +199,7 @@ fn container_security() -> Value {
     ])
 }
 
-/// Escapes a text, because Kubernetes expands `$(NAME)` in arguments and values.
+// Kubernetes replaces `$(NAME)` in arguments and values with a variable; `$$(` is a plain `$(`.
 fn literal(text: &str) -> String {
     text.replace("$(", "$$(")
 }
