@@ -137,9 +137,9 @@ impl Incompatibility {
             Incompatibility::NoEntry => "the index lists nothing for its platform",
             Incompatibility::Unreadable => "a part of the image can't be read",
             Incompatibility::NoModule => "there is no module in it",
-            Incompatibility::NotWasm => "what it starts is not valid WebAssembly",
+            Incompatibility::NotWasm => "the entrypoint is not valid WebAssembly",
             Incompatibility::Precompiled => {
-                "what it starts was compiled ahead, for one version of one runtime"
+                "the entrypoint was compiled ahead of time, for one version of one runtime"
             }
             Incompatibility::Component => "it is a component",
             Incompatibility::Reactor => "the module has no `_start`",
@@ -149,7 +149,7 @@ impl Incompatibility {
             }
             Incompatibility::ImageConfig => "it is an image for engines",
             Incompatibility::OtherConfig => {
-                "its configuration has a type that only some tool knows"
+                "its configuration has a type that only one tool uses"
             }
             Incompatibility::TarUnderOtherConfig => {
                 "a tar layer under a configuration that is not an image's"
@@ -163,16 +163,16 @@ impl Incompatibility {
                 "the module is a bare layer of an image that is not for WebAssembly"
             }
             Incompatibility::OtherWasmLayer => {
-                "the module is a bare layer of a type that only some tool knows"
+                "the module is a bare layer of a type that only one tool uses"
             }
-            Incompatibility::TarLayer => "the module lies in a tar layer",
+            Incompatibility::TarLayer => "the module is in a tar layer",
             Incompatibility::TarLayerForWasi => "it doesn't unpack a tar layer for wasi/wasm",
             Incompatibility::NotOneLayer => "it has not exactly one layer",
-            Incompatibility::OtherLayer => "a layer has a type that only some tool knows",
-            Incompatibility::BareInDiffIds => "`diff_ids` lists the bare layer, which is no tar",
+            Incompatibility::OtherLayer => "a layer has a type that only one tool uses",
+            Incompatibility::BareInDiffIds => "`diff_ids` lists the bare layer, which is not a tar",
             Incompatibility::DiffIds => "`diff_ids` doesn't list the tar layers one by one",
             Incompatibility::NoCommand => "it has neither an entrypoint nor a command",
-            Incompatibility::CommandElsewhere => "its command is none of its files",
+            Incompatibility::CommandElsewhere => "its command is not a file of the image",
             Incompatibility::OtherWasmOs => "its `os` is not exactly `wasi`",
             Incompatibility::Linux => "it says that it is for linux",
             Incompatibility::LinuxInIndex => "the index lists linux, and not wasi/wasm",

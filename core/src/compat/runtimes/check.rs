@@ -19,7 +19,7 @@ pub struct RuntimeCompatibility {
     /// in the table does, or none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
-    /// What the module needs and the runtime lacks, at least by default.
+    /// The module's needs that the runtime lacks, at least by default.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub obstacles: Vec<Obstacle>,
 }

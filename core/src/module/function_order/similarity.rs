@@ -40,7 +40,7 @@ pub(in crate::module) fn by_similarity(bodies: &[&[u8]]) -> Option<Vec<usize>> {
 struct Pieces {
     /// Those of each function.
     of: Vec<Vec<u32>>,
-    /// Where the functions that have a piece are in `holders`.
+    /// The range in `holders` of the functions that have a piece.
     places: Vec<Range<usize>>,
     holders: Vec<u32>,
 }
@@ -86,9 +86,9 @@ struct Window<'a> {
     functions: VecDeque<usize>,
     /// Of all of them, in bytes.
     size: usize,
-    /// How many of them have each piece.
+    /// For each piece, the number of functions in the window that have it.
     seen: Vec<u32>,
-    /// How many pieces of each function, in the window or not, are in the window.
+    /// For each function, the number of its pieces that are in the window.
     common: Vec<u32>,
 }
 
@@ -129,7 +129,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Which of the functions `left` has the largest part of it here; the first, if none has any.
+    /// Returns the function of `left` with the largest share of its pieces in the window; the first one if none has any.
     fn closest(&self, left: &[usize]) -> usize {
         let (mut closest, mut most) = (0, (0, 1));
         for (at, &function) in left.iter().enumerate() {
