@@ -148,9 +148,7 @@ impl Incompatibility {
                 "it is an artifact, with a configuration of its own type"
             }
             Incompatibility::ImageConfig => "it is an image for engines",
-            Incompatibility::OtherConfig => {
-                "its configuration has a type that only one tool uses"
-            }
+            Incompatibility::OtherConfig => "its configuration has a type that only one tool uses",
             Incompatibility::TarUnderOtherConfig => {
                 "a tar layer under a configuration that is not an image's"
             }
