@@ -2,10 +2,9 @@
 
 use libdeflater::{CompressionLvl, Compressor};
 
-/// From this level on, libdeflate uses an optimal parser: its output is 4 % smaller than zlib's best, in about the same time.
-/// The two higher levels take twice as long for 0.1 %.
-///
-/// Level and library decide the bytes, so changing either changes the digests of images.
+// From this level on, libdeflate uses an optimal parser: its output is 4 % smaller than zlib's best, in about the same
+// time. The two higher levels take twice as long for 0.1 %. Changing the level or the library changes the digests of all
+// images (docs/decisions/0008-libdeflate.md).
 const LEVEL: i32 = 10;
 
 /// Compresses to a gzip file ([RFC 1952](https://www.rfc-editor.org/rfc/rfc1952)). For reproducible bytes, its header has no

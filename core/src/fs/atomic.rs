@@ -68,6 +68,7 @@ impl WriteOptions<'_> {
     ) -> io::Result<()> {
         let temporary = self.temporary(path, fill)?;
         match temporary.persist_noclobber(path) {
+            // Another process was faster.
             Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(()),
             persisted => {
                 persisted.map_err(|e| e.error)?;
@@ -98,6 +99,7 @@ impl WriteOptions<'_> {
     }
 
     fn sync_folder_of(&self, path: &Path) -> io::Result<()> {
+        // Syncing a file does not sync its name, which is in the folder (fsync(2)).
         match self.durability {
             Durability::Full => sync_folder(folder_of(path)),
             Durability::Checked => Ok(()),
@@ -127,6 +129,7 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 /// # Errors
 /// The error of creating or renaming the link. [`ErrorKind::Unsupported`] on Windows, where links need a privilege.
 pub fn replace_link(link: &Path, target: &Path) -> io::Result<()> {
+    // `symlink` doesn't replace a link, but renaming one over another does.
     #[cfg(unix)]
     return tempfile::Builder::new()
         .prefix(TEMPORARY)
@@ -148,6 +151,7 @@ pub fn replace_link(link: &Path, target: &Path) -> io::Result<()> {
 pub fn create_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|it| !it.is_dir()).collect();
     DirBuilder::new().recursive(true).create(folder)?;
+    // The name of each new folder is in its parent.
     missing
         .into_iter()
         .filter(|it| !it.as_os_str().is_empty())
@@ -155,8 +159,8 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
         .try_for_each(sync_folder)
 }
 
-/// The folder that a file or folder is in.
 fn folder_of(path: &Path) -> &Path {
+    // The parent of `file` is the empty path, which can't be opened.
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, SystemTime};
 use super::atomic::TEMPORARY;
 use crate::trace::OrTrace;
 
-/// The age at which a temporary file belongs to no running process any more.
+// Writing a file takes seconds, so a temporary file of this age was left by a process that was killed.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
-/// A use is not noted again within this time: a hit would otherwise cost a write to the disk.
+// Otherwise each hit would cost a write to the disk.
 const USE_NOTED_FOR: Duration = Duration::from_secs(60);
 
 /// Files that share a name but for its extension, and that are removed together.
@@ -41,6 +41,7 @@ pub fn evict(folders: &[PathBuf], limit: u64, in_use: Duration) {
                     if is_older(modified, ABANDONED_AFTER) {
                         remove(&path);
                     } else {
+                        // Another process is writing it.
                         total += metadata.len();
                     }
                 }
@@ -51,6 +52,7 @@ pub fn evict(folders: &[PathBuf], limit: u64, in_use: Duration) {
                     entry.files.push(path);
                     total += metadata.len();
                 }
+                // The user may have put other files into the folder.
                 _ => {}
             }
         }

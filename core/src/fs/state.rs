@@ -6,18 +6,18 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-/// The longest time between two ticks of a file system's clock: kernels advance it every 1 to 10 ms.
+// A multiple of a tick: kernels advance the clock of file systems every 1 to 10 ms.
 const TICK: Duration = Duration::from_millis(50);
 
-/// The same for a coarse clock: ext3 and HFS+ store whole seconds, FAT every other one.
+// ext3 and HFS+ store whole seconds, FAT every other one.
 const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// The times, length and number of a file, one of which changes with its content.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileState {
     modified: SystemTime,
-    /// The time of the last change of content or attributes, which programs can't set. On Windows, which has none, the time
-    /// at which the file was created: another file in its place has another.
+    // Programs can set `modified`, but not the time of the last change of content or attributes. Windows doesn't have
+    // that time. The time of creation at least shows if another file has taken the place.
     changed: Option<SystemTime>,
     length: u64,
     /// Device and inode. Zero on Windows.

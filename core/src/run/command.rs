@@ -46,7 +46,6 @@ pub enum ExitReason {
     Limit(Limit),
 }
 
-/// State of one run.
 struct State {
     wasi: WasiP1Ctx,
     http: WasiHttpCtx,
@@ -83,6 +82,8 @@ impl Limited for State {
 /// can't be opened, [`Error::Module`] if the program imports functions that WASI doesn't have. A program that fails while it
 /// runs is not an error but an [`ExitReason`].
 pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
+    // Everything is asynchronous, so that a time limit also ends a program that waits in a host function
+    // (docs/decisions/0022-asynchronous-runs.md).
     let runtime = runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -95,6 +96,7 @@ pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<O
 
 async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
     let is_started = match (program.code(), &options.export) {
+        // An entrypoint such as `/app.wasm#function` calls an export of any module, as in containerd.
         (Code::Module(_), Some(_)) => true,
         _ => matches!(program.entry_kind(), EntryKind::Module | EntryKind::Component),
     };
@@ -132,6 +134,7 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
         }
     };
     let exit_reason = match result {
+        // A failure of the host must not look like a trap of the program.
         Err(error) if !has_run(&error) => return Err(not_started(program, &error)),
         result => program.named(exit_reason(result, &options.limits)),
     };
@@ -145,8 +148,8 @@ async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Resu
     Ok(Outcome { exit_reason, stdout: captured(&stdout), stderr: captured(&stderr), hints })
 }
 
-/// Passes on every exit code: wasmtime-wasi makes a trap of those that a shell could mistake for a signal.
 fn exit_as_natively(linker: &mut Linker<State>) -> wasmtime::Result<()> {
+    // wasmtime-wasi traps if the exit code is above 125. A native program may exit with any code.
     let exit = |code: i32| -> wasmtime::Result<()> { Err(I32Exit(code).into()) };
     linker.allow_shadowing(true).func_wrap("wasi_snapshot_preview1", "proc_exit", exit)?;
     Ok(())
@@ -174,6 +177,7 @@ async fn run_component(
 ) -> wasmtime::Result<i32> {
     let instance = linked.instantiate_async(&mut store).await?;
     let command = Command::new(&mut store, &instance)?;
+    // The result of `wasi:cli/run` has no number, so any error becomes exit code 1.
     let result = command.wasi_cli_run().call_run(&mut store).await?;
     Ok(i32::from(result.is_err()))
 }
@@ -196,9 +200,9 @@ fn not_started(program: &Program, error: &wasmtime::Error) -> Error {
     }
 }
 
-/// Returns true if the system refused to reserve memory.
 #[cfg(unix)]
 fn is_out_of_memory(error: &wasmtime::Error) -> bool {
+    // wasmtime has no error type for a refused reservation, but keeps the system's error code as a cause.
     let refused = Some(&rustix::io::Errno::NOMEM);
     error.chain().any(|cause| cause.downcast_ref() == refused)
 }

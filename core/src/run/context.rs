@@ -46,8 +46,9 @@ impl SandboxConfig<'_> {
     }
 }
 
-/// Returns each variable once, with its last value. Of two with the same name, programs would use the first.
+/// Returns each variable once, with its last value.
 fn variables(all: &[(String, String)]) -> Vec<(&str, &str)> {
+    // wasmtime-wasi passes duplicates on, and most programs would use the first value.
     let mut variables: Vec<(&str, &str)> = Vec::with_capacity(all.len());
     for (name, value) in all {
         match variables.iter_mut().find(|(known, _)| known == name) {
@@ -75,6 +76,7 @@ pub(super) fn store<T: Limited + 'static>(
         store.set_fuel(fuel).map_err(|e| Error::Engine(e.to_string()))?;
     }
     if limits.timeout.is_some() {
+        // The program yields at every tick, because the timer of `in_time` is on the same thread.
         store.epoch_deadline_async_yield_and_update(1);
     }
     Ok(store)
@@ -116,7 +118,7 @@ pub(super) fn exit_reason(result: wasmtime::Result<i32>, limits: &Limits) -> Exi
     ExitReason::Trap(Trapped::new(&error))
 }
 
-/// Returns true for the error of the limit of instances, for which wasmtime has no type.
 pub(super) fn is_about_instances(error: &wasmtime::Error) -> bool {
+    // wasmtime has no type for the error of this limit (`bump_resource_counts` in its store.rs).
     format!("{error:?}").contains("resource limit exceeded")
 }

@@ -19,9 +19,9 @@ const TICK: Duration = Duration::from_millis(5);
 
 /// Largest number of instances, memories and tables in a pool, over all concurrent runs.
 pub(super) const MAX_CONCURRENT: u32 = 1_000;
-/// Largest size of an instance without its memories and tables, in bytes. No module that we know of comes near.
+// No instance that we know of comes near this size, which is in bytes and without memories and tables.
 const LARGEST_INSTANCE: usize = 16 << 20;
-/// Largest number of elements of a table in a pool. Each function that is called through a pointer takes one.
+// A table has one element for each function that is called through a pointer.
 const MOST_TABLE_ELEMENTS: usize = 1 << 20;
 
 /// Compiler of programs, with an optional cache of compiled code.
@@ -94,6 +94,7 @@ impl Engine {
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         match wasmtime::Engine::new(&pooled) {
             Ok(engine) => Ok(Engine::of(engine, limits, cache)),
+            // A limit such as `ulimit -v` can forbid the reservation.
             Err(error) => {
                 tracing::debug!(%error, "can't reserve a pool of memories");
                 Engine::new(limits, cache)
@@ -103,6 +104,7 @@ impl Engine {
 
     fn of(engine: wasmtime::Engine, limits: &Limits, cache: Option<Cache>) -> Engine {
         if limits.timeout.is_some() {
+            // With a strong reference, the thread would keep the engine alive for ever.
             let engine = engine.weak();
             thread::spawn(move || {
                 while let Some(engine) = engine.upgrade() {
@@ -174,9 +176,9 @@ impl Engine {
     }
 }
 
-/// Returns the settings that decide the code.
 fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
+    // Both checks slow the code down (`Limits`), so it has only those that a limit needs.
     config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
     // wasmtime unwinds its stack by frame pointers. Unwind tables are for native debuggers only, and mapping and registering
     // those of a large module slows down each start. On Windows, wasmtime requires them.
@@ -186,9 +188,9 @@ fn config(limits: &Limits) -> Config {
     config
 }
 
-/// Returns the kind of a component by its exports, of any version of the interfaces: linking checks the versions.
 fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
     let ty = component.component_type();
+    // Any version of an interface counts, because linking checks the version.
     let exports = |interface: &str| ty.exports(engine).any(|(name, _)| name.starts_with(interface));
     match () {
         () if exports("wasi:http/incoming-handler@") => EntryKind::Http,
@@ -223,7 +225,6 @@ impl Program {
         Program { named: Some(file), ..self }
     }
 
-    /// Adds the names of functions to the frames of a trap.
     pub(super) fn named(&self, mut reason: ExitReason) -> ExitReason {
         // A component has several modules, and a frame doesn't say which of them its index is for.
         if let (ExitReason::Trap(trap), Code::Module(_), Some(file)) =

@@ -75,12 +75,15 @@ pub(super) fn hints(
     refused_request: bool,
     options: &RunOptions,
 ) -> Vec<Hint> {
+    // A limit is the whole reason: the program did not miss a permission.
     if matches!(exit_reason, ExitReason::Exit(0) | ExitReason::Limit(_)) {
         return Vec::new();
     }
     let words = String::from_utf8_lossy(stderr);
     let says = |sentence: &str| words.contains(sentence);
-    // Rust's `Display` and `Debug` of an `io::Error`.
+    // Rust's `Display` and `Debug` of an `io::Error`. The numbers are those of WASI preview 1's `errno`
+    // (https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md#errno): 44 is `noent`, 58 `notsup`,
+    // 63 `perm`, 69 `rofs`, 76 `notcapable`.
     let has_number = |number: u32| {
         says(&format!("(os error {number})")) || says(&format!("Os {{ code: {number},"))
     };
@@ -95,6 +98,7 @@ pub(super) fn hints(
     {
         hints.push(Hint::Folder(Some(path.to_owned())));
     } else if has_number(44) || says("No such file or directory") {
+        // A missing file is about permissions only if it can't be in one of the program's folders.
         let path = path_outside(&words, &options.dirs);
         if path.is_some() || options.dirs.is_empty() {
             hints.push(Hint::Folder(path));
@@ -115,7 +119,9 @@ pub(super) fn hints(
         hints.push(Hint::Variable);
     }
     let denied = ["access-denied", "AccessDenied", "Permission denied", "PermissionDenied"];
+    // Preview 1 has no functions to connect with, so `--net` would not help a core module.
     let may_connect = options.network || entry != EntryKind::Component;
+    // A denied file can have the same message. It has its hint already.
     let is_denied = denied.into_iter().any(says) && hints.is_empty();
     if refused_request || (!may_connect && is_denied) {
         hints.push(Hint::Network);
@@ -126,8 +132,9 @@ pub(super) fn hints(
     hints
 }
 
-/// Returns an absolute path in the text that is in none of the program's folders. Relative paths look like other words.
+/// Returns an absolute path in the text that is in none of the program's folders.
 fn path_outside(words: &str, dirs: &[Dir]) -> Option<String> {
+    // A panic names a source file of the machine on which the program was built.
     let lines = words.lines().filter(|line| !line.contains("panicked at"));
     let words = lines.flat_map(str::split_whitespace);
     let mut paths = words.map(|word| word.trim_matches(|c: char| "\"'`:,;.()<>[]".contains(c)));
@@ -135,6 +142,7 @@ fn path_outside(words: &str, dirs: &[Dir]) -> Option<String> {
         let guest = dir.guest.trim_end_matches('/');
         path.strip_prefix(guest).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
+    // A relative path looks like any other word.
     let path = paths.find(|path| {
         path.len() > 1 && path.starts_with('/') && !dirs.iter().any(|dir| is_in(path, dir))
     })?;

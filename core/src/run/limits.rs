@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wasmtime::ResourceLimiter;
 
-/// Default limit of instances. A core module is one instance; the largest components that we know of have some tens.
+// A core module is one instance, and the largest components that we know of have some tens.
 const DEFAULT_INSTANCES: u64 = 1_000;
 
 /// Limits of a program. `None` means that only the host limits it.
@@ -85,20 +85,21 @@ struct Growth {
 }
 
 impl Growth {
-    /// Adds the growth to `used` and returns it. Returns `None` beyond the maximum that the module declares: the program can
-    /// handle that. Returns an error beyond our limit: it stops the program.
+    /// Adds the growth to `used` and returns it, or `None` beyond the maximum that the module declares.
     fn add_to(
         self,
         used: &mut u64,
         limit: Option<u64>,
         error: fn(u64) -> Limit,
     ) -> wasmtime::Result<Option<u64>> {
+        // The program can handle this failure: `memory.grow` and `table.grow` return -1.
         if self.maximum.is_some_and(|maximum| self.desired > maximum) {
             return Ok(None);
         }
         let wanted = self.desired.saturating_sub(self.current) as u64;
         let after = used.saturating_add(wanted);
         match limit {
+            // An error stops the program, so that a limit is not mistaken for another failure.
             Some(limit) if after > limit => Err(wasmtime::Error::new(error(limit))),
             _ => {
                 *used = after;
@@ -122,6 +123,7 @@ impl ResourceLimiter for Limiter {
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
+        // wasmtime asks before it reserves the memory, so a growth that failed was counted already.
         self.memory = self.memory.saturating_sub(std::mem::take(&mut self.last));
         Ok(())
     }

@@ -31,6 +31,7 @@ impl WasiHttpHooks for Outgoing {
         _: Sending<()>,
     ) -> Sending<(Response<WasiBody>, Sending<()>)> {
         if !self.network {
+            // Not at the end of the request: if its client disconnects, the instance is stopped before that.
             self.refused.store(true, Ordering::Relaxed);
             return Box::new(async { Err(Error::HttpRequestDenied) });
         }

@@ -20,7 +20,7 @@ const PIECE: usize = 1 << 20;
 /// Size of the end of standard error that we keep for hints, in bytes, if it isn't captured.
 const TAIL: usize = 16 << 10;
 
-/// Largest write that doesn't block after `poll` has reported room in a pipe (`PIPE_BUF` on Linux), in bytes.
+// After `poll` has reported room in a pipe, a write of up to `PIPE_BUF` bytes doesn't block (4096 on Linux, pipe(7)).
 #[cfg(unix)]
 const PIPE_PIECE: usize = 4096;
 
@@ -129,10 +129,11 @@ impl Stream {
     }
 }
 
-/// Writes without a buffer, because programs have their own. Waits until the deadline for a reader that doesn't read.
+/// Writes to a stream of this process. Waits until the deadline for a reader that doesn't read.
 #[cfg(unix)]
 fn write_all(target: Target, mut bytes: &[u8], deadline: Option<Deadline>) -> Result<(), PutError> {
     use std::os::fd::AsFd;
+    // Programs have their own buffers, so std's would only delay the output.
     let (out, err) = (io::stdout(), io::stderr());
     let fd = match target {
         Target::Out => out.as_fd(),
@@ -183,6 +184,7 @@ fn wait_for_room(
 #[cfg(not(unix))]
 fn write_all(target: Target, bytes: &[u8], _deadline: Option<Deadline>) -> Result<(), PutError> {
     use io::Write;
+    // std buffers standard output, but not standard error.
     let written = match target {
         Target::Out => io::stdout().write_all(bytes).and_then(|()| io::stdout().flush()),
         Target::Err => io::stderr().write_all(bytes),
@@ -198,8 +200,10 @@ enum PutError {
 impl From<PutError> for StreamError {
     fn from(error: PutError) -> StreamError {
         match error {
+            // WASI has no SIGPIPE: the write fails, and the program decides.
             PutError::Io(e) if e.kind() == io::ErrorKind::BrokenPipe => StreamError::Closed,
             PutError::Io(e) => StreamError::LastOperationFailed(e.into()),
+            // A program could ignore any other error and go on.
             PutError::Limit(limit) => StreamError::Trap(wasmtime::Error::new(limit)),
         }
     }

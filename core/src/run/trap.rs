@@ -8,8 +8,8 @@ use wasmtime::{FrameInfo, WasmBacktrace};
 
 use crate::module::readable_name;
 
-/// Functions between which Rust's own backtraces are (std::sys::backtrace). Above them is the code that ends a program after
-/// a panic, below them the code that calls `main`.
+// As in Rust's own backtraces (std::sys::backtrace), we show only the frames between these two functions: the code above
+// ends a program after a panic, and the code below calls `main`.
 const RUST_FROM: &str = "__rust_end_short_backtrace";
 const RUST_TO: &str = "__rust_begin_short_backtrace";
 
@@ -44,7 +44,6 @@ impl Trapped {
         }
     }
 
-    /// Fills in missing names.
     pub(super) fn name(&mut self, names: &BTreeMap<u32, String>) {
         for frame in &mut self.frames {
             frame.name = frame.name.take().or_else(|| names.get(&frame.index).cloned());
@@ -57,6 +56,7 @@ impl Trapped {
             self.frames.iter().rposition(|frame| frame.is(RUST_FROM)).map_or(0, |last| last + 1);
         let to =
             self.frames.iter().position(|frame| frame.is(RUST_TO)).unwrap_or(self.frames.len());
+        // A trace of Rust's own functions is better than none.
         if from < to { from..to } else { 0..self.frames.len() }
     }
 }

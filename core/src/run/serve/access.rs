@@ -58,8 +58,9 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns the status and body for the client. They don't reveal details of the program.
+    /// Returns the status and body for the client.
     pub(super) fn answer(&self) -> (StatusCode, &'static str) {
+        // Details of the program are for the server's log only, because anybody may be the client.
         match self {
             Failure::Limit(Limit::Timeout(_)) => {
                 (StatusCode::GATEWAY_TIMEOUT, "the request took too long\n")
@@ -114,8 +115,8 @@ impl Record {
         self.start.elapsed()
     }
 
-    /// Records a failure, unless there was one before: later failures follow from the first.
     pub(super) fn fail(&self, failure: Failure) {
+        // Later failures follow from the first.
         self.access().failure.get_or_insert(failure);
     }
 
@@ -129,6 +130,7 @@ impl Drop for Record {
         self.life.running.fetch_sub(1, Ordering::Relaxed);
         let access = self.access.get_mut().unwrap_or_else(PoisonError::into_inner);
         access.refused_request = self.refused.load(Ordering::Relaxed);
+        // Without a status there was no body, which would have recorded the duration when it was dropped.
         if access.status.is_none() {
             access.failure.get_or_insert(Failure::Gone);
             access.duration = self.start.elapsed();

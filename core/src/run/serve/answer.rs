@@ -24,6 +24,7 @@ pub(super) type Head = Result<Response<WasiBody>, ErrorCode>;
 pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
     let record = Record::new(life, &request);
     let is_head = request.method() == Method::HEAD;
+    // RFC 9112, 3.2. In HTTP/2, the authority takes the place of the header (RFC 9113, 8.3.1).
     let has_host =
         request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
     if !has_host {
@@ -50,6 +51,7 @@ pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<
             let length =
                 parts.headers.get(CONTENT_LENGTH).and_then(|it| it.to_str().ok()?.parse().ok());
             let instance = instance.release();
+            // These answers have no content (RFC 9110, 6.4.1), whatever the program writes.
             if is_head || matches!(parts.status.as_u16(), 100..=199 | 204 | 304) {
                 discard(body);
                 return Response::from_parts(parts, Answer::complete(Bytes::new(), &record));
@@ -85,8 +87,8 @@ fn plain(status: StatusCode, text: &'static str, record: &Arc<Record>) -> Respon
     response
 }
 
-/// Reads and drops a body that must not be sent, so that the instance doesn't block.
 fn discard(mut body: WasiBody) {
+    // Without a reader, the instance would block in its writes.
     tokio::spawn(async move { while let Some(Ok(_)) = body.frame().await {} });
 }
 

@@ -37,7 +37,8 @@ use super::outgoing::Outgoing;
 use super::{Dir, Engine, EntryKind, Error, Limits, Program, streams};
 use crate::trace::OrTrace;
 
-/// Wait after a connection can't be accepted, because a resource such as file descriptors is used up.
+// A connection can't be accepted if a resource such as file descriptors is used up. Trying again at once would only
+// keep a processor busy until another connection ends.
 const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
 
 /// Options of a server. Its instances can see nothing else of the host.
@@ -90,7 +91,6 @@ struct App {
     room: Semaphore,
 }
 
-/// State of one instance.
 struct State {
     table: ResourceTable,
     wasi: WasiCtx,
@@ -194,6 +194,7 @@ impl Server {
                 () = &mut shutdown => break,
             }
         }
+        // Clients get an error at once instead of waiting, and `gone` closes when the last other handle is dropped.
         drop((listener, life));
         let all_end = async {
             connections.shutdown().await;
@@ -271,6 +272,7 @@ impl App {
     fn context(&self) -> Result<WasiCtx, Error> {
         let ServeOptions { args, env, dirs, network, limits, .. } = &self.options;
         let (stdout, stderr) = streams::pair_to_stderr(limits);
+        // Other requests need the thread while this one waits for the host.
         let given = SandboxConfig { args, env, dirs, network: *network, has_thread: false };
         Ok(given.context(stdout, stderr)?.build())
     }
@@ -292,7 +294,9 @@ impl App {
             outgoing: Outgoing::new(self.options.network, record.refused()),
             limiter: Limiter::new(limits),
         };
+        // Beyond the size of the pool, wasmtime would refuse the instance.
         let _room = self.room.acquire().await.map_err(|e| started(&e))?;
+        // A store of its own, so that no request finds data of another (docs/decisions/0024-store-per-request.md).
         let mut store = store(self.linked.engine(), state, &limits).map_err(|e| started(&e))?;
         let mut http = store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request).map_err(|e| started(&e))?;
