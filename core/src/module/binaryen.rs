@@ -26,8 +26,7 @@ const KNOWN: [(WasmFeatures, Feature); 16] = [
     (WasmFeatures::LEGACY_EXCEPTIONS, Feature::ExceptionHandling),
 ];
 
-/// Optimizes a module that is valid with `features`. A failure of Binaryen is not an error: the valid module
-/// stays as it is, and the note says why.
+/// Optimizes a module that is valid with `features`.
 pub(super) fn run(
     module: &[u8],
     features: WasmFeatures,
@@ -43,8 +42,10 @@ pub(super) fn run(
     }
     let level = options.level;
     let mut options = passes(level);
-    // The module was validated before, and the result is validated after; Binaryen prints what it finds.
-    options.validate(false).debug_info(true);
+    // We validate the module before and the result after. Binaryen would print its findings.
+    options.validate(false);
+    // Names always go through Binaryen, so that they change nothing else (docs/decisions/0010-names-go-through-binaryen.md).
+    options.debug_info(true);
     for (_, feature) in KNOWN.iter().filter(|(known, _)| features.contains(*known)) {
         options.enable_feature(*feature);
     }
@@ -63,14 +64,15 @@ pub(super) fn run(
         Err(error @ OptimizationError::Write { .. }) => {
             Err(OptimizeError::Temporary(std::io::Error::other(error.to_string())))
         }
+        // Not an error, because the module is valid as it is.
         Err(error) => {
             Ok(Some(format!("Binaryen failed ({error}): only debug information was removed")))
         }
     })
 }
 
-/// Binaryen's own passes at level z, without those that are only worth running once.
-/// <https://github.com/WebAssembly/binaryen/blob/version_116/src/passes/pass.cpp>
+// Binaryen's own passes at level z, without those that are only worth running once. Source of the order:
+// https://github.com/WebAssembly/binaryen/blob/version_116/src/passes/pass.cpp
 const ROUND: [Pass; 44] = [
     Pass::DuplicateFunctionElimination,
     Pass::OnceReduction,

@@ -19,6 +19,7 @@ impl BuiltModule {
     /// [`ReadError::NotWasm`], saying what it is instead, when they don't start as
     /// [WebAssembly's binary format](https://webassembly.github.io/spec/core/binary/modules.html#binary-module) does.
     pub fn new(name: &str, bytes: Vec<u8>) -> Result<BuiltModule, ReadError> {
+        // The validator checks the rest, and says what is wrong and where.
         match other_content(&bytes) {
             Some(found) => {
                 Err(ReadError::NotWasm { name: name.to_owned(), found: found.to_owned() })
@@ -56,7 +57,6 @@ impl BuiltModule {
         OptimizedModule::as_it_is(self)
     }
 
-    /// The same module in other bytes.
     pub(super) fn with_bytes(self, bytes: Vec<u8>) -> BuiltModule {
         BuiltModule { bytes, ..self }
     }
@@ -67,7 +67,7 @@ fn other_content(bytes: &[u8]) -> Option<&'static str> {
     let starts = |prefix: &[u8]| bytes.starts_with(prefix);
     match bytes {
         [0, b'a', b's', b'm', 1, 0, 0, 0, ..] => None,
-        // A component, of the one version of its format that was released.
+        // A component: version 13, layer 1 (component model, Binary.md). Earlier versions were never released.
         [0, b'a', b's', b'm', 0x0d, 0, 1, 0, ..] => None,
         [] => Some("the file is empty"),
         [0, b'a', b's', b'm', _, _, _, _, ..] => {

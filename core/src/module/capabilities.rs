@@ -36,6 +36,7 @@ impl Report {
     /// The first import that gives a capability.
     pub(super) fn import_for(&self, capability: Capability) -> Option<&Import> {
         // `path_open` takes the access mode as an argument, so the import alone doesn't show whether files are written.
+        // `fd_write` alone doesn't either: every program writes to its standard streams.
         let writes = || {
             self.imports
                 .iter()
@@ -44,6 +45,7 @@ impl Report {
         self.imports.iter().find(|import| match given_by(import) {
             Given::Files => match capability {
                 Capability::ReadsFiles => true,
+                // A component's descriptors of folders have functions for both.
                 Capability::WritesFiles => import.module.is_empty() || writes(),
                 _ => false,
             },
@@ -78,22 +80,26 @@ fn given_by(import: &Import) -> Given {
             | "fd_filestat_set_size"
             | "fd_filestat_set_times" => Given::One(WritesFiles),
             "environ_get" => Given::One(Environment),
+            // `poll_oneoff` can wait for a point in time.
             "clock_time_get" | "clock_res_get" | "poll_oneoff" => Given::One(Clock),
             "random_get" => Given::One(Random),
             _ if name.starts_with("sock_") => Given::One(Sockets),
             _ => Given::Nothing,
         },
         ("wasi", "thread-spawn") => Given::One(Threads),
+        // All versions of an interface give the same capability.
         ("", name) => match name.split_once('@').map_or(name, |(interface, _)| interface) {
             "wasi:filesystem/preopens" => Given::Files,
             "wasi:cli/environment" => Given::One(Environment),
             "wasi:http/outgoing-handler" => Given::One(Http),
+            // It only has types that the other interfaces of `wasi:sockets` use.
             "wasi:sockets/network" => Given::Nothing,
             interface if interface.starts_with("wasi:clocks/") => Given::One(Clock),
             interface if interface.starts_with("wasi:random/") => Given::One(Random),
             interface if interface.starts_with("wasi:sockets/") => Given::One(Sockets),
             _ => Given::Nothing,
         },
+        // A function of the host's own: only the host knows its effect.
         _ => Given::Nothing,
     }
 }

@@ -11,16 +11,16 @@ use wasmparser::{
     OperatorsReader, Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
-/// Maximum number of functions and globals, including imported functions; each needs up to a kilobyte.
+// Functions, including imported ones, and globals. Each needs up to a kilobyte.
 const ITEMS: u32 = 200_000;
-/// Maximum number of instructions in one function; each needs some hundred bytes.
+// Instructions of one function. Each needs some hundred bytes.
 const INSTRUCTIONS: u32 = 1_000_000;
-/// Maximum nesting of instructions, as operands or in blocks. Binaryen recurses to the same depth, and this one fits
-/// into a stack of two megabytes; its memory grows with the square of the depth of blocks.
+// Nesting of instructions, as operands or in blocks. Binaryen recurses to the same depth, and this one fits into a stack
+// of two megabytes. Its memory grows with the square of the depth of blocks.
 const DEPTH: u32 = 3_000;
-/// Maximum number of variables in one function; with more, Binaryen keeps each pair of live variables in a hash map.
+// Variables of one function. With more, Binaryen keeps each pair of live variables in a hash map.
 const VARIABLES: u32 = 8_000;
-/// Maximum product of variables and branches in one function; each needs some ten bytes.
+// Variables times branches of one function: Binaryen lists the live variables at each branch, in some ten bytes each.
 const LIVENESS: u64 = 10_000_000;
 
 /// Returns the reason why a module that is valid with `features` exceeds a limit, if it does.

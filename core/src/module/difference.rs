@@ -86,6 +86,7 @@ fn between(
         let found = |kind| Some(Difference { section: vec![one.name.clone()], kind });
         let Some(other) = of_actual.get(place) else { return Ok(found(DifferenceKind::Missing)) };
         if one.name != other.name {
+            // If the expected section comes later, the actual module has a section in front of it that is not expected.
             let is_later = of_actual[place..].iter().any(|section| section.name == one.name);
             return Ok(match is_later {
                 true => Some(Difference {
@@ -99,6 +100,7 @@ fn between(
         if a == b {
             continue;
         }
+        // An offset in a component's section would not help to find the function.
         if holds_module(expected, one) && holds_module(actual, other) {
             let inner = between(a, &sections(a)?, b, &sections(b)?)?;
             return Ok(inner.map(|mut inner| {
@@ -107,6 +109,7 @@ fn between(
             }));
         }
         let offset = a.iter().zip(b).take_while(|(a, b)| a == b).count();
+        // In a component, only a custom section can have this name.
         let is_code = one.name == "code" && !is_component(expected);
         let function = if is_code { function_at(b, offset)? } else { None };
         return Ok(found(DifferenceKind::Content { offset, function }));

@@ -25,17 +25,17 @@ impl fmt::Display for Feature {
     }
 }
 
-/// The smallest set of features under which the module is valid: what it uses, not what its compiler had
-/// enabled (which is all that a `target_features` section says).
-///
-/// Validates again and again, adding the feature that the last attempt missed.
+/// Returns the smallest set of features with which the module is valid.
 pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
+    // A `target_features` section does not help: it lists what the compiler had enabled, not what the module uses.
     let mut features = WasmFeatures::MVP;
     loop {
+        // The validator reports only the first feature that is missing.
         let Err(error) = Validator::new_with_features(features).validate_all(bytes) else {
             return Ok(features | needed_by_sections(bytes)?);
         };
         let missing = error.missing_wasm_feature().or_else(|| missing_by_message(error.message()));
+        // A feature that is enabled already is not the reason, and adding it again would loop for ever.
         let missing = missing.filter(|missing| !features.contains(*missing));
         match missing.or_else(|| missing_by_trial(bytes, features, &error)) {
             Some(missing) => features |= missing,
@@ -44,14 +44,14 @@ pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
     }
 }
 
-/// wasmparser accepts a data count section with any features; engines without bulk-memory don't.
 fn needed_by_sections(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
+    // wasmparser accepts a data count section with any features; engines without bulk-memory don't.
     let counted = sections(bytes)?.iter().any(|section| section.name == "data count");
     Ok(if counted { WasmFeatures::BULK_MEMORY } else { WasmFeatures::empty() })
 }
 
-/// Recognizes common errors that a feature would fix but that don't name it.
 fn missing_by_message(message: &str) -> Option<WasmFeatures> {
+    // Common errors for which wasmparser doesn't name the feature. Trying each feature would take longer.
     [
         ("zero byte expected", WasmFeatures::CALL_INDIRECT_OVERLONG),
         ("data count section required", WasmFeatures::BULK_MEMORY),
@@ -62,21 +62,22 @@ fn missing_by_message(message: &str) -> Option<WasmFeatures> {
     .find_map(|(text, feature)| message.contains(text).then_some(feature))
 }
 
-/// The feature with which another error comes, or none, if the module is valid with all of them: an offset of 64 bits
-/// is only a number that is too long where memories have 32.
+/// Returns the first feature with which the error changes or goes away.
 fn missing_by_trial(
     bytes: &[u8],
     features: WasmFeatures,
     error: &BinaryReaderError,
 ) -> Option<WasmFeatures> {
+    // For example, an offset of 64 bits is just a number that is too long if memory64 is missing.
     let outcome = |features| Validator::new_with_features(features).validate_all(bytes);
+    // No feature helps if all of them don't.
     outcome(WasmFeatures::all()).ok()?;
     WasmFeatures::all().iter().filter(|feature| !features.contains(*feature)).find(|feature| {
         outcome(features | *feature).err().is_none_or(|other| other.offset() != error.offset())
     })
 }
 
-/// The features beyond the first version, in order of their names.
+/// Returns the features beyond WebAssembly 1.0, sorted by name.
 pub(super) fn named(features: WasmFeatures) -> Vec<Feature> {
     let name =
         |(name, _): (&str, WasmFeatures)| Feature(name.to_ascii_lowercase().replace('_', "-"));

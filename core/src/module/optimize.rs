@@ -1,4 +1,4 @@
-//! Making a module smaller.
+//! Reduction of a module's size.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::gzip::gzip;
 
-/// A module after the optimizer, or one that was meant to stay as it is.
+/// A module after the optimizer, or one that should stay as it is.
 #[derive(Debug, Clone)]
 pub struct OptimizedModule {
     module: BuiltModule,
@@ -41,8 +41,8 @@ impl OptimizedModule {
         self.module.bytes()
     }
 
-    /// The same module, section for section, with the names of its functions, if it came with them. Addresses and
-    /// indices in a trace of the one are those of the other.
+    /// The same module, section for section, with the names of its functions if it came with them. Both have the same
+    /// addresses and indices in a trace.
     #[must_use]
     pub fn named(&self) -> &[u8] {
         self.named.as_deref().unwrap_or(self.bytes())
@@ -62,9 +62,9 @@ impl OptimizedModule {
 }
 
 /// Removes debug information and runs Binaryen; in a component, on each core module inside. The result is never larger
-/// than what came, and the same input and options give the same bytes, whatever the names of functions are.
+/// than the input. The same input and options give the same bytes, whatever the names of functions are.
 ///
-/// A module with proposals that Binaryen doesn't know stays as it is, but for debug information.
+/// If a module uses proposals that Binaryen doesn't support, only debug information is removed, and
 /// [`OptimizedModule::note`] says so.
 ///
 /// # Errors
@@ -76,10 +76,12 @@ pub fn optimize(
     if options.level == Level::Off {
         return Ok(module.unoptimized());
     }
+    // A set, because several core modules of a component often have the same note.
     let mut notes = BTreeSet::new();
+    // First, because everything else recurses into nested components.
     check_depth(module.name(), module.bytes()).map_err(|e| OptimizeError::Invalid(Box::new(e)))?;
     if is_component(module.bytes()) {
-        // Once, for all that is nested: what is in a component may need what is around it.
+        // As a whole, because a nested component may refer to types and modules of the outer one.
         super::features::used(module.bytes()).map_err(|e| invalid(module.name(), &e))?;
     }
     let named = smaller(module.name(), module.bytes(), options, &mut notes)?;
@@ -87,7 +89,8 @@ pub fn optimize(
     Ok(OptimizedModule { note, ..optimized_before(module, named, options)? })
 }
 
-/// The module that [`optimize`] made of this one before, with these options: `named` is its [`OptimizedModule::named`].
+/// Returns the module that an earlier [`optimize`] with the same options made of this one, from its
+/// [`OptimizedModule::named`].
 ///
 /// # Errors
 /// [`OptimizeError::Invalid`] when `named` is not a valid module.
@@ -107,8 +110,7 @@ pub fn optimized_before(
     Ok(OptimizedModule { module: module.with_bytes(bytes), named, raw_size, note: None })
 }
 
-/// The module or component in as few bytes as can be had, not counting the names of functions, which it keeps: what
-/// Binaryen does must not depend on whether they are wanted in the end.
+/// Returns the smallest form of the module or component. It keeps the names of functions.
 fn smaller(
     name: &str,
     bytes: &[u8],
@@ -125,6 +127,7 @@ fn smaller(
         }
         return with_contents(&stripped, &contents).map_err(invalid);
     }
+    // Also at level 0, because this detects an invalid module.
     let features = super::features::used(bytes).map_err(invalid)? | BASELINE;
     if options.level == Level::O0 {
         return Ok(stripped);
@@ -145,15 +148,15 @@ fn smaller(
     smallest(stripped, arrangements, options.compressed).map_err(invalid)
 }
 
-/// The optimized module in the ways that may be the smallest: nothing but the order of functions and the form of the data
-/// differs.
+/// Returns the forms of the optimized module that may be the smallest. They differ only in the order of functions and in the
+/// form of the data.
 fn arrangements(
     stripped: &[u8],
     optimized: Vec<u8>,
     compressed: bool,
 ) -> Result<Vec<Vec<u8>>, BinaryReaderError> {
-    // Binaryen takes the zeros out of the data, and cuts it into segments: fewer bytes, but they compress worse, by up to
-    // 4 percent of the whole module.
+    // Binaryen removes zeros from the data and cuts it into segments. That saves bytes, but they compress worse, by up to
+    // 4 percent of the whole module. Without compression, we use the smaller form.
     let unpacked = with_data_of(stripped, &optimized)?
         .filter(|unpacked| compressed || unpacked.len() < optimized.len());
     let module = unpacked.unwrap_or(optimized);
@@ -166,19 +169,20 @@ fn arrangements(
     Ok([module].into_iter().chain(ordered).collect())
 }
 
-/// The one that takes the fewest bytes where it is sent, without its names; the first of several. None that is larger than
-/// `stripped` as it is.
+/// Returns the module that takes the fewest bytes where it is sent; the first if several do.
 fn smallest(
     stripped: Vec<u8>,
     others: Vec<Vec<u8>>,
     compressed: bool,
 ) -> Result<Vec<u8>, BinaryReaderError> {
     let sent = |bare: &[u8]| if compressed { gzip(bare).len() } else { bare.len() };
+    // Names don't count: what Binaryen does must not depend on whether the user wants them in the end.
     let bare = without_names(&stripped)?;
     let (allowed, mut size, mut best) = (bare.len(), sent(&bare), stripped);
     for module in others {
         let bare = without_names(&module)?;
         let other = sent(&bare);
+        // We promise that the module itself does not grow, even if its compressed form shrinks.
         if other < size && bare.len() <= allowed {
             (size, best) = (other, module);
         }
@@ -190,7 +194,6 @@ fn invalid(name: &str, error: &BinaryReaderError) -> OptimizeError {
     OptimizeError::Invalid(Box::new(ValidateError::malformed(name, error)))
 }
 
-/// The module or component, and all within, without names.
 fn without_names(bytes: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
     let mut contents = BTreeMap::new();
     for inner in nested(bytes)? {
@@ -201,8 +204,8 @@ fn without_names(bytes: &[u8]) -> Result<Vec<u8>, BinaryReaderError> {
     })
 }
 
-/// Features that Binaryen may always use. rustc's modules use them, and don't declare it when `strip = true` has removed
-/// their `target_features` section. Every runtime in use has them, and Binaryen's own code needs bulk-memory.
+// Features that Binaryen may always use. rustc's modules use them, and don't declare it when `strip = true` has removed
+// their `target_features` section. Every runtime in use has them, and Binaryen's own code needs bulk-memory.
 const BASELINE: WasmFeatures = WasmFeatures::BULK_MEMORY
     .union(WasmFeatures::SIGN_EXTENSION)
     .union(WasmFeatures::MUTABLE_GLOBAL)
@@ -210,7 +213,7 @@ const BASELINE: WasmFeatures = WasmFeatures::BULK_MEMORY
     .union(WasmFeatures::REFERENCE_TYPES)
     .union(WasmFeatures::MULTI_VALUE);
 
-/// Why a module with `features` stays as it is, if a Binaryen that knows only the `known` ones is to work on it.
+/// Returns a note if a Binaryen that supports only the `known` features can't optimize a module with `features`.
 pub(super) fn unknown(
     features: WasmFeatures,
     known: impl IntoIterator<Item = WasmFeatures>,
@@ -223,12 +226,12 @@ pub(super) fn unknown(
     })
 }
 
-/// Gives a module to an optimizer that works on files: `run` has the path of one and of the other. Without a note of
-/// what went wrong, the result is there.
+/// Runs an optimizer on files: `run` gets the paths of the input and the output, and returns a note if there is no output.
 pub(super) fn through_files(
     module: &[u8],
     run: impl FnOnce(&Path, &Path) -> Result<Option<String>, OptimizeError>,
 ) -> Result<Outcome, OptimizeError> {
+    // Binaryen's interfaces, the library as well as `wasm-opt`, read and write files only.
     let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
     let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
     fs_err::write(&input, module).map_err(OptimizeError::Temporary)?;
@@ -255,9 +258,9 @@ fn run(_: &[u8], _: WasmFeatures, _: &OptimizeOptions) -> Result<Outcome, Optimi
     Ok(Outcome { bytes: None, note: Some(note) })
 }
 
-/// Custom sections that say nothing to a runtime: debug information, what the linker left, and a list of
-/// features that would be wrong after optimizing.
 fn is_surplus(section: &str, debug_info: DebugInfo) -> bool {
+    // Runtimes ignore these custom sections: debug information, leftovers of the linker, and a list of features that would
+    // be wrong after optimizing.
     section.starts_with("reloc.")
         || ["linking", "sourceMappingURL", "external_debug_info", "target_features"]
             .contains(&section)

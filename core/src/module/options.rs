@@ -18,7 +18,9 @@ impl fmt::Display for Optimizer {
     /// Writes the name and version: together with the options, they decide the bytes.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            // The version that the crate wasm-opt 0.116 contains.
             Optimizer::Bundled if cfg!(feature = "optimize") => f.write_str("binaryen 116"),
+            // Without Binaryen, we only remove debug information.
             Optimizer::Bundled => f.write_str("strip"),
             Optimizer::External(program) => program.fmt(f),
         }
@@ -33,7 +35,7 @@ named_enum! {
         Off = "off",
         /// Remove debug information only.
         O0 = "0",
-        /// Quick passes. Most often the smallest once it is compressed.
+        /// Quick passes. Usually the smallest result after compression.
         #[default]
         O1 = "1",
         /// Most passes.
@@ -44,7 +46,7 @@ named_enum! {
         O4 = "4",
         /// For size.
         Os = "s",
-        /// For size above all. Most often the smallest as it is.
+        /// For size above all. Usually the smallest uncompressed result.
         Oz = "z",
     }
 }

@@ -38,10 +38,10 @@ pub struct Report {
 named_enum! {
     /// The kind of a module, which decides how it is started.
     pub enum Kind: "kind of module" {
-        /// A core module with `_start`: runs once, like a program
+        /// A core module with `_start`, which runs once, like a program
         /// ([WASI application ABI](https://github.com/WebAssembly/WASI/blob/wasi-0.1/application-abi.md)).
         Command = "command",
-        /// A core module without: its exports are called.
+        /// A core module without `_start`, whose exports are called.
         Reactor = "reactor",
         /// A component, of the component model.
         Component = "component",
@@ -116,7 +116,7 @@ named_enum! {
     }
 }
 
-/// The size that a memory or table starts with, and the most that it may grow to.
+/// The initial and the largest size of a memory or table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// The size at the start.
@@ -136,8 +136,8 @@ pub struct SectionSize {
     pub size: u64,
 }
 
-/// Validates the module and reports on it.
 pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
+    // This validates the module, so that the functions below can rely on it.
     let features = features::used(bytes)?;
     let mut report = Report {
         kind: Kind::Reactor,
@@ -155,6 +155,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         report.read_component(bytes)?;
     } else {
         report.read_module(bytes)?;
+        // An exported memory or global with this name is not an entry point (WASI application ABI).
         let start =
             |export: &Export| export.name == "_start" && export.kind == ExternalKind::Function;
         if report.exports.iter().any(start) {
@@ -201,6 +202,7 @@ impl Report {
     }
 
     fn add_import(&mut self, module: &str, name: &str, ty: TypeRef) {
+        // Imports come first in the index spaces of memories and tables (core specification, 2.5.1).
         match ty {
             TypeRef::Memory(memory) => self.memories.push(memory.into()),
             TypeRef::Table(table) => self.tables.push(table.into()),
@@ -213,8 +215,8 @@ impl Report {
         });
     }
 
-    /// Imports and exports of the outermost component.
     fn read_component(&mut self, bytes: &[u8]) -> Result<(), BinaryReaderError> {
+        // The host sees only the outermost component, which connects the others.
         let mut depth = 0_usize;
         for payload in wasmparser::Parser::new(0).parse_all(bytes) {
             match payload? {

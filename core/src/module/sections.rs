@@ -6,25 +6,21 @@ use std::ops::Range;
 use wasm_encoder::{RawSection, Section};
 use wasmparser::{BinaryReader, BinaryReaderError, DataKind, Operator, Parser, Payload};
 
-/// One top-level section.
 pub(super) struct SectionRange {
-    /// Its id in the binary format.
     pub(super) id: u8,
     /// `code`, `data`, …, or a custom section's own name.
     pub(super) name: String,
-    /// The range of its content.
     pub(super) content: Range<usize>,
 }
 
 /// The id of custom sections, in modules and components alike.
 pub(super) const CUSTOM: u8 = 0;
 
-/// The id of a component's sections that are core modules.
+// Sections of a component that are a module or a component themselves (component model, Binary.md).
 const NESTED_MODULE: u8 = 1;
-/// The id of a component's sections that are components.
 const NESTED_COMPONENT: u8 = 4;
 
-/// The top-level sections, in order.
+/// Returns the top-level sections, in order.
 pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderError> {
     let mut sections = Vec::new();
     let component = is_component(bytes);
@@ -36,7 +32,7 @@ pub(super) fn sections(bytes: &[u8]) -> Result<Vec<SectionRange>, BinaryReaderEr
         if content.start < skip_to {
             continue;
         }
-        // Of a component that is cut short, the parser says how long a module inside should be.
+        // If a component is cut short, the parser reports the declared length of the module inside, beyond the end.
         BinaryReader::new(bytes, 0).read_bytes(content.end)?;
         skip_to = content.end;
         let name = match &payload {
@@ -83,7 +79,7 @@ pub(super) fn section_name(id: u8, component: bool) -> &'static str {
     names.get(usize::from(id)).copied().unwrap_or("unknown")
 }
 
-/// The module without the custom sections that `drop` names.
+/// Returns the module without the custom sections for which `drop` returns true.
 pub(super) fn without_custom(
     bytes: &[u8],
     drop: impl Fn(&str) -> bool,
@@ -103,8 +99,7 @@ pub(super) fn is_component(bytes: &[u8]) -> bool {
     bytes.get(6) == Some(&1)
 }
 
-/// The modules and components directly in a component; in a core module, none
-/// ([component model, Binary.md](https://github.com/WebAssembly/component-model/blob/main/design/mvp/Binary.md)).
+/// Returns the modules and components directly in a component. A core module has none.
 pub(super) fn nested(component: &[u8]) -> Result<Vec<Range<usize>>, BinaryReaderError> {
     let nested =
         sections(component)?.into_iter().filter(|section| holds_module(component, section));
@@ -116,7 +111,7 @@ pub(super) fn holds_module(bytes: &[u8], section: &SectionRange) -> bool {
     is_component(bytes) && [NESTED_MODULE, NESTED_COMPONENT].contains(&section.id)
 }
 
-/// The module or component with other contents in some sections, by where these start.
+/// Returns the module or component with other contents in some sections. The keys are the starts of their contents.
 pub(super) fn with_contents(
     bytes: &[u8],
     contents: &BTreeMap<usize, Vec<u8>>,
@@ -129,15 +124,15 @@ pub(super) fn with_contents(
     Ok(module)
 }
 
-/// The core module with the data section of the one that it was made of: the same memory, in the segments that it came
-/// in. None unless it is certain that nothing but the memory at the start comes of them.
+/// Returns the core module with the data section of `original`, from which it was made: the same memory, in the original
+/// segments. `None` unless the segments certainly do nothing but fill the memory at the start.
 pub(super) fn with_data_of(
     original: &[u8],
     module: &[u8],
 ) -> Result<Option<Vec<u8>>, BinaryReaderError> {
     let (theirs, own) = (sections(original)?, sections(module)?);
     let Some(segments) = theirs.iter().find(|section| section.id == DATA) else { return Ok(None) };
-    // With a count, there may be instructions that name segments.
+    // A count is there for instructions that name segments, such as `memory.init`.
     let is_counted = theirs.iter().any(|section| section.id == DATA_COUNT);
     if is_counted || !own.iter().any(|section| section.id == DATA) || !are_plain(original)? {
         return Ok(None);
@@ -145,6 +140,7 @@ pub(super) fn with_data_of(
     let mut with_data = module[..HEADER].to_vec();
     for section in own {
         match section.id {
+            // Binaryen's own count is for Binaryen's segments.
             DATA_COUNT => {}
             DATA => append(&mut with_data, DATA, &original[segments.content.clone()]),
             id => append(&mut with_data, id, &module[section.content]),
@@ -172,7 +168,7 @@ fn are_plain(module: &[u8]) -> Result<bool, BinaryReaderError> {
 const DATA: u8 = 11;
 const DATA_COUNT: u8 = 12;
 
-/// The length of what every module and component starts with: magic number and version.
+/// The length of the magic number and the version, with which every module and component starts.
 pub(super) const HEADER: usize = 8;
 
 pub(super) fn append(module: &mut Vec<u8>, id: u8, content: &[u8]) {

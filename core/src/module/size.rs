@@ -47,13 +47,13 @@ pub struct SizedSection {
     pub name: String,
     /// The size in bytes with its header: id, length and content.
     pub size: u64,
-    /// Of a code section, the functions in order. What is missing from the size is the header and their number.
+    /// The functions of a code section, in order. The rest of its size is the header and the number of functions.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub functions: Vec<SizedFunction>,
-    /// Of a data section, the segments in order; the same holds.
+    /// The segments of a data section, in order. The rest of its size is the header and the number of segments.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub segments: Vec<SizedSegment>,
-    /// Of a section of a component that is a module or component itself, that one.
+    /// The module or component inside, if this section of a component is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub module: Option<Box<SizeReport>>,
 }
@@ -72,7 +72,7 @@ pub struct SizedFunction {
     /// The Rust crate that it counts for, [`OTHER_LANGUAGES`] or [`UNNAMED`].
     #[serde(rename = "crate")]
     pub crate_name: String,
-    /// The size of its body in bytes, with the length before it.
+    /// The size of its body in bytes, with the length in front of it.
     pub size: u64,
 }
 
@@ -84,31 +84,32 @@ pub struct SizedSegment {
     pub index: u32,
     /// Its name, otherwise `data[INDEX]`.
     pub name: String,
-    /// The size in bytes, with what says where it goes.
+    /// The size in bytes, with the header that says where it goes.
     pub size: u64,
 }
 
 impl SizeReport {
-    /// The sizes of a module in `bytes`, as they are. Names are taken from `named`: the same module, or one that
-    /// differs in custom sections alone. `file` is what messages call it.
+    /// Measures the module in `bytes`. Names come from `named`: the same module, or one that differs only in custom
+    /// sections. Messages call it `file`.
     ///
-    /// A name section that can't be read names nothing, as for any runtime
+    /// A malformed name section is ignored, as any runtime does
     /// ([custom sections](https://webassembly.github.io/spec/core/binary/modules.html#custom-section)).
     ///
     /// # Errors
     /// [`ValidateError::Malformed`] when one of them is not a module or component.
     pub fn read(file: &str, bytes: &[u8], named: &[u8]) -> Result<SizeReport, ValidateError> {
+        // Reading recurses into nested components.
         check_depth(file, bytes)?;
         Twins::new(file, bytes, named).read()
     }
 
-    /// Of all modules, every function.
+    /// Returns every function of all modules.
     pub fn functions(&self) -> impl Iterator<Item = &SizedFunction> {
         self.modules().into_iter().flat_map(|module| &module.sections).flat_map(|it| &it.functions)
     }
 
-    /// The parts of all modules on one level: they add up to the total. In a component, the parts of a module inside
-    /// come after its own name.
+    /// Returns the parts of all modules in one list, which adds up to the total. In a component, the parts of a module
+    /// inside have its name in front of theirs.
     #[must_use]
     pub fn flat_sections(&self) -> Vec<(String, u64)> {
         let mut flat = Vec::new();
@@ -129,7 +130,7 @@ impl SizeReport {
         let mut numbers: BTreeMap<&str, usize> = BTreeMap::new();
         let label = |section: &'_ SizedSection, number: usize| match &section.module {
             None => section.name.clone(),
-            // Each of the module's parts will be called after it.
+            // A name can be as long as the module, and the label of each of its parts repeats it.
             Some(module) => match &module.module_name {
                 Some(name) => name.chars().take(MAX_LABEL).collect(),
                 None => format!("{} {number}", section.name),
@@ -144,7 +145,7 @@ impl SizeReport {
         labels
     }
 
-    /// This module and all inside, each after the one that it is in.
+    /// Returns this module and all modules inside, each after the one that contains it.
     fn modules(&self) -> Vec<&SizeReport> {
         let mut found = vec![self];
         let mut next = 0;
@@ -166,7 +167,7 @@ impl ValidatedModule {
     }
 }
 
-/// Maximum number of characters of a module's name in the labels of its sections.
+// In characters. A limit keeps the size of all labels linear in the size of the module.
 const MAX_LABEL: usize = 60;
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use wasmparser::{
 use super::sections::section_name;
 use super::{Feature, visible};
 
-/// Maximum number of named functions. More don't help: usually they all come from one crate or option.
+// More names don't help, because usually all functions come from one crate or option.
 const NAMED: usize = 3;
 
 /// The places where a module uses a proposal.
@@ -68,8 +68,6 @@ impl fmt::Display for Use {
 
 /// Finds where a module that uses exactly `features` uses each of `needs`. Parts of WASI are skipped: they are not
 /// proposals.
-///
-/// Each need costs a pass over the code, which validates the functions with all features but that one.
 pub(super) fn uses(
     bytes: &[u8],
     features: &[Feature],
@@ -94,8 +92,8 @@ fn feature(name: &str) -> Option<WasmFeatures> {
     WasmFeatures::from_name(&name.to_ascii_uppercase().replace('-', "_"))
 }
 
-/// Removes from a feature what wasmparser includes in it but runtimes support separately.
 fn own(feature: WasmFeatures) -> WasmFeatures {
+    // wasmparser includes the second feature in the first, but runtimes support each of them separately.
     match feature {
         WasmFeatures::BULK_MEMORY => feature.difference(WasmFeatures::BULK_MEMORY_OPT),
         WasmFeatures::REFERENCE_TYPES => feature.difference(WasmFeatures::CALL_INDIRECT_OVERLONG),
@@ -109,6 +107,7 @@ fn places(
     need: &str,
     feature: WasmFeatures,
 ) -> Result<Use, BinaryReaderError> {
+    // wasmparser doesn't list uses. But a function that uses a proposal is invalid without it.
     let lacking = features.difference(feature);
     let mut found = Use {
         need: need.to_owned(),
@@ -118,6 +117,7 @@ fn places(
     };
     let mut allocations = FuncValidatorAllocations::default();
     for (module, function, body) in functions(bytes, features)? {
+        // The types and declarations around it were read with all features, so that only its own code counts.
         let index = function.index;
         let mut validator =
             FuncToValidate { features: lacking, ..function }.into_validator(allocations);
@@ -191,6 +191,7 @@ fn name_functions(bytes: &[u8], uses: &mut [Use]) -> Result<(), BinaryReaderErro
                 for export in exports {
                     let export = export?;
                     if export.kind == wasmparser::ExternalKind::Func {
+                        // The name in the `name` section is better, so keep that one whichever comes first.
                         give(modules.current(), export.index, export.name, false);
                     }
                 }

@@ -91,6 +91,7 @@ pub fn validate(
     check_depth(module.name(), module.bytes())?;
     let malformed = |e| ValidateError::malformed(module.name(), &e);
     let report = report::report(module.bytes()).map_err(malformed)?;
+    // A component's imports depend on its world, and there is no fixed list of worlds.
     if !report.kind.is_component() && !options.allow_any_import {
         check_imports(module.name(), &report, options)?;
     }
@@ -106,8 +107,8 @@ pub fn validate(
     Ok(ValidatedModule { module, report })
 }
 
-/// Maximum nesting of components. Tools make two or three levels; the limit keeps every reader of components from
-/// running out of memory or stack.
+// Tools nest components two or three levels deep. The limit keeps every reader of components from running out of memory
+// or stack.
 pub(super) const DEEPEST: usize = 16;
 
 /// Checks the nesting without reading more than the starts and ends of components and modules.
@@ -151,17 +152,20 @@ fn check_imports(
 /// Returns the usual cause of imports from `module`, and what to do.
 fn usual_cause(module: &str, name: &str) -> String {
     match module {
+        // `wbg` is the module after the command `wasm-bindgen` has processed it, `__wbindgen_…` before.
         _ if module.starts_with("__wbindgen") || module == "wbg" => {
             "a dependency uses wasm-bindgen, which needs a browser: turn off its `js`, `wasm-bindgen` or \
              `stdweb` feature, or replace it (`cargo tree -i wasm-bindgen` finds it)"
                 .to_owned()
         }
+        // Emscripten calls functions that may throw or longjmp through `invoke_…`.
         "env" if name.starts_with("emscripten") || name.starts_with("invoke_") => {
             "it was built with Emscripten: build it with wasi-sdk, or with `-sSTANDALONE_WASM`".to_owned()
         }
         "env" if name == "memory" => {
             "it was linked with `--import-memory`: link it without, so that it brings its own".to_owned()
         }
+        // LLVM's linker imports undefined symbols from `env`.
         "env" => format!(
             "`{name}` is declared (as by `extern \"C\"`) but was not linked: link the C library that has it, \
              built for wasm32-wasip1"
@@ -172,6 +176,7 @@ fn usual_cause(module: &str, name: &str) -> String {
         "wasi" if name == "thread-spawn" => {
             "it was built for wasm32-wasip1-threads: build it for wasm32-wasip1".to_owned()
         }
+        // Go renamed `go` to `gojs` in version 1.21.
         "go" | "gojs" => "Go built it for the browser: build it with `GOOS=wasip1 GOARCH=wasm`".to_owned(),
         _ if module.starts_with("wasi:") => {
             "it is the inner module of a component: give the component, or build for wasm32-wasip1".to_owned()

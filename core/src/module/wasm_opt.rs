@@ -16,7 +16,7 @@ pub struct WasmOpt {
     version: String,
 }
 
-/// The name for `--enable-<name>` of each feature that wasmparser can find in a module.
+/// The name in `--enable-<name>` of each feature that wasmparser can find in a module.
 const KNOWN: [(WasmFeatures, &str); 19] = [
     (WasmFeatures::MUTABLE_GLOBAL, "mutable-globals"),
     (WasmFeatures::SATURATING_FLOAT_TO_INT, "nontrapping-float-to-int"),
@@ -78,11 +78,13 @@ impl WasmOpt {
             .filter(|(feature, _)| features.contains(*feature))
             .map(|(_, name)| *name)
             .collect();
+        // Two features of wasmparser can be one of Binaryen. They are next to each other in the table.
         flags.dedup();
         let failed =
             |reason: String| OptimizeError::External { program: self.program.clone(), reason };
         through_files(module, |input, output| {
             let mut command = Command::new(&self.program);
+            // From the first version on, because Binaryen's default features depend on its version.
             command
                 .arg(input)
                 .arg("-o")
@@ -90,7 +92,7 @@ impl WasmOpt {
                 .arg(format!("-O{}", options.level))
                 .arg("--mvp-features");
             command.args(flags.iter().map(|name| format!("--enable-{name}")));
-            // Names, and DWARF where it was left in.
+            // Keep names, and DWARF if it is still there.
             command.arg("-g");
             let said = command.stdin(Stdio::null()).output().map_err(|e| failed(e.to_string()))?;
             if said.status.success() {
@@ -105,8 +107,9 @@ impl WasmOpt {
 }
 
 impl fmt::Display for WasmOpt {
-    /// Writes the version, not the path: `binaryen 132`.
+    /// Writes `binaryen 132`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The version decides the bytes, and the path does not.
         write!(f, "binaryen {}", self.version)
     }
 }

@@ -102,10 +102,11 @@ impl<'a> Functions<'a> {
     }
 
     fn read_exports(&mut self, section: Range<usize>) -> Result<(), BinaryReaderError> {
+        // wasmparser's iterator doesn't tell where in an export the index is.
         let mut reader = BinaryReader::new(&self.module[section.clone()], section.start);
         for _ in 0..reader.read_var_u32()? {
             reader.read_string()?;
-            // 0 for a function, or 0x20 for one of exactly its type.
+            // 0 for a function, or 0x20 for one of an exact type (custom descriptors proposal).
             if matches!(reader.read_u8()?, 0 | 0x20) {
                 self.add(reader.original_position())?;
             }
@@ -174,12 +175,10 @@ impl<'a> Functions<'a> {
         order
     }
 
-    /// Returns the body of each defined function.
     pub(in crate::module) fn bodies(&self) -> impl ExactSizeIterator<Item = &'a [u8]> {
         self.defined.iter().map(|(_, body)| &self.module[body.clone()])
     }
 
-    /// Returns the same module with its functions in this order.
     pub(in crate::module) fn in_order(
         &self,
         order: &[usize],
@@ -234,9 +233,10 @@ impl<'a> Functions<'a> {
     }
 }
 
-/// Returns true if a custom section refers to functions by offset or index: DWARF and branch hints
-/// ([code metadata](https://github.com/WebAssembly/tool-conventions/blob/main/CodeMetadata.md)).
+/// Returns true if a custom section refers to functions by offset or index.
 fn knows_functions(section: &str) -> bool {
+    // DWARF and code metadata (https://github.com/WebAssembly/tool-conventions/blob/main/CodeMetadata.md). They would be
+    // wrong in another order.
     section.starts_with(".debug_") || section.starts_with("metadata.code.")
 }
 
@@ -247,10 +247,10 @@ fn number(number: usize) -> Vec<u8> {
     bytes
 }
 
-/// Returns a name section with new indices
-/// ([name section](https://webassembly.github.io/spec/core/appendix/custom.html#name-section), and labels as in
-/// [extended names](https://github.com/WebAssembly/extended-name-section)).
+/// Returns a name section with new indices.
 fn names(section: &[u8], numbers: &[usize]) -> Result<Vec<u8>, BinaryReaderError> {
+    // https://webassembly.github.io/spec/core/appendix/custom.html#name-section has the first two, and
+    // https://github.com/WebAssembly/extended-name-section the labels.
     const FUNCTIONS: u8 = 1;
     const LOCALS: u8 = 2;
     const LABELS: u8 = 3;
@@ -295,6 +295,7 @@ fn entries<'a, T: wasmparser::FromReader<'a>>(
         // A name without a function has no effect.
         entries.extend(numbers.get(function as usize).map(|new| (*new, value)));
     }
+    // Name maps are sorted by index (appendix of the core specification, "name maps").
     entries.sort_by_key(|(function, _)| *function);
     let mut content = number(entries.len());
     for (function, value) in entries {

@@ -7,15 +7,15 @@
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Deflate's window in bytes.
+// Deflate's window (RFC 1951, 2).
 const WINDOW: usize = 32 << 10;
 /// Length in bytes of the pieces that are compared.
 const PIECE: usize = 8;
-/// A piece in more functions than this is in nearly every window, so it doesn't help to choose.
+// A piece in more functions than this is in nearly every window, so it doesn't help to choose.
 const COMMON: usize = 200;
-/// Fixed cost of a function in bytes, so that tiny functions don't win because of their size alone.
+// Added to each size, so that tiny functions don't win because of their size alone.
 const OVERHEAD: u64 = 32;
-/// Maximum number of functions: the time grows with the square of the number.
+// The time grows with the square of the number of functions.
 const MOST: usize = 30_000;
 
 /// Returns an order in which each body follows those that it has most in common with; otherwise it keeps the original
@@ -56,6 +56,7 @@ impl Pieces {
         let mut pieces =
             Pieces { of: vec![Vec::new(); bodies.len()], places: Vec::new(), holders: Vec::new() };
         for held in found.chunk_by(|one, other| one.0 == other.0) {
+            // A piece of one function only has no other place to be found in.
             if (2..=COMMON).contains(&held.len()) {
                 let (piece, start) = (pieces.places.len() as u32, pieces.holders.len());
                 for &(_, function) in held {
@@ -73,13 +74,13 @@ impl Pieces {
     }
 }
 
-/// Multiplicative hashing; that two pieces fall together now and then does no harm.
 fn hash(piece: &[u8]) -> u32 {
+    // Multiplicative hashing. A few collisions do no harm, because the order is only a heuristic.
     let number = piece.iter().fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
     (number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as u32
 }
 
-/// The functions that deflate still sees.
+/// The functions that are still in deflate's window.
 struct Window<'a> {
     bodies: &'a [&'a [u8]],
     pieces: &'a Pieces,
@@ -135,7 +136,7 @@ impl<'a> Window<'a> {
         for (at, &function) in left.iter().enumerate() {
             let common = u64::from(self.common[function]);
             let size = self.bodies[function].len() as u64 + OVERHEAD;
-            // A comparison of fractions.
+            // Compares fractions without rounding.
             if common * most.1 > most.0 * size {
                 (closest, most) = (at, (common, size));
             }

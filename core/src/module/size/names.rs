@@ -13,10 +13,8 @@ use crate::module::sections::{CUSTOM, SectionRange, is_component, sections};
 const IMPORT: u8 = 2;
 const EXPORT: u8 = 7;
 
-/// The names in a module.
 #[derive(Default)]
 pub(super) struct Names<'a> {
-    /// The module's own.
     pub(super) module: Option<&'a str>,
     /// The number of imported functions, which come before the defined ones.
     pub(super) imported_functions: u32,
@@ -25,8 +23,8 @@ pub(super) struct Names<'a> {
     segments: BTreeMap<u32, &'a str>,
 }
 
-/// The names of those of a module's functions that have one, by index: from its name section or else its exports, as
-/// people write them. A component has none of its own, and what can't be read has none.
+/// Returns the readable names of those functions that have one in the name section or as an export, by index. The result is
+/// empty for a component, and for a module that can't be read.
 #[must_use]
 pub fn function_names(
     module: &[u8],
@@ -48,6 +46,7 @@ impl<'a> Names<'a> {
         named_parts: &[SectionRange],
     ) -> Result<Names<'a>, BinaryReaderError> {
         let mut names = Names::default();
+        // A component defines no core functions and no data.
         if is_component(bytes) {
             return Ok(names);
         }
@@ -63,7 +62,7 @@ impl<'a> Names<'a> {
             names.read_section(reader(named, part)).ok();
         }
         let imported = names.imported_functions;
-        // Binaryen calls a function that came without a name by its number.
+        // Binaryen gives a function without a name its number as a name.
         names.functions.retain(|&index, name| {
             index >= imported && !name.bytes().all(|digit| digit.is_ascii_digit())
         });
@@ -97,6 +96,7 @@ impl<'a> Names<'a> {
         for export in ExportSectionReader::new(reader)? {
             let export = export?;
             if matches!(export.kind, ExternalKind::Func | ExternalKind::FuncExact) {
+                // A function can be exported several times.
                 self.exports.entry(export.index).or_insert(export.name);
             }
         }

@@ -1,4 +1,4 @@
-//! Reading the sizes of a module's parts.
+//! Measurement of a module's parts.
 
 use std::ops::Range;
 
@@ -39,9 +39,11 @@ impl<'a> Twins<'a> {
         let inner = |bytes: &[u8], part: &SectionRange| {
             holds_module(bytes, part).then(|| part.content.clone())
         };
+        // Both have the same modules inside in the same order, because only custom sections may differ.
         let mut inner_twins = twins.iter().filter_map(|part| inner(self.named, part));
         let mut end = HEADER;
         for part in &parts {
+            // From the end of the section before, so that every byte of the header counts for one section.
             let mut section = SizedSection::new(&part.name, part.content.end - end);
             end = part.content.end;
             match inner(self.bytes, part) {
@@ -51,6 +53,7 @@ impl<'a> Twins<'a> {
                     report.has_names |= module.has_names;
                     section.module = Some(Box::new(module));
                 }
+                // A component's sections have other ids: its 10 and 11 are imports and exports.
                 None if is_component(self.bytes) => {}
                 None if part.id == CODE => section.functions = self.functions(part, &names)?,
                 None if part.id == DATA => section.segments = self.segments(part, &names)?,
@@ -61,7 +64,6 @@ impl<'a> Twins<'a> {
         Ok(report)
     }
 
-    /// The sizes of a module inside.
     fn inside(
         &self,
         content: Range<usize>,
@@ -78,6 +80,7 @@ impl<'a> Twins<'a> {
         names: &Names<'_>,
     ) -> Result<Vec<SizedFunction>, ValidateError> {
         let sizes = self.ok(item_sizes::<FunctionBody<'_>>(self.bytes, &part.content))?;
+        // Indices begin with the imported functions (core specification, 2.5.1).
         let indices = names.imported_functions..;
         Ok(indices
             .zip(sizes)
@@ -103,6 +106,7 @@ impl<'a> Twins<'a> {
         result.map_err(|error| ValidateError::Malformed {
             name: self.file.to_owned(),
             reason: error.message().to_owned(),
+            // In the file, where the user can look at it.
             offset: (self.offset + error.offset()) as u64,
         })
     }

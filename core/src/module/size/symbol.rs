@@ -1,4 +1,4 @@
-//! From a linker's symbol to the crate and module that it came from.
+//! The readable name of a linker's symbol, and the crate and module that it comes from.
 
 use std::fmt::{self, Write};
 
@@ -7,14 +7,13 @@ pub const OTHER_LANGUAGES: &str = "(C or other)";
 /// The group of functions without names.
 pub const UNNAMED: &str = "(unnamed)";
 
-/// A symbol for people.
 pub(super) struct Readable {
     pub(super) text: String,
     /// True if it has Rust's mangling.
     pub(super) is_rust: bool,
 }
 
-/// Binaryen's prefix for a function that it merged from several similar ones.
+// Binaryen's prefix for a function that it merged from several similar ones. The rest is the name of one of them.
 const MERGED: &str = "byn$mgfn-shared$";
 
 /// Demangles a symbol of Rust
@@ -29,7 +28,7 @@ pub(super) fn readable(symbol: &str) -> Readable {
     readable
 }
 
-/// A symbol as people write it: one of Rust or C++ demangled and without hashes, others as they are.
+/// Returns a readable name: symbols of Rust and C++ are demangled, without hashes; others stay as they are.
 #[must_use]
 pub fn readable_name(symbol: &str) -> String {
     readable(symbol).text
@@ -39,6 +38,7 @@ fn demangled(symbol: &str) -> Readable {
     let mut text = Bounded::for_symbol(symbol);
     let again = mangled_again(symbol);
     if let Ok(name) = rustc_demangle::try_demangle(again.as_deref().unwrap_or(symbol)) {
+        // The alternate form leaves the hash out.
         let done = write!(text, "{name:#}").is_ok();
         return Readable { text: text.finish(done), is_rust: true };
     }
@@ -51,7 +51,7 @@ fn demangled(symbol: &str) -> Readable {
     Readable { text: symbol.to_owned(), is_rust: false }
 }
 
-/// A text that does not grow without limit: a few bytes of symbol can stand for very much text.
+/// A text of limited length.
 struct Bounded {
     text: String,
     most: usize,
@@ -59,6 +59,7 @@ struct Bounded {
 
 impl Bounded {
     fn for_symbol(symbol: &str) -> Bounded {
+        // References back to earlier parts of a symbol can make its text exponentially long.
         Bounded { text: String::new(), most: 8 * symbol.len() + 64 }
     }
 
@@ -78,9 +79,9 @@ impl Write for Bounded {
     }
 }
 
-/// The symbol of a name that LLVM's linker has demangled as if it were C++, as it does unless told not to: what is
-/// left are legacy segments and a hash.
 fn mangled_again(name: &str) -> Option<String> {
+    // By default, LLVM's linker demangles names in the name section as if they were C++. That leaves segments of Rust's
+    // legacy mangling and a hash, which rustc-demangle doesn't recognize.
     let (path, hash) = name.rsplit_once("::h")?;
     if hash.len() != 16 || !hash.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
@@ -93,7 +94,6 @@ fn mangled_again(name: &str) -> Option<String> {
 /// The place of a function in the source, according to its demangled name.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Place<'a> {
-    /// The crate.
     pub(super) crate_name: &'a str,
     /// The modules in it, and the type if there is one.
     pub(super) path: Vec<&'a str>,
@@ -101,13 +101,13 @@ pub(super) struct Place<'a> {
     pub(super) item: String,
 }
 
-/// Takes a demangled Rust name apart. The crate of `<T as Trait>::f` is T's, or the trait's if T is not a type with a
-/// path: a primitive one, a reference, a type parameter. If such a type has the function by itself, it is `core`'s.
+/// Takes a demangled Rust name apart. The crate of `<T as Trait>::f` is T's, or the trait's if T has no path.
 pub(super) fn place(name: &str) -> Place<'_> {
     let Some((inside, rest)) = qualified(name) else { return place_of_path(name) };
     let parts = split(inside, " as ");
     let of_type = parts.first().and_then(|ty| path_of(ty));
     let of_trait = parts.get(1).copied();
+    // Primitive types, references and type parameters have no path. Their own functions count for `core`.
     let (mut path, item) = match (of_type, of_trait) {
         (Some(path), None) => (path, rest.to_owned()),
         (Some(path), Some(of_trait)) => (path, format!("{rest} ({})", last_name(of_trait))),
@@ -120,7 +120,7 @@ pub(super) fn place(name: &str) -> Place<'_> {
     Place { crate_name, path, item }
 }
 
-/// `inside` and `rest` of `<inside>::rest`.
+/// Returns `inside` and `rest` of `<inside>::rest`.
 fn qualified(name: &str) -> Option<(&str, &str)> {
     let (first, rest) = name.split_at(split(name, "::").first()?.len());
     Some((first.strip_prefix('<')?.strip_suffix('>')?, rest.strip_prefix("::")?))
@@ -128,7 +128,7 @@ fn qualified(name: &str) -> Option<(&str, &str)> {
 
 fn place_of_path(name: &str) -> Place<'_> {
     let segments = split(name, "::");
-    // A closure, or type arguments, are a part of the function that they belong to.
+    // A closure or type arguments are part of the function that they belong to.
     let is_own = |segment: &&str| !segment.starts_with(['{', '<']);
     let item = segments.iter().rposition(is_own).unwrap_or(0).max(1).min(segments.len() - 1);
     let path =
@@ -136,12 +136,13 @@ fn place_of_path(name: &str) -> Place<'_> {
     Place { crate_name: segments[0], path, item: segments[item..].join("::") }
 }
 
-/// The segments of a type's or a trait's path, if it has one: at least a crate and a name in it.
+/// Returns the segments of a type's or a trait's path, if it has one: at least a crate and a name in it.
 fn path_of(ty: &str) -> Option<Vec<&str>> {
+    // A hostile name could nest as deep as it is long.
     path_within(ty, 4)
 }
 
-/// The same for a type that is defined in a method, `<T>::f::Type`, so many times.
+/// Does the same for a type that is defined in a method, `<T>::f::Type`, up to `levels` deep.
 fn path_within(ty: &str, levels: usize) -> Option<Vec<&str>> {
     let ty = split(ty.strip_prefix("dyn ").unwrap_or(ty), " + ").swap_remove(0);
     let (mut path, rest) = match qualified(ty) {
@@ -157,12 +158,11 @@ fn path_within(ty: &str, levels: usize) -> Option<Vec<&str>> {
     (path.len() > 1 && path.first().is_some_and(is_crate)).then_some(path)
 }
 
-/// A path's last name.
 fn last_name(path: &str) -> &str {
     without_arguments(split(path, "::").last().copied().unwrap_or(path))
 }
 
-/// `Vec` of `Vec<T>`. What is nothing but in brackets stays.
+/// Returns `Vec` of `Vec<T>`. A segment that begins with a bracket stays as it is.
 fn without_arguments(segment: &str) -> &str {
     segment.split('<').next().filter(|name| !name.is_empty()).unwrap_or(segment)
 }

@@ -1,4 +1,4 @@
-//! The parts of a module as a tree, for those who want to look into each.
+//! The parts of a module as a tree.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use super::{OTHER_LANGUAGES, SizeReport, SizedFunction, SizedSection, UNNAMED};
 pub struct SizeNode {
     /// Its name, unique among its siblings.
     pub name: String,
-    /// The whole name of a function.
+    /// The full name of a function, if it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full_name: Option<String>,
     /// Its kind.
@@ -46,7 +46,7 @@ pub enum SizeNodeKind {
 }
 
 impl SizeReport {
-    /// The whole as a tree: module, sections, crates, modules of crates, functions.
+    /// Returns the module as a tree: sections, crates, modules of crates, functions.
     #[must_use]
     pub fn tree(&self, name: &str) -> SizeNode {
         let sections = self.sections.iter().zip(self.labels());
@@ -76,11 +76,10 @@ impl SizeNode {
         SizeNode { name: name.to_owned(), full_name: None, kind, size, children: Vec::new() }
     }
 
-    /// A node of that size, which its children may not quite fill.
     fn of(name: &str, kind: SizeNodeKind, children: Vec<SizeNode>, size: u64) -> SizeNode {
         let filled = children.iter().map(|child| child.size).sum();
         let mut node = SizeNode { children, ..SizeNode::leaf(name, kind, filled) };
-        // A section without items has no parts.
+        // A section without items would only have a header, of the same size.
         if node.children.is_empty() {
             node.size = size;
         } else {
@@ -89,22 +88,22 @@ impl SizeNode {
         node
     }
 
-    /// Grows to that size by a header.
     fn add_rest(&mut self, size: u64) {
         let rest = size - self.size;
         if rest > 0 {
             self.children.push(SizeNode::leaf("(header)", SizeNodeKind::Header, rest));
         }
         self.size = size;
+        // By name as well, so that the output is always the same.
         self.children.sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.name.cmp(&b.name)));
     }
 }
 
-/// The functions by crates.
 fn crates(functions: &[SizedFunction]) -> Vec<SizeNode> {
     let mut crates: BTreeMap<&str, Branch> = BTreeMap::new();
     for function in functions {
         let branch = crates.entry(&function.crate_name).or_default();
+        // Names of other languages have no paths.
         let is_rust = ![OTHER_LANGUAGES, UNNAMED].contains(&function.crate_name.as_str());
         match is_rust.then(|| symbol::place(&function.name)) {
             Some(Place { path, item, .. }) => branch.add(&path, function, &item),
@@ -142,5 +141,5 @@ impl Branch {
     }
 }
 
-/// Maximum depth of a tree that comes from a function's path. Real paths have about ten segments.
+// Trees are processed recursively, and a hostile name can have any number of segments. Real paths have about ten.
 const MAX_PATH: usize = 30;
