@@ -44,7 +44,8 @@ pub(super) fn run(
     let mut options = passes(level);
     // We validate the module before and the result after. Binaryen would print its findings.
     options.validate(false);
-    // Names always go through Binaryen, so that they change nothing else (docs/decisions/0010-names-go-through-binaryen.md).
+    // Names always go through Binaryen, so that keeping them changes nothing else
+    // (docs/decisions/0010-names-go-through-binaryen.md).
     options.debug_info(true);
     for (_, feature) in KNOWN.iter().filter(|(known, _)| features.contains(*known)) {
         options.enable_feature(*feature);

@@ -33,7 +33,6 @@ impl Report {
         Capability::ALL.into_iter().filter(|it| self.import_for(*it).is_some()).collect()
     }
 
-    /// The first import that gives a capability.
     pub(super) fn import_for(&self, capability: Capability) -> Option<&Import> {
         // `path_open` takes the access mode as an argument, so the import alone doesn't show whether files are written.
         // `fd_write` alone doesn't either: every program writes to its standard streams.
@@ -55,7 +54,6 @@ impl Report {
     }
 }
 
-/// The capability that an import gives.
 enum Given {
     /// Files, for reading and perhaps for writing.
     Files,

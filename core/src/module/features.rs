@@ -70,7 +70,7 @@ fn missing_by_trial(
 ) -> Option<WasmFeatures> {
     // For example, an offset of 64 bits is just a number that is too long if memory64 is missing.
     let outcome = |features| Validator::new_with_features(features).validate_all(bytes);
-    // No feature helps if all of them don't.
+    // If the module is invalid with all features, none of them helps.
     outcome(WasmFeatures::all()).ok()?;
     WasmFeatures::all().iter().filter(|feature| !features.contains(*feature)).find(|feature| {
         outcome(features | *feature).err().is_none_or(|other| other.offset() != error.offset())

@@ -148,8 +148,8 @@ fn smaller(
     smallest(stripped, arrangements, options.compressed).map_err(invalid)
 }
 
-/// Returns the forms of the optimized module that may be the smallest. They differ only in the order of functions and in the
-/// form of the data.
+/// Returns the forms of the optimized module that may be the smallest. They differ only in the order of functions and in
+/// the form of the data.
 fn arrangements(
     stripped: &[u8],
     optimized: Vec<u8>,
@@ -226,7 +226,7 @@ pub(super) fn unknown(
     })
 }
 
-/// Runs an optimizer on files: `run` gets the paths of the input and the output, and returns a note if there is no output.
+/// Runs an optimizer on files: `run` gets the paths of input and output, and returns a note if there is no output.
 pub(super) fn through_files(
     module: &[u8],
     run: impl FnOnce(&Path, &Path) -> Result<Option<String>, OptimizeError>,
@@ -259,8 +259,8 @@ fn run(_: &[u8], _: WasmFeatures, _: &OptimizeOptions) -> Result<Outcome, Optimi
 }
 
 fn is_surplus(section: &str, debug_info: DebugInfo) -> bool {
-    // Runtimes ignore these custom sections: debug information, leftovers of the linker, and a list of features that would
-    // be wrong after optimizing.
+    // Runtimes ignore these custom sections: debug information, leftovers of the linker, and a list of features that
+    // would be wrong after optimizing.
     section.starts_with("reloc.")
         || ["linking", "sourceMappingURL", "external_debug_info", "target_features"]
             .contains(&section)

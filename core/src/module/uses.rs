@@ -87,7 +87,6 @@ pub(super) fn uses(
     Ok(found)
 }
 
-/// Returns the feature that reports call `name`.
 fn feature(name: &str) -> Option<WasmFeatures> {
     WasmFeatures::from_name(&name.to_ascii_uppercase().replace('-', "_"))
 }
@@ -169,7 +168,6 @@ fn functions(
     Ok(functions)
 }
 
-/// Fills in the names of the functions.
 fn name_functions(bytes: &[u8], uses: &mut [Use]) -> Result<(), BinaryReaderError> {
     if uses.iter().all(|place| place.functions.is_empty()) {
         return Ok(());

@@ -149,7 +149,6 @@ fn check_imports(
     })
 }
 
-/// Returns the usual cause of imports from `module`, and what to do.
 fn usual_cause(module: &str, name: &str) -> String {
     match module {
         // `wbg` is the module after the command `wasm-bindgen` has processed it, `__wbindgen_…` before.

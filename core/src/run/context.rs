@@ -23,7 +23,6 @@ pub(super) struct SandboxConfig<'a> {
 }
 
 impl SandboxConfig<'_> {
-    /// Builds a WASI context with these permissions and streams.
     pub(super) fn context(self, stdout: Stream, stderr: Stream) -> Result<WasiCtxBuilder, Error> {
         let mut builder = WasiCtxBuilder::new();
         builder.args(self.args).envs(&variables(self.env)).stdout(stdout).stderr(stderr);
@@ -59,12 +58,10 @@ fn variables(all: &[(String, String)]) -> Vec<(&str, &str)> {
     variables
 }
 
-/// Data of a store that has a limiter.
 pub(super) trait Limited {
     fn limiter(&mut self) -> &mut Limiter;
 }
 
-/// Returns a store that enforces `limits`.
 pub(super) fn store<T: Limited + 'static>(
     engine: &wasmtime::Engine,
     state: T,

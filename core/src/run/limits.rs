@@ -77,7 +77,6 @@ impl Limiter {
     }
 }
 
-/// Request to grow a memory or table.
 struct Growth {
     current: usize,
     desired: usize,

@@ -93,7 +93,6 @@ impl<'a> Functions<'a> {
         Ok(Some(functions))
     }
 
-    /// Records the index of a function at `place`.
     fn add(&mut self, place: usize) -> Result<(), BinaryReaderError> {
         let mut reader = BinaryReader::new(&self.module[place..], place);
         let function = reader.read_var_u32()?;
@@ -217,7 +216,6 @@ impl<'a> Functions<'a> {
         content
     }
 
-    /// Returns a part of the module with new indices.
     fn renumbered(&self, part: Range<usize>, numbers: &[usize]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(part.len());
         let mut end = part.start;
@@ -247,7 +245,6 @@ fn number(number: usize) -> Vec<u8> {
     bytes
 }
 
-/// Returns a name section with new indices.
 fn names(section: &[u8], numbers: &[usize]) -> Result<Vec<u8>, BinaryReaderError> {
     // https://webassembly.github.io/spec/core/appendix/custom.html#name-section has the first two, and
     // https://github.com/WebAssembly/extended-name-section the labels.

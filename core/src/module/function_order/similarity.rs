@@ -36,9 +36,9 @@ pub(in crate::module) fn by_similarity(bodies: &[&[u8]]) -> Option<Vec<usize>> {
     Some(order)
 }
 
-/// The pieces that more than one function has, by number.
+/// The pieces that occur in more than one function, by number.
 struct Pieces {
-    /// Those of each function.
+    /// The pieces of each function.
     of: Vec<Vec<u32>>,
     /// The range in `holders` of the functions that have a piece.
     places: Vec<Range<usize>>,
@@ -85,7 +85,7 @@ struct Window<'a> {
     bodies: &'a [&'a [u8]],
     pieces: &'a Pieces,
     functions: VecDeque<usize>,
-    /// Of all of them, in bytes.
+    /// The size of all of them, in bytes.
     size: usize,
     /// For each piece, the number of functions in the window that have it.
     seen: Vec<u32>,
@@ -130,7 +130,7 @@ impl<'a> Window<'a> {
         }
     }
 
-    /// Returns the function of `left` with the largest share of its pieces in the window; the first one if none has any.
+    /// Returns the position in `left` of the function with the largest share of its pieces in the window; 0 if none has any.
     fn closest(&self, left: &[usize]) -> usize {
         let (mut closest, mut most) = (0, (0, 1));
         for (at, &function) in left.iter().enumerate() {

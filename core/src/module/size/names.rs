@@ -23,8 +23,8 @@ pub(super) struct Names<'a> {
     segments: BTreeMap<u32, &'a str>,
 }
 
-/// Returns the readable names of those functions that have one in the name section or as an export, by index. The result is
-/// empty for a component, and for a module that can't be read.
+/// Returns the readable names of those functions that have one in the name section or as an export, by index. The result
+/// is empty for a component, and for a module that can't be read.
 #[must_use]
 pub fn function_names(
     module: &[u8],
@@ -74,7 +74,6 @@ impl<'a> Names<'a> {
         !self.functions.is_empty()
     }
 
-    /// The name of a function, otherwise the name of an export.
     pub(super) fn function(&self, index: u32) -> Option<&'a str> {
         self.functions.get(&index).or_else(|| self.exports.get(&index)).copied()
     }

@@ -9,7 +9,6 @@ pub const UNNAMED: &str = "(unnamed)";
 
 pub(super) struct Readable {
     pub(super) text: String,
-    /// True if it has Rust's mangling.
     pub(super) is_rust: bool,
 }
 
@@ -51,7 +50,6 @@ fn demangled(symbol: &str) -> Readable {
     Readable { text: symbol.to_owned(), is_rust: false }
 }
 
-/// A text of limited length.
 struct Bounded {
     text: String,
     most: usize,
@@ -97,7 +95,6 @@ pub(super) struct Place<'a> {
     pub(super) crate_name: &'a str,
     /// The modules in it, and the type if there is one.
     pub(super) path: Vec<&'a str>,
-    /// The rest of the name.
     pub(super) item: String,
 }
 

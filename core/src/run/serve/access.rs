@@ -58,7 +58,6 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Returns the status and body for the client.
     pub(super) fn answer(&self) -> (StatusCode, &'static str) {
         // Details of the program are for the server's log only, because anybody may be the client.
         match self {
@@ -105,7 +104,6 @@ impl Record {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The flag for [`Access::refused_request`].
     pub(super) fn refused(&self) -> &Arc<AtomicBool> {
         &self.refused
     }

@@ -20,7 +20,6 @@ use super::access::{Failure, Record};
 /// Head of an answer with a stream of its body, or the error that the program returned instead.
 pub(super) type Head = Result<Response<WasiBody>, ErrorCode>;
 
-/// Answers one request.
 pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
     let record = Record::new(life, &request);
     let is_head = request.method() == Method::HEAD;
@@ -73,7 +72,6 @@ pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<
     }
 }
 
-/// Returns an answer that reports the failure.
 fn failed(record: &Arc<Record>) -> Response<Answer> {
     let (status, text) = record.access().failure.as_ref().unwrap_or(&Failure::NoAnswer).answer();
     plain(status, text, record)
