@@ -53,6 +53,6 @@ fn the_log_says_who_gets_credentials() {
 fn without_it_nothing_is_logged() {
     for flags in [&[][..], &["-v"]] {
         let log = push(&Registry::start_private(), flags);
-        assert!(!log.contains("debug ") && requests(&log).is_empty(), "{log}");
+        assert!(!log.contains("debug wasm_oci") && requests(&log).is_empty(), "{log}");
     }
 }
