@@ -1,17 +1,16 @@
-//! Binaryen's C++ library goes into the program: loading it at every start would take as long as all that a build
-//! without a change does, and a program that was copied to another machine would miss it there.
+//! Links libstdc++, which Binaryen needs, statically.
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-env-changed=CXX");
+    // Loading it at each start would take as long as a whole build without a change, and a program that is copied to
+    // another machine may not find it there.
     #[cfg(feature = "optimize")]
     if let Err(reason) = link_libstdcxx() {
         println!("cargo::warning=libstdc++ is linked dynamically: {reason}");
     }
 }
 
-/// A linker looks for a shared library, then for a static one, in one folder after the other: in a folder with the
-/// static one alone, which comes before the system's, that is what it finds.
 #[cfg(feature = "optimize")]
 fn link_libstdcxx() -> Result<(), Box<dyn std::error::Error>> {
     use std::path::{Path, PathBuf};
@@ -24,10 +23,11 @@ fn link_libstdcxx() -> Result<(), Box<dyn std::error::Error>> {
     let compiler = cc::Build::new().cpp(true).try_get_compiler()?;
     let output = compiler.to_command().arg(format!("-print-file-name={name}")).output()?;
     let library = PathBuf::from(String::from_utf8(output.stdout)?.trim());
-    // The bare name is the answer when there is none.
+    // A compiler that does not find the file prints its bare name.
     if library == Path::new(name) || !library.is_file() {
         return Err(format!("{} has no {name}", compiler.path().display()).into());
     }
+    // In each folder, a linker prefers the shared library. It comes to this folder first, which has only the static one.
     let folder = PathBuf::from(of("OUT_DIR"));
     std::fs::copy(library, folder.join(name))?;
     println!("cargo::rustc-link-search=native={}", folder.display());

@@ -1,4 +1,4 @@
-//! Text of errors for people.
+//! Text of errors with their causes.
 
 use std::error::Error;
 

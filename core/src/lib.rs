@@ -49,8 +49,8 @@
 //! ```
 //!
 //! # Features
-//! `optimize` (Binaryen), `registry`, `run` (wasmtime) and `serve` (an HTTP server) are on by default, and are what
-//! takes long to build. Without them, the library strips, validates, assembles and stores modules.
+//! `optimize` (Binaryen), `registry`, `run` (wasmtime) and `serve` (an HTTP server) are on by default. They take
+//! most of the time of a build. Without them, the library strips, validates, assembles and stores modules.
 
 #![warn(missing_docs)]
 

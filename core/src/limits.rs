@@ -132,7 +132,6 @@ impl Budget {
         self.held.store(0, Ordering::Relaxed);
     }
 
-    /// Checks the number of entries of an index.
     pub(crate) fn list_manifests(&self, count: usize) -> Result<(), OverLimit> {
         let max = self.limits.manifests;
         if count as u64 <= max {
@@ -142,7 +141,6 @@ impl Budget {
         Err(OverLimit { what, limit: "manifests" })
     }
 
-    /// Counts the layers of a manifest.
     pub(crate) fn list_layers(&self, count: usize) -> Result<(), OverLimit> {
         let max = self.limits.layers;
         spend(&self.layers, count as u64, max, "layers", || {
@@ -150,7 +148,6 @@ impl Budget {
         })
     }
 
-    /// Counts tags.
     pub(crate) fn list_tags(&self, count: usize) -> Result<(), OverLimit> {
         let max = self.limits.tags;
         spend(&self.tags, count as u64, max, "tags", || {
@@ -165,7 +162,6 @@ impl Budget {
         OverLimit { what, limit: "metadata" }
     }
 
-    /// The time that is left.
     pub(crate) fn time_left(&self) -> Result<Duration, OverLimit> {
         self.limits.time.checked_sub(self.started.elapsed()).ok_or_else(|| self.over_time())
     }
@@ -184,6 +180,7 @@ fn spend(
     limit: &'static str,
     what: impl FnOnce() -> String,
 ) -> Result<(), OverLimit> {
+    // `fetch_add` wraps around, and the sizes in descriptors may be lies: their sum must not begin at zero again.
     let before = spent.fetch_add(amount, Ordering::Relaxed);
     match before.checked_add(amount) {
         Some(total) if total <= max => Ok(()),
@@ -213,7 +210,6 @@ mod tests {
         let budget = Budget::new(ReadLimits { fetched: 10, ..ReadLimits::default() });
         assert_eq!(budget.fetch(4).and_then(|()| budget.fetch(6)), Ok(()));
         assert_eq!(budget.fetch(1).unwrap_err().limit(), "fetched");
-        // Sizes in descriptors are up to anybody: their sum must not begin at zero again.
         let budget = Budget::new(ReadLimits::default());
         assert!(budget.fetch(1).is_ok() && budget.fetch(u64::MAX).is_err());
     }

@@ -30,6 +30,7 @@ impl<T, E: Into<Box<dyn Error>>> OrTrace<T> for Result<T, E> {
 /// Logs an error that is discarded, with all its causes and the place in our source.
 #[track_caller]
 pub fn trace_ignored(action: &str, error: impl Into<Box<dyn Error>>) {
+    // The text of the chain is only worth making if the log shows it.
     if tracing::enabled!(Level::DEBUG) {
         let (error, at) = (error_chain(&*error.into()), Location::caller());
         tracing::debug!(error, %at, "ignored: can't {action}");

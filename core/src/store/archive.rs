@@ -49,7 +49,6 @@ pub fn write_archive(
     WriteOptions::default().replace(path, fill).map_err(Error::io("write", path))
 }
 
-/// The documents of an archive next to its blobs.
 struct Documents {
     index: std::sync::Arc<[u8]>,
     docker: Vec<u8>,
@@ -76,8 +75,8 @@ impl Documents {
     }
 }
 
-/// Returns the full name of an image, because containerd doesn't add Docker's default registry and folder itself.
 fn containerd_name(repository: &str, tag: &Tag) -> String {
+    // containerd itself doesn't add Docker's default registry and namespace.
     match format!("{repository}:{tag}").parse::<crate::image::Reference>() {
         Ok(reference) => reference.to_string(),
         Err(_) => format!("{repository}:{tag}"),
@@ -95,9 +94,9 @@ struct DockerEntry {
 }
 
 impl DockerEntry {
-    /// Returns the entry for a manifest that Docker's own store can hold. That store accepts only its own system, and only
-    /// file systems as layers, so this is the linux manifest of a universal image.
+    /// Returns the entry for the manifest that Docker's own store can hold.
     fn of(repository: &str, image: &Image, tags: &[Tag]) -> Option<DockerEntry> {
+        // That store accepts only its own system, and only file systems as layers.
         let is_linux = |manifest: &&Manifest| {
             manifest.config().platform.as_ref().is_some_and(|p| p.os == "linux")
         };
@@ -122,6 +121,7 @@ fn append_all(
     append(tar, "oci-layout", LAYOUT_FILE.len() as u64, LAYOUT_FILE.as_bytes())?;
     append(tar, "index.json", documents.index.len() as u64, &*documents.index)?;
     append(tar, "manifest.json", documents.docker.len() as u64, &*documents.docker)?;
+    // Images of one module share blobs.
     let mut written = BTreeSet::new();
     for blob in images.iter().flat_map(|entry| entry.image.blobs()) {
         let descriptor = blob.descriptor();
@@ -147,6 +147,7 @@ fn append(
     let mut header = tar::Header::new_ustar();
     header.set_size(size);
     header.set_mode(0o644);
+    // No time, so that the same images give the same bytes.
     header.set_mtime(0);
     tar.append_data(&mut header, path, content)
 }
@@ -221,7 +222,9 @@ fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, R
         if !entry.header().entry_type().is_file() {
             continue;
         }
+        // `tar -c .` puts `./` before each path.
         let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        // An archive may have any number of entries, and this table of them stays in memory.
         bounds.hold((path.len() + size_of::<(String, Range<u64>)>()) as u64)?;
         let start = entry.raw_file_position();
         files.insert(path, start..start + entry.size());

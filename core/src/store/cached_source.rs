@@ -9,7 +9,7 @@ use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
 use crate::limits::ReadLimits;
 use crate::trace::OrTrace;
 
-/// Time after its last use in which a blob is not evicted, because its file may still be read.
+// For this long after its last use, a blob is not evicted, because its file may still be read.
 const IN_USE: Duration = Duration::from_secs(60 * 60);
 
 /// A source with a cache of its blobs, which is a layout without tags. A cached blob is not fetched again, and a cached
@@ -25,15 +25,15 @@ impl<S> CachedSource<S> {
     /// Returns `origin` with a cache in the layout in `dir`, of at most `limit` bytes.
     ///
     /// # Errors
-    /// As [`Layout::create`].
+    /// Errors of [`Layout::create`].
     pub fn new(origin: S, dir: &Path, limit: u64) -> Result<CachedSource<S>, Error> {
         // Images that were pulled with a user's credentials are not for others.
         create_private_folder(dir).map_err(Error::io("create", dir))?;
         Ok(CachedSource { origin, layout: Layout::create(dir)?.checked(), limit })
     }
 
-    /// Caches a blob. Failure is harmless: the blob is fetched again.
     async fn cache(&self, blob: &Blob) {
+        // Failure is harmless: the blob is fetched again.
         if self.layout.push(blob, &Silent).await.or_trace("cache a blob").is_some() {
             self.shrink();
         }
@@ -76,7 +76,7 @@ impl<S: Source> Source for CachedSource<S> {
     }
 }
 
-/// Returns the descriptor of a cached manifest or index, if its own `mediaType` says which of them it is.
+/// Returns the descriptor of a cached manifest or index.
 fn document(layout: &Layout, digest: Digest) -> Option<Descriptor> {
     // A digest on the command line may be that of a large layer.
     if std::fs::metadata(layout.blob_file(digest)).ok()?.len() > MAX_DOCUMENT {
@@ -84,6 +84,7 @@ fn document(layout: &Layout, digest: Digest) -> Option<Descriptor> {
     }
     let bytes = layout.bytes(digest).or_trace("read a cached manifest")??;
     let json: serde_json::Value = serde_json::from_slice(&bytes).ok()?;
+    // The image-spec only recommends `mediaType`. Without it, we do not guess.
     let media_type = MediaType::from(json["mediaType"].as_str()?);
     Some(Descriptor::of(media_type, &bytes)).filter(|descriptor| descriptor.digest == digest)
 }

@@ -56,7 +56,6 @@ pub enum Error {
 }
 
 impl Error {
-    /// Returns a function that makes an [`Error::Io`] of its cause.
     pub(super) fn io(action: &'static str, path: &Path) -> impl FnOnce(std::io::Error) -> Error {
         let path = path.to_owned();
         move |source| Error::Io { action, path, source }

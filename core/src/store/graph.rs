@@ -25,7 +25,6 @@ pub(super) struct Graph<'a, S> {
 
 /// The parts of an image without its root, each once.
 pub(super) struct Parts {
-    /// The manifests of an index.
     pub(super) manifests: Vec<Blob>,
     /// Layers and configurations.
     pub(super) leaves: Vec<Descriptor>,
@@ -52,7 +51,6 @@ impl<'a, S: Source> Graph<'a, S> {
         Ok(entries)
     }
 
-    /// Reads every manifest with everything that it lists.
     pub(super) async fn image(&self, root: Blob) -> Result<Image, Error> {
         let mut manifests = Vec::new();
         for entry in self.entries(&root)? {
@@ -65,6 +63,7 @@ impl<'a, S: Source> Graph<'a, S> {
     pub(super) async fn manifest(&self, entry: &Descriptor) -> Result<Manifest, Error> {
         let (blob, document) = self.list(entry).await?;
         let config = self.document(&document.config).await?;
+        // Two concurrent fetches of one digest would not find each other's blob.
         let mut seen = BTreeSet::new();
         let distinct = document.layers.iter().filter(|layer| seen.insert(layer.digest));
         let distinct: Vec<_> = distinct.map(|layer| self.fetch_once(layer)).collect();
@@ -85,13 +84,13 @@ impl<'a, S: Source> Graph<'a, S> {
             leaves.extend(document.layers);
             leaves.push(document.config);
         }
+        // Manifests of one index often share layers, and a store needs each digest once.
         let mut seen = BTreeSet::from([root.descriptor().digest]);
         leaves.retain(|leaf| seen.insert(leaf.digest));
         manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
         Ok(Parts { manifests, leaves })
     }
 
-    /// Fetches a blob and does not keep it.
     pub(super) async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
         self.budget.fetch(descriptor.size)?;
         within_time(&self.budget, self.source.fetch(descriptor)).await
@@ -103,13 +102,13 @@ impl<'a, S: Source> Graph<'a, S> {
             let reason = format!("it has {} bytes, more than {MAX_DOCUMENT}", descriptor.size);
             return Err(ImageError::Document { what: "manifest or configuration", reason }.into());
         }
+        // A document that was fetched before is counted already.
         if self.known(descriptor).is_none() {
             self.budget.hold(descriptor.size)?;
         }
         self.fetch_once(descriptor).await
     }
 
-    /// Fetches a manifest and reads what it lists.
     async fn list(&self, entry: &Descriptor) -> Result<(Blob, ManifestDocument), Error> {
         if !entry.media_type.is_manifest() {
             let reason = format!("its type is {}, not that of an image manifest", entry.media_type);

@@ -14,7 +14,6 @@ use crate::limits::{Budget, ReadLimits};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
-/// The content of the file `oci-layout`.
 pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A directory with blobs and an index of tagged images
@@ -27,8 +26,7 @@ pub struct Layout {
     path: PathBuf,
     durability: Durability,
     limits: ReadLimits,
-    /// A shared lock on the folder of blobs, which keeps other processes from pruning it. None where folders can't be
-    /// locked.
+    // A shared lock on the folder of blobs, which keeps other processes from pruning it.
     _in_use: Option<Arc<File>>,
 }
 
@@ -50,6 +48,7 @@ impl Layout {
         }
         create_folder(&layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
         let empty = br#"{"manifests":[],"schemaVersion":2}"#;
+        // The marker comes last: other processes take it for a sign of a complete layout.
         for (file, content) in
             [(layout.index_file(), &empty[..]), (layout.marker(), LAYOUT_FILE.as_bytes())]
         {
@@ -187,13 +186,14 @@ impl Layout {
         }
     }
 
-    /// Writes blobs without waiting for the disk, for a layout whose digests are checked before each use.
+    /// Writes blobs without waiting for the disk.
     pub(super) fn checked(self) -> Layout {
+        // Their digests are checked before each use, which detects a blob that a crash has damaged.
         Layout { durability: Durability::Checked, ..self }
     }
 
-    /// Takes the shared lock against pruning.
     fn in_use(self) -> Layout {
+        // Where folders can't be locked, `prune` removes nothing, so no lock is needed.
         let folder = File::open(self.blobs()).ok().filter(|folder| folder.lock_shared().is_ok());
         Layout { _in_use: folder.map(Arc::new), ..self }
     }
@@ -228,16 +228,15 @@ impl Layout {
         Error::NotAStore { path: self.path.clone(), expected: "an OCI image layout", reason }
     }
 
-    /// Temporary files are not among the blobs, where every name is a digest.
     fn writing(&self) -> WriteOptions<'_> {
         WriteOptions {
             durability: self.durability,
+            // Not the folder of blobs, where every name is a digest.
             staging: Some(&self.path),
             ..WriteOptions::default()
         }
     }
 
-    /// Changes the index under a lock.
     fn change_index(&self, change: impl FnOnce(&mut IndexDocument)) -> Result<(), Error> {
         // `oci-layout` is never replaced, so all processes lock the same file.
         let marker = File::open(self.marker()).map_err(Error::io("read", &self.marker()))?;
@@ -252,18 +251,18 @@ impl Layout {
     }
 }
 
-/// The images of an index with their tags.
 pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
+    // The image-spec allows characters in this annotation that a tag can't have.
     let tag =
         |entry: &Descriptor| entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
     index.manifests.into_iter().map(|entry| (tag(&entry), entry)).collect()
 }
 
-/// Returns the name of the only image, otherwise `latest`.
 pub(super) fn default_name(
     images: &[(Option<Tag>, Descriptor)],
     place: impl FnOnce() -> String,
 ) -> Result<Name, Error> {
+    // One image may have several tags.
     let digests: BTreeSet<Digest> =
         images.iter().map(|(_, descriptor)| descriptor.digest).collect();
     if let (1, Some(digest)) = (digests.len(), digests.first()) {
@@ -275,7 +274,6 @@ pub(super) fn default_name(
     Err(Error::NotFound { place: place(), name: "latest".to_owned(), known: known(images) })
 }
 
-/// Finds `name` among `images`.
 pub(super) fn find(
     images: &[(Option<Tag>, Descriptor)],
     name: &Name,

@@ -37,6 +37,7 @@ impl FromStr for Location {
             return Ok(Location::Registry(rest.parse()?));
         }
         let path = PathBuf::from(text);
+        // Otherwise, the name of a local folder such as `target/oci` would be a repository of Docker Hub.
         if path.join("oci-layout").is_file() {
             return Err(invalid(format!("it is a layout directory: write `oci:{text}`")));
         }

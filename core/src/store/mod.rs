@@ -42,7 +42,7 @@ use crate::image::{
 };
 use crate::limits::ReadLimits;
 
-/// Number of concurrent transfers. More of them would only share the speed of the same connection.
+// More concurrent transfers would only share the speed of the same connection.
 const MAX_CONCURRENT: usize = 4;
 
 /// The name of an image in a store.
@@ -84,7 +84,7 @@ pub trait Source: Sync {
     /// Fetches the blob that `descriptor` names, and checks its digest and size.
     ///
     /// # Errors
-    /// As [`Source::resolve`], and [`ImageError::Mismatch`] when digest or size differ.
+    /// Errors of [`Source::resolve`], and [`ImageError::Mismatch`] when digest or size differ.
     fn fetch(&self, descriptor: &Descriptor) -> impl Future<Output = Result<Blob, Error>> + Send;
 
     /// Returns the limits for reading one image of this store.
@@ -140,12 +140,13 @@ pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
 /// else is fetched.
 ///
 /// # Errors
-/// As [`load`].
+/// Errors of [`load`].
 pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Error> {
     let graph = Graph::new(source);
     let entries = graph.entries(&graph.root(name).await?)?;
     let of_wasm =
         |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
+    // The entry for a manifest that was named itself has no platform.
     let entry = entries.iter().find(of_wasm).or(entries.first()).ok_or(ImageError::NoManifest)?;
     graph.manifest(entry).await
 }
@@ -170,7 +171,7 @@ pub async fn save(
 /// blobs that the sink lacks, several at once, and holds none of them in memory.
 ///
 /// # Errors
-/// As [`load`] and [`save`].
+/// Errors of [`load`] and [`save`].
 pub async fn copy(
     source: &impl Source,
     root: &Descriptor,
@@ -182,7 +183,6 @@ pub async fn copy(
     transfer(&graph, graph.document(root).await?, sink, tags, progress).await
 }
 
-/// Transfers blobs, then manifests, then `root`, then the tags; each step begins only after the one before is complete.
 async fn transfer(
     graph: &Graph<'_, impl Source>,
     root: Blob,
@@ -191,6 +191,8 @@ async fn transfer(
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let Parts { manifests, leaves } = graph.walk(&root).await?;
+    // Each step waits for the one before: registries may reject a manifest with missing blobs (distribution-spec,
+    // pushing manifests), and a tag must never refer to an incomplete image.
     let moves = leaves.iter().map(|leaf| move_blob(leaf, graph.fetch(leaf), sink, progress));
     all_at_once(moves).await?;
     let document = |blob: &Blob| ready(Ok(blob.clone()));
@@ -208,14 +210,12 @@ async fn transfer(
     Ok(())
 }
 
-/// Runs the transfers, a few at a time, until one fails.
 async fn all_at_once(
     moves: impl Iterator<Item = impl Future<Output = Result<(), Error>>>,
 ) -> Result<(), Error> {
     stream::iter(moves).buffer_unordered(MAX_CONCURRENT).try_collect().await
 }
 
-/// Stores a blob unless it is there. It polls `content` only if the store needs it.
 async fn move_blob(
     descriptor: &Descriptor,
     content: impl Future<Output = Result<Blob, Error>>,
@@ -227,6 +227,7 @@ async fn move_blob(
     } else if sink.mount(descriptor).await? {
         Outcome::Mounted
     } else {
+        // The future fetches nothing before it is polled, which only this line does.
         sink.push(&content.await?, progress).await?;
         Outcome::Moved
     };

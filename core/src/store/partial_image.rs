@@ -1,4 +1,4 @@
-//! Reading as much as there is of an image, to find out what is wrong with it.
+//! Partial reads of damaged images, for diagnosis.
 
 use super::graph::Graph;
 use super::{Error, Name, Source};
@@ -25,10 +25,10 @@ impl PartialImage {
     }
 }
 
-/// Reads as much as there is of the image that `name` means.
+/// Reads as much as possible of the image that `name` means.
 ///
 /// # Errors
-/// What [`Source`] fails with for the manifest or index itself, or [`Error::Image`] when an index can't be read or the image
+/// Errors of the [`Source`] for the manifest or index itself, or [`Error::Image`] when an index can't be read or the image
 /// is over [`Source::limits`]. Other errors are part of the result.
 pub async fn load_partial(source: &impl Source, name: &Name) -> Result<PartialImage, Error> {
     let graph = Graph::new(source);
@@ -37,6 +37,7 @@ pub async fn load_partial(source: &impl Source, name: &Name) -> Result<PartialIm
     let mut manifests = Vec::new();
     for entry in graph.entries(&root)? {
         let manifest = match graph.manifest(&entry).await {
+            // The budget is that of the whole image, so the other manifests would fail, too.
             Err(error @ Error::Image(ImageError::OverLimit(_))) => return Err(error),
             manifest => manifest.map_err(|error| error_chain(&error)),
         };

@@ -21,13 +21,12 @@ use super::{Credentials, RegistryOptions, Secret};
 
 /// Lifetime assumed for a token without `expires_in`, in seconds (the spec's default).
 const DEFAULT_LIFETIME: u64 = 60;
-/// Time before its expiry at which a token is replaced, so that it does not expire on the way.
+// Replaced this long before its expiry, a token does not expire while its request is on the way.
 const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 /// Longest response of a token server that we read, in bytes.
 const MAX_TOKEN_RESPONSE: u64 = 1 << 20;
 const CLIENT_ID: &str = "wasm-oci";
 
-/// Permission that a request needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Access {
     /// None; the credentials only have to be valid.
@@ -39,7 +38,6 @@ pub(super) enum Access {
     Delete,
 }
 
-/// Authorization of a request to the registry.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Authorization {
     None,
@@ -47,7 +45,6 @@ pub(super) enum Authorization {
     Bearer(Secret),
 }
 
-/// Authentication for one repository.
 pub(super) struct Auth {
     credentials: Credentials,
     /// `scheme://host:port`.
@@ -90,8 +87,6 @@ impl Auth {
         }
     }
 
-    /// Returns the authorization for a request. With credentials, the first call asks the registry for its challenge:
-    /// some registries answer anonymous requests with 404 instead of 401.
     pub(super) async fn authorization(
         &self,
         access: Access,
@@ -101,15 +96,14 @@ impl Auth {
             if self.credentials == Credentials::Anonymous {
                 return Ok(Authorization::None);
             }
+            // Some registries answer anonymous requests with 404 instead of 401, so ask for the challenge first.
             state.challenge = self.probe().await?;
         }
         self.authorize(&mut state, access).await
     }
 
-    /// Handles a 401 response to a request with the authorization `used`, so that the next one gets another.
-    ///
-    /// # Errors
-    /// Returns `refusal` if there is no other authorization.
+    /// Handles a 401 response to a request with the authorization `used`, so that the next one gets another. Returns
+    /// `refusal` if there is no other.
     pub(super) async fn renew(
         &self,
         access: Access,
@@ -186,6 +180,7 @@ impl Auth {
     }
 
     async fn token(&self, bearer: &BearerChallenge, access: Access) -> Result<Token, RequestError> {
+        // An anonymous request for a token contains no secret, so any server may receive it.
         if self.credentials != Credentials::Anonymous {
             self.check_realm(&bearer.realm)?;
         }
@@ -204,10 +199,12 @@ impl Auth {
         // The parser's error may quote the token, so it is dropped.
         let response: TokenResponse = serde_json::from_slice(&body).map_err(|_| invalid())?;
         let is_valid = |token: &String| !token.is_empty() && sensitive_header(token).is_some();
+        // The spec allows both names; `access_token` is that of OAuth 2.
         let value =
             response.token.or(response.access_token).filter(is_valid).ok_or_else(invalid)?;
         let lifetime = Duration::from_secs(response.expires_in.unwrap_or(DEFAULT_LIFETIME));
         tracing::debug!(?access, ?lifetime, "new token");
+        // A lifetime shorter than the margin would otherwise make the token expire at once.
         let until = start + lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
         Ok(Token { value: Secret::new(value), until })
     }
@@ -270,11 +267,12 @@ impl Auth {
     }
 
     /// Checks that a token server may receive the credentials: it is on the registry's own domain or named by the user,
-    /// and its connection is as safe as the registry's. A malicious registry could otherwise collect passwords.
+    /// and its connection is as safe as the registry's.
     fn check_realm(&self, realm: &Url) -> Result<(), RequestError> {
         let safe = realm.scheme() == "https" || self.origin.scheme() == "http";
         let host = realm.host_str().unwrap_or_default();
         let own = self.origin.host_str().unwrap_or_default();
+        // A malicious registry could otherwise collect passwords.
         if safe && (same_owner(own, host) || self.token_servers.iter().any(|named| named == host)) {
             return Ok(());
         }
@@ -288,6 +286,7 @@ fn same_owner(a: &str, b: &str) -> bool {
     if a == b {
         return true;
     }
+    // The public suffix list would take the end of an IP address for a domain.
     if is_address(a) || is_address(b) {
         return false;
     }

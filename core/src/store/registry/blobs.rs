@@ -20,10 +20,9 @@ use super::transport::Transport;
 use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
 use crate::trace::trace_ignored;
 
-/// Size of the reads from a file, in bytes.
 const CHUNK_SIZE: usize = 256 << 10;
 
-/// Returns true if the repository has the blob. One of another size is damaged and does not count.
+/// Returns true if the repository has the blob in its full size.
 pub(super) async fn exists(
     transport: &Transport,
     access: Access,
@@ -32,6 +31,7 @@ pub(super) async fn exists(
     let url = transport.blob_url(descriptor.digest);
     match transport.send(access, || transport.clients().requests.head(url.clone())).await {
         Ok(response) => {
+            // The spec only recommends `Content-Length`. A blob of another size is damaged and does not count.
             let length = content_length(response.headers());
             Ok(length.is_none_or(|length| length == descriptor.size))
         }
@@ -40,7 +40,6 @@ pub(super) async fn exists(
     }
 }
 
-/// Outcome of a request to mount a blob.
 pub(super) enum MountOutcome {
     Mounted,
     /// The registry may have started an upload instead, at this location.
@@ -49,7 +48,6 @@ pub(super) enum MountOutcome {
 
 /// Asks the registry to take the blob from another of its repositories
 /// ([distribution-spec, mounting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)).
-/// A refused mount is not an error: the caller falls back to an upload.
 pub(super) async fn mount(
     transport: &Transport,
     digest: Digest,
@@ -61,6 +59,7 @@ pub(super) async fn mount(
         Ok(response) if response.status() == StatusCode::CREATED => MountOutcome::Mounted,
         Ok(response) => MountOutcome::Refused(transport.upload_location(&response)?),
         Err(error) if error.is_transient() => return Err(error),
+        // A refused mount is not an error: the caller falls back to an upload.
         Err(error) => {
             let error = transport.explain(error, "mount a blob");
             trace_ignored("mount a blob", error);
@@ -72,7 +71,6 @@ pub(super) async fn mount(
     Ok(outcome)
 }
 
-/// Downloaded part of a blob.
 pub(super) struct Partial {
     file: NamedTempFile,
     length: u64,
@@ -100,7 +98,6 @@ impl Partial {
 }
 
 /// Downloads a blob into the file of `partial`, from where an earlier attempt ended, and no more bytes than its size.
-/// We never follow the `urls` of a descriptor: they could make us request any address.
 pub(super) async fn get(
     transport: &Transport,
     descriptor: &Descriptor,
@@ -139,9 +136,11 @@ async fn read(
     part: &mut Partial,
 ) -> Result<bool, RequestError> {
     let limit = descriptor.size;
+    // An interrupted attempt may have received everything. A range after the end is an error (416).
     if part.length > 0 && part.length == limit {
         return Ok(true);
     }
+    // We never follow the `urls` of a descriptor: they could make us request any address.
     let url = transport.blob_url(descriptor.digest);
     let from = part.length;
     let get = || transport.clients().requests.get(url.clone());
@@ -184,7 +183,6 @@ fn is_continuation(response: &Response, from: u64) -> bool {
 
 /// Uploads a blob with one PUT request, to `location` or to that of a new upload
 /// ([distribution-spec, POST then PUT](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#post-then-put)).
-/// After an earlier attempt (`again`), the blob may exist, because only the response was lost.
 pub(super) async fn put(
     transport: &Transport,
     blob: &Blob,
@@ -193,6 +191,7 @@ pub(super) async fn put(
     progress: &dyn Progress,
 ) -> Result<(), RequestError> {
     let descriptor = blob.descriptor();
+    // The earlier attempt may have stored the blob, and only its response was lost.
     if again && exists(transport, Access::Push, descriptor).await? {
         return Ok(());
     }
@@ -200,6 +199,7 @@ pub(super) async fn put(
         Some(location) => location,
         None => start_upload(transport).await?,
     };
+    // The spec: the location may have query parameters that the registry needs, so add to them.
     location.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
     progress.begin(descriptor);
     let error = match upload(transport, blob, &location, progress).await {
@@ -212,6 +212,7 @@ pub(super) async fn put(
         Some(status @ (404 | 416)) => {
             Err(transient(format!("it answered {status} to an upload that it had started")))
         }
+        // These refuse the request itself, so there is no blob to look for.
         Some(401 | 403 | 413) => Err(error),
         // Some registries store the blob and still answer with an error.
         Some(_) => match exists(transport, Access::Push, descriptor).await {
@@ -227,7 +228,6 @@ pub(super) async fn put(
     }
 }
 
-/// Starts an upload, and returns its location.
 async fn start_upload(transport: &Transport) -> Result<Url, RequestError> {
     let url = transport.uploads_url();
     let post = || empty(transport.clients().requests.post(url.clone()));
@@ -241,8 +241,8 @@ fn transient(reason: impl Into<String>) -> RequestError {
     RequestError::Protocol { reason: reason.into(), source: None, is_transient: true }
 }
 
-/// Declares an empty body: some registries and proxies reject a POST without `Content-Length`.
 fn empty(request: RequestBuilder) -> RequestBuilder {
+    // Some registries and proxies reject a POST without `Content-Length`.
     request.header(CONTENT_LENGTH, 0)
 }
 
@@ -253,7 +253,6 @@ fn verify_reported_digest(response: &Response, expected: Digest) -> Result<(), R
     }
 }
 
-/// Sends the content, and fails if it makes no progress.
 async fn upload(
     transport: &Transport,
     blob: &Blob,
@@ -263,6 +262,7 @@ async fn upload(
     let descriptor = blob.descriptor();
     let (sender, events) = unbounded_channel();
     let request = || {
+        // Building a request can't fail here, so a blob that can't be opened fails when it is read.
         let reader = blob.reader().unwrap_or_else(|error| Box::new(Unreadable(Some(error))));
         let chunks = Chunks { reader, left: descriptor.size, sender: sender.clone() };
         let request = transport.clients().uploads.put(location.clone());
@@ -289,12 +289,14 @@ async fn watch(
     };
     let result = loop {
         tokio::select! {
+            // Progress comes first, so that an upload that moves never counts as stalled.
             biased;
             Some(event) = events.recv() => handle(event)?,
             result = &mut upload => break result,
             () = tokio::time::sleep(stall_timeout) => return Err(RequestError::Stalled(stall_timeout)),
         }
     };
+    // The response may arrive before the last chunks are counted.
     while let Ok(event) = events.try_recv() {
         handle(event)?;
     }
@@ -314,11 +316,11 @@ impl Read for Unreadable {
     }
 }
 
-/// Chunks of a blob, read when the connection accepts them. A channel reports them, because the request outlives any
-/// borrow of a [`Progress`].
+/// Chunks of a blob, read when the connection accepts them.
 struct Chunks {
     reader: Box<dyn Read + Send>,
     left: u64,
+    // A channel, because the request outlives any borrow of a `Progress`.
     sender: UnboundedSender<io::Result<u64>>,
 }
 
@@ -338,6 +340,7 @@ impl Iterator for Chunks {
             }
             Err(error) => {
                 self.left = 0;
+                // An I/O error can't be cloned. The channel gets it, and the connection only its kind.
                 let kind = error.kind();
                 let _ = self.sender.send(Err(error));
                 Some(Err(kind.into()))

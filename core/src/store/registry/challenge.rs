@@ -9,7 +9,6 @@ use super::exchange::redacted;
 use super::request_error::RequestError;
 use crate::trace::OrTrace;
 
-/// Authentication that the registry asks for.
 #[derive(Default, Clone)]
 pub(super) enum Challenge {
     /// No response of the registry yet.
@@ -37,6 +36,7 @@ impl Challenge {
             // One header that we can't parse may be followed by others that we can.
             let challenges = http_auth::parse_challenges(text).map_err(|error| error.to_string());
             for challenge in challenges.or_trace("parse `WWW-Authenticate`").unwrap_or_default() {
+                // RFC 9110, section 11.1: the names of schemes are case-insensitive.
                 if challenge.scheme.eq_ignore_ascii_case("bearer") {
                     return bearer(&challenge, origin).map(Challenge::Bearer);
                 }
@@ -52,6 +52,7 @@ impl Challenge {
 
 fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<BearerChallenge, RequestError> {
     let param = |name: &str| {
+        // RFC 9110, section 11.2: the names of parameters are case-insensitive, too.
         let found = challenge.params.iter().find(|(key, _)| key.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.to_unescaped())
     };
@@ -61,6 +62,7 @@ fn bearer(challenge: &ChallengeRef<'_>, origin: &Url) -> Result<BearerChallenge,
     let realm = realm.ok_or_else(|| RequestError::protocol("it names no token server"))?;
     let (service, scope) = (param("service"), param("scope"));
     tracing::debug!(realm = redacted(&realm), service, scope, "challenge: Bearer");
+    // Over plain HTTP, others could read the credentials and the token.
     if realm.scheme() == "http" && origin.scheme() == "https" {
         let host = realm.host_str().unwrap_or_default().to_owned();
         return Err(RequestError::UntrustedRealm { host, safe: false });

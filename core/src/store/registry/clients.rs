@@ -10,14 +10,11 @@ use super::{RegistryError, RegistryOptions};
 const USER_AGENT: &str = concat!("wasm-oci/", env!("CARGO_PKG_VERSION"));
 const MAX_REDIRECTS: usize = 5;
 
-/// HTTP clients, one for each kind of request.
 pub(super) struct Clients {
-    /// Client for requests with short bodies.
+    /// For requests with short bodies.
     pub(super) requests: Client,
-    /// Client for uploads. It has no `read_timeout`, because reqwest counts the whole duration of an upload towards
-    /// it, even while data moves.
     pub(super) uploads: Client,
-    /// Client for token servers. It follows no redirects, which could lead credentials anywhere.
+    /// For token servers.
     pub(super) tokens: Client,
 }
 
@@ -36,18 +33,20 @@ impl Clients {
                 .connect_timeout(options.connect_timeout)
                 .redirect(Policy::custom(redirect))
                 .tls_backend_preconfigured(tls.clone());
+            // To a proxy, a loopback address would be the machine of the proxy.
             if is_loopback(registry) { builder.no_proxy() } else { builder }
         };
         Ok(Clients {
             requests: build(builder().read_timeout(options.read_timeout))?,
+            // reqwest counts the whole duration of an upload towards `read_timeout`, even while data moves.
             uploads: build(builder())?,
+            // A redirect could lead the credentials anywhere.
             tokens: build(builder().read_timeout(options.read_timeout).redirect(Policy::none()))?,
         })
     }
 }
 
-/// Follows redirects, but never from https to http. reqwest itself removes the credentials when a redirect leads to
-/// another host or port.
+/// Follows redirects, but never from https to http.
 fn redirect(attempt: Attempt<'_>) -> Action {
     let was_secure = attempt.previous().last().is_some_and(|url| url.scheme() == "https");
     if attempt.previous().len() > MAX_REDIRECTS {
@@ -57,6 +56,7 @@ fn redirect(attempt: Attempt<'_>) -> Action {
         return attempt.error("a redirect from https to plain http");
     }
     tracing::debug!(status = attempt.status().as_u16(), "redirect to {}", redacted(attempt.url()));
+    // reqwest itself removes the credentials when a redirect leads to another host or port.
     attempt.follow()
 }
 

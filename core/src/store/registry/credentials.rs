@@ -69,11 +69,11 @@ enum LookupError {
     Retrieve(CredentialRetrievalError),
 }
 
-/// Time limit of a credential helper. It is long, because some ask the user.
+// A minute, because some helpers ask the user.
 pub(super) const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
 
 impl Credentials {
-    /// Returns the credentials that `docker login` or else `podman login` has stored for `repository` of the registry
+    /// Returns the credentials that `docker login` or otherwise `podman login` has stored for `repository` of the registry
     /// `host` (with its port, as in a reference), in a file or with a credential helper, which this runs.
     /// [`Credentials::Anonymous`] if there are none.
     ///
@@ -138,10 +138,10 @@ fn look_up(host: &str, repository: &str) -> Lookup {
     Ok(None)
 }
 
-/// Returns the names of a registry in Docker's files. For Docker Hub, `docker login` still uses the URL of its first
-/// version.
+/// Returns the names of a registry in Docker's files.
 pub(super) fn servers(host: &str) -> Vec<&str> {
     match host {
+        // `docker login` still uses the URL of Docker Hub's first version.
         "docker.io" | "index.docker.io" => vec!["https://index.docker.io/v1/", "docker.io"],
         host => vec![host],
     }
@@ -177,8 +177,8 @@ fn in_docker_config(server: &str) -> Lookup {
     docker_config().map_or(Ok(None), |path| in_file(&path, server))
 }
 
-/// Opens the file itself: docker_credential returns the same error for a missing file and a damaged one.
 fn in_file(path: &Path, server: &str) -> Lookup {
+    // docker_credential returns the same error for a missing file and a damaged one, so open it here.
     match File::open(path) {
         Ok(file) => {
             let file = BufReader::new(file);
@@ -225,7 +225,6 @@ fn found(
     }
 }
 
-/// Returns the error for users, without the output of a helper.
 fn explain(registry: &str, error: LookupError) -> RegistryError {
     let error = match error {
         LookupError::Read(path, error) => {
@@ -234,6 +233,7 @@ fn explain(registry: &str, error: LookupError) -> RegistryError {
         LookupError::Retrieve(error) => error,
     };
     let reason = match error {
+        // The output of a helper may be a secret, so the error leaves it out.
         CredentialRetrievalError::HelperFailure { helper, .. } => {
             return invalid(registry, helper_failed(&helper));
         }

@@ -64,14 +64,15 @@ impl Sink for DryRun<'_> {
             false => transport.blob_url(descriptor.digest),
         };
         self.record("HEAD", url, 0);
+        // Sent, because the answer decides which requests follow.
         self.registry.exists(descriptor).await
     }
 
-    /// Assumes that the mount succeeds: the registry decides only when it receives the real request.
     async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
         let transport = &self.registry.transport;
         let Some(from) = &transport.options().mount_from else { return Ok(false) };
         self.record("POST", transport.mount_url(descriptor.digest, from), 0);
+        // An assumption: the registry decides only when it receives the real request.
         Ok(true)
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::image::Digest;
 
-/// Why a registry can't be read or written. No variant contains a secret.
+/// A registry that can't be read or written. No variant contains a secret.
 ///
 /// The field `action` is the failed operation, as it follows "can't"; `registry` is a host with its port, as users
 /// write it; `message` is the registry's own message in parentheses, or empty.
@@ -16,12 +16,14 @@ use crate::image::Digest;
     reason = "the fields are explained above, or by the message that they are part of"
 )]
 pub enum RegistryError {
+    // Advice is in parentheses where the text of a cause follows it, joined by `: `.
     /// No connection: an unknown host, a closed port, a time-out, or a failed TLS handshake.
     #[error("can't {action}: {origin} can't be reached ({})", connection_advice(origin))]
     Unreachable {
         action: String,
         /// Scheme, host and port.
         origin: String,
+        // Boxed, because no type of a dependency is in our API.
         #[source]
         source: Box<dyn StdError + Send + Sync>,
     },
@@ -167,6 +169,7 @@ impl RegistryError {
 
 fn connection_advice(origin: &str) -> String {
     match origin.strip_prefix("https://") {
+        // To us, a registry without TLS looks like one that is down.
         Some(host) => {
             format!("check the address; for plain HTTP, pass `--insecure-registry {host}`")
         }
@@ -193,6 +196,7 @@ fn token_server_advice(host: &str, safe: bool) -> String {
 
 fn status_advice(status: u16, wait: Option<Duration>) -> String {
     if let Some(wait) = wait {
+        // Longer than the retry policy allows, which is 2 minutes by default: seconds do not matter.
         let (hours, minutes) = (wait.as_secs() / 3_600, wait.as_secs() / 60 % 60);
         let wait = match (hours, minutes) {
             (0, minutes) => format!("{minutes}m"),

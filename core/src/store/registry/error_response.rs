@@ -38,20 +38,19 @@ impl ErrorResponse {
         ErrorResponse { status, body, retry_after }
     }
 
-    /// Returns true if a manifest was refused because of a missing blob. We send a manifest only after the registry has
-    /// confirmed all of its blobs, so this is temporary: some registries confirm a blob too early while another client
-    /// uploads it.
     pub(super) fn lacks_a_blob(&self) -> bool {
+        // We send a manifest only after the registry has confirmed all of its blobs, so this is temporary: some
+        // registries confirm a blob too early while another client uploads it.
         let is_missing = |error: &SpecError| error.code == "MANIFEST_BLOB_UNKNOWN";
         matches!(self.status, 400 | 404) && self.errors().iter().any(is_missing)
     }
 
-    /// Returns the errors in a body; none if the body is something else, such as a proxy's HTML page.
     pub(super) fn errors(&self) -> Vec<SpecError> {
         #[derive(Default, Deserialize)]
         struct Envelope {
             errors: Vec<SpecError>,
         }
+        // The body may be something else, such as a proxy's HTML page.
         serde_json::from_slice::<Envelope>(&self.body).unwrap_or_default().errors
     }
 }
@@ -77,8 +76,9 @@ impl SpecError {
     }
 }
 
-/// Returns the start of a foreign text without control characters, which could move the terminal's cursor.
+/// Returns the start of a foreign text without control characters.
 pub(super) fn printable(text: &str) -> String {
     const MAX_CHARS: usize = 200;
+    // Control characters could move the terminal's cursor.
     text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
 }

@@ -9,10 +9,10 @@ use reqwest::{Client, Request, Response, Url};
 use super::request_error::RequestError;
 use crate::error::error_chain;
 
-/// Query parameters that the log shows. Others may be secrets, such as an upload's state or a signature.
+// Other query parameters may be secrets, such as an upload's state or a signature.
 const PUBLIC_PARAMETERS: [&str; 7] = ["digest", "from", "last", "mount", "n", "scope", "service"];
 
-/// Number of requests so far. It tells concurrent requests apart in the log.
+// Tells concurrent requests apart in the log.
 static REQUESTS: AtomicU64 = AtomicU64::new(0);
 
 /// Sends a request and returns the response, whatever its status.
@@ -55,6 +55,7 @@ pub(super) async fn bounded_body(
     if response.content_length().is_some_and(too_large) {
         return Err(RequestError::TooLarge { limit });
     }
+    // A chunked body declares no length.
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
@@ -65,8 +66,8 @@ pub(super) async fn bounded_body(
     Ok(body)
 }
 
-/// Returns the length that the headers declare. A response to HEAD has one, but no body.
 pub(super) fn content_length(headers: &HeaderMap) -> Option<u64> {
+    // Not `Response::content_length`: that is the length of the body, which a response to HEAD does not have.
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
@@ -81,7 +82,7 @@ pub(super) fn redacted(url: &Url) -> String {
     let mut shown = url.clone();
     shown.set_query(None);
     shown.set_fragment(None);
-    // URLs without a host can't have credentials, so that an error leaves nothing to hide.
+    // URLs without a host can't have credentials, so an error leaves nothing to hide.
     let _ = shown.set_username("").and_then(|()| shown.set_password(None));
     let mut text = shown.to_string();
     for (index, (name, value)) in url.query_pairs().enumerate() {

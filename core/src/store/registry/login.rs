@@ -55,12 +55,13 @@ pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stor
 /// there was none.
 ///
 /// # Errors
-/// As [`store_login`].
+/// Errors of [`store_login`].
 pub fn forget_login(host: &str) -> Result<Option<Stored>, RegistryError> {
     let mut file = File::open(host)?;
     let server = file.server(host);
     let helper = file.helper(&server);
     let auths = file.section("auths");
+    // Old versions of Docker stored names with a scheme, and Docker still reads them.
     let known = [server.clone(), format!("https://{host}"), format!("http://{host}")];
     let removed = known.iter().filter(|name| auths.remove(*name).is_some()).count() > 0;
     if let (Some(helper), true) = (&helper, removed) {
@@ -119,7 +120,6 @@ impl File {
         section.as_object_mut().unwrap_or_else(|| unreachable!("it was just made one"))
     }
 
-    /// Only the user can read the file: it holds passwords.
     fn write(&self, host: &str) -> Result<(), RegistryError> {
         let failed = |error: std::io::Error| {
             invalid_because(host, format!("can't write `{}`", self.path.display()), error)
@@ -129,14 +129,14 @@ impl File {
         let mut text =
             serde_json::to_vec_pretty(&self.content).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
+        // Only the user may read the file, because it holds passwords.
         let private = WriteOptions { access: Access::Private, ..WriteOptions::default() };
         private.replace(&self.path, |file| file.write_all(&text)).map_err(failed)
     }
 }
 
 /// Runs a credential helper
-/// ([docker-credential-helpers](https://github.com/docker/docker-credential-helpers#development)). We discard its
-/// output, which may be a secret.
+/// ([docker-credential-helpers](https://github.com/docker/docker-credential-helpers#development)).
 fn run(host: &str, helper: &str, action: &str, input: &str) -> Result<(), RegistryError> {
     let program = format!("docker-credential-{helper}");
     let start = Instant::now();
@@ -146,6 +146,7 @@ fn run(host: &str, helper: &str, action: &str, input: &str) -> Result<(), Regist
     let mut child = Command::new(&program)
         .arg(action)
         .stdin(Stdio::piped())
+        // The output may be a secret.
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()

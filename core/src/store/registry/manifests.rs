@@ -14,7 +14,6 @@ use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
 use crate::limits::Budget;
 use crate::trace::OrTrace;
 
-/// Media types that we can read.
 const ACCEPTED: [MediaType; 4] = [
     MediaType::ImageIndex,
     MediaType::ImageManifest,
@@ -24,10 +23,9 @@ const ACCEPTED: [MediaType; 4] = [
 /// Header with the digest of a manifest
 /// ([distribution-spec, pulling manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 const CONTENT_DIGEST: &str = "Docker-Content-Digest";
-/// Most pages of tags that we read. The pages of a broken registry may have no end.
+// The pages of a broken registry may have no end.
 const MAX_PAGES: usize = 1_000;
 
-/// Manifest as received from a registry.
 pub(super) struct Received {
     /// Media type, if the response or the manifest names one.
     media_type: Option<MediaType>,
@@ -42,7 +40,6 @@ impl Received {
         Ok(Blob::new(self.media_type.ok_or_else(untyped)?, self.bytes))
     }
 
-    /// Returns the manifest that `descriptor` describes.
     pub(super) fn into_blob_of(self, descriptor: &Descriptor) -> Result<Blob, RequestError> {
         match self.media_type {
             Some(found) if found != descriptor.media_type => {
@@ -56,7 +53,6 @@ impl Received {
     }
 }
 
-/// Reads the manifest of `name`, at most `limit` bytes.
 pub(super) async fn get(
     transport: &Transport,
     name: &Name,
@@ -76,14 +72,12 @@ pub(super) async fn get(
     Ok(Received { media_type: media_type(content_type.as_deref(), &bytes)?, bytes })
 }
 
-/// State of a manifest in the registry.
 pub(super) enum ManifestStatus {
     Missing,
     /// It exists; the registry may report its digest.
     Exists(Option<Digest>),
 }
 
-/// Looks for a manifest without reading it.
 pub(super) async fn head(
     transport: &Transport,
     access: Access,
@@ -152,8 +146,7 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
 }
 
 /// Returns the URL of the page after `current`, from the header `Link: </v2/…>; rel="next"`
-/// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)). It must be on the same host, because it receives the
-/// credentials.
+/// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)).
 fn next_page(response: &Response, current: &Url) -> Result<Option<Url>, RequestError> {
     let link = response.headers().get(LINK).map(|link| link.to_str());
     let Some(link) = link.and_then(|link| link.or_trace("read the header `Link`")) else {
@@ -162,10 +155,12 @@ fn next_page(response: &Response, current: &Url) -> Result<Option<Url>, RequestE
     let Some((target, parameters)) = link.trim_start_matches('<').split_once('>') else {
         return Ok(None);
     };
+    // RFC 8288 allows `rel=next` with and without quotes.
     if !parameters.contains("next") {
         return Ok(None);
     }
     let next = current.join(target).or_trace("parse the URL of the next page");
+    // The same host only, because the request for the page carries the credentials.
     let next = next.filter(|next| next.origin() == current.origin());
     next.map(Some)
         .ok_or_else(|| RequestError::protocol("its list of tags continues on another host"))
@@ -175,7 +170,6 @@ fn accepting(request: RequestBuilder) -> RequestBuilder {
     request.header(ACCEPT, ACCEPTED.each_ref().map(MediaType::as_str).join(", "))
 }
 
-/// Fails if a reported digest differs from `found`.
 fn expect(reported: Option<Digest>, found: Digest) -> Result<(), RequestError> {
     match reported {
         Some(expected) if expected != found => Err(RequestError::WrongDigest { expected, found }),
@@ -183,11 +177,11 @@ fn expect(reported: Option<Digest>, found: Digest) -> Result<(), RequestError> {
     }
 }
 
-/// Returns the digest that the registry reports. One of another algorithm than SHA-256 is ignored, because we have
-/// nothing to compare it with.
+/// Returns the SHA-256 digest that the registry reports, if it reports one.
 pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, RequestError> {
     let Some(value) = headers.get(CONTENT_DIGEST) else { return Ok(None) };
     let text = value.to_str().or_trace("read the reported digest").unwrap_or_default();
+    // We have nothing to compare a digest of another algorithm with.
     if !text.starts_with("sha256:") {
         return Ok(None);
     }
@@ -195,10 +189,10 @@ pub(super) fn reported_digest(headers: &HeaderMap) -> Result<Option<Digest>, Req
     digest.map_err(|error| RequestError::malformed("it reports an invalid digest", error))
 }
 
-/// Returns the media type that the registry declares, unless it is so general that it says nothing.
 fn content_type(headers: &HeaderMap) -> Option<String> {
     let value = headers.get(CONTENT_TYPE)?.to_str().or_trace("read `Content-Type`")?;
     let essence = value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    // Servers declare these for content of any kind, so they say nothing about a manifest.
     let general = ["", "application/json", "application/octet-stream", "text/plain"];
     (!general.contains(&essence.as_str())).then_some(essence)
 }
@@ -213,6 +207,7 @@ fn media_type(content_type: Option<&str>, bytes: &[u8]) -> Result<Option<MediaTy
     }
     let typed: Typed = serde_json::from_slice(bytes)
         .map_err(|error| RequestError::malformed("a manifest is not a JSON object", error))?;
+    // With two types, one digest could be a manifest to some clients and an index to others (CVE-2021-41190).
     match (content_type, typed.media_type.as_deref()) {
         (Some(header), Some(document)) if header != document => Err(RequestError::protocol(
             format!("a manifest has the media type {document:?}, but its header says {header:?}"),

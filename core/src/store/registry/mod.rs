@@ -144,7 +144,7 @@ pub async fn log_in(host: &str, options: RegistryOptions) -> Result<(), Error> {
 /// Its methods need a Tokio runtime with time and I/O. The first request logs in.
 pub struct Registry {
     transport: Transport,
-    /// Manifest of the last [`Source::resolve`]. The next [`Source::fetch`] usually wants it.
+    // The manifest of the last `resolve`: the next `fetch` usually wants it.
     resolved: Mutex<Option<Blob>>,
     /// Locations of the uploads that refused mounts have started.
     started_uploads: Mutex<BTreeMap<Digest, reqwest::Url>>,
@@ -187,6 +187,7 @@ impl Registry {
             match manifests::delete(&self.transport, name).await {
                 // An earlier attempt deleted it, and only its response was lost.
                 Err(error) if error.is_not_found() && earlier_attempts > 0 => Ok(()),
+                // The spec allows both for a registry that has deletion disabled.
                 Err(error) if matches!(error.status(), Some(400 | 405)) => {
                     Err(self.undeletable(name).into())
                 }
@@ -209,7 +210,6 @@ impl Registry {
         RegistryError::Undeletable { action: format!("delete `{name}` of {self}"), reason }.into()
     }
 
-    /// Reads a manifest of at most `limit` bytes.
     async fn manifest(&self, name: &Name, limit: u64) -> Result<Received, Error> {
         let get = |_| async move {
             let received = manifests::get(&self.transport, name, limit).await;
@@ -233,8 +233,8 @@ impl Registry {
         }
     }
 
-    /// Returns the state of a manifest that is to be written.
     async fn manifest_status(&self, name: &Name) -> Result<ManifestStatus, Error> {
+        // With the token for pushing, which the writes that follow need, too.
         let head = |_| manifests::head(&self.transport, Access::Push, name);
         self.transport.with_retries(&format!("look for `{name}` in {self}"), head).await
     }
@@ -246,7 +246,6 @@ impl Registry {
         Ok(matches!(status, ManifestStatus::Exists(Some(found)) if found == digest))
     }
 
-    /// Returns the action of reading `name`, for errors.
     fn fetching(&self, name: &impl fmt::Display) -> String {
         format!("fetch `{name}` of {self}")
     }
@@ -293,6 +292,7 @@ impl Source for Registry {
             let blob = received.into_blob_of(descriptor);
             return blob.map_err(|error| self.transport.explain(error, &self.fetching(&digest)));
         }
+        // All attempts share it, so that each continues where the one before ended.
         let partial = Mutex::default();
         let get = |_| async {
             let blob = blobs::get(&self.transport, descriptor, &partial).await;
@@ -351,6 +351,7 @@ impl Sink for Registry {
 
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {
         let name = Name::Tag(tag.clone());
+        // A push without a change writes nothing.
         if self.is_at(&name, root).await? {
             return Ok(Outcome::Existed);
         }

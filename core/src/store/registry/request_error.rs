@@ -9,7 +9,6 @@ use super::error_response::{ErrorResponse, SpecError, printable};
 use super::{Credentials, RegistryError, RegistryOptions};
 use crate::image::{Digest, Error as ImageError};
 
-/// Cause of a failed request.
 pub(super) enum RequestError {
     /// No response, or an incomplete one.
     Connection(reqwest::Error),
@@ -31,11 +30,9 @@ pub(super) enum RequestError {
     Local(Error),
 }
 
-/// Operation and registry of a failed request.
 pub(super) struct Context<'a> {
     /// Operation, as it follows "can't".
     pub(super) action: &'a str,
-    /// Host and port as users write them.
     pub(super) registry: &'a str,
     /// Scheme, host and port.
     pub(super) origin: &'a str,
@@ -43,7 +40,6 @@ pub(super) struct Context<'a> {
 }
 
 impl RequestError {
-    /// Returns the error for users.
     pub(super) fn explain(self, context: &Context<'_>) -> Error {
         let action = context.action.to_owned();
         let registry = context.registry.to_owned();
@@ -72,12 +68,10 @@ impl RequestError {
         error.into()
     }
 
-    /// Returns an error for a response that violates the specification.
     pub(super) fn protocol(reason: impl Into<String>) -> RequestError {
         RequestError::Protocol { reason: reason.into(), source: None, is_transient: false }
     }
 
-    /// Returns the same with the error of a parser as its cause.
     pub(super) fn malformed(
         reason: &str,
         source: impl Into<Box<dyn StdError + Send + Sync>>,
@@ -86,7 +80,6 @@ impl RequestError {
         RequestError::Protocol { reason: reason.to_owned(), source, is_transient: false }
     }
 
-    /// Returns the status of an error response.
     pub(super) fn status(&self) -> Option<u16> {
         match self {
             RequestError::Status(response) => Some(response.status),
@@ -98,7 +91,6 @@ impl RequestError {
         self.status() == Some(404)
     }
 
-    /// Returns true if there was no connection.
     pub(super) fn is_connect(&self) -> bool {
         matches!(self, RequestError::Connection(error) if error.is_connect())
     }
@@ -107,6 +99,7 @@ impl RequestError {
     pub(super) fn is_transient(&self) -> bool {
         match self {
             RequestError::Connection(error) => {
+                // These fail again: the request, the redirect and the certificate stay the same.
                 !(error.is_builder() || error.is_redirect() || tls_failure(error).is_some())
             }
             RequestError::Status(response) => {
@@ -119,7 +112,6 @@ impl RequestError {
         }
     }
 
-    /// Returns the wait that the registry asks for.
     pub(super) fn retry_after(&self) -> Option<Duration> {
         match self {
             RequestError::Status(response) => response.retry_after,
@@ -147,9 +139,7 @@ impl From<ImageError> for RequestError {
     }
 }
 
-/// Failed TLS handshake.
 enum TlsFailure {
-    /// We do not trust the server's certificate.
     Untrusted,
     /// The server sent an alert.
     Refused,
@@ -185,6 +175,7 @@ fn connection_error(error: reqwest::Error, context: &Context<'_>) -> RegistryErr
         None => {}
     }
     if error.is_connect() {
+        // reqwest's text does not say how long it waited.
         let source = match error.is_timeout() {
             true => format!("no connection within {} seconds", connect.as_secs()).into(),
             false => root_cause(error),
@@ -203,6 +194,7 @@ fn connection_error(error: reqwest::Error, context: &Context<'_>) -> RegistryErr
 fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryError {
     let status = response.status;
     let errors = response.errors();
+    // A registry may send any number of errors.
     let texts: Vec<String> =
         errors.iter().map(SpecError::text).filter(|text| !text.is_empty()).take(3).collect();
     let message = if texts.is_empty() { String::new() } else { format!(" ({})", texts.join("; ")) };
@@ -212,6 +204,7 @@ fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryErro
         401 => {
             let user = match &context.options.credentials {
                 Credentials::Basic { username, .. } => Some(username.clone()),
+                // An identity token has no user name to show.
                 Credentials::Anonymous | Credentials::IdentityToken(_) => None,
             };
             RegistryError::Unauthorized { action, registry, user, message }
@@ -221,6 +214,7 @@ fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryErro
         _ => {
             let code = errors.into_iter().next().map(|error| printable(&error.code));
             let code = code.filter(|code| !code.is_empty());
+            // A shorter wait was obeyed, so it is not the reason that we gave up.
             let max = context.options.retry.max_retry_after;
             let wait = response.retry_after.filter(|wait| *wait > max);
             RegistryError::Rejected { action, status, code, message, wait }
@@ -234,6 +228,7 @@ struct RootCause(reqwest::Error);
 
 impl fmt::Display for RootCause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The levels above only say "error sending request". The debug log has them.
         let mut bottom: &dyn StdError = &self.0;
         while let Some(source) = bottom.source() {
             bottom = source;
@@ -244,8 +239,6 @@ impl fmt::Display for RootCause {
 
 impl StdError for RootCause {}
 
-/// Returns the error without the levels above its root cause, which only say "error sending request". The debug log has
-/// them.
 pub(super) fn root_cause(error: reqwest::Error) -> Box<dyn StdError + Send + Sync> {
     Box::new(RootCause(error))
 }

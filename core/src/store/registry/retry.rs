@@ -13,7 +13,7 @@ pub struct RetryPolicy {
     /// Number of attempts in all; 1 disables retries.
     pub max_attempts: u32,
     /// Backoff before the second attempt; it doubles with each further attempt. The actual wait is random, between half
-    /// of the backoff and all of it, so that clients that failed together do not retry together.
+    /// of the backoff and all of it.
     pub initial_backoff: Duration,
     /// Upper limit of the doubled backoff.
     pub max_backoff: Duration,
@@ -45,6 +45,7 @@ impl RetryPolicy {
         let factor = 2_u32.checked_pow(attempts.saturating_sub(1));
         let backoff = factor.and_then(|factor| self.initial_backoff.checked_mul(factor));
         let backoff = backoff.map_or(self.max_backoff, |backoff| backoff.min(self.max_backoff));
+        // Random, so that clients that failed together do not return together, and never earlier than the registry asks.
         Some(backoff.mul_f64(0.5 + fastrand::f64() / 2.0).max(retry_after))
     }
 }
@@ -56,6 +57,7 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
         Err(_) => {
             let date = httpdate::parse_http_date(text).or_trace("parse `Retry-After`")?;
+            // A date in the past means no wait. Clocks may differ.
             Some(date.duration_since(SystemTime::now()).unwrap_or_default())
         }
     }

@@ -55,8 +55,8 @@ impl Tls {
         tls
     }
 
-    /// Returns the configuration of connections.
     pub(super) fn config(&self) -> Result<ClientConfig, RegistryError> {
+        // rustls' default, aws-lc, is another C library to build.
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut trusted = Vec::new();
         for path in &self.authorities {
@@ -97,6 +97,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
         }
     };
     let entries = entries.filter_map(|entry| entry.or_trace("read a folder of certificates"));
+    // Folders have no order, and only the first client certificate is used.
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     files.sort();
     files
@@ -126,8 +127,7 @@ fn unusable(
     RegistryError::Client { reason, source: Some(source.into()) }
 }
 
-/// Certificate verifier with the authorities of the system and of the user. It loads the system's when it verifies the
-/// first server, because that takes longer than a push to a registry without TLS.
+/// Certificate verifier with the authorities of the system and of the user.
 #[derive(Debug)]
 struct Verifier {
     trusted: Vec<CertificateDer<'static>>,
@@ -137,6 +137,7 @@ struct Verifier {
 
 impl Verifier {
     fn system(&self) -> Result<&Arc<dyn ServerCertVerifier>, TlsError> {
+        // Loaded for the first server, because that takes longer than a push to a registry without TLS.
         let read = || {
             let (trusted, provider) = (self.trusted.iter().cloned(), Arc::clone(&self.provider));
             let verifier =
@@ -201,8 +202,9 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// Returns true if webpki rejected a server's certificate for being an authority's. rustls has no variant for this.
+/// Returns true if webpki rejected a server's certificate for being an authority's.
 fn is_authority(error: &TlsError) -> bool {
+    // rustls has no variant for this.
     let TlsError::InvalidCertificate(CertificateError::Other(error)) = error else { return false };
     matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }

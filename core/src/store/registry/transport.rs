@@ -23,10 +23,9 @@ use crate::error::error_chain;
 use crate::image::Digest;
 use crate::trace::OrTrace;
 
-/// Most renewals of the authorization of one request: one if it had none, one if its token has expired.
+// One renewal if the request had no authorization, and one if its token has expired.
 const MAX_RENEWALS: usize = 2;
 
-/// Connection to one repository.
 pub(super) struct Transport {
     /// Host and port as users write them.
     registry: String,
@@ -85,7 +84,6 @@ impl Transport {
         self.url(&format!("manifests/{name}"))
     }
 
-    /// Returns the URL where uploads start.
     pub(super) fn uploads_url(&self) -> Url {
         self.url("blobs/uploads/")
     }
@@ -98,7 +96,6 @@ impl Transport {
         url
     }
 
-    /// Returns the URL that belongs to no repository.
     pub(super) fn root_url(&self) -> Url {
         root_url(&self.origin)
     }
@@ -109,7 +106,7 @@ impl Transport {
     }
 
     /// Sends a request, and again with a new authorization if the registry answers 401 and we have one. All requests
-    /// but those for tokens go through here. Only the registry's own origin receives credentials.
+    /// but those for tokens go through here.
     pub(super) async fn send(
         &self,
         access: Access,
@@ -119,6 +116,7 @@ impl Transport {
         loop {
             let (client, request) = request().build_split();
             let mut request = request?;
+            // The location of an upload may be on another host, which must not receive credentials.
             let authorization = match self.is_own(request.url()) {
                 true => self.auth.authorization(access).await?,
                 false => Authorization::None,
@@ -130,6 +128,7 @@ impl Transport {
                 return Ok(response);
             }
             let headers = response.headers().clone();
+            // After a redirect, another host may have answered. Its challenge could ask for our credentials.
             let is_challenge = response.status().as_u16() == 401 && self.is_own(response.url());
             let refusal = RequestError::Status(ErrorResponse::of(response).await);
             if !is_challenge || renewals == MAX_RENEWALS {
@@ -142,7 +141,7 @@ impl Transport {
 
     /// Returns the URL where an upload continues
     /// ([distribution-spec, pushing blobs](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs)).
-    /// It may be on another host, which receives no credentials; it may not fall back from https to http.
+    /// It may be on another host; it may not fall back from https to http.
     pub(super) fn upload_location(&self, response: &Response) -> Result<Option<Url>, RequestError> {
         let Some(location) = response.headers().get(LOCATION) else { return Ok(None) };
         let invalid = || RequestError::protocol("the location of an upload is not a URL");
@@ -196,7 +195,6 @@ impl Transport {
         }
     }
 
-    /// Returns how long to wait after this many attempts, or `None` if there should be no further one.
     fn backoff(&self, attempts: u32, error: &RequestError) -> Option<Duration> {
         // A host that has never answered is tried only twice, because a wrong name is the likelier cause.
         let never_answered = error.is_connect() && !self.answered.load(Ordering::Relaxed);
@@ -206,7 +204,6 @@ impl Transport {
         self.options.retry.backoff(attempts, error.retry_after())
     }
 
-    /// Returns the error for users when `action` fails.
     pub(super) fn explain(&self, error: RequestError, action: &str) -> Error {
         error.explain(&Context {
             action,
@@ -217,9 +214,10 @@ impl Transport {
     }
 }
 
-/// Returns scheme, host and port of a registry. Docker Hub's registry is not on the host that its images name.
+/// Returns scheme, host and port of a registry.
 fn origin(registry: &str, insecure: bool) -> Result<Url, RegistryError> {
     let scheme = if insecure { "http" } else { "https" };
+    // Docker Hub's registry is not on the host that its images name.
     let host = if registry == "docker.io" { "registry-1.docker.io" } else { registry };
     Url::parse(&format!("{scheme}://{host}/")).map_err(|error| RegistryError::Client {
         reason: format!("`{registry}` is not a host"),
