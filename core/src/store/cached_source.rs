@@ -76,7 +76,6 @@ impl<S: Source> Source for CachedSource<S> {
     }
 }
 
-/// Returns the descriptor of a cached manifest or index.
 fn document(layout: &Layout, digest: Digest) -> Option<Descriptor> {
     // A digest on the command line may be that of a large layer.
     if std::fs::metadata(layout.blob_file(digest)).ok()?.len() > MAX_DOCUMENT {

@@ -11,7 +11,6 @@ use crate::trace::trace_ignored;
 /// Longest part of an error response's body that we read, in bytes.
 const MAX_ERROR_BODY: usize = 1 << 16;
 
-/// Response with an error status, and the start of its body.
 #[derive(Debug)]
 pub(super) struct ErrorResponse {
     pub(super) status: u16,

@@ -92,7 +92,6 @@ pub(super) async fn head(
     }
 }
 
-/// Writes a manifest under a name: its digest, or a tag.
 pub(super) async fn put(
     transport: &Transport,
     name: &Name,

@@ -239,7 +239,6 @@ impl Registry {
         self.transport.with_retries(&format!("look for `{name}` in {self}"), head).await
     }
 
-    /// Returns true if `name` already refers to this manifest.
     async fn is_at(&self, name: &Name, blob: &Blob) -> Result<bool, Error> {
         let status = self.manifest_status(name).await?;
         let digest = blob.descriptor().digest;
@@ -259,7 +258,6 @@ impl Registry {
         error
     }
 
-    /// Takes the resolved manifest if it is the one that `descriptor` describes.
     fn take_resolved(&self, descriptor: &Descriptor) -> Option<Blob> {
         let mut resolved = self.resolved.lock().unwrap_or_else(PoisonError::into_inner);
         resolved.take_if(|blob| blob.descriptor() == descriptor)
