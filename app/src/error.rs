@@ -58,7 +58,6 @@ pub enum Error {
 
 impl Error {
     /// Returns the exit code of the process.
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Error::Read(module::ReadError::NotWasm { .. }) | Error::Validate(_) => {

@@ -61,7 +61,6 @@ impl ExitCode {
         (ExitCode::Trap, "`run`: the program was stopped by a trap"),
     ];
 
-    #[must_use]
     pub fn code(self) -> u8 {
         self as u8
     }

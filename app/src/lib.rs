@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! flags, environment, metadata ─Settings::over→ Settings ─Plan::resolve→ Plan
-//! BuiltModule + Plan ─pack→ Packed ─to_layout, to_archive, to_registry→ where the user wants it
+//! BuiltModule + Plan ─pack→ Packed ─to_layout, to_archive, to_registry→ the destination
 //! ```
 //!
 //! Each module imports only from those before it in this list; `tests/e2e/house.rs` checks that.

@@ -5,9 +5,6 @@ use std::future::Future;
 use crate::error::Error;
 
 /// Runs a future to its end on this thread.
-///
-/// # Errors
-/// The error of the future, or [`Error::Runtime`].
 pub fn block_on<T, E: Into<Error>>(future: impl Future<Output = Result<T, E>>) -> Result<T, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -16,11 +13,9 @@ pub fn block_on<T, E: Into<Error>>(future: impl Future<Output = Result<T, E>>) -
     runtime.block_on(future).map_err(Into::into)
 }
 
-/// Runs a future until it ends or the user presses Ctrl-C. Only for the last action of a command: afterwards, Ctrl-C no longer
-/// ends the process by itself.
-///
-/// # Errors
-/// As [`block_on`], or [`Error::Interrupted`].
+/// Runs a future until it ends or the user presses Ctrl-C.
+// Only for the last action of a command: tokio's handler stays for the rest of the process, so that Ctrl-C no longer ends it by
+// itself.
 pub fn until_interrupted<T, E: Into<Error>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {

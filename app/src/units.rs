@@ -1,7 +1,6 @@
 //! Sizes as text for people.
 
 /// Returns a size in decimal units with three digits: `28.1 kB`.
-#[must_use]
 pub fn size(bytes: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     if bytes < 1000 {
@@ -20,7 +19,6 @@ pub fn size(bytes: u64) -> String {
 }
 
 /// Returns a size with its sign: `+1.20 kB`, `-3 B`, `0 B`.
-#[must_use]
 pub fn signed(change: i64) -> String {
     let sign = match change {
         0 => "",

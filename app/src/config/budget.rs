@@ -21,15 +21,17 @@ impl<'de> Deserialize<'de> for Budget {
             Bytes(u64),
             Text(String),
         }
+        // `expecting` names valid values; serde's own message for an untagged enum names none.
         #[derive(Deserialize)]
         #[serde(
             untagged,
-            expecting = "a size, as \"600 kB\", or a table of sizes, as { module = \"600 kB\", image = \"250 kB\" }"
+            expecting = "a size such as \"600 kB\", or a table of sizes such as { module = \"600 kB\", image = \"250 kB\" }"
         )]
         enum OneOrTable {
             One(Size),
             Table(Table),
         }
+        // Without `deny_unknown_fields`, a typo such as `modul` would mean no limit at all.
         #[derive(Deserialize)]
         #[serde(deny_unknown_fields)]
         struct Table {
@@ -51,10 +53,8 @@ impl<'de> Deserialize<'de> for Budget {
 }
 
 /// Parses a size such as `600kB`, in bytes.
-///
-/// # Errors
-/// Text about what to write instead.
 pub fn parse(text: &str) -> Result<u64, String> {
+    // The errors of `ByteSize` don't show how to write a size.
     let parsed = text.trim().parse().map(|ByteSize(bytes)| bytes);
     parsed.map_err(|_| {
         format!("`{text}` is not a size; write it as 600kB (600000 bytes) or 600KiB (614400 bytes)")

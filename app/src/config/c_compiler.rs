@@ -35,8 +35,6 @@ impl Choice {
         Choice::Off,
     ];
 
-    /// Returns the name in settings and flags.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Choice::Auto => "auto",
@@ -67,6 +65,7 @@ impl FromStr for Choice {
     fn from_str(text: &str) -> Result<Choice, String> {
         let found = Choice::ALL.into_iter().find(|choice| choice.name() == text);
         found.ok_or_else(|| {
+            // `cc` reads the variable, so other compilers need no setting of ours.
             let names = Choice::ALL.map(Choice::name).join(", ");
             format!(
                 "`{text}` is not a supported C compiler; choose one of {names}, or set CC_wasm32_wasip1 to a program"

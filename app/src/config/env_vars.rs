@@ -12,11 +12,10 @@ pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
 /// Registries to access over plain HTTP, separated by commas: the setting `insecure-registries`.
 pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
-/// Host and port of the registry that the next two variables are for.
+/// Host and port of the registry that the user name and password are for.
 pub const WASM_OCI_REGISTRY: &str = "WASM_OCI_REGISTRY";
-/// User name for that registry.
 pub const WASM_OCI_USERNAME: &str = "WASM_OCI_USERNAME";
-/// Password or access token for that registry.
+/// Password or access token.
 pub const WASM_OCI_PASSWORD: &str = "WASM_OCI_PASSWORD";
 
 /// Limits for reading images, such as `unpacked=20GiB,time=10m`; `--read-limit` comes first.
@@ -28,33 +27,27 @@ pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
 pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
 
 /// Returns the value of a variable unless it is empty.
-#[must_use]
 pub fn value(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// Returns the program of this name in the first of `folders` that has one. To start it by its full path is quicker: the system
-/// does not have to search again.
+/// Returns the program of this name in the first of `folders` that has one.
 pub fn find_program(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> Option<PathBuf> {
+    // A full path starts quicker: the system does not have to search again.
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     folders.into_iter().map(|folder| folder.join(&name)).find(|file| file.is_file())
 }
 
-/// Returns the folders of `PATH`.
-#[must_use]
 pub fn search_path() -> Vec<PathBuf> {
     std::env::var_os("PATH").map_or_else(Vec::new, |path| std::env::split_paths(&path).collect())
 }
 
-/// Returns the settings of the environment.
-///
-/// # Errors
-/// [`SettingsError`] for a `SOURCE_DATE_EPOCH` that is not a time.
 pub fn settings() -> Result<Settings, SettingsError> {
     settings_from(value)
 }
 
 fn settings_from(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, SettingsError> {
+    // The specification of this variable wants a build to fail if the value is malformed.
     let created = variable(SOURCE_DATE_EPOCH).map(|text| text.parse()).transpose();
     Ok(Settings {
         created: created.map_err(|e| SettingsError::invalid(SOURCE_DATE_EPOCH, &e))?,
@@ -63,8 +56,7 @@ fn settings_from(variable: impl Fn(&str) -> Option<String>) -> Result<Settings, 
     })
 }
 
-/// Returns the settings of the environment for connections to registries.
-#[must_use]
+// Without SOURCE_DATE_EPOCH: a command that only contacts registries must not fail because of an invalid one.
 pub fn registry_settings() -> Settings {
     registry_settings_from(value)
 }

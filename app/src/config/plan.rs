@@ -35,9 +35,6 @@ pub struct Plan {
 
 impl Plan {
     /// Makes the plan for the module `name`, and reads the files to include.
-    ///
-    /// # Errors
-    /// For settings that contradict each other, and for files that can't be read.
     pub fn resolve(name: &str, settings: &Settings) -> Result<Plan, Error> {
         let engines = settings.engines.clone().unwrap_or_default();
         let formats = formats(settings, &engines)?;
@@ -65,10 +62,12 @@ impl Plan {
             optimize: OptimizeOptions {
                 level: settings.optimize.unwrap_or_else(|| default_level(&formats)),
                 debug_info: settings.debug_info.unwrap_or_default(),
+                // The program is looked up now, because its version decides the bytes and is part of the fingerprint.
                 optimizer: match &settings.wasm_opt {
                     Some(program) => Optimizer::External(WasmOpt::find(program)?),
                     None => Optimizer::Bundled,
                 },
+                // Binaryen's packing of data makes a module smaller, but its compressed layer up to 4 % larger.
                 compressed: formats.first().is_some_and(|format| format.has_root_filesystem()),
             },
             validate: ValidateOptions {
@@ -85,16 +84,12 @@ impl Plan {
     }
 
     /// Returns the tags of one of the formats: those of the plan for the main format, `<tag>-<format>` for another.
-    ///
-    /// # Errors
-    /// If a tag gets too long.
     pub fn tags_of(&self, format: Format) -> Result<Vec<Tag>, Error> {
         tags_of(&self.tags, &self.formats, format)
     }
 
     /// Returns the digest of everything that decides the images' bytes and tags: the same fingerprint, the same images.
     /// `module` is the digest of the module as it was built.
-    #[must_use]
     pub fn fingerprint(&self, module: Digest) -> Digest {
         // Without `..`, so that a new field doesn't compile until somebody decides whether it belongs here. A budget only
         // refuses images.
@@ -142,11 +137,10 @@ impl Plan {
             "linux-platforms": texts(linux_platforms),
             "artifact-os": artifact_os,
         });
+        // Objects of `serde_json` are sorted, so the same inputs give the same text in every run.
         Digest::of(inputs.to_string().as_bytes())
     }
 
-    /// Returns the plan as `--dry-run` prints it.
-    #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let image = &self.image;
         json!({
@@ -179,6 +173,7 @@ impl Plan {
 /// Returns the formats that are set, otherwise those for the engines.
 fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format>, Error> {
     match &settings.format {
+        // The two come from the same source: of two sources, `Settings::over` keeps only the nearer choice.
         Some(_) if !engines.is_empty() => Err(SettingsError::invalid(
             "for",
             &"`format` chooses the formats; leave one of them out",
@@ -191,10 +186,8 @@ fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format
 }
 
 /// Returns `tags` as one of several `formats` has them: unchanged for the first, `<tag>-<format>` for the others.
-///
-/// # Errors
-/// If a tag gets too long.
 pub fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Result<Vec<Tag>, Error> {
+    // A tag points to one manifest or index only (distribution-spec, Pushing Manifests), so other formats need other tags.
     if formats.first() == Some(&format) {
         return Ok(tags.to_vec());
     }
@@ -229,15 +222,16 @@ fn names(name: &str, settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>
             tags.push(tag);
         }
     }
+    // Docker, podman and ko use `latest` for an image without a tag, too.
     if tags.is_empty() {
         tags.push(Tag::latest());
     }
     Ok((tags, repository))
 }
 
-/// Returns the level with the smallest images: compressed layers are usually smallest after light optimizing, bare modules
-/// after heavy optimizing (measured in `docs/optimizing.md`).
 fn default_level(formats: &[Format]) -> Level {
+    // Compressed layers are usually smallest after light optimizing, bare modules after heavy optimizing (measured in
+    // `docs/optimizing.md`).
     if formats.first().is_some_and(|format| format.has_root_filesystem()) {
         Level::O1
     } else {
@@ -250,6 +244,7 @@ fn included(settings: &Settings) -> Result<Vec<IncludedFile>, Error> {
     for (path, host) in &settings.include {
         files.extend(IncludedFile::read(host, path)?);
     }
+    // The order of files in a layer decides its digest.
     files.sort_by(|a, b| a.path().cmp(b.path()));
     Ok(files)
 }

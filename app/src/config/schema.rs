@@ -1,7 +1,6 @@
 //! JSON Schema of the settings, generated from the types that read them.
 //!
-//! It describes a whole `Cargo.toml`, so that editors complete and explain the keys. TOML editors read
-//! [draft 7](https://json-schema.org/draft-07/json-schema-release-notes).
+//! It describes a whole `Cargo.toml`, so that editors complete and explain the keys.
 
 use schemars::generate::SchemaSettings;
 use schemars::transform::RecursiveTransform;
@@ -24,14 +23,15 @@ pub const ID: &str =
 const PAGES: &str = "https://github.com/wasm-oci/wasm-oci/blob/main/docs/";
 
 /// Returns the schema of a `Cargo.toml` with our settings.
-#[must_use]
 pub fn cargo_toml() -> Value {
+    // TOML editors read draft 7 (https://json-schema.org/draft-07/json-schema-release-notes).
     let mut settings =
         generated(SchemaSettings::draft07().with_transform(RecursiveTransform(absolute_links)));
     let mut definitions = settings["definitions"].take();
     if let Some(settings) = settings.as_object_mut() {
         settings.retain(|key, _| !["$schema", "definitions"].contains(&key.as_str()));
     }
+    // Only the outer table has `bin`: `from_metadata` refuses it within a program's own table.
     let mut table = settings.clone();
     table["properties"]["bin"] = json!({
         "description": "Settings of one program of a package with several, by its name.",
@@ -55,7 +55,6 @@ pub fn cargo_toml() -> Value {
 
 /// Returns the schema of a table of settings. In addition to the keywords of JSON Schema, each key has the equivalent flag as
 /// `x-flag`.
-#[must_use]
 pub fn settings() -> Value {
     generated(SchemaSettings::draft07())
 }
@@ -65,14 +64,14 @@ fn generated(how: SchemaSettings) -> Value {
     how.into_generator().into_root_schema_for::<Settings>().to_value()
 }
 
-/// Relative links don't work in an editor.
+// Editors show descriptions outside of our documentation, where relative links don't work.
 fn absolute_links(schema: &mut Schema) {
     if let Some(Value::String(text)) = schema.get_mut("description") {
         *text = text.replace("](", &format!("]({PAGES}"));
     }
 }
 
-/// TOML has no null: a missing value is a missing key.
+// TOML has no null: a missing value is a missing key. So a default or type `null` would only mislead editors.
 fn only_what_toml_has(schema: &mut Schema) {
     if let Some(default) = schema.get_mut("default").map(Value::take) {
         schema.remove("default");
@@ -102,6 +101,7 @@ fn only_what_toml_has(schema: &mut Schema) {
 fn without_nulls(value: Value) -> Option<Value> {
     match value {
         Value::Null => None,
+        // `Settings::default()` has empty lists and tables, which would tell users nothing.
         Value::Array(list) => (!list.is_empty()).then_some(Value::Array(list)),
         Value::Object(table) => {
             let said =
@@ -113,7 +113,8 @@ fn without_nulls(value: Value) -> Option<Value> {
     }
 }
 
-/// Accepts `item` or a list of it.
+// The functions from here on describe settings that `deserialize_with` reads: schemars sees only the types of their fields,
+// and some of those are in `core`, which does without schemars.
 fn one_or_many(item: Schema) -> Schema {
     json_schema!({ "anyOf": [item, { "type": "array", "items": item }] })
 }

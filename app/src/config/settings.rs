@@ -27,6 +27,8 @@ use crate::error::SettingsError;
 /// Users read the comments of the fields: the [`schema`] and the table in `docs/settings.md` are generated from them, from
 /// `x-flag` and from `default`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+// Only the schema denies unknown fields. `check_keys` refuses them when settings are read, with a suggestion that serde's own
+// error does not have.
 #[serde(rename_all = "kebab-case", default)]
 #[schemars(deny_unknown_fields)]
 pub struct Settings {
@@ -143,7 +145,6 @@ pub struct Settings {
     pub smoke: Vec<Case>,
 }
 
-/// A setting that a nearer source replaces or completes.
 pub(super) trait Merge {
     /// Returns this, completed by `lower`.
     fn over(self, lower: Self) -> Self;
@@ -163,7 +164,7 @@ impl<V> Merge for BTreeMap<String, V> {
 }
 
 impl Merge for Vec<Case> {
-    /// Merges by name: the nearer ones come first.
+    // The nearer tests come first, and replace those of the same name.
     fn over(mut self, lower: Vec<Case>) -> Vec<Case> {
         for case in lower {
             if !self.iter().any(|other| other.name == case.name) {
@@ -180,7 +181,7 @@ impl Merge for Budget {
     }
 }
 
-/// Merges field by field. A field that is missing from the list doesn't compile.
+// A macro rather than `..lower`, so that a new field does not compile until somebody adds it here.
 macro_rules! merged {
     ($upper:ident over $lower:ident: $($field:ident)*) => {
         Settings { $($field: Merge::over($upper.$field, $lower.$field)),* }
@@ -189,7 +190,6 @@ macro_rules! merged {
 
 impl Settings {
     /// Returns these settings, and those of `lower` where these have none. Tables are merged key by key.
-    #[must_use]
     pub fn over(self, mut lower: Settings) -> Settings {
         // Both decide which formats are made: either one replaces the other.
         if self.format.is_some() || self.engines.is_some() {
@@ -202,9 +202,6 @@ impl Settings {
 
     /// Reads the settings of a metadata table for the program `bin`: those of the table itself, overridden by those of its
     /// `bin.<name>`. Messages call the table `table`; paths are relative to `folder`.
-    ///
-    /// # Errors
-    /// [`SettingsError`] for an unknown key or a value of the wrong type.
     pub fn from_metadata(
         metadata: &serde_json::Value,
         bin: &str,
@@ -238,7 +235,9 @@ impl Settings {
     ) -> Result<Settings, SettingsError> {
         check_keys::<Settings>(table, name)?;
         let mut table = table.clone();
+        // Tests have abbreviated values, which only `read_cases` expands.
         let smoke = table.as_object_mut().and_then(|table| table.remove("smoke"));
+        // serde's own errors don't name the key of an invalid value.
         let mut settings: Settings =
             serde_path_to_error::deserialize(table).map_err(|e| SettingsError::Value {
                 key: e.path().to_string(),
@@ -248,6 +247,7 @@ impl Settings {
         if let Some(smoke) = smoke {
             settings.smoke = read_cases(&smoke, name, folder)?;
         }
+        // The command may run in any folder of the package.
         for host in settings.include.values_mut() {
             *host = folder.join(&host);
         }
@@ -261,7 +261,7 @@ impl Settings {
     }
 }
 
-/// Refuses a key that `T` doesn't have, in what is read as a `T`. Messages call it `name`.
+/// Refuses a table with a key that `T` doesn't have. Messages call the table `name`.
 pub(crate) fn check_keys<T: JsonSchema>(
     table: &serde_json::Value,
     name: &str,
@@ -270,6 +270,7 @@ pub(crate) fn check_keys<T: JsonSchema>(
         let object = value.and_then(serde_json::Value::as_object);
         object.into_iter().flat_map(serde_json::Map::keys).cloned().collect()
     };
+    // The schema has the names that serde reads, after `rename` and `rename_all`.
     let known = keys(T::json_schema(&mut SchemaGenerator::default()).get("properties"));
     let Some(unknown) = keys(Some(table)).into_iter().find(|key| !known.contains(key)) else {
         return Ok(());

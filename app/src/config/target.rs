@@ -14,7 +14,6 @@ wasm_oci_core::named_enum! {
 
 impl WasiTarget {
     /// Returns its `target_env`: no other `cfg` differs between the targets.
-    #[must_use]
     pub fn env(self) -> &'static str {
         match self {
             WasiTarget::Wasip1 => "p1",

@@ -19,6 +19,7 @@ impl FromStr for TagOrReference {
     type Err = wasm_oci_core::image::Error;
 
     fn from_str(text: &str) -> Result<TagOrReference, wasm_oci_core::image::Error> {
+        // The tag comes first, because a tag alone is also a reference: `app` means `docker.io/library/app`.
         match text.parse() {
             Ok(tag) => Ok(TagOrReference::Tag(tag)),
             Err(_) => text.parse().map(TagOrReference::Reference),
@@ -44,7 +45,7 @@ where
     parsed(&Vec::deserialize(from)?).map(Some)
 }
 
-/// Reads the same, where a list of one may be written as the text alone.
+/// Reads a list like [`many`]; a list of one may be written as the text alone.
 pub(super) fn one_or_many<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
@@ -81,6 +82,7 @@ pub(super) fn level<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Level>,
         Written::Number(number) => number.to_string(),
         Written::Name(name) => name,
         Written::Switch(false) => return Ok(Some(Level::Off)),
+        // The default level depends on the format, which the plan decides.
         Written::Switch(true) => return Ok(None),
     };
     name.parse().map(Some).map_err(D::Error::custom)

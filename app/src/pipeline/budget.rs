@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use wasm_oci_core::module::SizeReport;
+use wasm_oci_core::trace::OrTrace;
 
 use crate::config::budget::Budget;
 use crate::error::{Error, OverBudget};
@@ -10,17 +11,12 @@ use crate::pipeline::packed::Sizes;
 use crate::pipeline::size::{Change, Diff, Totals};
 use crate::units::{signed, size};
 
-/// Returns true if the sizes are within the budget.
-#[must_use]
 pub fn allows(budget: &Budget, sizes: &Sizes) -> bool {
     exceeded(budget, sizes).is_none()
 }
 
 /// Refuses sizes over the budget. The error names the largest increase since the last build within the budget, which the file
-/// `last` records. A failure to write that file only costs the comparison.
-///
-/// # Errors
-/// [`OverBudget`].
+/// `last` records.
 pub fn check(
     budget: &Budget,
     name: &str,
@@ -29,6 +25,7 @@ pub fn check(
     last: Option<&Path>,
 ) -> Result<(), Error> {
     match (exceeded(budget, sizes), last) {
+        // Without a budget, no later error compares with these sizes, and `report` takes time.
         (None, Some(file)) if *budget != Budget::default() => keep(file, &Totals::of(&report()?)),
         (None, _) => {}
         (Some((what, bytes, budget)), _) => {
@@ -48,9 +45,11 @@ fn exceeded(budget: &Budget, sizes: &Sizes) -> Option<(&'static str, u64, u64)> 
 }
 
 fn keep(file: &Path, totals: &Totals) {
-    fs_err::create_dir_all(file.parent().unwrap_or(Path::new("."))).ok();
-    if let Ok(json) = serde_json::to_vec(totals) {
-        crate::files::write(file, &json).ok();
+    // A failure costs only the comparison of a later build.
+    let folder = file.parent().unwrap_or(Path::new("."));
+    fs_err::create_dir_all(folder).or_trace("make the folder for sizes");
+    if let Some(json) = serde_json::to_vec(totals).or_trace("serialize sizes") {
+        crate::files::write(file, &json).or_trace("record sizes");
     }
 }
 
@@ -60,6 +59,7 @@ fn recall(file: &Path) -> Option<Totals> {
 
 fn cause(last: Option<&Totals>, now: &Totals) -> String {
     let growth = last.map(|last| (last.total, Diff::between(last, now)));
+    // Changes are sorted by their amount, so that the first increase is the largest.
     let largest = |changes: &[Change]| changes.iter().find(|it| it.change > 0).cloned();
     let shown = |change: Change| format!("`{}` ({})", change.name, signed(change.change));
     if let Some((total, diff)) = growth

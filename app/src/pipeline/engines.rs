@@ -9,9 +9,6 @@ use crate::error::Error;
 use crate::pipeline::packed::TaggedImage;
 
 /// Returns the formats for these engines and the reason: `universal, the only format that docker and podman both take`.
-///
-/// # Errors
-/// If there is no format for one of them.
 pub fn why(engines: &[EngineSelector]) -> Result<String, Error> {
     let chosen = formats_for(engines)?;
     let reasons: Vec<String> =
@@ -20,6 +17,7 @@ pub fn why(engines: &[EngineSelector]) -> Result<String, Error> {
 }
 
 fn reason(format: Format, selectors: &[EngineSelector]) -> String {
+    // The module is not validated yet when we print the reason, so its kind is unknown: we assume a command.
     let all_take =
         |other: &Format| selectors.iter().all(|selector| selector.takes(*other, Kind::Command));
     let names: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
@@ -35,7 +33,7 @@ fn reason(format: Format, selectors: &[EngineSelector]) -> String {
     }
 }
 
-/// `a, b and c`.
+/// Returns `a, b and c`.
 pub(crate) fn listed(names: &[&str]) -> String {
     match names {
         [] => String::new(),
@@ -44,7 +42,7 @@ pub(crate) fn listed(names: &[&str]) -> String {
     }
 }
 
-/// The selected engines that can start none of the images, each with the result for the first image.
+/// Returns the selected engines that can start none of the images, each with the result for the main format.
 fn left_out(engines: &[EngineSelector], shapes: &[Shape]) -> Vec<Compatibility> {
     let mut left_out: Vec<Compatibility> = Vec::new();
     for engine in engines.iter().flat_map(|it| it.engines()) {
@@ -52,6 +50,7 @@ fn left_out(engines: &[EngineSelector], shapes: &[Shape]) -> Vec<Compatibility> 
             shapes.iter().map(|shape| engine.check(shape)).collect();
         let is_served =
             compatibilities.iter().any(|compatibility| compatibility.supports != Supports::No);
+        // Several selectors may include the same engine.
         let is_known = left_out.iter().any(|known| known.engine == engine);
         left_out.extend(compatibilities.into_iter().next().filter(|_| !is_served && !is_known));
     }
@@ -59,9 +58,6 @@ fn left_out(engines: &[EngineSelector], shapes: &[Shape]) -> Vec<Compatibility> 
 }
 
 /// Refuses images of the program `name` if one of the selected engines can start none of them.
-///
-/// # Errors
-/// [`Error::NotTaken`].
 pub fn require(
     name: &str,
     engines: &[EngineSelector],
@@ -76,10 +72,6 @@ pub fn require(
     require_shapes(name, engines, &shapes)
 }
 
-/// The same for shapes.
-///
-/// # Errors
-/// As [`require`].
 pub fn require_shapes(
     name: &str,
     engines: &[EngineSelector],
@@ -105,6 +97,7 @@ pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error
 /// Returns the message of an engine and its cause.
 pub(crate) fn failure(compatibility: &Compatibility) -> String {
     let because = compatibility.because.as_deref().unwrap_or_default();
+    // In the engine's own words, which users find in our documentation and by a search.
     match compatibility.says {
         Some(says) => format!("\"{says}\" ({because})"),
         None => because.to_owned(),

@@ -12,7 +12,7 @@ use crate::ui::shell::Shell;
 /// Message about an image that was written or pushed: a line on standard output, with `--json` an object.
 #[derive(Debug, Clone, Serialize)]
 pub struct ImageMessage {
-    /// `wasm-oci-image`; other lines have the reasons of cargo.
+    // The key by which readers of cargo's JSON messages tell them apart; lines of cargo may be between ours.
     pub reason: &'static str,
     /// Package, for `cargo wasm-oci`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,6 @@ pub struct ImageMessage {
     pub module: Option<Sizes>,
 }
 
-/// Destinations of images.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Places<'a> {
     pub layout: Option<&'a Path>,
@@ -46,8 +45,6 @@ pub struct Places<'a> {
 }
 
 impl ImageMessage {
-    /// Returns the message about an image of the program `name`.
-    #[must_use]
     pub fn new(
         name: &str,
         image: &TaggedImage,
@@ -61,7 +58,6 @@ impl ImageMessage {
     }
 
     /// Returns the same for an image that was not read.
-    #[must_use]
     pub fn of_parts(
         name: &str,
         format: Format,
@@ -89,13 +85,12 @@ impl ImageMessage {
     }
 
     /// Prints the reference of a pushed image, otherwise its layout or archive; with `json`, the whole message.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`].
     pub fn print(&self, shell: &Shell, json: bool) -> Result<(), Error> {
         if json {
             return shell.print_json(self);
         }
+        // With a digest, because a tag may move before the script uses it; a place on disk is named as skopeo and podman name it
+        // (containers-transports(5)).
         let tag = self.tags.first().map_or(String::new(), |tag| format!(":{tag}"));
         match (&self.reference, &self.layout, &self.archive) {
             (Some(reference), ..) => shell.print(reference),

@@ -1,8 +1,7 @@
 //! Cache of optimized modules, so that no module is optimized twice.
 //!
 //! The name of an entry is a digest of everything that decides its bytes: the digest of the input module, the version of this
-//! package, and the options. Its first line is the digest of the rest, the optimized module with its names. Entries are
-//! replaced as a whole, so that several processes can share a folder. A damaged entry is ignored and replaced.
+//! package, and the options. Its first line is the digest of the rest, the optimized module with its names.
 
 use std::fs::File;
 use std::io::Write;
@@ -29,22 +28,15 @@ pub struct OptimizedCache {
 
 impl OptimizedCache {
     /// Returns the cache in `dir`, which may not exist yet.
-    #[must_use]
     pub fn at(dir: PathBuf) -> OptimizedCache {
         OptimizedCache { dir: Some(dir) }
     }
 
-    /// Returns a cache that stores nothing.
-    #[must_use]
     pub fn none() -> OptimizedCache {
         OptimizedCache::default()
     }
 
-    /// Returns the module as [`optimize`] does, from the cache if possible. Calls `announce` before it optimizes. A result with
-    /// a note is not cached: it was optimized less than requested.
-    ///
-    /// # Errors
-    /// As [`optimize`].
+    /// Returns the module as [`optimize`] does, from the cache if possible. Calls `announce` before it optimizes.
     pub fn optimize(
         &self,
         module: BuiltModule,
@@ -54,6 +46,7 @@ impl OptimizedCache {
         if options.level == Level::Off {
             return optimize(module, options);
         }
+        // Level 0 only removes sections, which takes no longer than reading an entry.
         let Some(dir) = self.dir.as_deref().filter(|_| options.level > Level::O0) else {
             announce();
             return optimize(module, options);
@@ -66,6 +59,7 @@ impl OptimizedCache {
         }
         announce();
         let optimized = optimize(module, options)?;
+        // A note means that the module was optimized less than requested.
         if optimized.note().is_none() {
             keep(&file, optimized.named());
         }
@@ -96,11 +90,13 @@ fn recall(file: &Path) -> Option<Vec<u8>> {
 fn keep(file: &Path, module: &[u8]) {
     let dir = file.parent().unwrap_or(Path::new("."));
     let digest = Digest::of(module).to_string();
-    // `recall` checks the digest, so a crash can't leave a bad entry.
+    // Replaced as a whole, because several processes may share the folder. Not synced: `recall` checks the digest, so that what a
+    // crash leaves behind is ignored and replaced.
     let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
     let fill = |file: &mut File| writeln!(file, "{digest}").and_then(|()| file.write_all(module));
     let kept = std::fs::create_dir_all(dir).and_then(|()| options.replace(file, fill));
     if kept.or_trace("cache an optimized module").is_some() {
+        // No entry stays open, because `recall` reads it at once.
         evict(&[dir.to_owned()], LIMIT, Duration::ZERO);
     }
 }

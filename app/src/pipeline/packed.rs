@@ -7,7 +7,6 @@ use wasm_oci_core::module::ValidatedModule;
 use crate::ui::shell::Shell;
 use crate::units::size;
 
-/// The images of one module.
 #[derive(Debug)]
 pub struct Packed {
     /// The main format comes first.
@@ -16,7 +15,6 @@ pub struct Packed {
     pub module: ValidatedModule,
 }
 
-/// An image with its format and tags.
 #[derive(Debug)]
 pub struct TaggedImage {
     pub format: Format,
@@ -35,7 +33,6 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Returns the line with the sizes: raw → optimized → compressed.
     pub fn show(&self, shell: &Shell) {
         let (raw, optimized, compressed) =
             (size(self.raw), size(self.optimized), size(self.compressed));

@@ -19,15 +19,11 @@ use crate::ui::shell::Shell;
 /// commas.
 pub const CAPABILITIES: &str = "io.github.wasm-oci.capabilities";
 
-/// Annotation with the optimizer and its level: `binaryen 116, level 1`.
+/// Annotation with the optimizer and its level, such as `binaryen 116, level 1`.
 pub const OPTIMIZED: &str = "io.github.wasm-oci.optimized";
 
 /// Optimizes, validates and assembles a module as planned, and checks that it runs where it should. `last` is the file with the
 /// sizes of the last build within the budget.
-///
-/// # Errors
-/// The error of a stage, or that the module or image is over its budget, or that one of the selected engines can't start any of
-/// the images.
 pub fn pack(
     module: BuiltModule,
     plan: &Plan,
@@ -46,7 +42,9 @@ pub fn pack(
     {
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
+    // The images themselves, because an engine also depends on the kind of module and on files, not on the format alone.
     engines::require(&plan.image.name, &plan.engines, &images)?;
+    // The budget comes last, because only assembled images have a compressed size.
     let compressed = images.first().map_or(0, |main| compressed(&main.image));
     let sizes =
         Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
@@ -55,22 +53,19 @@ pub fn pack(
 }
 
 /// Returns the size of the layers with the module.
-#[must_use]
 pub fn compressed(image: &Image) -> u64 {
     let layers = image.wasm_manifest().map(|manifest| manifest.layers()).unwrap_or_default();
     layers.iter().map(|layer| layer.descriptor().size).sum()
 }
 
 /// Optimizes and validates a module as planned, and checks that the required runtimes run it.
-///
-/// # Errors
-/// The error of a stage.
 pub fn validated(
     module: BuiltModule,
     plan: &Plan,
     cache: &OptimizedCache,
     shell: &Shell,
 ) -> Result<ValidatedModule, Error> {
+    // Printed by the cache, because an earlier build may have optimized the same module.
     let announce =
         || shell.status("Optimizing", format_args!("{} ({})", plan.image.name, plan.optimize));
     let optimized = cache.optimize(module, &plan.optimize, announce)?;
@@ -87,6 +82,7 @@ fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
     let names: Vec<&str> =
         module.report().capabilities.iter().map(|capability| capability.name()).collect();
     let mut settings = plan.image.clone();
+    // `or_insert`, because the user's own annotation of the same name counts.
     settings.annotations.entry(CAPABILITIES.to_owned()).or_insert_with(|| names.join(","));
     if plan.optimize.level != Level::Off {
         settings
@@ -98,9 +94,6 @@ fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
 }
 
 /// Writes images into the layout at `path`.
-///
-/// # Errors
-/// The error of the layout.
 pub async fn to_layout(images: &[TaggedImage], path: &Path, shell: &Shell) -> Result<(), Error> {
     let layout = Layout::create(path)?;
     for TaggedImage { image, tags, .. } in images {
@@ -110,9 +103,6 @@ pub async fn to_layout(images: &[TaggedImage], path: &Path, shell: &Shell) -> Re
 }
 
 /// Writes images into one archive at `path`, with names in `repository`.
-///
-/// # Errors
-/// The error of the archive.
 pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Result<(), Error> {
     let images: Vec<_> = images
         .iter()
@@ -121,10 +111,7 @@ pub fn to_archive(images: &[TaggedImage], path: &Path, repository: &str) -> Resu
     Ok(write_archive(path, repository, &images)?)
 }
 
-/// Pushes images to a repository.
-///
-/// # Errors
-/// The error of the registry. The tags of an incomplete image are unchanged.
+/// Pushes images to a repository. The tags of an incomplete image are unchanged.
 pub async fn to_registry(
     images: &[TaggedImage],
     repository: &Reference,
@@ -136,15 +123,13 @@ pub async fn to_registry(
         shell.status("Pushing", format_args!("{} as {format}", with_tags(repository, tags)));
         let transfer = shell.upload(with_tags(repository, tags));
         save(image, &registry, tags, &transfer).await?;
+        // Not reached after a failure: `transfer` then prints how many blobs have arrived.
         transfer.complete();
     }
     Ok(())
 }
 
 /// Checks which blobs a repository has, and prints the requests that a push would send.
-///
-/// # Errors
-/// The error of the registry.
 pub async fn dry_run(
     images: &[TaggedImage],
     repository: &Reference,
@@ -163,16 +148,12 @@ pub async fn dry_run(
 }
 
 /// Returns `repository:tag,tag`, for messages.
-#[must_use]
 pub fn with_tags(repository: &Reference, tags: &[Tag]) -> String {
     let tags: Vec<&str> = tags.iter().map(Tag::as_str).collect();
     format!("{}:{}", repository.name(), tags.join(","))
 }
 
 /// Validates a module to inspect it: no import is refused.
-///
-/// # Errors
-/// If the module is not valid.
 pub fn any_imports(module: BuiltModule) -> Result<ValidatedModule, Error> {
     Ok(validate(module.unoptimized(), &ValidateOptions::any_import())?)
 }

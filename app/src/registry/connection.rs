@@ -42,6 +42,7 @@ pub struct RegistryArgs {
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = "Registry")]
 pub struct LoginArgs {
+    // There is no `--password`: other users of the machine can see arguments, and shells keep them in a history.
     /// User name
     #[arg(short, long, value_name = "NAME", requires = "password_stdin")]
     pub username: Option<String>,
@@ -52,16 +53,15 @@ pub struct LoginArgs {
 
 impl LoginArgs {
     /// Returns the login of the flags. Only the registry `host` gets it.
-    ///
-    /// # Errors
-    /// If standard input can't be read or is empty.
     pub fn login(&self, host: &str) -> Result<Option<Login>, Error> {
         let Some(username) = self.username.clone().filter(|_| self.password_stdin) else {
             return Ok(None);
         };
         let password =
             std::io::read_to_string(std::io::stdin()).map_err(UsageError::UnreadablePassword)?;
+        // `echo` ends its output with a newline.
         let password = password.trim_end_matches(['\r', '\n']);
+        // Such as that of an unset variable. The registry's refusal would not name this cause.
         if password.is_empty() {
             let message = "there is no password on standard input; pipe it into this command";
             return Err(UsageError::Combination(message).into());
@@ -71,8 +71,6 @@ impl LoginArgs {
 }
 
 impl RegistryArgs {
-    /// Returns the settings of these flags.
-    #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
             insecure_registries: unless_empty(&self.insecure_registries),
@@ -81,9 +79,6 @@ impl RegistryArgs {
     }
 
     /// Returns the connections for these flags and the environment.
-    ///
-    /// # Errors
-    /// As [`Connections::new`].
     pub fn connections(&self, shell: &Shell) -> Result<Connections, Error> {
         Connections::new(self, &self.settings().over(env_vars::registry_settings()), shell)
     }
@@ -101,9 +96,6 @@ pub struct AccountArgs {
 impl AccountArgs {
     /// Returns the connections for these flags and the environment. Only `registry` gets the login: the destination of the command,
     /// otherwise its source.
-    ///
-    /// # Errors
-    /// As [`Connections::new`] and [`LoginArgs::login`].
     pub fn connections(
         &self,
         registry: Option<&Reference>,
@@ -140,9 +132,6 @@ pub struct Login {
 
 impl Connections {
     /// Returns the options of the flags and the environment, with the insecure registries of `settings`.
-    ///
-    /// # Errors
-    /// If flags contradict each other, or the environment has a password without its registry and user.
     pub fn new(
         args: &RegistryArgs,
         settings: &Settings,
@@ -167,30 +156,21 @@ impl Connections {
     }
 
     /// Returns the connections with this login, if any, instead of the current one.
-    #[must_use]
     pub fn with_login(self, login: Option<Login>) -> Connections {
+        // Flags come before the environment.
         Connections { login: login.or(self.login), ..self }
     }
 
-    /// The same with the limits of these flags.
-    ///
-    /// # Errors
-    /// As [`ReadLimitArgs::limits`].
     pub fn with_limits(self, args: &ReadLimitArgs) -> Result<Connections, Error> {
         Ok(Connections { limits: args.limits()?, ..self })
     }
 
-    /// The limits for reading an image, wherever it is.
-    #[must_use]
     pub fn limits(&self) -> ReadLimits {
         self.limits
     }
 
-    /// How a repository is spoken with.
-    ///
-    /// # Errors
-    /// If stored credentials can't be read.
     pub fn options(&self, host: &str, repository: &str) -> Result<RegistryOptions, Error> {
+        // The host includes the port: another port may belong to another server.
         let credentials = match self.login.as_ref().filter(|login| login.registry == host) {
             Some(login) => Credentials::Basic {
                 username: login.username.clone(),
@@ -200,6 +180,7 @@ impl Connections {
         };
         let mut tls = Tls::for_registry(host);
         tls.authorities.extend(self.tls.authorities.iter().cloned());
+        // Flags come before the files in `certs.d`.
         tls.identity = self.tls.identity.clone().or(tls.identity);
         let shell = self.shell.clone();
         Ok(RegistryOptions {
@@ -214,22 +195,17 @@ impl Connections {
     }
 
     /// Returns the client for the repository of a reference.
-    ///
-    /// # Errors
-    /// If stored credentials or certificates can't be read.
     pub fn registry(&self, reference: &Reference) -> Result<Registry, Error> {
         self.registry_mounting(reference, None)
     }
 
     /// Returns the same client, which may mount blobs from the repository of `source` if that is in the same registry.
-    ///
-    /// # Errors
-    /// As [`Connections::registry`].
     pub fn registry_mounting(
         &self,
         reference: &Reference,
         source: Option<&Reference>,
     ) -> Result<Registry, Error> {
+        // A registry mounts only blobs of its own (distribution-spec, Mounting a blob from another repository).
         let other = source.filter(|source| {
             source.registry() == reference.registry()
                 && source.repository() != reference.repository()
@@ -253,6 +229,7 @@ fn announce(shell: &Shell, event: &RetryEvent) {
 
 fn login_from(variable: impl Fn(&str) -> Option<String>) -> Result<Option<Login>, Error> {
     let Some(password) = variable(WASM_OCI_PASSWORD) else { return Ok(None) };
+    // Without its registry, the password would go to every registry that a command contacts.
     let Some((registry, username)) = variable(WASM_OCI_REGISTRY).zip(variable(WASM_OCI_USERNAME))
     else {
         let error = UsageError::PasswordWithoutAccount {

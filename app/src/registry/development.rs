@@ -26,9 +26,6 @@ const INCOMING: &str = ".incoming";
 const DEEPEST: usize = 8;
 
 /// Serves the layouts in `folder` until `end`.
-///
-/// # Errors
-/// The error of the listener.
 pub async fn serve(
     folder: &Path,
     listener: TcpListener,
@@ -36,6 +33,7 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     let layouts = Layouts { folder: folder.to_owned() };
     let meta = Meta { layouts: layouts.clone(), memory: InMemoryRegistryMeta::new() };
+    // Referrers are in memory only, so each start collects them again.
     meta.find_referrers().await.map_err(std::io::Error::other)?;
     let state = AppState::new(Arc::new(layouts), Arc::new(meta));
     axum::serve(listener, router(state)).with_graceful_shutdown(end).await
@@ -56,7 +54,9 @@ impl Layouts {
     }
 
     fn own_name(&self) -> String {
+        // A path such as `.` has no name of its own.
         let folder = self.folder.canonicalize().unwrap_or_else(|_| self.folder.clone());
+        // Names of repositories have no capital letters (distribution-spec, Pulling manifests).
         folder.file_name().map_or_else(String::new, |name| name.to_string_lossy().to_lowercase())
     }
 
@@ -81,6 +81,7 @@ impl Layouts {
 
     /// Returns the layout that has a blob.
     fn holder(&self, digest: Digest) -> Option<Layout> {
+        // ferro-oci-server stores blobs by digest and does not pass on their repository.
         let incoming = Layout::open(&self.folder.join(INCOMING)).ok();
         let all = self.repositories();
         let mut all = incoming.into_iter().chain(all.iter().filter_map(|name| self.open(name)));
@@ -96,6 +97,7 @@ fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
     let entries = folder.read_dir().into_iter().flatten().flatten();
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
         let Ok(name) = entry.file_name().into_string() else { continue };
+        // `blobs` is a part of the layout, and `.incoming` is not a repository.
         if name.starts_with('.') || (name == "blobs" && folder.join("oci-layout").is_file()) {
             continue;
         }
@@ -125,6 +127,7 @@ fn theirs(digest: Digest) -> Stored<FerroDigest> {
 impl BlobStore for Layouts {
     async fn put(&self, digest: &FerroDigest, bytes: Bytes) -> Stored<()> {
         let blob = Blob::new(MediaType::from("application/octet-stream"), bytes.to_vec());
+        // Clients choose the digest, so it is only a claim until here.
         let (expected, computed) = (digest.to_string(), blob.descriptor().digest.to_string());
         if expected != computed {
             return Err(BlobStoreError::DigestMismatch { expected, computed });
@@ -141,8 +144,8 @@ impl BlobStore for Layouts {
         Ok(self.holder(ours(digest)?).is_some())
     }
 
-    /// Does nothing: images of a layout share blobs, and other tools read them.
     async fn delete(&self, _: &FerroDigest) -> Stored<()> {
+        // Images of a layout share blobs, and other tools read them.
         Ok(())
     }
 
@@ -190,8 +193,8 @@ impl Document {
         serde_json::from_slice(bytes).map_err(failed)
     }
 
-    /// Returns the media type. A manifest without the field has the one that its other fields imply.
     fn media_type(&self) -> String {
+        // `mediaType` may be missing (image-spec, manifest.md and image-index.md), so the other fields decide.
         let by_shape = match self.config.is_none() && self.layers.is_empty() {
             true => MediaType::ImageIndex,
             false => MediaType::ImageManifest,
@@ -211,7 +214,9 @@ impl Meta {
     ) -> Stored<()> {
         let layout = Layout::create(&self.layouts.path(repository)).map_err(failed)?;
         let document = Document::parse(body)?;
+        // The manifest comes last, so that the layout never refers to a blob that it lacks.
         for entry in document.config.iter().chain(&document.layers).chain(&document.manifests) {
+            // It was pushed before, or another image shares it.
             if layout.holds(entry.digest) {
                 continue;
             }
@@ -248,6 +253,8 @@ impl Meta {
                     media_type: descriptor.media_type.to_string(),
                     digest: theirs(descriptor.digest)?,
                     size: descriptor.size,
+                    // The config's media type takes the place of a missing `artifactType` (distribution-spec, Listing
+                    // Referrers).
                     artifact_type: artifact_type.or(config.map(|config| config.media_type)),
                     annotations,
                 };
@@ -331,6 +338,7 @@ impl RegistryMeta for Meta {
         let images = layout.images().map_err(failed)?;
         let mut tags: Vec<String> =
             images.into_iter().filter_map(|(tag, _)| Some(tag?.to_string())).collect();
+        // In lexical order (distribution-spec, Listing Tags); a tag may be in the index more than once.
         tags.sort();
         tags.dedup();
         Ok(page(tags, last, n))
@@ -389,7 +397,7 @@ impl RegistryMeta for Meta {
     }
 }
 
-/// Returns the part of a list after `last`, with at most `n` items.
+/// Returns the part of a list after `last`, with at most `n` items (distribution-spec, Listing Tags).
 fn page(all: Vec<String>, last: Option<&str>, n: Option<usize>) -> Vec<String> {
     let after = all.into_iter().filter(|item| last.is_none_or(|last| item.as_str() > last));
     after.take(n.unwrap_or(usize::MAX)).collect()

@@ -20,24 +20,23 @@ pub struct ReadLimitArgs {
 
 impl ReadLimitArgs {
     /// Returns the limits of the flags, otherwise of the environment, otherwise the default ones.
-    ///
-    /// # Errors
-    /// When the environment has something else than limits.
     pub fn limits(&self) -> Result<ReadLimits, Error> {
         let mut limits = ReadLimits::default();
         for text in env_vars::value(WASM_OCI_READ_LIMITS).iter().flat_map(|it| it.split(',')) {
+            // clap names the flag of an invalid limit; here, we have to name the variable.
             let limit: ReadLimit = text.parse().map_err(|reason| UsageError::InvalidLimits {
                 variable: WASM_OCI_READ_LIMITS,
                 reason,
             })?;
             limit.set(&mut limits);
         }
+        // After the environment, so that a flag replaces its value.
         self.read_limits.iter().for_each(|limit| limit.set(&mut limits));
         Ok(limits)
     }
 }
 
-/// A limit, and the value that replaces its default.
+// A test compares the names and the defaults with docs/limits.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ReadLimit {
     Fetched(ByteSize),

@@ -10,7 +10,7 @@ use wasm_oci_core::store::{
 use crate::error::{Error, UsageError};
 use crate::registry::connection::Connections;
 
-/// A source of images.
+// An enum, because a trait with asynchronous functions can't be a trait object.
 pub enum AnySource {
     /// `oci:`
     Layout(Layout),
@@ -47,11 +47,9 @@ impl Source for AnySource {
 }
 
 /// Opens a location, and returns the name of the image there.
-///
-/// # Errors
-/// If the location doesn't exist, has no such image, or is a file.
 pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource, Name), Error> {
     match location {
+        // A bare module has no manifest, so that there is nothing to resolve.
         Location::File(path) => Err(UsageError::NotAnImage { path: path.clone() }.into()),
         Location::Layout(path, tag) => {
             let layout = Layout::open(path)?.with_limits(connections.limits());
@@ -71,10 +69,6 @@ pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource
     }
 }
 
-/// Reads the whole image at a location.
-///
-/// # Errors
-/// As [`open`], or the error of reading the image.
 pub async fn load_image(location: &Location, connections: &Connections) -> Result<Image, Error> {
     let (source, name) = open(location, connections)?;
     Ok(load(&source, &name).await?)
@@ -87,9 +81,6 @@ pub enum Found {
 }
 
 /// Reads the content of a location. Of an image for several platforms, only the Wasm manifest is read.
-///
-/// # Errors
-/// The error of opening or reading it.
 pub async fn find(location: &Location, connections: &Connections) -> Result<Found, Error> {
     if let Location::File(path) = location {
         return Ok(Found::Module(BuiltModule::read(path)?));
@@ -99,10 +90,6 @@ pub async fn find(location: &Location, connections: &Connections) -> Result<Foun
 }
 
 impl Found {
-    /// Returns the module.
-    ///
-    /// # Errors
-    /// If the image has none.
     pub fn module(self) -> Result<BuiltModule, Error> {
         match self {
             Found::Module(module) => Ok(module),

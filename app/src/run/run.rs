@@ -27,17 +27,11 @@ use crate::ui::shell::Shell;
 const DEFAULT_PULLED: u64 = 1 << 30;
 
 /// Returns an engine for programs with these limits, with the user's cache of compiled code. Warns if the cache can't be used.
-///
-/// # Errors
-/// [`Error::Run`] if wasmtime doesn't work on this machine, or the error of an invalid `WASM_OCI_CACHE_SIZE`.
 pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
     Ok(Engine::new(limits, cache_unless(no_cache, shell)?)?)
 }
 
 /// Returns an engine for many concurrent instances, as [`Engine::pooled`].
-///
-/// # Errors
-/// As [`engine`].
 pub fn pooled_engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
     Ok(Engine::pooled(limits, cache_unless(no_cache, shell)?)?)
 }
@@ -50,6 +44,7 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
     let Some(dir) = cache_dir() else { return Ok(None) };
     match Cache::open(&dir, cache_size()?) {
         Ok(cache) => Ok(Some(cache)),
+        // The program runs without the cache, too; it only starts more slowly.
         Err(error) => {
             shell.warn(error_chain(&error));
             Ok(None)
@@ -57,8 +52,6 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
     }
 }
 
-/// Returns the user's cache of optimized modules.
-#[must_use]
 pub fn optimized_cache(args: CacheArgs) -> OptimizedCache {
     match cache_dir().filter(|_| !args.no_cache) {
         Some(dir) => OptimizedCache::at(dir.join("optimized")),
@@ -79,15 +72,13 @@ fn cache_size() -> Result<Option<u64>, Error> {
 }
 
 /// Reads the Wasm manifest of the image at a location. Blobs from a registry are cached next to the compiled code.
-///
-/// # Errors
-/// The error of opening or reading the image.
 pub async fn pull(
     location: &Location,
     connections: &Connections,
     no_cache: bool,
 ) -> Result<Manifest, Error> {
     let (source, name) = open(location, connections)?;
+    // Layouts and archives are on this machine already.
     let dir = cache_dir().filter(|_| !no_cache && matches!(source, AnySource::Registry(_)));
     Ok(match dir {
         None => load_wasm(&source, &name).await?,
@@ -99,9 +90,6 @@ pub async fn pull(
 }
 
 /// Runs the module in a file. Returns its exit code.
-///
-/// # Errors
-/// The error of reading or starting the module.
 pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
     run_prepared(engine, |engine| Prepared::of_file(engine, path), args, shell)
@@ -110,9 +98,6 @@ pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error>
 /// Runs the module of an image as a container engine would: arguments replace those of the image, and variables are added
 /// to those of the image. The program sees the image's files, and its changes to them are lost. `named` is a file with the
 /// same module and the names of its functions, for traps.
-///
-/// # Errors
-/// The error of reading or starting the module.
 pub fn run_manifest(
     manifest: &Manifest,
     named: Option<&Path>,
@@ -162,9 +147,6 @@ pub struct Prepared {
 
 impl Prepared {
     /// Prepares the module in a file, without an image.
-    ///
-    /// # Errors
-    /// The error of reading or compiling the module.
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
         let identity = Identity::of_file(path);
@@ -192,9 +174,6 @@ impl Prepared {
     }
 
     /// Replaces the module by the one in a file, and keeps the settings and files of the image.
-    ///
-    /// # Errors
-    /// The error of reading or compiling the module.
     pub fn with_module(&self, engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::any_import())?;
         let Prepared { program: _, files, entrypoint, export, args, env } = self;
@@ -208,10 +187,6 @@ impl Prepared {
         })
     }
 
-    /// Prepares the program of an image.
-    ///
-    /// # Errors
-    /// The error of reading or compiling the module.
     pub fn of_manifest(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
         let config = manifest.config();
         let (entrypoint, args) = config.module_and_args();
@@ -238,44 +213,34 @@ impl Prepared {
     }
 
     /// Takes the names of functions from the module in `file`, as [`Program::named_by`].
-    #[must_use]
     pub fn named_by(self, file: &Path) -> Prepared {
         Prepared { program: self.program.named_by(file.to_owned()), ..self }
     }
 
-    #[must_use]
     pub fn program(&self) -> &Program {
         &self.program
     }
 
-    /// The function to call instead of the module's entry point, if the image's entrypoint names one.
-    #[must_use]
+    /// Returns the function to call instead of the module's entry point, if the image's entrypoint names one.
     pub fn export(&self) -> Option<&str> {
         self.export.as_deref()
     }
 
     /// Returns the entrypoint with the given arguments, or with those of the image.
-    #[must_use]
     pub fn command(&self, given: Option<&[String]>) -> Vec<String> {
         [&self.entrypoint, given.unwrap_or(&self.args)].concat()
     }
 
-    #[must_use]
     pub fn env(&self) -> &[(String, String)] {
         &self.env
     }
 
-    /// Files of the image next to the module.
-    #[must_use]
     pub fn files(&self) -> &[IncludedFile] {
         &self.files
     }
 
     /// Writes the files of the image, if it has any, to a temporary folder, and makes that the program's `/` unless the user
     /// gives another.
-    ///
-    /// # Errors
-    /// [`Error::Write`].
     pub(crate) fn add_root(
         &self,
         dirs: &mut Vec<Dir>,
@@ -298,10 +263,6 @@ impl Prepared {
     }
 }
 
-/// Writes files of an image into a folder.
-///
-/// # Errors
-/// [`Error::Write`].
 pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
     for file in files {
         let path = folder.join(file.path());
@@ -312,15 +273,12 @@ pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the options of a run. The user's variables follow `env`, so that they override it.
-///
-/// # Errors
-/// The error of a variable to be passed on that is not set.
 pub fn options(
     given: &GivenArgs,
     command: Vec<String>,
     mut env: Vec<(String, String)>,
 ) -> Result<RunOptions, Error> {
+    // The last of two variables with the same name counts, so that the user's come after those of the image.
     env.extend(given.variables()?);
     Ok(RunOptions {
         args: command,
@@ -335,9 +293,6 @@ pub fn options(
 }
 
 /// Runs a program to its end, and reports a trap or an exceeded limit. Returns the exit code.
-///
-/// # Errors
-/// The error of starting the program.
 pub fn run_program(
     engine: &Engine,
     program: &Program,
@@ -356,7 +311,6 @@ pub fn run_program(
 }
 
 /// Returns the exit code of a run, and the trap or limit that stopped the program, if any.
-#[must_use]
 pub fn exit_status(reason: &ExitReason) -> (u8, Option<String>) {
     match reason {
         // The operating system keeps only 8 bits.
@@ -367,7 +321,6 @@ pub fn exit_status(reason: &ExitReason) -> (u8, Option<String>) {
 }
 
 /// Returns the exit code for a program that a limit stopped.
-#[must_use]
 pub fn limit_code(limit: &Limit) -> ExitCode {
     match limit {
         Limit::Timeout(_) => ExitCode::Timeout,

@@ -12,9 +12,6 @@ use crate::run::run::{Prepared, pooled_engine};
 use crate::ui::shell::Shell;
 
 /// Serves the component in a file until a signal arrives.
-///
-/// # Errors
-/// The error of reading or starting the component.
 pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
     let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
     serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
@@ -22,9 +19,6 @@ pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Er
 
 /// Serves the component of an image until a signal arrives. Arguments replace those of the image, and variables are added to
 /// those of the image. Instances can read the image's files, but not change them.
-///
-/// # Errors
-/// The error of reading or starting the component.
 pub fn serve_manifest(manifest: &Manifest, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
     let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
     serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
@@ -43,12 +37,12 @@ fn serve_prepared(
     serve_program(engine, prepared.program(), options, shell)
 }
 
-/// Returns the options of a server. The user's variables follow `env`, so that they override it.
 fn options(
     args: &ServeArgs,
     command: Vec<String>,
     mut env: Vec<(String, String)>,
 ) -> Result<ServeOptions, Error> {
+    // As for `run`: the last of two variables with the same name counts.
     env.extend(args.variables()?);
     Ok(ServeOptions {
         addr: args.at.addr(),
@@ -83,6 +77,7 @@ fn serve_program(
             first.next().await;
             shell.status("Stopping", format_args!("when all requests are answered, or after {drain:?}"));
         };
+        // Both listeners receive every signal, so the second signal is the second one here, too.
         let at_once = async {
             second.next().await;
             second.next().await;
@@ -97,11 +92,11 @@ fn serve_program(
         }
         Ok(())
     });
+    // Requests that are still running must not delay the end.
     runtime.shutdown_background();
     served
 }
 
-/// Signals that stop a server.
 struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
@@ -142,7 +137,6 @@ impl Signals {
     }
 }
 
-/// Log with a line for each request.
 struct Log {
     shell: Shell,
     name: String,
@@ -161,6 +155,7 @@ impl Log {
                 self.shell.log(line);
             }
         }
+        // Once is enough: the program would probably try again with every request.
         if access.refused_request && !self.has_hinted.swap(true, Ordering::Relaxed) {
             self.shell.hint(format_args!(
                 "`{}` tried to send HTTP requests; grant it the network with --net",
@@ -182,7 +177,7 @@ fn line(access: &Access) -> String {
     )
 }
 
-/// Percent-encodes the path, so that it can't send control characters to the terminal.
+// Percent-encoded, because a client could send control characters to the terminal.
 fn visible(path: &str) -> String {
     let byte = |byte: u8| match byte.is_ascii_graphic() {
         true => char::from(byte).to_string(),

@@ -12,7 +12,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use crate::ui::shell::Shell;
 
-/// Prefixes of our crates' names. Other crates' events stay hidden: some contain URLs and headers with secrets.
+// Events of other crates stay hidden, because some contain URLs and headers with secrets.
 const OWN_TARGETS: [&str; 2] = ["wasm_oci", "cargo_wasm_oci"];
 
 /// Writes each event through the shell, so that progress bars make room for it. Only the first call has an effect.

@@ -15,6 +15,7 @@ pub struct OutputArgs {
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Colour the output
+    // cargo's own variable, so that `cargo wasm-oci` and the cargo that it starts look the same.
     #[arg(
         long,
         global = true,
@@ -28,7 +29,6 @@ pub struct OutputArgs {
 
 impl OutputArgs {
     /// Returns the shell for these arguments. From `-vv` on, the debug log starts as well.
-    #[must_use]
     pub fn shell(&self) -> Shell {
         let verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,

@@ -31,9 +31,6 @@ pub struct ReportJson<'a> {
 
 impl ReportJson<'_> {
     /// Checks the module's compatibility and puts it next to the module's report.
-    ///
-    /// # Errors
-    /// [`runtimes::uses`].
     pub fn of(module: &ValidatedModule) -> Result<ReportJson<'_>, Error> {
         let report = module.report();
         let runtimes = runtimes::check(report);
@@ -55,9 +52,6 @@ impl ReportJson<'_> {
 }
 
 /// Returns the lines of `inspect` about a module.
-///
-/// # Errors
-/// [`runtimes::uses`].
 pub fn report(module: &ValidatedModule) -> Result<String, Error> {
     let report = module.report();
     let mut text = String::new();
@@ -102,9 +96,6 @@ pub fn report(module: &ValidatedModule) -> Result<String, Error> {
 }
 
 /// Returns the lines about the runtimes that run a module, and about what it uses that others lack.
-///
-/// # Errors
-/// [`runtimes::uses`].
 pub fn runtimes(module: &ValidatedModule) -> Result<String, Error> {
     let checked = runtimes::check(module.report());
     let mut text = compatibilities(&checked);
@@ -118,7 +109,6 @@ pub fn runtimes(module: &ValidatedModule) -> Result<String, Error> {
 }
 
 /// Returns the lines about the compatibility with each runtime.
-#[must_use]
 pub fn compatibilities(all: &[RuntimeCompatibility]) -> String {
     let mut text = String::new();
     let takes = all.iter().filter(|compatibility| compatibility.supports == Supports::Yes).map(

@@ -35,7 +35,6 @@ pub enum Color {
 
 impl Color {
     /// Returns the name in our flags and in those of cargo.
-    #[must_use]
     pub fn name(self) -> &'static str {
         match self {
             Color::Auto => "auto",
@@ -54,9 +53,8 @@ pub struct Shell {
 }
 
 impl Shell {
-    /// Returns a shell. The last choice of colour applies to the whole process.
-    #[must_use]
     pub fn new(verbosity: Verbosity, color: Color) -> Shell {
+        // anstream keeps one choice for the whole process, so the last shell decides.
         match color {
             Color::Auto => {}
             Color::Always => anstream::ColorChoice::Always.write_global(),
@@ -96,7 +94,6 @@ impl Shell {
         }
     }
 
-    /// Prints a warning.
     pub fn warn(&self, message: impl std::fmt::Display) {
         if self.verbosity > Verbosity::Quiet {
             let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
@@ -109,7 +106,6 @@ impl Shell {
         self.error(error_chain(error));
     }
 
-    /// Prints an error.
     pub fn error(&self, message: impl std::fmt::Display) {
         let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
         self.line(format_args!("{red}error{red:#}: {message}"));
@@ -122,7 +118,6 @@ impl Shell {
     }
 
     /// Returns true if stdin and stderr are terminals, so that we can prompt.
-    #[must_use]
     pub fn can_ask(&self) -> bool {
         self.verbosity > Verbosity::Quiet
             && std::io::stdin().is_terminal()
@@ -130,7 +125,6 @@ impl Shell {
     }
 
     /// Asks a question and returns the answer, or `None` at the end of the input.
-    #[must_use]
     pub fn ask(&self, question: impl std::fmt::Display) -> Option<String> {
         let style = Style::new().bold();
         let question = format!("{style}{question}{style:#}: ");
@@ -155,9 +149,6 @@ impl Shell {
     }
 
     /// Prints a result to standard output.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`] if it can't be written.
     pub fn print(&self, line: impl std::fmt::Display) -> Result<(), Error> {
         match self.bars.suspend(|| writeln!(anstream::stdout(), "{line}")) {
             // The reader has read enough, such as `head`.
@@ -167,9 +158,6 @@ impl Shell {
     }
 
     /// Prints a text to standard output without any change.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`] if it can't be written.
     pub fn print_exactly(&self, text: &str) -> Result<(), Error> {
         let mut stdout = std::io::stdout();
         match self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
@@ -180,23 +168,18 @@ impl Shell {
     }
 
     /// Prints a result as one line of JSON.
-    ///
-    /// # Errors
-    /// [`Error::Stdout`] if it can't be written.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Error> {
         let json = serde_json::to_string(value).map_err(|e| Error::Stdout(e.into()))?;
         self.print(json)
     }
 
     /// Returns progress bars for blobs.
-    #[must_use]
     pub fn transfer(&self) -> Transfer<'_> {
         Transfer { shell: self, place: None, state: Mutex::default() }
     }
 
     /// Returns the same for blobs on their way to a `place` in a registry. Without a terminal, each finished blob prints a line. An
     /// upload that ends without [`Transfer::complete`] prints how many blobs arrived.
-    #[must_use]
     pub fn upload(&self, place: String) -> Transfer<'_> {
         Transfer { shell: self, place: Some(place), state: Mutex::default() }
     }
@@ -217,12 +200,12 @@ struct Moving {
 }
 
 impl Drop for Transfer<'_> {
-    /// Removes the bars, and reports an upload that failed or was interrupted.
     fn drop(&mut self) {
         let arrived = self.state().arrived;
         for bar in self.state().bars.values() {
             bar.finish_and_clear();
         }
+        // `complete` removes the place, so it is still there after a failure or Ctrl-C only.
         if let (Some(place), true) = (&self.place, arrived > 0) {
             let message = "blobs of it are there and need not be sent again";
             self.shell.status("Stopped", format_args!("{place}: {arrived} {message}"));
@@ -230,7 +213,7 @@ impl Drop for Transfer<'_> {
     }
 }
 
-/// Smaller blobs arrive before a person could read a bar.
+// Smaller blobs arrive before a person could read a bar.
 const SMALLEST_BAR: u64 = 64 << 10;
 
 impl Transfer<'_> {
@@ -241,10 +224,10 @@ impl Transfer<'_> {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, Moving> {
+        // After a panic elsewhere, at most a bar is wrong.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Marks the upload as complete.
     pub fn complete(mut self) {
         self.place = None;
     }
@@ -281,6 +264,7 @@ impl Progress for Transfer<'_> {
         };
         self.state().arrived += 1;
         let message = format!("{} {} ({} bytes)", blob.media_type, blob.digest, blob.size);
+        // Without bars, such as in CI, these lines are the only sign that an upload goes on.
         if self.place.is_some() && !self.shell.show_bars {
             self.shell.status(verb, message);
         } else {

@@ -26,6 +26,7 @@ pub struct ModuleArgs {
     #[arg(long, conflicts_with = "optimize")]
     pub no_optimize: bool,
     /// Use this wasm-opt binary instead of the built-in Binaryen (a path, or a name on PATH)
+    // `require_equals`, because `--wasm-opt app.wasm` would otherwise take the module for the program.
     #[arg(
         long,
         value_name = "PROGRAM",
@@ -79,6 +80,7 @@ pub struct ImageArgs {
     #[arg(long, value_name = "WORD")]
     pub entrypoint: Vec<String>,
     /// Argument after the entrypoint; repeat the flag for each one
+    // An id of its own, here and below: a command that also runs the program has `args` and `env` for that, and ids are unique.
     #[arg(id = "image-args", long = "arg", value_name = "ARG", allow_hyphen_values = true)]
     pub args: Vec<String>,
     /// Environment variable in the image
@@ -133,8 +135,6 @@ fn pair(text: &str) -> Result<(String, String), String> {
 }
 
 impl ModuleArgs {
-    /// Returns the settings of the flags.
-    #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
             optimize: if self.no_optimize { Some(Level::Off) } else { self.optimize },
@@ -150,8 +150,6 @@ impl ModuleArgs {
 }
 
 impl ImageArgs {
-    /// Returns the settings of the flags.
-    #[must_use]
     pub fn settings(&self) -> Settings {
         let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
         Settings {
@@ -173,8 +171,7 @@ impl ImageArgs {
     }
 }
 
-/// Returns the list unless it is empty: an argument that was not given must not override a setting.
-#[must_use]
 pub fn unless_empty<T: Clone>(list: &[T]) -> Option<Vec<T>> {
+    // An argument that was not given must not override a setting.
     (!list.is_empty()).then(|| list.to_vec())
 }

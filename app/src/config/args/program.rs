@@ -27,7 +27,7 @@ pub struct RunArgs {
 #[command(next_help_heading = "Program")]
 pub struct GivenArgs {
     /// Give the program access to a folder; `:ro` makes it read-only
-    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     pub dirs: Vec<Dir>,
     /// Set an environment variable; without a value, pass on the current one
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
@@ -69,8 +69,6 @@ pub struct LimitArgs {
 }
 
 impl LimitArgs {
-    /// Converts the flags for the runner.
-    #[must_use]
     pub fn limits(&self) -> Limits {
         Limits {
             timeout: self.timeout,
@@ -100,15 +98,12 @@ pub struct TestArgs {
     pub junit: Option<PathBuf>,
 }
 
-fn parse_dir(text: &str) -> Result<Dir, String> {
-    text.parse()
-}
-
 impl GivenArgs {
     /// Returns equivalent arguments for a child process.
-    #[must_use]
     pub fn to_args(&self) -> Vec<OsString> {
+        // Without `..`, so that a new argument does not compile until it is passed on.
         let GivenArgs { dirs, env, stdin, net, limits, no_cache } = self;
+        // In bytes, because `ByteSize` rounds its text.
         let size = |size: &ByteSize| size.as_u64().to_string();
         let options = [
             ("--timeout", limits.timeout.map(|time| humantime::format_duration(time).to_string())),
@@ -130,10 +125,6 @@ impl GivenArgs {
         args
     }
 
-    /// Returns the variables with their values.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if a variable to pass on is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
         variables(&self.env)
     }
@@ -147,6 +138,7 @@ fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
         Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
         None => match std::env::var(text) {
             Ok(value) => Ok((text.clone(), value)),
+            // Strings of WASI are Unicode.
             Err(VarError::NotUnicode(_)) => {
                 Err(UsageError::VariableNotText { name: text.clone() }.into())
             }
@@ -164,7 +156,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub at: AddrArgs,
     /// Give the program access to a folder; `:ro` makes it read-only
-    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]", value_parser = parse_dir)]
+    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     pub dirs: Vec<Dir>,
     /// Set an environment variable; without a value, pass on the current one
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
@@ -194,8 +186,6 @@ pub struct AddrArgs {
 }
 
 impl AddrArgs {
-    /// Returns the address to listen on.
-    #[must_use]
     pub fn addr(&self) -> SocketAddr {
         let mut addr = self.addr.unwrap_or(DEFAULT_ADDR);
         if let Some(port) = self.port {
@@ -205,32 +195,27 @@ impl AddrArgs {
     }
 }
 
-/// Default address of `serve`.
+// Only this machine can reach it: opening a server to the network is the user's decision.
 const DEFAULT_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
-/// Default time limit of a request. Without one, programs that never end would soon occupy all threads.
+// Limit of a request. Without one, programs that never end would soon occupy all threads.
 const DEFAULT_REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
 
 impl ServeArgs {
     /// Combines an address with the environment that `run` would give.
-    #[must_use]
     pub fn with(addr: SocketAddr, run: RunArgs) -> ServeArgs {
+        // `serve` has no `--stdin`, because all requests would share one.
         let GivenArgs { dirs, env, stdin: _, net, no_cache, limits } = run.given;
         let at = AddrArgs { addr: Some(addr), port: None };
         ServeArgs { at, dirs, env, net, limits, no_cache, args: run.args }
     }
 
     /// Returns the limits of a request, always with a time limit.
-    #[must_use]
     pub fn limits(&self) -> Limits {
         let limits = self.limits.limits();
         Limits { timeout: limits.timeout.or(Some(DEFAULT_REQUEST_TIMEOUT)), ..limits }
     }
 
-    /// Returns the variables with their values.
-    ///
-    /// # Errors
-    /// [`Error::Usage`] if a variable to pass on is not set.
     pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
         variables(&self.env)
     }

@@ -1,4 +1,4 @@
-//! Smoke tests as users write them, in settings or in a file of their own.
+//! The types of smoke tests. Their comments are the descriptions in the [`schema`], too.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -93,6 +93,7 @@ pub struct Expected {
 impl Expected {
     /// Returns true if only parts are fixed, so that the rest may differ from run to run.
     pub(crate) fn is_partial(&self) -> bool {
+        // Without `..`, so that a new key does not compile until somebody decides what it means here.
         let Expected { equals, from, contains, matches, absent: _ } = self;
         equals.is_none() && from.is_none() && !(contains.is_empty() && matches.is_empty())
     }
@@ -150,10 +151,6 @@ impl Default for Answer {
 }
 
 impl Case {
-    /// Returns the folders that the program can read.
-    ///
-    /// # Errors
-    /// The problem with the first invalid one.
     pub fn dirs(&self) -> Result<Vec<Dir>, String> {
         let dir = |text: &String| {
             let dir: Dir = text.parse().map_err(|e| format!("the folder `{text}`: {e}"))?;
@@ -162,6 +159,7 @@ impl Case {
                             \"FOLDER\" } }`"
                     .to_owned());
             }
+            // Read-only, because these folders are the user's own, and tests run in parallel.
             Ok(Dir { host: self.folder.join(dir.host), read_only: true, ..dir })
         };
         self.dirs.iter().map(dir).collect()
@@ -191,6 +189,7 @@ impl Case {
         for (key, expected) in [("stdout", &self.stdout), ("stderr", &self.stderr)] {
             expected.as_ref().map_or(Ok(()), |expected| expected.check(key, false))?;
         }
+        // A server has no arguments, streams or exit code for each request.
         let Some(http) = &self.http else { return Ok(()) };
         let of_commands = self.args.is_some() || self.stdin.is_some() || self.exit_code.is_some();
         if of_commands || self.stdout.is_some() || self.stderr.is_some() {
@@ -202,6 +201,7 @@ impl Case {
         if !http.path.starts_with('/') {
             return Err(format!("the path `{}` doesn't start with `/`", http.path));
         }
+        // A response may lack a header, but always has a body.
         http.body.as_ref().map_or(Ok(()), |body| body.check("body"))?;
         http.answer.body.as_ref().map_or(Ok(()), |body| body.check("body", false))?;
         http.answer.headers.iter().try_for_each(|(name, expected)| expected.check(name, true))
@@ -216,10 +216,6 @@ impl Content {
         }
     }
 
-    /// Returns the bytes.
-    ///
-    /// # Errors
-    /// If the file can't be read.
     pub fn bytes(&self, folder: &Path) -> Result<Vec<u8>, String> {
         match &self.from {
             Some(path) => read(&folder.join(path)),
@@ -240,6 +236,7 @@ impl Expected {
         if self.equals.is_some() && self.from.is_some() {
             return Err(format!("`{key}` can have `equals` or `from`, not both"));
         }
+        // Every build reads the settings, and parsing a pattern takes much less time than compiling it.
         let invalid = |pattern: &String| {
             let error = regex_syntax::parse(pattern).err()?;
             Some(format!("`{key}`: `{pattern}` is not a valid regular expression: {error}"))
@@ -248,9 +245,6 @@ impl Expected {
     }
 
     /// Returns the exact content, if that is expected.
-    ///
-    /// # Errors
-    /// If the file with the content can't be read.
     pub fn whole(&self, folder: &Path) -> Result<Option<Vec<u8>>, String> {
         match (&self.equals, &self.from) {
             (Some(text), _) => Ok(Some(text.clone().into_bytes())),
@@ -264,6 +258,7 @@ impl Expected {
 pub(crate) fn guest_path(path: &str) -> Option<String> {
     let parts: Vec<&str> =
         path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    // Windows reads `\` as a separator, too, and no system has a NUL in a path.
     (!parts.contains(&"..") && !path.contains(['\0', '\\'])).then(|| parts.join("/"))
 }
 

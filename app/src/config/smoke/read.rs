@@ -10,9 +10,6 @@ use crate::config::settings::check_keys;
 use crate::error::SettingsError;
 
 /// Reads the value of a key `smoke`. Messages call its location `table`; paths are relative to `folder`.
-///
-/// # Errors
-/// [`SettingsError`] for an invalid test, or for two tests with the same name.
 pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>, SettingsError> {
     let wrong =
         |table: &str, reason: String| SettingsError::Table { table: table.to_owned(), reason };
@@ -21,6 +18,7 @@ pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>
     })?;
     let mut cases: Vec<Case> = Vec::new();
     for (index, value) in list.iter().enumerate() {
+        // Taken before the test is checked, so that every error can name the test.
         let name = value.get("name").and_then(Value::as_str);
         let place = match name {
             Some(name) => format!("the smoke test `{name}` in {table}"),
@@ -31,6 +29,7 @@ pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>
         let case: Case = serde_json::from_value(value).map_err(|e| wrong(&place, e.to_string()))?;
         let case = Case { folder: folder.to_owned(), ..case };
         case.check().map_err(|reason| wrong(&place, reason))?;
+        // Sources are merged by name, and reports have nothing else to tell tests apart.
         if cases.iter().any(|other| other.name == case.name) {
             return Err(wrong(&place, "another smoke test has the same name".to_owned()));
         }
@@ -39,10 +38,7 @@ pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>
     Ok(cases)
 }
 
-/// Reads a file of smoke tests, which may only have `[[smoke]]` tables.
-///
-/// # Errors
-/// As [`read_cases`], and if the file can't be read.
+/// Reads a file that has `[[smoke]]` tables and nothing else.
 pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
     #[derive(JsonSchema)]
     struct File {
@@ -52,13 +48,16 @@ pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
     let table = path.display().to_string();
     let wrong = |reason: String| SettingsError::Table { table: table.clone(), reason };
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
+    // Settings arrive as JSON from `cargo metadata`, so a file becomes JSON, too.
     let file: Value = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
     check_keys::<File>(&file, &table)?;
+    // Paths start at the file, so that it works from any current folder.
     let folder = path.parent().unwrap_or(Path::new(""));
     file.get("smoke").map_or_else(|| Ok(Vec::new()), |smoke| read_cases(smoke, &table, folder))
 }
 
 /// Expands abbreviated values into tables, and checks every key.
+// On the JSON values, because the errors of untagged enums name neither the wrong key nor a similar one.
 fn spell_out(case: &mut Value, place: &str) -> Result<(), SettingsError> {
     let case = table::<Case>(case, "a smoke test", place)?;
     each(case, &["stdin"], |value, key| content(value, key, place))?;
@@ -109,6 +108,7 @@ fn content(value: &mut Value, key: &str, place: &str) -> Result<(), SettingsErro
     if value.is_string() {
         *value = Value::Object(Object::from_iter([("text".to_owned(), value.take())]));
     }
+    // Checked before `table`, whose message would not mention the short form.
     if !value.is_object() {
         return Err(not_a(key, "a text or { from = \"FILE\" }", place));
     }

@@ -19,7 +19,6 @@ pub struct Diff {
     pub functions: Vec<Change>,
 }
 
-/// Change of one size.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
     /// Empty for the whole module.
@@ -32,22 +31,21 @@ pub struct Change {
 }
 
 impl Change {
-    #[must_use]
     pub fn new(name: &str, old: u64, new: u64) -> Change {
         Change {
             name: name.to_owned(),
             old,
             new,
+            // No module has 2^63 bytes, so nothing overflows.
             change: new.cast_signed().wrapping_sub(old.cast_signed()),
         }
     }
 }
 
 impl Diff {
-    /// Returns the changes.
-    #[must_use]
     pub fn between(old: &Totals, new: &Totals) -> Diff {
         let has_names = old.has_names && new.has_names;
+        // Otherwise everything would seem to be new or gone.
         let named = |old, new| if has_names { changes(old, new) } else { Vec::new() };
         Diff {
             total: Change::new("", old.total, new.total),

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use wasm_oci_core::module::{SizeReport, SizedFunction, UNNAMED};
 
-/// Sizes in bytes by names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Size of the whole module.
@@ -21,8 +20,6 @@ pub struct Totals {
 }
 
 impl Totals {
-    /// Returns the totals of a module.
-    #[must_use]
     pub fn of(report: &SizeReport) -> Totals {
         let functions = || report.functions().map(|it| (it, it.size));
         Totals {
@@ -35,8 +32,8 @@ impl Totals {
     }
 }
 
-/// Returns the name of a function without the parts that change from build to build: an index, and the number that LLVM
-/// appends to a copy.
+// Without the parts of a name that change from build to build: an index, and the number that LLVM appends to a copy. They would
+// make an unchanged function look like a new one.
 fn lasting_name(function: &SizedFunction) -> &str {
     if function.crate_name == UNNAMED {
         return UNNAMED;
