@@ -19,6 +19,7 @@ pub fn assemble(
     formats: &[Format],
 ) -> Result<Vec<Image>, Error> {
     settings.check(formats)?;
+    // Hashed once: every format below names the same blob.
     let raw = Blob::new(MediaType::Wasm, module.bytes());
     let mut parts = Parts { module, settings, raw, tar: None };
     formats.iter().map(|format| parts.image(*format)).collect()
@@ -28,7 +29,7 @@ struct Parts<'a> {
     module: &'a ValidatedModule,
     settings: &'a ImageSettings,
     raw: Blob,
-    /// Made when the first format needs it.
+    // Made on first use: `module` and `artifact` images have no tar layer to compress.
     tar: Option<Layer>,
 }
 
@@ -47,10 +48,12 @@ impl Parts<'_> {
             }
             Format::Combined => {
                 let tar = self.tar()?;
+                // containerd fails if `diff_ids` also lists the bare layer, which is not a tar.
                 let config = image_config(self.settings, &wasi, &[tar.diff_id], Some(raw))?;
                 self.manifest(config, &[&tar.blob, &self.raw]).map(single)
             }
             Format::Module => {
+                // Never in an index: runwasi's shim doesn't find a bare layer there.
                 let config = image_config(self.settings, &wasi, &[], Some(raw))?;
                 self.manifest(config, &[&self.raw]).map(single)
             }
@@ -76,8 +79,11 @@ impl Parts<'_> {
 
     fn universal(&self, tar: &Layer) -> Result<Image, Error> {
         let wasi = Platform::wasi();
+        // Docker's `--platform wasi/wasm` selects the first entry. CRI and Docker's classic store select
+        // the platform of their host, so they need linux entries to find the module at all.
         let mut platforms = vec![&wasi];
         for platform in &self.settings.linux_platforms {
+            // Of several entries for one platform, clients use the first (image-spec, image-index.md).
             if !platforms.contains(&platform) {
                 platforms.push(platform);
             }
@@ -108,6 +114,7 @@ impl Parts<'_> {
             document,
             config,
             layers.iter().map(|layer| (*layer).clone()).collect(),
+            // Limits protect from images of strangers, and we made these layers ourselves.
             ReadLimits::NONE,
         )
     }

@@ -19,18 +19,18 @@ pub struct Blob {
     content: Content,
 }
 
-/// The place of the bytes.
 #[derive(Clone)]
 enum Content {
+    // Shared, because the manifests of one image list the same layers, and modules have megabytes.
     Memory(Arc<[u8]>),
     File(Arc<FileRange>),
 }
 
-/// A part of a file.
 struct FileRange {
     path: PathBuf,
+    // Not always 0: an archive is one file with all blobs in it.
     offset: u64,
-    /// Deletes the file with the last blob that needs it.
+    // Deletes a temporary file when the last clone of the blob is dropped.
     _guard: Option<tempfile::TempPath>,
 }
 
@@ -84,6 +84,7 @@ impl Blob {
     fn checked(self, length: u64) -> Result<Blob, Error> {
         let mut digester = Digester::default();
         let mut reader = self.reader()?;
+        // In pieces, so that checking a layer of gigabytes takes little memory.
         let mut buffer = vec![0; 1 << 16];
         loop {
             let read = reader.read(&mut buffer).map_err(Error::Io)?;
@@ -144,6 +145,7 @@ impl Blob {
             Content::File(range) => {
                 let mut file = File::open(&range.path).map_err(Error::Io)?;
                 file.seek(SeekFrom::Start(range.offset)).map_err(Error::Io)?;
+                // In an archive, the bytes after the range belong to other blobs.
                 Ok(Box::new(file.take(self.descriptor.size)))
             }
         }
@@ -155,6 +157,7 @@ impl Blob {
     /// An error of reading or writing.
     pub fn copy_to(&self, writer: &mut impl io::Write) -> io::Result<()> {
         let copied = io::copy(&mut self.reader().map_err(io::Error::other)?, writer)?;
+        // The file may have become shorter since its digest was checked.
         if copied == self.descriptor.size {
             Ok(())
         } else {
@@ -167,6 +170,7 @@ impl Blob {
 }
 
 fn check(expected: &Descriptor, digest: super::Digest, size: u64) -> Result<(), Error> {
+    // image-spec, descriptor.md: content whose length is not `size` should not be trusted.
     if expected.size != size || expected.digest != digest {
         return Err(Error::Mismatch {
             expected: expected.digest,
@@ -180,6 +184,7 @@ fn check(expected: &Descriptor, digest: super::Digest, size: u64) -> Result<(), 
 
 impl fmt::Debug for Blob {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Without the content: it would fill the message of every failed assertion.
         f.debug_tuple("Blob").field(&self.descriptor).finish()
     }
 }

@@ -35,12 +35,12 @@ pub struct Config {
 }
 
 impl Config {
-    /// The entrypoint and the arguments after it. The first word is the module's path.
+    /// Returns the entrypoint and the arguments after it. The first word is the module's path.
     pub fn command(&self) -> impl Iterator<Item = &str> {
         self.entrypoint.iter().chain(&self.args).map(String::as_str)
     }
 
-    /// The words that start the module, and the arguments after them. An image without an entrypoint (a Dockerfile with
+    /// Returns the words that start the module, and the arguments after them. An image without an entrypoint (a Dockerfile with
     /// only `CMD`) names its module in the first argument.
     #[must_use]
     pub fn module_and_args(&self) -> (&[String], &[String]) {
@@ -50,9 +50,8 @@ impl Config {
         }
     }
 
-    /// Reads an image's configuration, or that of a Wasm artifact. Missing fields, and fields that
-    /// other tools add, are not errors.
     pub(super) fn parse(bytes: &[u8]) -> Result<Config, Error> {
+        // Missing fields, and fields that other tools add, are not errors: wkg writes no `config`, for example.
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|e| Error::Document { what: "configuration", reason: e.to_string() })?;
         let execution = document.config.unwrap_or_default();
@@ -61,6 +60,7 @@ impl Config {
             architecture,
             variant: document.variant,
         });
+        // image-spec wants NAME=VALUE, but one malformed entry should not make the whole image unreadable.
         let pair = |variable: String| match variable.split_once('=') {
             Some((name, value)) => (name.to_owned(), value.to_owned()),
             None => (variable, String::new()),
@@ -72,8 +72,10 @@ impl Config {
             entrypoint: execution.entrypoint.unwrap_or_default(),
             args: execution.cmd.unwrap_or_default(),
             env: execution.env.unwrap_or_default().into_iter().map(pair).collect(),
+            // Docker writes an empty string if no user is set.
             user: execution.user.filter(|user| !user.is_empty()),
             labels: execution.labels.unwrap_or_default(),
+            // Not parsed: only their number matters, and other tools may use another algorithm than SHA-256.
             diff_ids: document.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         })
     }
@@ -105,6 +107,7 @@ struct Document {
     component: Option<Component>,
 }
 
+// Only this part of the configuration has keys in the spelling of Go: `Env`, `Cmd` (image-spec, config.md).
 #[derive(Default, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Execution {
@@ -137,11 +140,8 @@ struct Component {
     target: Option<String>,
 }
 
-/// The configuration of an image for `platform` whose root file system has the layers `diff_ids`.
-///
-/// `raw_layer` is the digest of a bare module among the layers. runwasi keeps compiled code by the digest of
-/// the configuration, which therefore has to differ from module to module; the label is the one that its own
-/// builder writes for that.
+/// Returns the configuration of an image for `platform` whose root file system has the layers `diff_ids`.
+/// `raw_layer` is the digest of a bare module among the layers.
 pub(super) fn image_config(
     settings: &ImageSettings,
     platform: &Platform,
@@ -150,6 +150,9 @@ pub(super) fn image_config(
 ) -> Result<Blob, Error> {
     let mut execution = execution(settings);
     if let Some(digest) = raw_layer {
+        // runwasi caches compiled code by the digest of the configuration. Two modules with the same
+        // configuration would both run the first one, so the configuration has to name the module. The
+        // label is the one that runwasi's own builder writes.
         let label = (MODULE_LABEL.to_owned(), digest.to_string());
         execution.labels.get_or_insert_default().extend([label]);
     }
@@ -167,15 +170,15 @@ pub(super) fn image_config(
     Ok(Blob::new(MediaType::ImageConfig, canonical_json(&document)?))
 }
 
-/// The configuration of a
-/// [CNCF Wasm OCI Artifact](https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/), with the
-/// `config` and `rootfs` of an image, without which containerd does not know what to start.
+/// Returns the configuration of a
+/// [CNCF Wasm OCI Artifact](https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/).
 pub(super) fn artifact_config(
     settings: &ImageSettings,
     module: &ValidatedModule,
     layer: Digest,
 ) -> Result<Blob, Error> {
     let report = module.report();
+    // By the bytes of the module: wkg writes `wasip2` even for core modules.
     let by_kind = if report.kind.is_component() { "wasip2" } else { "wasip1" };
     let component = report.kind.is_component().then(|| Component {
         exports: report.exports.iter().map(|export| export.name.clone()).collect(),
@@ -188,6 +191,8 @@ pub(super) fn artifact_config(
         architecture: Some("wasm".to_owned()),
         os: Some(settings.artifact_os.clone().unwrap_or_else(|| by_kind.to_owned())),
         variant: None,
+        // Not in the CNCF's text. Without these two, containerd starts the artifact only if the pod names a
+        // command.
         config: Some(execution(settings)),
         rootfs: Some(root_filesystem(&[])),
         layer_digests: Some(vec![layer.to_string()]),
@@ -214,6 +219,7 @@ fn unless_empty(list: Vec<String>) -> Option<Vec<String>> {
 
 fn root_filesystem(diff_ids: &[Digest]) -> RootFilesystem {
     RootFilesystem {
+        // image-spec, config.md allows no other value.
         kind: "layers".to_owned(),
         diff_ids: diff_ids.iter().map(Digest::to_string).collect(),
     }

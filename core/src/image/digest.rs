@@ -71,6 +71,8 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Digest, Error> {
         let invalid = || Error::InvalidDigest { text: text.to_owned() };
+        // A digest becomes a file name in a layout and part of a URL, so nothing such as `sha256:../x` may
+        // pass. descriptor.md requires lower case.
         let hex = text.strip_prefix("sha256:").ok_or_else(invalid)?;
         if hex.len() != 64 || !hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(invalid());

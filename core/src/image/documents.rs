@@ -7,16 +7,16 @@ use serde::Serialize;
 
 use super::{Blob, Descriptor, Error, MediaType, Platform};
 
-/// The largest manifest, index or configuration that is read
-/// ([distribution-spec](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests)
-/// asks registries to take at least this much).
+/// The largest manifest, index or configuration that we read, in bytes.
+// Registries should accept manifests of this size, so larger ones are rare (distribution-spec, "Pushing Manifests").
 pub(crate) const MAX_DOCUMENT: u64 = 4 << 20;
 
-/// The bytes of a document: compact JSON with every object's keys in order, so that equal documents have equal
-/// bytes. (oci-spec keeps annotations in hash maps, whose order changes from run to run.)
+/// Serializes a document as compact JSON with sorted keys, so that equal documents have equal bytes.
 pub(super) fn canonical_json(document: &impl Serialize) -> Result<Vec<u8>, Error> {
     let unserializable =
         |e: serde_json::Error| Error::Document { what: "document", reason: e.to_string() };
+    // Through a `Value`, whose objects are sorted: oci-spec keeps annotations in hash maps, whose order
+    // changes from run to run.
     let mut value = serde_json::to_value(document).map_err(unserializable)?;
     // Nothing to do, unless some other crate switched serde_json to insertion order for the whole build.
     value.sort_all_objects();
@@ -32,10 +32,10 @@ pub(crate) struct ManifestDocument {
 }
 
 impl ManifestDocument {
-    /// The manifest's blob.
     pub(crate) fn to_blob(&self) -> Result<Blob, Error> {
         let mut document = spec::ImageManifestBuilder::default()
             .schema_version(spec::SCHEMA_VERSION)
+            // Optional, but a document without it leaves its type to guesses (CVE-2021-41190).
             .media_type(spec::MediaType::ImageManifest)
             .config(to_spec(&self.config)?)
             .layers(self.layers.iter().map(to_spec).collect::<Result<Vec<_>, _>>()?)
@@ -45,7 +45,6 @@ impl ManifestDocument {
         Ok(Blob::new(MediaType::ImageManifest, canonical_json(&document)?))
     }
 
-    /// Reads a manifest.
     pub(crate) fn parse(bytes: &[u8]) -> Result<ManifestDocument, Error> {
         refuse_two_things_at_once(bytes)?;
         let document =
@@ -66,7 +65,6 @@ pub(crate) struct IndexDocument {
 }
 
 impl IndexDocument {
-    /// The index's blob.
     pub(crate) fn to_blob(&self) -> Result<Blob, Error> {
         let mut document = spec::ImageIndexBuilder::default()
             .schema_version(spec::SCHEMA_VERSION)
@@ -78,7 +76,6 @@ impl IndexDocument {
         Ok(Blob::new(MediaType::ImageIndex, canonical_json(&document)?))
     }
 
-    /// Reads an index.
     pub(crate) fn parse(bytes: &[u8]) -> Result<IndexDocument, Error> {
         refuse_two_things_at_once(bytes)?;
         let document = spec::ImageIndex::from_reader(bytes).map_err(|e| unreadable("index", &e))?;
@@ -89,8 +86,8 @@ impl IndexDocument {
     }
 }
 
-/// A document that is an index to one reader and a manifest to another names two images by one digest
-/// (CVE-2021-41190).
+// A document that is an index to one reader and a manifest to another gives two images one digest
+// (CVE-2021-41190).
 fn refuse_two_things_at_once(bytes: &[u8]) -> Result<(), Error> {
     #[derive(serde::Deserialize)]
     struct Keys {
@@ -113,6 +110,7 @@ fn ordered(map: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
     map.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
+// An empty map would be written as `{}`, and change the digest of every image without annotations.
 fn unless_empty(annotations: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
     (!annotations.is_empty()).then(|| annotations.clone().into_iter().collect())
 }

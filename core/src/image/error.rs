@@ -23,7 +23,7 @@ pub enum Error {
     },
     /// Not a reference.
     #[error(
-        "`{text}` is not an image reference ({reason}): write REGISTRY/REPOSITORY:TAG, as `ghcr.io/owner/app:1.0`"
+        "`{text}` is not an image reference ({reason}): write REGISTRY/REPOSITORY:TAG, such as `ghcr.io/owner/app:1.0`"
     )]
     InvalidReference {
         /// The user's text.

@@ -8,12 +8,15 @@ use super::{Blob, Error, IncludedFile, Manifest, MediaType};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
 
-/// Media types of layers that are bare modules: the type that we and wkg use, that of runwasi's builder, that of Envoy, and
-/// that of Kubewarden and Spin.
+/// Media types of layers that are bare modules.
 const BARE: [&str; 4] = [
+    // The CNCF's type, which wkg uses, too.
     "application/wasm",
+    // runwasi's builder.
     "application/vnd.bytecodealliance.wasm.component.layer.v0+wasm",
+    // Envoy.
     "application/vnd.module.wasm.content.layer.v1+wasm",
+    // Kubewarden and Spin.
     "application/vnd.wasm.content.layer.v1+wasm",
 ];
 
@@ -34,6 +37,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`].
     pub(crate) fn program(&self, budget: &Budget) -> Result<Program, Error> {
+        // First, because runwasi starts the bare layer of an image that also has a tar.
         match self.layers().iter().find(|layer| is_bare(layer)) {
             Some(layer) => {
                 budget.hold(layer.descriptor().size)?;
@@ -43,7 +47,6 @@ impl Manifest {
         }
     }
 
-    /// Returns a new budget for unpacking the layers.
     pub(crate) fn budget(&self) -> Budget {
         Budget::new(self.limits)
     }
@@ -64,6 +67,7 @@ impl Manifest {
     fn unpack(&self, budget: &Budget) -> Result<Program, Error> {
         let wanted = self.module_path();
         let mut others = Vec::new();
+        // From the top: a file of an upper layer replaces one of a lower layer (image-spec, layer.md).
         for layer in self.layers().iter().rev() {
             for file in files(layer, budget, |path| path == wanted || path.ends_with(".wasm"))? {
                 if file.path == wanted {
@@ -104,7 +108,6 @@ pub(crate) struct Program {
     pub(crate) is_named: bool,
 }
 
-/// Returns true if a layer is a bare module.
 pub(crate) fn is_bare(layer: &Blob) -> bool {
     BARE.contains(&layer.descriptor().media_type.as_str())
 }
@@ -126,8 +129,10 @@ fn files(layer: &Blob, budget: &Budget, wanted: impl Fn(&str) -> bool) -> Result
             let mut entry = entry?;
             bounds.enter(&entry)?;
             let path = entry.path()?.to_string_lossy().into_owned();
+            // Archivers write `./app.wasm`, `/app.wasm` or `app.wasm` for the same file.
             let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
             if entry.header().entry_type().is_file() && wanted(&path) {
+                // With the path, because a million empty files fill the memory as well.
                 bounds
                     .hold(entry.size().saturating_add((path.len() + size_of::<File>()) as u64))?;
                 let mut bytes = Vec::new();
@@ -148,6 +153,7 @@ fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
     match &layer.descriptor().media_type {
         MediaType::ImageLayer | MediaType::DockerLayer => Ok(reader),
         MediaType::ImageLayerGzip | MediaType::DockerLayerGzip => {
+            // A gzip file may have several members (RFC 1952, section 2.2).
             Ok(Box::new(flate2::read::MultiGzDecoder::new(reader)))
         }
         other => Err(no_module(format!("layers of the type {other} can't be unpacked"))),

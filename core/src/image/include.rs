@@ -53,6 +53,7 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
         files.push(IncludedFile::new(path, fs::read(host).map_err(failed)?)?);
         return Ok(());
     }
+    // `read_dir` has no fixed order, which is harmless because the layer sorts its entries.
     for entry in fs::read_dir(host).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
@@ -77,9 +78,11 @@ fn normalized(path: &str) -> Result<String, Error> {
     if parts.is_empty() {
         return Err(invalid("it needs a file name"));
     }
+    // `convert` passes paths from images of strangers.
     if parts.contains(&"..") {
         return Err(invalid("`..` leads out of the image"));
     }
+    // A tar header ends a path at its first NUL.
     if path.contains('\0') {
         return Err(invalid("it has a NUL in it"));
     }
@@ -104,11 +107,8 @@ mod tests {
         fs::create_dir(dir.path().join("sub")).unwrap();
         fs::write(dir.path().join("sub/a"), "A").unwrap();
         fs::write(dir.path().join("b"), "B").unwrap();
-        let mut paths: Vec<String> = IncludedFile::read(dir.path(), "/data")
-            .unwrap()
-            .into_iter()
-            .map(|file| file.path)
-            .collect();
+        let files = IncludedFile::read(dir.path(), "/data").unwrap();
+        let mut paths: Vec<String> = files.into_iter().map(|file| file.path).collect();
         paths.sort();
         assert_eq!(paths, ["data/b", "data/sub/a"]);
     }

@@ -13,8 +13,7 @@ pub(super) struct Layer {
     pub(super) diff_id: Digest,
 }
 
-/// Returns the layer with the module and the additional files. Entries are sorted, belong to root and have no time, so
-/// that the same content gives the same bytes.
+/// Returns the layer with the module and the additional files.
 pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Error> {
     let tar = tar(module, settings)?;
     Ok(Layer { blob: Blob::new(MediaType::ImageLayerGzip, gzip(&tar)), diff_id: Digest::of(&tar) })
@@ -22,6 +21,7 @@ pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Er
 
 fn tar(module: &[u8], settings: &ImageSettings) -> Result<Vec<u8>, Error> {
     let module_file = settings.module_file();
+    // Sorted, so that the same files give the same bytes in whatever order they were added.
     let mut files: BTreeMap<&str, (&[u8], u32)> = BTreeMap::new();
     // Executable, because engines that take the linux entry of a universal image check it.
     files.insert(&module_file, (module, 0o755));
@@ -58,6 +58,7 @@ fn append(
     header.set_entry_type(entry_type);
     header.set_size(content.len() as u64);
     header.set_mode(mode);
+    // Nothing of this machine or of the time, so that the digest is the same everywhere.
     header.set_uid(0);
     header.set_gid(0);
     header.set_mtime(0);

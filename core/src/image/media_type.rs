@@ -33,6 +33,7 @@ pub enum MediaType {
     Other(String),
 }
 
+// One table for reading and writing, so that both always agree.
 const NAMES: &[(MediaType, &str)] = &[
     (MediaType::ImageIndex, "application/vnd.oci.image.index.v1+json"),
     (MediaType::ImageManifest, "application/vnd.oci.image.manifest.v1+json"),
@@ -78,6 +79,7 @@ impl From<&str> for MediaType {
         NAMES
             .iter()
             .find(|(_, known)| *known == name)
+            // Tools that copy manifests must accept media types that they don't know (image-spec, manifest.md).
             .map_or_else(|| MediaType::Other(name.to_owned()), |(media_type, _)| media_type.clone())
     }
 }

@@ -90,6 +90,7 @@ impl Image {
     /// # Errors
     /// [`Error::NoManifest`] when an index is empty.
     pub fn wasm_manifest(&self) -> Result<&Manifest, Error> {
+        // Shims also run modules from images for linux, so another platform doesn't mean that there is no module.
         let of_wasm = |m: &&Manifest| m.config().platform.as_ref().is_some_and(Platform::is_wasm);
         self.manifests.iter().find(of_wasm).or(self.manifests.first()).ok_or(Error::NoManifest)
     }
@@ -97,6 +98,7 @@ impl Image {
     /// Returns the format that it has or comes closest to.
     #[must_use]
     pub fn format(&self) -> Format {
+        // No other format of ours has an index.
         if self.root().descriptor().media_type.is_index() {
             return Format::Universal;
         }
@@ -116,6 +118,7 @@ impl Image {
     /// Every blob of the image once, in the order in which a store must take them: layers and configurations,
     /// then manifests, the root last.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
+        // A registry may refuse a manifest whose blobs it doesn't have (distribution-spec, MANIFEST_BLOB_UNKNOWN).
         let leaves = self.manifests.iter().flat_map(|m| m.layers.iter().chain([&m.config_blob]));
         let manifests = self.manifests.iter().map(|m| &m.blob);
         let mut seen = std::collections::BTreeSet::new();

@@ -33,6 +33,7 @@ impl Platform {
     /// Returns true for a WebAssembly platform, with any of the names in use for its system.
     #[must_use]
     pub fn is_wasm(&self) -> bool {
+        // Not by `os`: it is `wasi` for Docker, `wasip1` or `wasip2` in artifacts, and `Wasip1` for Spin.
         self.architecture.starts_with("wasm")
     }
 }
@@ -66,6 +67,7 @@ impl FromStr for Platform {
     }
 }
 
+// Lower case only, as in Go's names: `Linux/amd64` would match no host.
 fn is_name(part: &str) -> bool {
     !part.is_empty()
         && part.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"._-".contains(&b))

@@ -75,6 +75,7 @@ impl ImageSettings {
             *first = format!("/{}{function}", defaults.module_file());
         }
         let mut labels = config.labels;
+        // The new image gets this label again, with the digest of its own module.
         labels.remove(MODULE_LABEL);
         let platforms =
             image.manifests().iter().filter_map(|manifest| manifest.config().platform.clone());
@@ -90,6 +91,7 @@ impl ImageSettings {
             include: manifest.included()?,
             created: config.created.map_or(Ok(Created::EPOCH), |created| created.parse())?,
             author: config.author,
+            // Images of other formats list none, but a universal image needs one.
             linux_platforms: if linux.is_empty() { defaults.linux_platforms } else { linux },
             ..ImageSettings::new(name)
         })
@@ -107,7 +109,6 @@ impl ImageSettings {
         format!("{}.wasm", self.name)
     }
 
-    /// The command that the image starts.
     pub(super) fn entrypoint(&self) -> Vec<String> {
         self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file())])
     }
@@ -117,6 +118,7 @@ impl ImageSettings {
     /// # Errors
     /// The same as those of [`assemble`](super::assemble).
     pub fn check(&self, formats: &[Format]) -> Result<(), Error> {
+        // The name becomes a path in the image, which `../x` would lead out of.
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_name) {
             return Err(Error::InvalidName { name: self.name.clone() });
@@ -126,6 +128,7 @@ impl ImageSettings {
         {
             return Err(Error::InvalidVariable { name: name.clone() });
         }
+        // Each format gets a tag of its own, so a second image of the same format would replace the first.
         let distinct: std::collections::BTreeSet<_> = formats.iter().collect();
         if formats.is_empty() || distinct.len() != formats.len() {
             return Err(Error::FormatsNotDistinct { formats: formats.to_vec() });
@@ -135,6 +138,7 @@ impl ImageSettings {
         {
             return Err(Error::NoRootFilesystem { format });
         }
+        // CRI looks for its host's platform: without one in the index, it says "no match for platform".
         if self.linux_platforms.is_empty() && formats.contains(&Format::Universal) {
             return Err(Error::NoLinuxPlatform);
         }

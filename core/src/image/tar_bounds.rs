@@ -6,14 +6,14 @@ use std::io::{self, Read, Seek, SeekFrom};
 use crate::limits::{Budget, OverLimit};
 
 /// Bounds for what the tar crate reads of one archive.
-///
-/// The crate reads extended headers (PAX, GNU long names) into memory, whatever size they have. They are between two
-/// entries, so a limit on how far it reads past the end of an entry is a limit on them.
+// The crate reads extended headers (PAX, GNU long names) into memory, whatever size they have. They are
+// between two entries, so a limit on how far it reads past the end of an entry is a limit on them.
 pub(crate) struct TarBounds<'a> {
     budget: &'a Budget,
     position: Cell<u64>,
     /// The end of the last entry's content.
     end: Cell<u64>,
+    // Kept here, because the tar crate wraps our error in one of its own.
     over: RefCell<Option<OverLimit>>,
 }
 
@@ -37,11 +37,12 @@ impl<'a> TarBounds<'a> {
         // The size of a sparse file has its holes in it, which the archive hasn't.
         let is_sparse = entry.header().entry_type().is_gnu_sparse();
         let size = if is_sparse { entry.header().entry_size()? } else { entry.size() };
+        // A hostile header can contain any size.
         self.end.set(entry.raw_file_position().saturating_add(size));
         Ok(())
     }
 
-    /// Takes the limit that ended the reading, if one did: the tar crate makes other errors of it.
+    /// Returns the limit that ended the reading, if one did.
     pub(crate) fn take_over(&self) -> Option<OverLimit> {
         self.over.take()
     }

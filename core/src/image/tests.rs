@@ -36,18 +36,10 @@ const WASM: &str = "application/wasm";
 fn universal_lists_wasi_first_and_shares_one_layer() {
     let image = image(Format::Universal);
     let index = json(image.root());
-    let platforms: Vec<String> = index["manifests"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|m| {
-            format!(
-                "{}/{}",
-                m["platform"]["os"].as_str().unwrap(),
-                m["platform"]["architecture"].as_str().unwrap()
-            )
-        })
-        .collect();
+    let word = |entry: &Value, key: &str| entry["platform"][key].as_str().unwrap().to_owned();
+    let platform = |entry| word(entry, "os") + "/" + &word(entry, "architecture");
+    let entries = index["manifests"].as_array().unwrap();
+    let platforms: Vec<String> = entries.iter().map(platform).collect();
     assert_eq!(platforms, ["wasi/wasm", "linux/amd64", "linux/arm64"]);
     let layers: Vec<Digest> =
         image.manifests().iter().map(|m| m.layers()[0].descriptor().digest).collect();
@@ -150,10 +142,8 @@ fn the_layer_holds_the_module_and_the_files_in_order() {
         .map(|entry| {
             let entry = entry.unwrap();
             let header = entry.header();
-            assert_eq!(
-                (header.uid().unwrap(), header.gid().unwrap(), header.mtime().unwrap()),
-                (0, 0, 0)
-            );
+            let (uid, gid) = (header.uid().unwrap(), header.gid().unwrap());
+            assert_eq!((uid, gid, header.mtime().unwrap()), (0, 0, 0));
             (entry.path().unwrap().display().to_string(), header.mode().unwrap())
         })
         .collect();

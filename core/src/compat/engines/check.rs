@@ -41,6 +41,7 @@ pub struct KnownIncompatibility {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Compatibility {
     /// The engine.
+    // Scripts read the JSON, so its keys keep their older words.
     #[serde(rename = "consumer")]
     pub engine: Engine,
     /// An option counts only if it comes on top of [`Engine::how`], which every image needs.
@@ -87,7 +88,7 @@ impl Engine {
         })
     }
 
-    /// Returns its own rules in their order, then the rules of all engines.
+    // The engine's own rules come first, because they include its message.
     fn rules(self) -> impl Iterator<Item = &'static Rule> {
         self.0
             .rules
@@ -103,6 +104,7 @@ impl Engine {
             Outcome::Fails(_) => None,
         });
         let (mut with, sources): (Vec<String>, Vec<Evidence>) = conditions.unzip();
+        // Not a failure: the image runs wherever the host has one of its platforms.
         with.extend(self.only_some_hosts(shape));
         Compatibility {
             engine: self,
@@ -147,6 +149,7 @@ impl Engine {
             with: Vec::new(),
             says: Some(says).filter(|says| !says.is_empty()),
             because: Some(because(rule.incompatibility, entry)),
+            // A rule with a suggestion applies to every format of this module.
             format: self.formats(kind).next().filter(|_| suggestion.is_none()),
             suggestion,
             source: rule.source,
@@ -155,6 +158,7 @@ impl Engine {
 
     /// Returns the formats that it supports without an option, the best first.
     pub fn formats(self, kind: Kind) -> impl Iterator<Item = Format> {
+        // `failing`, not `check`: a failed check asks for these formats, and would recurse.
         Format::ALL
             .into_iter()
             .filter(move |format| self.failing(&Shape::of_format(*format, kind)).is_none())
@@ -165,12 +169,15 @@ impl Engine {
         let platform = |wanted: &dyn Fn(&Platform) -> bool| {
             shape.entries.iter().find(|entry| entry.platform.as_ref().is_some_and(wanted))
         };
+        // The engine's host is unknown here, so any linux entry counts; `only_some_hosts` names the hosts.
         let linux = || {
             platform(&|it| it.os == "linux" && it.architecture == "amd64")
                 .or_else(|| platform(&|it| it.os == "linux"))
         };
         match self.0.picks {
+            // The platform of a single manifest is not compared; `OtherWasmOs` and `NotLinux` cover a mismatch.
             _ if !shape.is_index => shape.entries.first(),
+            // Without an entry for wasi/wasm, the user can still select linux; a rule `with` says how.
             Pick::Wasi => platform(&|it| *it == Platform::wasi()).or_else(linux),
             Pick::Host => linux(),
             Pick::Wasm => platform(&Platform::is_wasm).or(shape.entries.first()),
@@ -187,6 +194,7 @@ impl Engine {
         let linux: Vec<String> = linux.map(Platform::to_string).collect();
         let has_both =
             ["linux/amd64", "linux/arm64"].iter().all(|it| linux.iter().any(|known| known == it));
+        // wasi/wasm runs on any processor: only engines that select by their host are limited.
         let is_host = self.0.picks == Pick::Host && !linux.is_empty();
         (is_host && !has_both).then(|| format!("hosts of {}", linux.join(", ")))
     }

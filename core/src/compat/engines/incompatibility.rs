@@ -5,68 +5,48 @@ use crate::compat::{Supports, runtimes};
 use crate::image::Platform;
 use crate::module::Kind;
 
-/// Something about an image that one engine or another stumbles over.
+/// Something about an image that one engine or another stumbles over; [`Incompatibility::cause`] explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Incompatibility {
     /// The index has no manifest for the platform that the engine selects.
     NoEntry,
-    /// A part of the image is missing or malformed.
     Unreadable,
-    /// The image contains no module.
     NoModule,
-    /// The entrypoint is not valid WebAssembly.
     NotWasm,
-    /// The entrypoint was compiled ahead of time, for one processor and one version of a runtime.
+    // runwasi's shims reject precompiled code: they compile for the node's own processor.
     Precompiled,
-    /// The entrypoint is a component.
     Component,
-    /// The entrypoint is a module without `_start`, and names no other export to call.
+    // Not if the entrypoint names another export: `/app.wasm#name` in runwasi.
     Reactor,
     /// The runtime of this name lacks a feature that the module needs.
     Runtime(&'static str),
     /// The configuration is that of a CNCF Wasm OCI Artifact.
     ArtifactConfig,
-    /// The configuration is that of an image.
     ImageConfig,
-    /// The configuration is neither an image's nor an artifact's.
     OtherConfig,
-    /// A tar layer, and a configuration that is not an image's.
     TarUnderOtherConfig,
-    /// The image is an index.
     Index,
-    /// A layer is a bare module; there may be other layers.
+    // Apart from `OnlyBareLayers`: CRI of containerd 1.6 starts an image with a tar next to the bare layer.
     BareLayer,
-    /// Every layer is a bare module.
     OnlyBareLayers,
-    /// An index, and all layers are bare modules.
     BareLayersInIndex,
-    /// Every layer is a bare module, but the platform is not a Wasm platform.
     BareLayersForOthers,
-    /// A bare module under another type than `application/wasm`.
+    // Types other than `application/wasm`: `BARE` in `image/extract.rs` lists them.
     OtherWasmLayer,
-    /// A tar layer.
     TarLayer,
-    /// A tar layer of an image for `wasi/wasm` or another system that is not linux.
+    // Not limited to `wasi`: CRI of containerd 2.3 doesn't unpack layers for any system except linux.
     TarLayerForWasi,
-    /// There is more, or less, than one layer.
     NotOneLayer,
-    /// A layer is neither a tar nor a module.
     OtherLayer,
-    /// The configuration lists a bare layer among those of the root file system.
     BareInDiffIds,
-    /// The configuration lists more, or fewer, layers of the root file system than there are tars.
+    // image-spec, config.md: `diff_ids` has one digest for each tar.
     DiffIds,
-    /// The configuration names no command.
     NoCommand,
-    /// The command is not a file of the image.
     CommandElsewhere,
-    /// The system is `wasip1` or another of WebAssembly's than `wasi`.
+    // Docker compares `os` literally, so that `wasip1` of an artifact doesn't match `--platform wasi/wasm`.
     OtherWasmOs,
-    /// The system is linux.
     Linux,
-    /// The index lists linux, and not `wasi/wasm`.
     LinuxInIndex,
-    /// The system is not linux.
     NotLinux,
 }
 
@@ -117,7 +97,9 @@ impl Incompatibility {
             Incompatibility::TarLayerForWasi => tars > 0 && os != Some("linux"),
             Incompatibility::NotOneLayer => parts.layers.len() != 1,
             Incompatibility::OtherLayer => parts.count(|layer| layer == LayerKind::Other) > 0,
+            // A bare module is not a tar, so it has no digest of an uncompressed tar (image-spec, config.md).
             Incompatibility::BareInDiffIds => bare > 0 && parts.diff_ids > tars,
+            // Images without a tar have a rule of their own: `BareInDiffIds`.
             Incompatibility::DiffIds => tars > 0 && parts.diff_ids != tars,
             Incompatibility::NoCommand => parts.command == Command::Missing,
             Incompatibility::CommandElsewhere => parts.command == Command::Elsewhere,
@@ -191,12 +173,14 @@ impl Incompatibility {
             Incompatibility::Precompiled => {
                 Some("pack the module as the compiler wrote it: shims compile it themselves")
             }
+            // podman: crun runs core modules only.
             Incompatibility::Component => Some("build a module, for wasm32-wasip1"),
             Incompatibility::Reactor => Some("build a program, with `main`"),
             Incompatibility::Runtime(_) => Some(
                 "build the module without that: `wasm-oci validate --runtime` says where it is used",
             ),
             Incompatibility::CommandElsewhere => Some("set the entrypoint to the module's path"),
+            // Here, another format helps, which the result names.
             _ => None,
         }
     }

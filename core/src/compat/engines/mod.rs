@@ -71,6 +71,7 @@ impl fmt::Display for Engine {
 }
 
 impl PartialEq for Engine {
+    // Names are unique, and the rules of an engine can't be compared.
     fn eq(&self, other: &Engine) -> bool {
         self.name() == other.name()
     }
@@ -85,13 +86,14 @@ impl Serialize for Engine {
 }
 
 /// One engine, or all versions and variants of one, such as `docker`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct EngineSelector(&'static str);
 
 impl EngineSelector {
     /// Returns every valid name: families first, then single engines.
     #[must_use]
     pub fn names() -> Vec<&'static str> {
+        // A family with a single engine, such as `wkg`, has the name of that engine.
         let mut names: Vec<&str> = Vec::new();
         for name in Engine::all().map(Engine::family).chain(Engine::all().map(Engine::name)) {
             if !names.contains(&name) {
@@ -122,12 +124,6 @@ impl EngineSelector {
 impl fmt::Display for EngineSelector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.0)
-    }
-}
-
-impl Serialize for EngineSelector {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.0)
     }
 }
 
@@ -165,7 +161,7 @@ pub fn formats_for(
             rest.iter().copied().filter(|it| it.takes(format, Kind::Command)).collect()
         };
         let best = Format::ALL.map(|format| (format, selectors(format)));
-        // The first of those that most take: the order of the formats is that of preference.
+        // The formats are in order of preference. Reversed, because `max_by_key` returns the last maximum.
         let best = best.into_iter().rev().max_by_key(|(_, selectors)| selectors.len());
         match best.filter(|(_, selectors)| !selectors.is_empty()) {
             None => return Err(Error::NoFormat { engine: first.name() }),

@@ -2,7 +2,7 @@
 
 use crate::error::error_chain;
 use crate::image::extract::is_bare;
-use crate::image::{Blob, Error, Format, Image, Manifest, MediaType, Platform};
+use crate::image::{Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform};
 use crate::limits::{Budget, ReadLimits};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
 
@@ -16,21 +16,18 @@ pub struct Shape {
 /// One manifest: the only one, or one that an index lists.
 #[derive(Debug, Clone)]
 pub(super) struct Entry {
-    /// The platform in the index, otherwise the one in the configuration.
+    // That in the index if there is one: engines select by it before they read any configuration.
     pub(super) platform: Option<Platform>,
-    /// The content, or the reason why it can't be read.
     pub(super) parts: Result<Parts, String>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Parts {
     pub(super) config: ConfigKind,
-    /// The platform in the configuration.
     pub(super) platform: Option<Platform>,
     pub(super) layers: Vec<LayerKind>,
-    /// The number of layers that the configuration lists for the root file system.
     pub(super) diff_ids: usize,
-    /// True if the configuration names the module's digest, so that different modules have different configurations.
+    // runwasi caches compiled code by the digest of the configuration, which has to differ for each module.
     pub(super) is_labelled: bool,
     pub(super) command: Command,
     pub(super) content: Content,
@@ -40,7 +37,6 @@ pub(super) struct Parts {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ConfigKind {
     Image,
-    /// A CNCF Wasm OCI Artifact.
     Artifact,
     Other,
 }
@@ -48,7 +44,6 @@ pub(super) enum ConfigKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LayerKind {
     Tar,
-    /// `application/wasm`.
     Wasm,
     /// A bare module under a type that is known to one tool only.
     OtherWasm,
@@ -59,7 +54,6 @@ pub(super) enum LayerKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Command {
     Missing,
-    /// The first word is not a file of the image.
     Elsewhere,
     Present,
     /// A file and, as runwasi allows, an export to call instead of `_start`: `/app.wasm#name`.
@@ -73,12 +67,11 @@ pub(super) enum Content {
         kind: Kind,
         report: Option<Box<Report>>,
     },
-    /// Compiled for one processor, by wasmtime.
     Precompiled,
     /// Not WebAssembly, or not valid.
     NotWasm(String),
     Nothing(String),
-    /// Some layers can't be unpacked, so the entrypoint may be in one of them.
+    // Engines may be able to unpack a layer that we can't, so a missing entrypoint proves nothing.
     Unknown,
 }
 
@@ -113,6 +106,7 @@ impl Shape {
     /// As [`Shape::of`].
     pub fn of_parts(is_index: bool, manifests: &[PartialManifest]) -> Result<Shape, Error> {
         let first = manifests.iter().find_map(|listed| listed.manifest.as_ref().ok());
+        // One budget for all manifests: otherwise, an image could exceed the limits by listing several.
         let budget = first.map_or_else(|| Budget::new(ReadLimits::default()), Manifest::budget);
         let mut entries: Vec<Entry> = Vec::new();
         for (n, PartialManifest { listed_for, manifest }) in manifests.iter().enumerate() {
@@ -132,16 +126,16 @@ impl Shape {
         Ok(Shape { is_index, entries })
     }
 
-    /// The shape that an image of this format has, with a module of this kind.
+    /// Returns the shape of an image of this format, with a module of this kind.
     #[must_use]
     pub fn of_format(format: Format, kind: Kind) -> Shape {
+        // Written out, because `--for` chooses formats before there is a module. A test compares it with `assemble`.
         let wasi = Platform::wasi();
         let artifact_os = if kind.is_component() { "wasip2" } else { "wasip1" };
         let (platforms, config, layers) = match format {
             Format::Universal => {
-                let linux =
-                    ["amd64", "arm64"].map(|architecture| Platform::new("linux", architecture));
-                ([vec![wasi], linux.to_vec()].concat(), ConfigKind::Image, vec![LayerKind::Tar])
+                let platforms = [vec![wasi], ImageSettings::default_linux_platforms()].concat();
+                (platforms, ConfigKind::Image, vec![LayerKind::Tar])
             }
             Format::Container => (vec![wasi], ConfigKind::Image, vec![LayerKind::Tar]),
             Format::Module => (vec![wasi], ConfigKind::Image, vec![LayerKind::Wasm]),
@@ -154,11 +148,10 @@ impl Shape {
                 vec![LayerKind::Wasm],
             ),
         };
-        let is_tar = |layer: &&LayerKind| **layer == LayerKind::Tar;
         let parts = |platform: &Platform| Parts {
             config,
             platform: Some(platform.clone()),
-            diff_ids: layers.iter().filter(is_tar).count(),
+            diff_ids: layers.iter().filter(|layer| **layer == LayerKind::Tar).count(),
             layers: layers.clone(),
             is_labelled: true,
             command: Command::Present,
@@ -212,6 +205,7 @@ impl Parts {
         let config = manifest.config();
         Parts {
             config: match manifest.config_blob().descriptor().media_type.as_str() {
+                // Docker's own type has the same content.
                 "application/vnd.oci.image.config.v1+json"
                 | "application/vnd.docker.container.image.v1+json" => ConfigKind::Image,
                 "application/vnd.wasm.config.v0+json" => ConfigKind::Artifact,
@@ -238,28 +232,32 @@ impl Parts {
         let has_bare = self.count(|layer| layer == LayerKind::Wasm) > 0;
         let os = self.platform.as_ref().map(|platform| platform.os.as_str());
         match (&self.content, os) {
+            // Measured with runwasi: of two modules with equal configurations, the first one ran for both.
             _ if has_bare && !self.is_labelled => Some(format!(
                 "{name}: its configuration doesn't name the module's digest, so that another module with the same one \
                  could be started instead"
             )),
+            // wkg writes `wasip2` for every module.
             (Content::Wasm { kind, .. }, Some("wasip2"))
                 if self.config == ConfigKind::Artifact && !kind.is_component() =>
             {
-                Some(format!("{name}: it says so of a component, but this is a core module"))
+                Some(format!(
+                    "{name}: this platform is for components, but the image contains a core module"
+                ))
             }
-            (Content::Wasm { kind: Kind::Component, .. }, Some("wasip1")) => {
-                Some(format!("{name}: it says so of a core module, but this is a component"))
-            }
+            (Content::Wasm { kind: Kind::Component, .. }, Some("wasip1")) => Some(format!(
+                "{name}: this platform is for core modules, but the image contains a component"
+            )),
             _ => None,
         }
     }
 }
 
-/// Reads the entrypoint, and whether the command names it.
 fn program(manifest: &Manifest, budget: &Budget) -> Result<(Command, Content), Error> {
     let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other) && !is_zstd(layer);
     let program = match manifest.program(budget) {
         Ok(program) => program,
+        // A limit of ours is not a property of the image: the user can raise it.
         Err(error @ Error::OverLimit(_)) => return Err(error),
         Err(_) if !manifest.layers().iter().all(is_known) => {
             return Ok((command(manifest, true), Content::Unknown));
@@ -271,6 +269,7 @@ fn program(manifest: &Manifest, budget: &Budget) -> Result<(Command, Content), E
             return Ok((command(manifest, false), Content::Nothing(error_chain(&error))));
         }
     };
+    // Only one program is in memory at a time.
     budget.release();
     Ok((command(manifest, program.is_named), content(&manifest.module_name(), program.bytes)))
 }
@@ -292,6 +291,7 @@ fn content(name: &str, bytes: Vec<u8>) -> Content {
         Ok(module) => module,
         Err(error) => return Content::NotWasm(error_chain(&error)),
     };
+    // Other tools' modules may import more than WASI, which is a rule for what we build.
     match validate(module.unoptimized(), &ValidateOptions::any_import()) {
         Ok(valid) => {
             let report = valid.report().clone();
@@ -301,8 +301,7 @@ fn content(name: &str, bytes: Vec<u8>) -> Content {
     }
 }
 
-/// Returns true for output of `wasmtime compile`: an ELF file with wasmtime's own operating system
-/// (`ELFOSABI_WASMTIME` in [wasmtime-environ](https://docs.rs/wasmtime-environ)).
+// `wasmtime compile` writes an ELF file with an OS ABI of its own: `ELFOSABI_WASMTIME` in wasmtime-environ.
 fn is_precompiled(bytes: &[u8]) -> bool {
     bytes.starts_with(b"\x7fELF") && bytes.get(7) == Some(&200)
 }
@@ -323,13 +322,13 @@ fn layer_kind(layer: &Blob) -> LayerKind {
 fn is_zstd(layer: &Blob) -> bool {
     [
         "application/vnd.oci.image.layer.v1.tar+zstd",
+        // Docker has no such type, but containerd unpacks it.
         "application/vnd.docker.image.rootfs.diff.tar.zstd",
     ]
     .contains(&layer.descriptor().media_type.as_str())
 }
 
-/// Returns true if the configuration names a layer's digest outside of the root file system: in runwasi's label or
-/// in an artifact's list.
+// A text search, because the digest can be in runwasi's label or in an artifact's `layerDigests`.
 fn names_a_layer(manifest: &Manifest) -> bool {
     let Ok(config) = manifest.config_blob().bytes() else { return false };
     let config = String::from_utf8_lossy(&config);

@@ -1,4 +1,4 @@
-//! The table of engines. `docs/formats.md` is generated from it, and tests compare it with the engines that they can run.
+//! The table of engines. `docs/formats.md` is generated from it, and tests compare it with real engines.
 
 use super::check::Evidence;
 use super::incompatibility::Incompatibility;
@@ -7,14 +7,11 @@ use super::incompatibility::Incompatibility;
 pub(super) struct Known {
     /// The name for `--for`.
     pub(super) name: &'static str,
-    /// The name that all its versions share.
     pub(super) family: &'static str,
-    /// Its name for tables.
     pub(super) title: &'static str,
-    /// The command that starts an image with it.
     pub(super) how: &'static str,
     pub(super) picks: Pick,
-    /// True if it starts the module; false if it only carries the image.
+    // False for tools that only carry an image: they don't look at the module.
     pub(super) starts: bool,
     pub(super) rules: &'static [Rule],
     /// The source for images that no rule applies to.
@@ -89,12 +86,14 @@ const CTR: &str = "`ctr run --runtime io.containerd.wasmtime.v1 --platform wasi/
 const POD: &str = "a pod whose RuntimeClass has a Wasm shim as its handler";
 const DOCKER: &str = "`docker run --runtime=io.containerd.wasmtime.v1 --platform=wasi/wasm IMAGE`";
 
+// An artifact of wkg has no command.
 const CTR_COMMAND: &str = "the module's path after the container's name";
 const POD_COMMAND: &str = "a `command:` in the pod, with the module's path";
 const DOCKER_COMMAND: &str = "the module's path after the image's name";
 
 const CTR_PLATFORM: &str = "`--platform linux/amd64`";
 
+// Parts of messages that are the same for every image: digests and names are left out.
 const WRONG_NUMBER: &str = "number of layers and diffIDs don't match";
 const UNKNOWN_CONFIG: &str = "unknown image config media type";
 const NO_READER: &str = "failed to get reader from content store";
@@ -107,6 +106,7 @@ const CANNOT_HANDLE: &str = "wasmtime executor can't handle spec";
 
 pub(super) const ENGINES: &[Known] = &[
     Known {
+        // 1.6 counts bare layers among those of the root file system, whatever the format.
         name: "containerd-1.6",
         family: "containerd",
         title: "containerd 1.6 `ctr`",
@@ -115,6 +115,7 @@ pub(super) const ENGINES: &[Known] = &[
         starts: true,
         rules: &[
             tested(Incompatibility::NoEntry, NO_MATCH),
+            // Before `BareLayer`, because the message is another one if `diff_ids` lists the layer.
             tested(Incompatibility::BareInDiffIds, NO_PROCESSOR),
             tested(Incompatibility::BareLayer, MISMATCHED),
             tested(Incompatibility::DiffIds, MISMATCHED),
@@ -137,8 +138,10 @@ pub(super) const ENGINES: &[Known] = &[
             tested(Incompatibility::NoEntry, NO_MATCH),
             tested(Incompatibility::BareInDiffIds, MISMATCHED),
             tested(Incompatibility::DiffIds, MISMATCHED),
+            // Only `ctr` checks the type of the configuration; CRI starts artifacts.
             tested(Incompatibility::ArtifactConfig, UNKNOWN_CONFIG),
             tested(Incompatibility::OtherConfig, UNKNOWN_CONFIG),
+            // In an index, runwasi's shim doesn't find a bare layer.
             tested(Incompatibility::BareLayersInIndex, CANNOT_HANDLE),
             tested(Incompatibility::BareLayersForOthers, CANNOT_HANDLE),
             tested(Incompatibility::OtherWasmLayer, CANNOT_HANDLE),
@@ -150,6 +153,7 @@ pub(super) const ENGINES: &[Known] = &[
         source: Evidence::Tests,
     },
     Known {
+        // CRI has no `--platform`: each entry for it selects the platform of its host.
         name: "cri-1.6",
         family: "kubernetes",
         title: "Kubernetes (CRI) on containerd 1.6",
@@ -160,6 +164,7 @@ pub(super) const ENGINES: &[Known] = &[
             tested(Incompatibility::NoEntry, NO_MATCH),
             tested(Incompatibility::DiffIds, WRONG_NUMBER),
             tested(Incompatibility::BareInDiffIds, NO_PROCESSOR),
+            // Unlike `ctr`, CRI starts the tar layer of a combined image.
             tested(Incompatibility::OnlyBareLayers, MISMATCHED),
             tested(Incompatibility::TarUnderOtherConfig, NO_READER),
             inferred(Incompatibility::OtherLayer),
@@ -190,6 +195,7 @@ pub(super) const ENGINES: &[Known] = &[
         source: Evidence::Tests,
     },
     Known {
+        // Measured in 2.1.9; 2.2.7 does the same.
         name: "cri-2.1",
         family: "kubernetes",
         title: "Kubernetes (CRI) on containerd 2.1",
@@ -219,6 +225,8 @@ pub(super) const ENGINES: &[Known] = &[
         starts: true,
         rules: &[
             seen(Incompatibility::NoEntry, NO_MATCH),
+            // rancher-desktop #10524. `use_local_image_pull = true` in containerd's configuration avoids it. The
+            // image also runs if a universal image with the same layer was pulled before.
             seen(Incompatibility::TarLayerForWasi, NO_PARENT),
             inferred(Incompatibility::DiffIds),
             inferred(Incompatibility::BareInDiffIds),
@@ -243,6 +251,7 @@ pub(super) const ENGINES: &[Known] = &[
             inferred(Incompatibility::NoEntry),
             seen(Incompatibility::ArtifactConfig, "No such image"),
             seen(Incompatibility::OtherWasmOs, "No such image"),
+            // Docker 26 unpacks no root file system from a bare layer.
             seen(Incompatibility::OnlyBareLayers, CANNOT_HANDLE),
             inferred(Incompatibility::DiffIds),
             inferred(Incompatibility::BareInDiffIds),
@@ -258,6 +267,8 @@ pub(super) const ENGINES: &[Known] = &[
         source: Evidence::Hand,
     },
     Known {
+        // Measured with `--network host`. On any other network, a Wasm container hangs without a message: the
+        // shim reports process 0 before it starts.
         name: "docker-28",
         family: "docker",
         title: "Docker 28, containerd image store",
@@ -266,6 +277,7 @@ pub(super) const ENGINES: &[Known] = &[
         starts: true,
         rules: &[
             inferred(Incompatibility::NoEntry),
+            // An artifact with `artifact-os = "wasi"` runs.
             seen(Incompatibility::OtherWasmOs, "does not provide the specified platform"),
             inferred(Incompatibility::DiffIds),
             inferred(Incompatibility::BareInDiffIds),
@@ -281,6 +293,7 @@ pub(super) const ENGINES: &[Known] = &[
         source: Evidence::Hand,
     },
     Known {
+        // This store accepts only linux images, so `--platform wasi/wasm` finds nothing in it.
         name: "docker-classic",
         family: "docker",
         title: "Docker, classic image store",
@@ -309,14 +322,18 @@ pub(super) const ENGINES: &[Known] = &[
         rules: &[
             inferred(Incompatibility::NoEntry),
             seen(Incompatibility::ArtifactConfig, ""),
+            // podman unpacks every layer as a tar.
             seen(Incompatibility::OnlyBareLayers, "invalid tar header"),
             seen(Incompatibility::BareLayer, ""),
+            // crun runs core modules only.
             seen(Incompatibility::Component, ""),
             inferred(Incompatibility::DiffIds),
             inferred(Incompatibility::OtherLayer),
             inferred(Incompatibility::OtherConfig),
             inferred(Incompatibility::OtherWasmOs),
             inferred(Incompatibility::CommandElsewhere),
+            // podman chooses crun-wasm only for wasi/wasm. Plain crun needs the annotation; `run.oci.handler=wasm`,
+            // which older guides recommend, is an error.
             with(
                 Incompatibility::Linux,
                 "no `--platform`, and `--annotation module.wasm.image/variant=compat-smart`",
@@ -334,6 +351,7 @@ pub(super) const ENGINES: &[Known] = &[
         picks: Pick::Wasm,
         starts: false,
         rules: &[
+            // wkg 0.16 accepts exactly one layer, `application/wasm`, under the CNCF's configuration.
             read(Incompatibility::TarLayer, "Incompatible layer media type"),
             read(Incompatibility::OtherWasmLayer, "Incompatible layer media type"),
             read(Incompatibility::OtherLayer, "Incompatible layer media type"),
@@ -354,9 +372,11 @@ pub(super) const ENGINES: &[Known] = &[
         name: "skopeo",
         family: "skopeo",
         title: "skopeo",
+        // Without `--all`, skopeo selects the platform of its host.
         how: "`skopeo copy --all docker://IMAGE …`",
         picks: Pick::Wasm,
         starts: false,
+        // skopeo copies blobs of any type.
         rules: &[],
         source: Evidence::Tests,
     },
@@ -367,6 +387,7 @@ pub(super) const ENGINES: &[Known] = &[
         how: "`wasm-oci pull IMAGE --module app.wasm`",
         picks: Pick::Wasm,
         starts: true,
+        // `pull --module` extracts the module from any format, so only its features matter.
         rules: &[read(Incompatibility::Runtime("node"), "")],
         source: Evidence::Tests,
     },

@@ -57,16 +57,9 @@ fn who_fails_is_told_of_a_format_that_runs() {
     for format in Format::ALL {
         for engine in Engine::all() {
             let compatibility = engine.check(&Shape::of_format(format, Kind::Command));
-            assert_eq!(
-                compatibility.supports == Supports::No,
-                compatibility.format.is_some(),
-                "{compatibility:?}"
-            );
-            assert_eq!(
-                compatibility.supports == Supports::No,
-                compatibility.because.is_some(),
-                "{compatibility:?}"
-            );
+            let fails = compatibility.supports == Supports::No;
+            assert_eq!(fails, compatibility.format.is_some(), "{compatibility:?}");
+            assert_eq!(fails, compatibility.because.is_some(), "{compatibility:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Checks of a module's report against the features of each runtime.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::table::{WASI, WASI_THREADS};
 use super::{RequiredRuntime, Runtime, Version};
@@ -13,6 +13,7 @@ pub struct RuntimeCompatibility {
     /// The runtime; the check is for its newest version in the table.
     pub runtime: Runtime,
     /// `WithOption` only if every obstacle has an option.
+    // Scripts read the JSON, so its key keeps the older word.
     #[serde(rename = "takes")]
     pub supports: Supports,
     /// The first version that supports the module, or that part of it which needs no option. `None` if every version
@@ -30,19 +31,16 @@ pub struct Obstacle {
     /// One of [`NEEDS`](super::NEEDS), or a proposal that no runtime is known to have.
     pub need: String,
     /// The option, or other preparation, that adds it.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "option")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub with: Option<&'static str>,
     /// The first version that has it by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
 }
 
-fn option<S: Serializer>(with: &Option<&'static str>, serializer: S) -> Result<S::Ok, S::Error> {
-    with.serialize(serializer)
-}
-
-/// Returns what a module needs from a runtime. Imports from modules other than WASI don't count: the user allows
-/// them only for a runtime that provides them.
+/// Returns what a module needs from a runtime.
+// Imports from modules other than WASI don't count: the user allows them only for a runtime that
+// provides them.
 fn needs(report: &Report) -> Vec<&str> {
     let imports = |module: &str, name: Option<&str>| {
         report
@@ -52,6 +50,7 @@ fn needs(report: &Report) -> Vec<&str> {
     };
     let proposals = report.features.iter().map(Feature::name);
     let wasi = imports(WASI_PREVIEW_1, None).then_some(WASI);
+    // The only import of wasi-threads.
     let threads = imports("wasi", Some("thread-spawn")).then_some(WASI_THREADS);
     proposals.chain(wasi).chain(threads).collect()
 }
@@ -63,6 +62,7 @@ pub fn check(report: &Report) -> Vec<RuntimeCompatibility> {
 }
 
 fn check_needs(needs: &[&str]) -> Vec<RuntimeCompatibility> {
+    // Only the newest version of each: the result names the first version that suffices.
     Runtime::all().map(|runtime| compatibility(runtime, runtime.newest(), needs)).collect()
 }
 
@@ -83,6 +83,7 @@ pub fn uses(
 /// # Errors
 /// [`Error::Unsupported`] for the first such runtime, or [`Error::Module`].
 pub fn require(module: &ValidatedModule, required: &[RequiredRuntime]) -> Result<(), Error> {
+    // An option of the runtime doesn't count: a user who sets it doesn't need this check.
     let needs = needs(module.report());
     for runtime in required {
         refuse(module, *runtime, &obstacles(*runtime, &needs))?;
@@ -97,6 +98,7 @@ fn compatibility(runtime: Runtime, version: Version, needs: &[&str]) -> RuntimeC
         let support = runtime.support(need);
         match support.and_then(|support| support.from) {
             Some(first) if first <= version => {
+                // A feature of the oldest version excludes none that the table covers.
                 from = from.max(Some(first).filter(|it| *it > runtime.oldest()))
             }
             later => obstacles.push(Obstacle {
@@ -141,6 +143,7 @@ fn refuse(
         (None, Some(with)) => format!(" (it does with {with})"),
         (None, None) => String::new(),
     };
+    // For this obstacle only, because it takes validating each function again without the proposal.
     let places = module.uses(&[&first.need])?;
     let places = places.iter().map(Use::to_string).filter(|place| !place.is_empty());
     let place = places.map(|place| format!(", in {place}")).collect::<String>();
@@ -168,19 +171,21 @@ fn suggestion(need: &str) -> &'static str {
         "extended-const" => "build without `-Ctarget-feature=+extended-const`",
         "multi-value" => "build without `-Ctarget-feature=+multivalue`",
         "wide-arithmetic" => "build without `-Ctarget-feature=+wide-arithmetic`",
+        // Of the WASI targets, only wasm32-wasip1-threads enables atomics by itself.
         "threads" => "build without `-Ctarget-feature=+atomics`, for wasm32-wasip1",
         WASI_THREADS => "build for wasm32-wasip1, not wasm32-wasip1-threads",
         "exceptions" | "legacy-exceptions" => {
             "build with `panic = \"abort\"`, and C and C++ without `-fwasm-exceptions`"
         }
-        "memory64" => "build for a 32-bit target, as wasm32-wasip1",
+        "memory64" => "build for a 32-bit target, such as wasm32-wasip1",
+        // rustc makes components for wasm32-wasip2, and modules for wasm32-wasip1.
         "component-model" | "cm-async" => "build a module, for wasm32-wasip1",
         WASI => "build without the standard library's input and output, for wasm32-unknown-unknown",
         "gc" | "function-references" | "stack-switching" | "custom-page-sizes" | "multi-memory" => {
             "look for the option of its compiler that turns this off"
         }
         _ => {
-            "look for the option of its compiler that turns this off, as `-Ctarget-feature` of rustc"
+            "look for the option of its compiler that turns this off, such as `-Ctarget-feature` of rustc"
         }
     }
 }
@@ -223,29 +228,23 @@ mod tests {
     #[test]
     fn what_all_have_all_take() {
         for compatibility in check_needs(&["bulk-memory", "sign-extension"]) {
-            assert_eq!(
-                (compatibility.supports, compatibility.from, compatibility.obstacles.len()),
-                (Supports::Yes, None, 0)
-            );
+            let RuntimeCompatibility { supports, from, obstacles, .. } = compatibility;
+            assert_eq!((supports, from, obstacles.len()), (Supports::Yes, None, 0));
         }
     }
 
     #[test]
     fn the_newest_need_decides_the_version() {
-        assert_eq!(
-            of("node", &["simd", "tail-call", "relaxed-simd"]).from,
-            Some(Version::new(21, 0))
-        );
+        let node = of("node", &["simd", "tail-call", "relaxed-simd"]);
+        assert_eq!(node.from, Some(Version::new(21, 0)));
         assert_eq!(of("wasmedge", &["tail-call"]).from, Some(Version::new(0, 16)));
     }
 
     #[test]
     fn an_option_helps_against_some_obstacles() {
         let threads = of("wasmedge", &["threads"]);
-        assert_eq!(
-            (threads.supports, threads.obstacles[0].with),
-            (Supports::WithOption, Some("--enable-threads"))
-        );
+        assert_eq!(threads.supports, Supports::WithOption);
+        assert_eq!(threads.obstacles[0].with, Some("--enable-threads"));
         let both = of("wasmedge", &["threads", "component-model"]);
         assert_eq!((both.supports, both.obstacles.len()), (Supports::No, 2));
         let unheard = of("wasmtime", &["never-heard-of"]);

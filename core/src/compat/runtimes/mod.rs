@@ -78,6 +78,7 @@ impl fmt::Display for Runtime {
 }
 
 impl PartialEq for Runtime {
+    // Names are unique, and the tables of features are long.
     fn eq(&self, other: &Runtime) -> bool {
         self.name() == other.name()
     }
@@ -111,6 +112,7 @@ pub struct Support {
 }
 
 /// The first two numbers of a version.
+// Numbers, because as text, 0.9 would be newer than 0.17.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Version {
     major: u16,
@@ -188,6 +190,7 @@ impl FromStr for RequiredRuntime {
             None => (text, None),
         };
         let runtime = name.parse::<Runtime>()?;
+        // The table doesn't cover older versions, so any answer would be a guess.
         match version.filter(|version| *version < runtime.oldest()) {
             Some(version) => Err(Error::TooOld {
                 runtime: runtime.name(),
@@ -227,17 +230,10 @@ mod tests {
     fn the_table_has_only_needs_that_are_listed() {
         for runtime in RUNTIMES {
             for (need, support) in runtime.support {
-                assert!(NEEDS.contains(need), "{}: {need}", runtime.name);
-                assert!(
-                    support.from.is_some() || support.with.is_some(),
-                    "{}: {need}",
-                    runtime.name
-                );
-                assert!(
-                    support.from.is_none_or(|from| from <= runtime.newest),
-                    "{}: {need}",
-                    runtime.name
-                );
+                let cell = format!("{}: {need}", runtime.name);
+                assert!(NEEDS.contains(need), "{cell}");
+                assert!(support.from.is_some() || support.with.is_some(), "{cell}");
+                assert!(support.from.is_none_or(|from| from <= runtime.newest), "{cell}");
             }
         }
     }

@@ -33,7 +33,7 @@ pub const NEEDS: [&str; 26] = [
     WASI_THREADS,
 ];
 
-/// Features that every runtime has, in every version in the table.
+// Features that every runtime has, in every version in the table; listing them for each would hide the differences.
 pub(super) const EVERYWHERE: [&str; 8] = [
     "mutable-global",
     "sign-extension",
@@ -54,10 +54,9 @@ pub(super) const WASI_THREADS: &str = "wasi-threads";
 /// A runtime and its features.
 pub(super) struct Known {
     pub(super) name: &'static str,
-    /// The oldest version that the table covers.
     pub(super) oldest: Version,
     pub(super) newest: Version,
-    /// The versions in which `tests/probes` were run.
+    // In these versions, `tests/probes` were run. Each probe uses one proposal, and traps if it doesn't work.
     pub(super) measured: &'static [Version],
     /// The documents for the versions that were not measured.
     pub(super) sources: &'static [&'static str],
@@ -91,11 +90,12 @@ const fn with(with: &'static str) -> Support {
 /// <https://github.com/WebAssembly/website/blob/main/features.json>.
 const FEATURE_TABLE: &str = "https://webassembly.org/features/";
 
-/// The preparation that browsers need.
+// Browsers have no WASI of their own.
 const POLYFILL: &str = "a WASI polyfill";
 
 pub(super) const RUNTIMES: &[Known] = &[
     Known {
+        // As distributed, with Cranelift: Winch has no tail calls, and a custom build may have less.
         name: "wasmtime",
         oldest: v(24, 0),
         newest: v(50, 0),
@@ -120,6 +120,7 @@ pub(super) const RUNTIMES: &[Known] = &[
             ("relaxed-simd", ALWAYS),
             ("multi-memory", ALWAYS),
             ("memory64", from_or(30, 0, "-W memory64")),
+            // Atomic instructions need no option, but shared memories do.
             ("threads", with("-W shared-memory")),
             ("exceptions", from_or(47, 0, "-W exceptions")),
             ("function-references", from_or(47, 0, "-W function-references")),
@@ -133,6 +134,7 @@ pub(super) const RUNTIMES: &[Known] = &[
         ],
     },
     Known {
+        // No `component-model`: WasmEdge reads components, but doesn't run them.
         name: "wasmedge",
         oldest: v(0, 14),
         newest: v(0, 17),
@@ -146,6 +148,7 @@ pub(super) const RUNTIMES: &[Known] = &[
             ("multi-memory", from_or(0, 16, "--enable-multi-memory")),
             ("memory64", from(0, 17)),
             ("threads", with("--enable-threads")),
+            // Only in the interpreter.
             ("exceptions", from_or(0, 16, "--enable-exception-handling")),
             ("function-references", from_or(0, 16, "--enable-function-reference")),
             ("gc", from_or(0, 16, "--enable-gc")),
@@ -153,6 +156,7 @@ pub(super) const RUNTIMES: &[Known] = &[
         ],
     },
     Known {
+        // The features depend on the build; these are the defaults of `iwasm`.
         name: "wamr",
         oldest: v(2, 0),
         newest: v(2, 4),
@@ -215,6 +219,7 @@ pub(super) const RUNTIMES: &[Known] = &[
         ],
     },
     Known {
+        // Node 18 before 18.17, and Node 19, need `--experimental-wasi-unstable-preview1` for `node:wasi`.
         name: "node",
         oldest: v(18, 0),
         newest: v(26, 10),
@@ -241,6 +246,7 @@ pub(super) const RUNTIMES: &[Known] = &[
             ("multi-memory", from(22, 0)),
             ("memory64", from_or(24, 0, "--experimental-wasm-memory64")),
             ("threads", ALWAYS),
+            // The line that had it first. Older lines get newer proposals later: 22.22 runs exceptions and memory64.
             ("exceptions", from_or(24, 15, "--experimental-wasm-exnref")),
             ("legacy-exceptions", ALWAYS),
             ("function-references", from(22, 0)),
