@@ -47,12 +47,14 @@ pub struct TargetArgs {
 #[derive(Debug, Clone, Args)]
 pub struct CompilationArgs {
     /// Build with the profile `release` (the default)
+    // cargo rejects `--release` together with another profile.
     #[arg(short, long, conflicts_with = "profile")]
     pub release: bool,
     /// Build with this profile
     #[arg(long, value_name = "NAME")]
     pub profile: Option<String>,
     /// Build modules for WASI preview 1 (the default), or components for WASI 0.2
+    // A list of possible values appears in the help and in completions.
     #[arg(long, value_name = "TARGET", value_parser = PossibleValuesParser::new(WasiTarget::ALL.map(WasiTarget::name)).try_map(|name| name.parse::<WasiTarget>()))]
     pub target: Option<WasiTarget>,
     /// Compile for the smallest code, at the cost of speed
@@ -103,16 +105,15 @@ pub enum MessageFormat {
 
 impl CargoArgs {
     /// Returns true if a flag chooses packages or targets.
-    #[must_use]
     pub fn selects(&self) -> bool {
         let clap_cargo::Workspace { package, workspace, all, exclude, .. } = &self.workspace;
+        // Without `..`, so that a new flag does not compile until this function considers it.
         let TargetArgs { bin, bins, example, examples, lib } = &self.targets;
         let lists = [package, exclude, bin, example];
         [*workspace, *all, *bins, *examples, *lib].contains(&true)
             || lists.iter().any(|list| !list.is_empty())
     }
 
-    #[must_use]
     pub fn settings(&self) -> Settings {
         Settings {
             small: self.compilation.small.then_some(true),
@@ -123,7 +124,6 @@ impl CargoArgs {
     }
 
     /// Translates the arguments for cargo, with the verbosity and color of `output`.
-    #[must_use]
     pub fn selection(&self, output: &OutputArgs) -> Selection {
         let CargoArgs { workspace, targets, features, compilation, manifest } = self.clone();
         Selection {
@@ -147,6 +147,7 @@ impl CargoArgs {
             frozen: manifest.frozen,
             config: manifest.config,
             unstable: manifest.unstable,
+            // cargo prints to the same terminal, so our output flags apply to it, too.
             verbose: output.verbose,
             quiet: output.quiet,
             color: Some(output.color.name().to_owned()),

@@ -32,7 +32,6 @@ impl<E: Into<wasm_oci_app::error::Error>> From<E> for Error {
 }
 
 impl Error {
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Error::Cargo(error) => error.exit_code(),
@@ -45,7 +44,6 @@ impl Error {
     }
 
     /// Returns true if cargo has already printed why.
-    #[must_use]
     pub fn is_told(&self) -> bool {
         matches!(self, Error::Cargo(CargoError::CargoBuildFailed { .. }))
     }

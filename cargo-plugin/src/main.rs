@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match cli.run(&shell) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
-            // cargo has told why its build failed.
+            // cargo has already printed why its build failed.
             if !failure.is_told() {
                 shell.report(&failure);
             }

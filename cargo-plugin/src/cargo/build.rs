@@ -50,9 +50,6 @@ pub struct Built {
 
 impl Build<'_> {
     /// Runs `cargo build`. `commit` is the one that the toolchain was built from, if its sources are installed.
-    ///
-    /// # Errors
-    /// When cargo does not start, or fails.
     pub fn run(
         self,
         toolchain: &Toolchain,
@@ -80,6 +77,8 @@ impl Build<'_> {
         let target = settings.target;
         let users = rustflags::users(env, config, target, || toolchain.print_cfg(env, target));
         let mut command = env.command(env.cargo());
+        // With `json-render-diagnostics`, cargo prints the compiler's messages itself, and the JSON
+        // lines only name what it built (Cargo book, "External tools").
         command.args([
             "build",
             "--target",
@@ -92,8 +91,10 @@ impl Build<'_> {
             command.args(default_target_args(projects));
         }
         for setting in profile::overrides(sources, selection.profile(), settings.small) {
+            // `--config` takes precedence over the manifest, so the user's files stay as they are.
             command.args(["--config", &setting]);
         }
+        // cargo uses the flags of one place only, so the user's have to be here together with ours.
         command.env(rustflags::VARIABLE, rustflags::encoded(&path_remap::flags(remaps), &users));
         let target_dir = workspace.target_dir();
         command.envs(shims::variables(env, config, target_dir, target, settings.c_compiler));
@@ -101,29 +102,26 @@ impl Build<'_> {
         command
     }
 
-    /// Returns why cargo's build failed. Only failures of C get more words than cargo has already printed.
     fn failure(self, messages: &Messages) -> Error {
         let BuildSettings { target, c_compiler, .. } = self.settings;
         let folder = shims::folder(self.workspace.target_dir(), c_compiler);
+        // cargo has printed the reason. Only for C, we can add what to install.
         match Failures::read(&folder, target, c_compiler, &messages.out_dirs) {
             Some(failures) => Error::CNotCompiled { failures },
             None => Error::CargoBuildFailed { status: messages.status },
         }
     }
 
-    /// Returns true if cargo built every planned command and no other. Libraries may be among the modules without being
-    /// planned, because cargo also builds those that something else needs.
-    #[must_use]
+    /// Returns true if cargo built every planned command and no other.
     pub fn agrees_with(&self, built: &Built) -> bool {
         let is_planned = |id: &TargetId| self.projects.iter().any(|project| id_of(project) == *id);
+        // cargo also builds libraries that something else needs, so those may be there without a
+        // plan.
         let mut commands = built.modules.keys().filter(|(_, kind, _)| *kind != TargetKind::Cdylib);
         commands.all(is_planned) && self.missing(built).is_none()
     }
 
     /// Checks that every planned target has a module.
-    ///
-    /// # Errors
-    /// [`Error::NoArtifact`].
     pub fn check(&self, built: &Built) -> Result<(), Error> {
         let Some(project) = self.missing(built) else { return Ok(()) };
         Err(Error::NoArtifact {
@@ -134,8 +132,9 @@ impl Build<'_> {
         })
     }
 
-    /// Returns a target without a module. cargo skips targets whose features are off, unless they were named.
+    /// Returns a target without a module.
     fn missing(&self, built: &Built) -> Option<&Project> {
+        // cargo skips targets whose `required-features` are off, unless the user named them.
         let may_miss = |project: &Project| {
             !self.selection.names_targets()
                 && !built.modules.is_empty()
@@ -147,7 +146,6 @@ impl Build<'_> {
 }
 
 impl Built {
-    #[must_use]
     pub fn module(&self, project: &Project) -> Option<&Module> {
         self.modules.get(&id_of(project))
     }

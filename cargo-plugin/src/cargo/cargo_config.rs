@@ -1,7 +1,6 @@
 //! cargo's configuration: files, `--config` and `CARGO_*` variables, for the few keys that we need.
 //!
-//! cargo reads all of it again, and reports errors. So we ignore whatever we can't read or parse. No library reads `--config` as
-//! cargo does.
+//! No library reads `--config` as cargo does (decision 35). Rules: <https://doc.rust-lang.org/cargo/reference/config.html>.
 
 use std::path::{Path, PathBuf};
 
@@ -32,9 +31,10 @@ struct Layer {
 
 impl CargoConfig {
     /// Reads the configuration that applies in the current folder of `env`. `cli` are the `--config` arguments.
-    #[must_use]
     pub fn load(env: &CargoEnv, cli: &[String]) -> CargoConfig {
         let mut files: Vec<_> = config_files(env).iter().map(|path| file_layers(path)).collect();
+        // The current folder has the highest precedence, and cargo's home the lowest (Cargo book,
+        // "Hierarchical structure").
         files.reverse();
         CargoConfig {
             files: files.into_iter().flatten().collect(),
@@ -48,21 +48,19 @@ impl CargoConfig {
     }
 
     /// Returns true if the user has set the key in any place.
-    #[must_use]
     pub fn is_set(&self, env: &CargoEnv, key: &[&str]) -> bool {
         env.config_var(key).is_some() || self.values(key).next().is_some()
     }
 
     /// Returns the text with the highest precedence.
-    #[must_use]
     pub fn text<'a>(&'a self, env: &'a CargoEnv, key: &[&str]) -> Option<&'a str> {
         let last =
             |layers: &'a [Layer]| layers.iter().rev().find_map(|layer| layer.get(key)?.as_str());
+        // `--config` takes precedence over variables, and variables over files (Cargo book).
         last(&self.cli).or_else(|| env.config_var(key)).or_else(|| last(&self.files))
     }
 
     /// Returns an absolute path. Relative ones start at the folder that contains `.cargo`, or at the current folder.
-    #[must_use]
     pub fn path(&self, env: &CargoEnv, key: &[&str]) -> Option<PathBuf> {
         let last = |layers: &[Layer]| {
             layers.iter().rev().find_map(|layer| Some(layer.base.join(layer.get(key)?.as_str()?)))
@@ -71,9 +69,7 @@ impl CargoConfig {
         last(&self.cli).or_else(var).or_else(|| last(&self.files))
     }
 
-    /// Returns a list: all layers joined as cargo joins them, with the variable between files and `--config`. A layer may write it
-    /// as one text with spaces, which replaces the layers below.
-    #[must_use]
+    /// Returns a list: all layers joined as cargo joins them, with the variable between files and `--config`.
     pub fn list(&self, env: &CargoEnv, key: &[&str]) -> Option<Vec<String>> {
         let var = env.config_var(key).map(|text| words(text).collect::<Vec<_>>());
         let (files, cli) = (joined(&self.files, key), joined(&self.cli, key));
@@ -82,7 +78,6 @@ impl CargoConfig {
     }
 
     /// Returns the keys of a table in all layers, sorted.
-    #[must_use]
     pub fn keys(&self, table: &[&str]) -> Vec<&str> {
         let tables = self.values(table).filter_map(|(_, value)| value.as_table());
         let mut keys: Vec<_> = tables.flat_map(Table::keys).map(String::as_str).collect();
@@ -92,7 +87,6 @@ impl CargoConfig {
     }
 
     /// Returns the folders of vendored dependencies.
-    #[must_use]
     pub fn vendor_dirs(&self) -> Vec<PathBuf> {
         let sources =
             self.values(&["source"]).filter_map(|(base, value)| Some((base, value.as_table()?)));
@@ -121,6 +115,7 @@ fn joined(layers: &[Layer], key: &[&str]) -> Option<Vec<String>> {
     let mut list = None;
     for value in layers.iter().filter_map(|layer| layer.get(key)) {
         match value {
+            // cargo joins arrays of several files, but a text with spaces replaces those before it.
             Value::String(text) => list = Some(words(text).collect()),
             Value::Array(items) => {
                 let items = items.iter().filter_map(Value::as_str).map(str::to_owned);
@@ -139,19 +134,21 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 /// Returns the files that apply, in order of falling precedence.
 fn config_files(env: &CargoEnv) -> Vec<PathBuf> {
     let mut dirs: Vec<_> = env.cwd().ancestors().map(|dir| dir.join(".cargo")).collect();
+    // Below the user's home, `~/.cargo` is already one of the folders.
     dirs.extend(
         env.cargo_home().filter(|home| !dirs.iter().any(|dir| dir == home)).map(Path::to_owned),
     );
     dirs.iter().filter_map(|dir| config_file(dir)).collect()
 }
 
-/// Returns the configuration file of a folder. cargo prefers the one without an extension.
 fn config_file(dir: &Path) -> Option<PathBuf> {
+    // If both exist, cargo reads the one without an extension (Cargo book).
     ["config", "config.toml"].map(|name| dir.join(name)).into_iter().find(|path| path.is_file())
 }
 
 fn cli_layers(env: &CargoEnv, arg: &str) -> Vec<Layer> {
     let path = env.cwd().join(arg);
+    // As in cargo, an argument that is a path is never read as `KEY=VALUE`.
     if !arg.is_empty() && path.exists() {
         return file_layers(&path);
     }
@@ -167,6 +164,7 @@ fn file_layers(path: &Path) -> Vec<Layer> {
 }
 
 fn layers_of(path: &Path, seen: &mut Vec<PathBuf>) -> Vec<Layer> {
+    // cargo reads the file again, and reports what is wrong with it or with a cycle of includes.
     let text = fs::read_to_string(path).or_trace("read cargo's configuration");
     let table = text.and_then(|text| text.parse::<Table>().or_trace("parse cargo's configuration"));
     let (Some(table), Some(dir), false) = (table, path.parent(), seen.iter().any(|it| it == path))
@@ -178,6 +176,8 @@ fn layers_of(path: &Path, seen: &mut Vec<PathBuf>) -> Vec<Layer> {
         includes(&table).iter().flat_map(|it| layers_of(&dir.join(it), seen)).collect();
     layers.push(Layer {
         file: Some(path.to_owned()),
+        // Paths are relative to the folder that contains `.cargo` (Cargo book, "Config-relative
+        // paths").
         base: dir.parent().unwrap_or(dir).to_owned(),
         table,
     });

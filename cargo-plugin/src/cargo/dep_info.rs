@@ -5,11 +5,11 @@
 use std::path::PathBuf;
 
 /// Returns the files in a list of the form `made: of these\ files`.
-#[must_use]
 pub fn listed_files(text: &str) -> Vec<PathBuf> {
     let Some((_, list)) = text.lines().next().and_then(|line| line.split_once(": ")) else {
         return Vec::new();
     };
+    // make's syntax: a backslash escapes a space.
     let words = list.replace("\\ ", "\0");
     words.split_whitespace().map(|word| word.replace('\0', " ").into()).collect()
 }

@@ -30,10 +30,6 @@ impl fmt::Debug for CargoEnv {
 }
 
 impl CargoEnv {
-    /// Reads the environment of this process.
-    ///
-    /// # Errors
-    /// When there is no current directory.
     pub fn from_process() -> Result<CargoEnv, Error> {
         let cwd = std::env::current_dir().map_err(Error::CurrentDir)?;
         Ok(CargoEnv::new(cwd, std::env::vars_os()))
@@ -42,11 +38,14 @@ impl CargoEnv {
     /// Makes an environment with exactly these variables.
     pub fn new(cwd: PathBuf, vars: impl IntoIterator<Item = (OsString, OsString)>) -> CargoEnv {
         let vars = BTreeMap::from_iter(vars);
+        // cargo treats an empty variable like one that is not set.
         let path =
             |name: &str| vars.get(OsStr::new(name)).filter(|v| !v.is_empty()).map(PathBuf::from);
         let user_home = path(if cfg!(windows) { "USERPROFILE" } else { "HOME" });
         let cargo_home = path("CARGO_HOME").or_else(|| Some(user_home?.join(".cargo")));
         CargoEnv {
+            // cargo sets `CARGO` for subcommands: the real program, which starts faster than
+            // rustup's proxy.
             cargo: path("CARGO").unwrap_or_else(|| PathBuf::from("cargo")),
             cargo_home: cargo_home.map(|home| cwd.join(home)),
             cwd,
@@ -54,32 +53,26 @@ impl CargoEnv {
         }
     }
 
-    /// Returns `$CARGO`: when cargo started us, that is the real program behind rustup's proxy. Otherwise returns `cargo`,
-    /// to be found on `PATH`.
-    #[must_use]
     pub fn cargo(&self) -> &Path {
         &self.cargo
     }
 
-    #[must_use]
     pub fn cargo_home(&self) -> Option<&Path> {
         self.cargo_home.as_deref()
     }
 
-    #[must_use]
     pub fn cwd(&self) -> &Path {
         &self.cwd
     }
 
     /// Returns a variable that is set to text.
-    #[must_use]
     pub fn var(&self, name: &str) -> Option<&str> {
         self.vars.get(OsStr::new(name))?.to_str()
     }
 
     /// Returns the variable that overrides a key of cargo's configuration: `CARGO_BUILD_TARGET_DIR` for `build.target-dir`.
-    #[must_use]
     pub fn config_var(&self, key: &[&str]) -> Option<&str> {
+        // Upper case, with dots and dashes as underscores (Cargo book, "Environment variables").
         self.var(&format!("CARGO_{}", key.join("_")).replace(['-', '.'], "_").to_uppercase())
     }
 
@@ -102,16 +95,15 @@ impl CargoEnv {
     }
 
     /// Looks up a program on `PATH`.
-    #[must_use]
     pub fn find(&self, program: &str) -> Option<PathBuf> {
         let folders = std::env::split_paths(self.vars.get(OsStr::new("PATH"))?);
         find_program(program, folders.map(|folder| self.cwd.join(folder)))
     }
 
     /// Makes a command that runs in this environment and folder.
-    #[must_use]
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
+        // Tests make environments without the developer's own variables.
         command.env_clear().envs(&self.vars).current_dir(&self.cwd);
         command
     }
@@ -124,8 +116,8 @@ pub fn traced(command: &mut Command) -> &mut Command {
     command
 }
 
-/// Returns true if a variable of this name may be secret.
 fn is_secret(name: &str) -> bool {
+    // For example `CARGO_REGISTRY_TOKEN` and `CARGO_REGISTRIES_NAME_TOKEN`.
     ["TOKEN", "SECRET", "PASSWORD", "CREDENTIAL"].iter().any(|it| name.contains(it))
 }
 

@@ -99,16 +99,18 @@ pub enum Error {
 
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
+        // Installing a program does not help against other errors, such as a missing permission.
         io::ErrorKind::NotFound => "; install it, or add its folder to PATH",
         _ => "",
     }
 }
 
 impl Error {
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            // 101, the exit code of cargo itself.
             Error::CargoBuildFailed { .. } | Error::CNotCompiled { .. } => ExitCode::Build,
+            // A wrong name on the command line exits like a wrong flag.
             Error::NoSuchPackage { .. } | Error::NoSuchTarget { .. } => ExitCode::Usage,
             _ => ExitCode::Failure,
         }

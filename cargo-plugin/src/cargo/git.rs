@@ -14,7 +14,6 @@ use crate::cargo::json_cache;
 /// A commit, and whether the files differ from it. Displayed as its hash, with `-dirty` if they do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Revision {
-    /// Full hash of the commit.
     pub commit: String,
     /// True if a tracked file differs from the commit.
     pub dirty: bool,
@@ -37,8 +36,7 @@ pub struct PendingRevision {
     status: Child,
 }
 
-/// Facts about a commit, valid while it is checked out and git's configuration stays the same. A `.gitignore` that changes
-/// without a commit is not noticed.
+/// Cached facts about a commit.
 #[derive(Debug, Serialize, Deserialize)]
 struct Commit {
     hash: String,
@@ -47,26 +45,23 @@ struct Commit {
     folder: PathBuf,
     /// True if the repository ignores the folder.
     ignored: bool,
-    /// The repository's configuration, if it is in the usual place.
     config: Option<TrackedFile>,
 }
 
 impl PendingRevision {
     /// Starts git in the repository that contains `dir`. Returns `None` without git or a repository.
-    #[must_use]
     pub fn start(env: &CargoEnv, dir: &Path) -> Option<PendingRevision> {
         if !may_be_in_repository(env, dir) {
             return None;
         }
         let git = Git::find(env, dir)?;
+        // Without untracked files, because git would search all folders for them.
         let status =
             git.start(&["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
         Some(PendingRevision { git, status })
     }
 
-    /// Waits for git. Returns `None` without a commit, and for an ignored folder, whose files are not part of the commit.
-    /// `cache` is the file for facts about the commit.
-    #[must_use]
+    /// Waits for git. Returns `None` without a commit, or in an ignored folder. `cache` is the file for facts about the commit.
     pub fn finish(self, cache: Option<&Path>) -> Option<Revision> {
         let PendingRevision { git, status } = self;
         let status = answer(status)?;
@@ -85,6 +80,7 @@ impl PendingRevision {
             }
         };
         let Commit { hash, time, origin, ignored, .. } = commit;
+        // The files of an ignored folder are not part of the commit.
         (!ignored).then_some(Revision { commit: hash, dirty, time, origin })
     }
 }
@@ -93,6 +89,7 @@ impl Commit {
     fn ask(git: &Git, hash: &str) -> Option<Commit> {
         let config = config_file(git);
         // All at once: each takes some milliseconds.
+        // `log.showSignature` in the user's configuration would add lines.
         let log = git.start(&["log", "-1", "--no-show-signature", "--format=%ct", hash]);
         let origin = git.start(&["config", "--get", "remote.origin.url"]);
         let ignored = git.start(&["check-ignore", "--quiet", "."]);
@@ -109,6 +106,8 @@ impl Commit {
 
     fn cached(file: &Path, hash: &str, folder: &Path) -> Option<Commit> {
         let known: Commit = json_cache::read(file)?;
+        // The origin comes from the configuration. A changed `.gitignore` counts only once it is
+        // committed.
         let is_same_config = known.config.as_ref().is_some_and(TrackedFile::is_current);
         (known.hash == hash && known.folder == folder && is_same_config).then_some(known)
     }
@@ -123,12 +122,10 @@ pub struct Git {
 }
 
 impl Git {
-    #[must_use]
     pub fn find(env: &CargoEnv, dir: &Path) -> Option<Git> {
         Some(Git { program: env.find("git")?, env: env.clone(), dir: dir.to_owned() })
     }
 
-    #[must_use]
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = self.env.command(&self.program);
         // Without locks, because a build must not make the user's own git command fail.
@@ -138,7 +135,6 @@ impl Git {
     }
 
     /// Returns the trimmed output of a command that succeeds.
-    #[must_use]
     pub fn ask(&self, args: &[&str]) -> Option<String> {
         answer(self.start(args)?)
     }
@@ -158,11 +154,12 @@ fn answer(child: Child) -> Option<String> {
 fn config_file(git: &Git) -> Option<TrackedFile> {
     let file =
         git.dir.ancestors().map(|folder| folder.join(".git/config")).find(|file| file.is_file())?;
+    // With `GIT_DIR`, and in a worktree, the configuration is elsewhere. Then nothing is cached.
     git.env.var("GIT_DIR").is_none().then(|| TrackedFile::of(&file))
 }
 
-/// Looks for a repository. Usually that shows that git would find nothing, without starting a process.
 fn may_be_in_repository(env: &CargoEnv, dir: &Path) -> bool {
+    // Outside a repository, this saves a process.
     env.var("GIT_DIR").is_some() || dir.ancestors().any(|folder| folder.join(".git").exists())
 }
 
@@ -174,10 +171,12 @@ fn browsable(address: &str) -> Option<String> {
         Some(_) => return None,
         None => address
             .split_once(':')
+            // `C:\name` is a path on Windows, not a host.
             .filter(|(host, _)| host.len() > 1 && !host.contains(['/', '\\']))?,
     };
+    // A user name may come with a password, which must not get into an image.
     let host = host.rsplit_once('@').map_or(host, |(_, host)| host);
-    // The port of `ssh` doesn't serve browsers.
+    // The port is that of `ssh`, not that of a web server.
     let host = if address.starts_with("http") { host } else { host.split(':').next()? };
     let path = path.trim_matches('/');
     let path = path.strip_suffix(".git").unwrap_or(path);

@@ -10,7 +10,6 @@ use wasm_oci_core::fs::{Durability, WriteOptions};
 use wasm_oci_core::trace::OrTrace;
 
 /// Reads a value. Returns `None` if there is no file, or one that another version wrote.
-#[must_use]
 pub fn read<T: DeserializeOwned>(path: &Path) -> Option<T> {
     let json = fs::read(path).or_trace("read a cached value")?;
     serde_json::from_slice(&json).or_trace("parse a cached value")

@@ -6,11 +6,13 @@ use std::path::Path;
 /// Returns the paths below `folders` that occur in a module, sorted. `--remap-path-prefix` does not reach all of them, such as
 /// those from `env!("CARGO_MANIFEST_DIR")` or from `__FILE__` in C.
 pub fn leaked_paths(bytes: &[u8], folders: &[&Path]) -> Vec<String> {
+    // A root folder would match everywhere.
     let folders: Vec<_> = folders
         .iter()
         .map(|it| it.as_os_str().as_encoded_bytes())
         .filter(|it| it.len() > 1)
         .collect();
+    // Modules are large, and most bytes begin no folder: a table skips them quickly.
     let begins = |byte: &u8| folders.iter().any(|folder| folder[0] == *byte);
     let begins: [bool; 256] = std::array::from_fn(|byte| begins(&(byte as u8)));
     let mut found = BTreeSet::new();

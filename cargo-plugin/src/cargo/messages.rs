@@ -46,9 +46,6 @@ pub struct Messages {
 
 impl Messages {
     /// Reads messages until cargo ends.
-    ///
-    /// # Errors
-    /// [`Error::OutputUnreadable`].
     pub fn read(mut child: Child, observe: &mut dyn FnMut(Event<'_>)) -> Result<Messages, Error> {
         let (mut modules, mut out_dirs) = (Modules::new(), Vec::new());
         for line in child.stdout.take().into_iter().flat_map(|it| BufReader::new(it).lines()) {
@@ -66,9 +63,9 @@ impl Messages {
     }
 }
 
-/// Finds the module among the files of a target. A bin's is the executable; a library has other files, too.
 fn module(artifact: Artifact) -> Option<(TargetId, Module)> {
     let kind = TargetKind::of(&artifact.target)?;
+    // A library has other files, too, such as an `.rlib`.
     let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;
     let module = Module { wasm: wasm.into(), fresh: artifact.fresh };
     Some(((artifact.package_id.repr, kind, artifact.target.name), module))

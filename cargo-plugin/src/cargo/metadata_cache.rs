@@ -45,7 +45,6 @@ pub struct CachedMetadata {
 
 impl CachedMetadata {
     /// Returns the entry for a request, if no file that it depends on has changed.
-    #[must_use]
     pub fn find(
         env: &CargoEnv,
         config: &CargoConfig,
@@ -60,14 +59,12 @@ impl CachedMetadata {
         (is_current && config.files().all(is_known)).then_some(cached)
     }
 
-    /// Returns true if the set of members is still the same, after a build.
-    #[must_use]
+    /// Returns true if the set of members is still the same after a build.
     pub fn has_same_lock(&self) -> bool {
         self.lock.exists() && self.lock.is_current()
     }
 
     /// Makes an entry of an answer and the present states of the files that it depends on.
-    #[must_use]
     pub fn new(
         env: &CargoEnv,
         config: &CargoConfig,
@@ -87,10 +84,10 @@ impl CachedMetadata {
         })
     }
 
-    /// Writes the entry, unless a file may have changed after `start`, the time before cargo was asked: then the answer may
-    /// come from its earlier content.
+    /// Writes the entry. `start` is the time before we ran `cargo metadata`.
     pub fn store(&self, target_dir: &Path, start: SystemTime) {
         let mut states = self.files.iter().chain([&self.lock]);
+        // If a file changed while cargo ran, the answer may come from its earlier content.
         if self.has_same_lock() && states.all(|file| file.is_settled(start)) {
             json_cache::write(&file(target_dir, self.key), self);
             evict(&[folder(target_dir)], MAX_BYTES, IN_USE);
@@ -98,8 +95,7 @@ impl CachedMetadata {
     }
 }
 
-/// Returns the files that `cargo metadata` reads, and those that it would read if they were there: manifests in folders
-/// further up.
+/// Returns the files that `cargo metadata` reads, or would read if they existed.
 fn inputs(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -107,6 +103,7 @@ fn inputs(
     toolchain: &Toolchain,
 ) -> BTreeSet<PathBuf> {
     let dirs = workspace.package_folders().chain([workspace.root(), env.cwd()]);
+    // cargo looks for a workspace in all folders further up, so a new manifest there counts, too.
     let manifests = dirs.flat_map(Path::ancestors).map(|dir| dir.join("Cargo.toml"));
     let tools = [env.cargo().to_owned(), toolchain.rustc.clone()];
     manifests.chain(config.files().map(Path::to_owned)).chain(tools).collect()
@@ -119,8 +116,10 @@ fn key(env: &CargoEnv, selection: &Selection) -> Option<Digest> {
     Some(Digest::of(&serde_json::to_vec(&request).or_trace("describe the request as JSON")?))
 }
 
-/// Returns the folders that may be the target directory, before cargo is asked.
+/// Returns the folders that may be the target directory.
 fn target_dirs(env: &CargoEnv, config: &CargoConfig, selection: &Selection) -> Vec<PathBuf> {
+    // Only `cargo metadata` reports the target directory for certain, but running it is what the
+    // cache saves.
     let given = selection.target_dir.clone();
     let variable = || env.var("CARGO_TARGET_DIR").map(PathBuf::from);
     let configured = || config.path(env, &["build", "target-dir"]);

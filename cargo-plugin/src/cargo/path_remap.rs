@@ -19,7 +19,6 @@ pub struct Remap {
 }
 
 impl Remap {
-    #[must_use]
     pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Remap {
         Remap { from: from.into(), to: to.into() }
     }
@@ -28,9 +27,9 @@ impl Remap {
 /// Start of rustc's flag for a [`Remap`].
 pub(crate) const FLAG: &str = "--remap-path-prefix=";
 
-/// Returns rustc's flags. The last flag that matches a path wins, so longer paths come later.
 pub fn flags(remaps: &[Remap]) -> Vec<String> {
     let mut all: Vec<_> = remaps.iter().flat_map(spellings).collect();
+    // The last flag that matches a path wins, so longer paths come later.
     all.sort_by_key(|remap| (remap.from.as_os_str().len(), remap.clone()));
     all.dedup();
     all.iter()
@@ -38,14 +37,14 @@ pub fn flags(remaps: &[Remap]) -> Vec<String> {
         .collect()
 }
 
-/// Returns the folder as it was written, and without symbolic links: rustc can see either.
 fn spellings(remap: &Remap) -> Vec<Remap> {
+    // rustc may see a path as it was written, or without symbolic links.
     let real = remap.from.canonicalize().ok().filter(|real| *real != remap.from);
     let real = real.map(|from| Remap { from, to: remap.to.clone() });
     [Some(remap.clone()), real].into_iter().flatten().collect()
 }
 
-/// Returns all folders that rustc can see. `commit` is the one that the toolchain was built from.
+/// Returns all folders that rustc can see. `commit` is that of the toolchain.
 pub fn all(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -68,8 +67,9 @@ pub fn all(
     folders
 }
 
-/// Returns the folders whose names reveal something about this machine. `/workspace` does not, even if the workspace is there.
+/// Returns the folders whose names reveal something about this machine.
 pub fn private_paths(folders: &[Remap]) -> Vec<PathBuf> {
+    // In a container, the workspace may really be in `/workspace`.
     let is_neutral =
         |from: &Path| folders.iter().any(|remap| Path::new(&remap.to).starts_with(from));
     folders.iter().map(|remap| remap.from.clone()).filter(|from| !is_neutral(from)).collect()
@@ -78,8 +78,8 @@ pub fn private_paths(folders: &[Remap]) -> Vec<PathBuf> {
 /// Folders outside the workspace, and the names of the packages in them.
 type Found = BTreeMap<PathBuf, String>;
 
-/// Returns members and path dependencies outside the workspace's folder: cargo passes their full paths to rustc.
 fn outside(workspace: &Workspace) -> Vec<Remap> {
+    // cargo passes the full paths of packages outside the workspace's folder to rustc.
     let mut found = Found::new();
     for (name, dir) in workspace.members().chain(workspace.path_dependencies()) {
         add(&mut found, workspace.root(), name, dir);
@@ -96,6 +96,7 @@ fn add(found: &mut Found, root: &Path, name: &str, dir: &Path) {
         return;
     }
     found.insert(dir.clone(), name.to_owned());
+    // `cargo metadata --no-deps` lists only members. Further dependencies are in the manifests.
     let manifest =
         fs::read_to_string(dir.join("Cargo.toml")).ok().and_then(|text| text.parse::<Table>().ok());
     for (name, path) in manifest.iter().flat_map(dependencies) {
@@ -108,6 +109,7 @@ fn dependencies(manifest: &Table) -> Vec<(&str, &str)> {
     let targets =
         manifest.get("target").and_then(Value::as_table).into_iter().flat_map(Table::values);
     let tables = targets.filter_map(Value::as_table).chain([manifest]);
+    // Build scripts and tests of dependencies are not part of a module.
     tables.filter_map(|table| table.get("dependencies")?.as_table()).flat_map(paths).collect()
 }
 
@@ -125,8 +127,8 @@ fn paths(table: &Table) -> impl Iterator<Item = (&str, &str)> {
     })
 }
 
-/// Removes `.` and `..` without looking at the file system, as cargo does, to get the same folder.
 fn without_dots(path: &Path) -> PathBuf {
+    // cargo does not look at the file system either, so that the result is the folder that rustc sees.
     let mut clean = PathBuf::new();
     for component in path.components() {
         match component {

@@ -1,17 +1,15 @@
-//! Profile settings that make modules smaller without making them slower. We add them only where the user set nothing.
-//!
-//! Only profiles that inherit from `release` get them, because a `dev` build has to be quick.
+//! Profile settings that make modules smaller without making them slower.
 
 use toml::{Table, Value};
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 
-/// `strip` is not needed: if neither it nor `debug` is set, cargo strips debug information, including std's.
+// `strip` is not needed: if neither it nor `debug` is set, cargo strips debug information, including std's.
 const SMALL_AT_NO_COST: [(&str, &str); 3] =
     [("lto", "\"fat\""), ("codegen-units", "1"), ("debug", "0")];
 
-/// The smallest code. It is opt-in, because computations can take up to twice as long.
+// The smallest code. It is opt-in, because computations can take up to twice as long.
 const SMALLEST: (&str, &str) = ("opt-level", "\"z\"");
 
 /// Places of a profile's settings.
@@ -27,7 +25,9 @@ pub struct Sources<'a> {
 /// Returns the settings to add to a profile, as arguments for cargo's `--config`.
 pub fn overrides(sources: Sources<'_>, profile: &str, small: bool) -> Vec<String> {
     let chain = inherited(sources, profile);
+    // A `dev` build has to be quick.
     let is_release = chain.last().is_some_and(|root| root == "release");
+    // A setting of the user's takes precedence, wherever it is.
     let unset = |key: &str| !chain.iter().any(|profile| is_set(sources, profile, key));
     let settings = SMALL_AT_NO_COST.iter().filter(|(key, _)| is_release && unset(key));
     let settings = settings.chain(small.then_some(&SMALLEST));
@@ -37,6 +37,7 @@ pub fn overrides(sources: Sources<'_>, profile: &str, small: bool) -> Vec<String
 /// Returns the profile and those that it inherits from, down to a built-in one.
 fn inherited(sources: Sources<'_>, profile: &str) -> Vec<String> {
     let mut chain = vec![profile.to_owned()];
+    // cargo reports a cycle. Here, the loop only has to end.
     while let Some(parent) =
         parent(sources, &chain[chain.len() - 1]).filter(|it| !chain.contains(it))
     {
@@ -48,6 +49,7 @@ fn inherited(sources: Sources<'_>, profile: &str) -> Vec<String> {
 fn parent(Sources { env, config, manifest }: Sources<'_>, profile: &str) -> Option<String> {
     match profile {
         "dev" | "release" => None,
+        // The Cargo book, "Profiles", defines these parents.
         "test" => Some("dev".to_owned()),
         "bench" => Some("release".to_owned()),
         _ => {

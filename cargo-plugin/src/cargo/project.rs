@@ -16,7 +16,6 @@ use crate::cargo::selection::Selection;
 /// The key of our settings in `[package.metadata]` and `[workspace.metadata]`.
 const METADATA_KEY: &str = "wasm-oci";
 
-/// A workspace, as `cargo metadata` describes it.
 #[derive(Debug, Clone)]
 pub struct Workspace {
     metadata: Metadata,
@@ -65,6 +64,7 @@ impl TargetKind {
     pub(crate) fn of(target: &Target) -> Option<TargetKind> {
         let makes_module =
             target.crate_types.iter().any(|t| matches!(t.to_string().as_str(), "bin" | "cdylib"));
+        // An example may be a plain library, which makes no module.
         match target {
             _ if !makes_module => None,
             target if target.is_bin() => Some(TargetKind::Bin),
@@ -78,6 +78,7 @@ impl TargetKind {
 /// Returns the output of `cargo metadata`.
 pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String, Error> {
     let mut command = env.command(env.cargo());
+    // With dependencies, cargo would have to resolve all of them, and maybe download some.
     command.args(["metadata", "--no-deps", "--format-version", "1"]).args(selection.common_args());
     let output = traced(command.stdin(Stdio::null())).output();
     let output =
@@ -92,19 +93,16 @@ pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String,
 pub(crate) fn told(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let text = text.trim();
+    // Our own message already begins with `error:`.
     text.strip_prefix("error: ").unwrap_or(text).to_owned()
 }
 
 impl Workspace {
-    /// Runs `cargo metadata`.
-    ///
-    /// # Errors
-    /// When cargo does not start, or fails.
     pub fn load(env: &CargoEnv, selection: &Selection) -> Result<Workspace, Error> {
         Workspace::parse(&ask_cargo(env, selection)?, env, selection)
     }
 
-    /// Parses the output of `cargo metadata`. That has no `--target-dir`, so we apply it here.
+    /// Parses the output of `cargo metadata`.
     pub(crate) fn parse(
         text: &str,
         env: &CargoEnv,
@@ -114,52 +112,47 @@ impl Workspace {
         let told = metadata.target_directory.clone().into_std_path_buf();
         let told_build =
             metadata.build_directory.clone().map_or_else(|| told.clone(), PathBuf::from);
+        // `cargo metadata` has no `--target-dir`.
         let target_dir =
             selection.target_dir.as_ref().map_or_else(|| told.clone(), |dir| env.cwd().join(dir));
+        // By default both are one folder, so `--target-dir` moves both. Older versions of cargo
+        // report only the target directory.
         let build_dir = if told_build == told { target_dir.clone() } else { told_build };
-        // cargo reads the manifest, too, and reports what is wrong with it.
+        // cargo has read the manifest, too, and would have reported an error in it.
         let manifest =
             fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
         let manifest = manifest.parse().unwrap_or_default();
         Ok(Workspace { metadata, manifest, target_dir, build_dir })
     }
 
-    #[must_use]
     pub fn root(&self) -> &Path {
         self.metadata.workspace_root.as_std_path()
     }
 
-    #[must_use]
     pub fn manifest_path(&self) -> PathBuf {
         self.root().join("Cargo.toml")
     }
 
-    /// Returns the content of the workspace's `Cargo.toml`, which has the profiles.
+    /// Returns the workspace's `Cargo.toml`, the only one with profiles.
     pub(crate) fn manifest(&self) -> &Table {
         &self.manifest
     }
 
-    #[must_use]
     pub fn target_dir(&self) -> &Path {
         &self.target_dir
     }
 
     /// Returns the folder of intermediate results, usually the target directory.
-    #[must_use]
     pub fn build_dir(&self) -> &Path {
         &self.build_dir
     }
 
     /// Returns the table `workspace.metadata.wasm-oci`.
-    #[must_use]
     pub fn metadata(&self) -> Option<&Value> {
         self.metadata.workspace_metadata.get(METADATA_KEY)
     }
 
     /// Returns the selected targets, in cargo's order.
-    ///
-    /// # Errors
-    /// When there are none, or a name selects none.
     pub fn projects(&self, selection: &Selection) -> Result<Vec<Project>, Error> {
         let packages = self.packages(selection)?;
         check_names(&packages, selection)?;
@@ -177,6 +170,7 @@ impl Workspace {
     /// Returns the names and folders of the members' path dependencies.
     pub(crate) fn path_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
         let all = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
+        // Dependencies of tests are never part of a module.
         let meant = all.filter(|dependency| dependency.kind != DependencyKind::Development);
         meant.filter_map(|dependency| {
             Some((dependency.name.as_str(), dependency.path.as_ref()?.as_std_path()))
@@ -187,6 +181,7 @@ impl Workspace {
     pub fn source_folders(&self) -> impl Iterator<Item = &Path> {
         let targets = self.metadata.packages.iter().flat_map(|package| &package.targets);
         targets
+            // Tests and benchmarks are never part of a module.
             .filter(|target| !target.is_test() && !target.is_bench())
             .filter_map(|target| Some(target.src_path.parent()?.as_std_path()))
     }
@@ -217,6 +212,7 @@ impl Workspace {
         }
         let meant =
             |specs: &[String], package: &Package| specs.iter().any(|spec| is_meant(package, spec));
+        // Without flags, cargo builds the default members, or the package of the current folder.
         let default = &self.metadata.workspace_default_members;
         Ok(all
             .into_iter()
@@ -251,9 +247,10 @@ impl Project {
     }
 }
 
-/// Returns the arguments that make `cargo build` build exactly these, if the user named no target. Bins are always included, so that
-/// cargo reports new ones.
+/// Returns the arguments that make `cargo build` build exactly these, if the user named no target.
 pub(crate) fn default_target_args(projects: &[Project]) -> &'static [&'static str] {
+    // Always with `--bins`, so that cargo also reports bins that are newer than the cached
+    // metadata.
     match projects.iter().any(|project| project.kind == TargetKind::Cdylib) {
         true => &["--bins", "--lib"],
         false => &["--bins"],
@@ -309,6 +306,7 @@ fn is_listed(patterns: &[String], name: &str) -> bool {
 
 /// Matches `name`, `na*`, `name@1.2`, `name:1.2.3`, or an identifier as cargo prints it, with or without `#name@version`.
 fn is_meant(package: &Package, spec: &str) -> bool {
+    // Identifiers are URLs (Cargo book, "Package ID specifications"). Names contain no slash.
     if spec.contains('/') {
         return package.id.repr.split('#').next() == spec.split('#').next();
     }

@@ -22,8 +22,7 @@ pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
 /// Separator of flags in [`VARIABLE`].
 pub(crate) const SEPARATOR: &str = "\x1f";
 
-/// Returns the facts about a target that decide nearly every `cfg(…)` in a configuration. rustc knows all, but takes as long as
-/// a build without a change.
+/// Returns the facts about a target that decide nearly every `cfg(…)` in a configuration.
 pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
     [
         ("panic", "abort"),
@@ -40,8 +39,9 @@ pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
 /// Names that no WASI target sets.
 pub(crate) const KNOWN_UNSET: [&str; 2] = ["unix", "windows"];
 
-/// Returns the value of [`VARIABLE`]. Our flags come first, because rustc's last flag for a path wins.
+/// Returns the value of [`VARIABLE`].
 pub fn encoded(ours: &[String], users: &[String]) -> String {
+    // rustc's last flag for a path wins, and that has to be the user's.
     [ours, users].concat().join(SEPARATOR)
 }
 
@@ -65,6 +65,7 @@ fn from_variables(env: &CargoEnv) -> Option<Vec<String>> {
             encoded.split(SEPARATOR).filter(|_| !encoded.is_empty()).map(str::to_owned).collect(),
         );
     }
+    // As in cargo, only spaces separate flags, and quotes have no meaning.
     let words = env.var("RUSTFLAGS")?.split(' ').map(str::trim).filter(|word| !word.is_empty());
     Some(words.map(str::to_owned).collect())
 }
@@ -75,6 +76,7 @@ fn for_target(
     target: WasiTarget,
     print_cfg: impl Fn() -> String,
 ) -> Option<Vec<String>> {
+    // cargo joins the flags of the target with those of every condition that holds.
     let mut flags = config.list(env, &["target", target.name(), "rustflags"]).unwrap_or_default();
     for key in config.keys(&["target"]) {
         let listed =
@@ -90,6 +92,7 @@ fn fits(key: &str, target: WasiTarget, print_cfg: impl Fn() -> String) -> bool {
     let Some(expression) = inner.and_then(|inner| CfgExpr::from_str(inner).ok()) else {
         return false;
     };
+    // rustc could decide all, but starting it takes as long as a build without a change.
     match is_decided(&expression) {
         true => expression.matches(&known_cfgs(target)),
         false => expression
@@ -109,6 +112,7 @@ fn is_decided(expression: &CfgExpr) -> bool {
         CfgExpr::All(all) | CfgExpr::Any(all) => all.iter().all(is_decided),
         CfgExpr::Value(Cfg::Name(name)) => KNOWN_UNSET.contains(&name.as_str()),
         CfgExpr::Value(Cfg::KeyPair(name, _)) => {
+            // All targets have the same names, only with different values.
             known(WasiTarget::default()).iter().any(|(known, _)| *known == name.as_str())
         }
         CfgExpr::True | CfgExpr::False => true,

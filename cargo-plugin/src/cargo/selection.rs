@@ -8,64 +8,43 @@ use serde::Serialize;
 use crate::cargo::env::CargoEnv;
 
 /// cargo's arguments that choose packages, targets, and how to build them.
+// Serialized for the key of cached metadata, so every argument for cargo has to be here.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Selection {
-    /// `--manifest-path`
     pub manifest_path: Option<PathBuf>,
-    /// `-p`
     pub packages: Vec<String>,
-    /// `--workspace`
     pub workspace: bool,
-    /// `--exclude`
     pub exclude: Vec<String>,
-    /// `--bin`
     pub bins: Vec<String>,
-    /// `--bins`
     pub all_bins: bool,
-    /// `--example`
     pub examples: Vec<String>,
-    /// `--examples`
     pub all_examples: bool,
-    /// `--lib`, which selects only a library whose crate type is `cdylib`
+    /// Select the library, if its crate type is `cdylib`.
     pub lib: bool,
-    /// `-F`
     pub features: Vec<String>,
-    /// `--all-features`
     pub all_features: bool,
-    /// `--no-default-features`
     pub no_default_features: bool,
-    /// `--profile`; `release` when not given
+    /// `release` if `None`.
     pub profile: Option<String>,
-    /// `--target-dir`
     pub target_dir: Option<PathBuf>,
-    /// `-j`
     pub jobs: Option<String>,
-    /// `--locked`
     pub locked: bool,
-    /// `--offline`
     pub offline: bool,
-    /// `--frozen`
     pub frozen: bool,
-    /// `--config`
     pub config: Vec<String>,
-    /// `-Z`
     pub unstable: Vec<String>,
-    /// `-v`, counted
+    /// Number of `-v`.
     pub verbose: u8,
-    /// `-q`
     pub quiet: bool,
-    /// `--color`
     pub color: Option<String>,
 }
 
 impl Selection {
-    #[must_use]
     pub fn profile(&self) -> &str {
         self.profile.as_deref().unwrap_or("release")
     }
 
     /// Returns true if the user chose targets, so that the defaults do not apply.
-    #[must_use]
     pub fn names_targets(&self) -> bool {
         self.all_bins
             || self.all_examples
@@ -75,20 +54,18 @@ impl Selection {
     }
 
     /// Returns true if downloads are forbidden.
-    #[must_use]
     pub fn is_offline(&self) -> bool {
+        // `--frozen` stands for `--locked --offline` (Cargo book).
         self.offline || self.frozen
     }
 
     /// Returns the folder of the project: that of `--manifest-path`, or the current one.
-    #[must_use]
     pub fn folder(&self, env: &CargoEnv) -> PathBuf {
         let manifest = self.manifest_path.as_ref().map(|path| env.cwd().join(path));
         manifest.as_deref().and_then(Path::parent).unwrap_or(env.cwd()).to_owned()
     }
 
-    /// Returns the arguments that every cargo command takes.
-    #[must_use]
+    /// Returns the arguments that both `cargo build` and `cargo metadata` take.
     pub fn common_args(&self) -> Vec<OsString> {
         let mut args = Args::default();
         args.option("--manifest-path", &self.manifest_path);
@@ -102,7 +79,6 @@ impl Selection {
     }
 
     /// Returns the arguments for `cargo build`, without the default targets.
-    #[must_use]
     pub fn build_args(&self) -> Vec<OsString> {
         let mut args = Args(self.common_args());
         args.options("--package", &self.packages).flag("--workspace", self.workspace);
@@ -112,6 +88,7 @@ impl Selection {
         args.flag("--lib", self.lib);
         args.options("--features", &self.features).flag("--all-features", self.all_features);
         args.flag("--no-default-features", self.no_default_features);
+        // Always given, because the default of cargo is `dev`.
         args.option("--profile", &Some(self.profile())).option("--target-dir", &self.target_dir);
         args.option("--jobs", &self.jobs).flag("--quiet", self.quiet);
         args.0.extend((0..self.verbose).map(|_| "--verbose".into()));

@@ -19,10 +19,9 @@ pub struct Toolchain {
 }
 
 impl Toolchain {
-    /// Returns the toolchain that contains `$CARGO`, if it certainly builds for `target`. Starts no process: rustc takes as long
-    /// as a build that has nothing to do.
-    #[must_use]
+    /// Returns the toolchain that contains `$CARGO`, if it certainly builds for `target`. Starts no process.
     pub fn glance(env: &CargoEnv, config: &CargoConfig, target: WasiTarget) -> Option<Toolchain> {
+        // rustc takes as long to start as a build that has nothing to do.
         let sysroot = env.cargo().parent()?.parent()?.to_owned();
         let rustc = env.cargo().with_file_name(format!("rustc{}", std::env::consts::EXE_SUFFIX));
         let toolchain = Toolchain { rustc, sysroot };
@@ -30,9 +29,6 @@ impl Toolchain {
     }
 
     /// Runs rustc to find the toolchain.
-    ///
-    /// # Errors
-    /// When rustc does not start, or fails.
     pub fn ask(env: &CargoEnv, config: &CargoConfig) -> Result<Toolchain, Error> {
         let rustc = chosen_rustc(env, config).unwrap_or_else(|| PathBuf::from("rustc"));
         let sysroot = print(env, &rustc, &["--print", "sysroot"])?;
@@ -40,27 +36,24 @@ impl Toolchain {
     }
 
     /// Returns true if the standard library for the target is installed.
-    #[must_use]
     pub fn has_target(&self, target: WasiTarget) -> bool {
         self.sysroot.join("lib/rustlib").join(target.name()).join("lib").is_dir()
     }
 
-    /// Returns the folder of the standard library's sources, if they are installed. Then rustc writes this path into modules;
-    /// otherwise it writes `/rustc/` and its commit.
-    #[must_use]
+    /// Returns the folder of the standard library's sources, if they are installed.
     pub fn std_sources(&self) -> Option<PathBuf> {
+        // If they are, rustc writes this path into modules. Otherwise it writes `/rustc/` and its
+        // commit.
         Some(self.sysroot.join("lib/rustlib/src/rust")).filter(|dir| dir.is_dir())
     }
 
     /// Asks rustc for the commit that it was built from.
-    #[must_use]
     pub fn commit(&self, env: &CargoEnv) -> Option<String> {
         let version = print(env, &self.rustc, &["-vV"]).or_trace("ask rustc for its commit")?;
         version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).map(str::to_owned)
     }
 
     /// Asks rustc for the conditions (`cfg`) that hold for the target. Returns an empty text if it fails.
-    #[must_use]
     pub fn print_cfg(&self, env: &CargoEnv, target: WasiTarget) -> String {
         let args = ["--print", "cfg", "--target", target.name()];
         print(env, &self.rustc, &args).or_trace("ask rustc for conditions").unwrap_or_default()
@@ -68,6 +61,7 @@ impl Toolchain {
 
     /// Returns the name of a toolchain that rustup manages.
     fn name(&self) -> Option<&str> {
+        // rustup keeps each toolchain in `$RUSTUP_HOME/toolchains/NAME`.
         let is_rustups = self.sysroot.parent()?.file_name()? == "toolchains";
         self.sysroot.file_name()?.to_str().filter(|_| is_rustups)
     }
@@ -104,9 +98,6 @@ impl Toolchain {
 
 /// Finds the toolchain, and installs the standard library for `target` if needed and allowed. Calls `status` with the command that
 /// installs it.
-///
-/// # Errors
-/// When rustc fails, or the standard library is missing and can't be installed.
 pub fn prepare(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -116,6 +107,7 @@ pub fn prepare(
     status: &mut dyn FnMut(&str),
 ) -> Result<Toolchain, Error> {
     let toolchain = Toolchain::ask(env, config)?;
+    // `-Z build-std` compiles the standard library together with the program.
     let builds_std = selection.unstable.iter().any(|flag| flag.starts_with("build-std"));
     if builds_std || toolchain.has_target(target) {
         return Ok(toolchain);
@@ -146,9 +138,8 @@ fn chosen_rustc(env: &CargoEnv, config: &CargoConfig) -> Option<PathBuf> {
     })
 }
 
-/// Returns rustup, from PATH or from the folder that it installs itself to.
-#[must_use]
 pub fn rustup(env: &CargoEnv) -> Option<PathBuf> {
+    // rustup installs itself here, but PATH may not contain the folder.
     let at_home = || Some(env.cargo_home()?.join("bin/rustup")).filter(|path| path.is_file());
     env.find("rustup").or_else(at_home)
 }

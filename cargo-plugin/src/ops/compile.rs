@@ -36,12 +36,6 @@ pub struct CompiledProgram {
 }
 
 /// Compiles every program of a request.
-///
-/// Cached metadata saves a process, but misses new members and source files. The build notices those. So a build with cached
-/// metadata counts only if cargo built what was planned; otherwise we ask cargo, and build again.
-///
-/// # Errors
-/// When the settings or the selection are wrong, or cargo fails.
 pub fn compile(
     env: &CargoEnv,
     request: &Request,
@@ -49,6 +43,9 @@ pub fn compile(
 ) -> Result<Compiled, Error> {
     let config = CargoConfig::load(env, &request.selection.config);
     let compiler = Compiler { env, config: &config, request };
+    // Cached metadata saves a process, but does not show new members or source files. cargo finds
+    // those during the build. So the build counts only if cargo built what was planned (decision
+    // 2).
     match compiler.compile_with_cached_metadata(observe)? {
         Some(compiled) => Ok(compiled),
         None => compiler.compile_with_new_metadata(observe),
@@ -87,6 +84,7 @@ impl Compiler<'_> {
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Compiled, Error> {
         let (env, config, selection) = (self.env, self.config, &self.request.selection);
+        // Before cargo reads any file; see `CachedMetadata::store`.
         let start = SystemTime::now();
         let metadata = ask_cargo(env, selection)?;
         let plan = self.plan(&metadata)?;
@@ -99,6 +97,7 @@ impl Compiler<'_> {
                 prepare(env, config, selection, target, install_target, &mut status)?
             }
         };
+        // Only the paths of std's sources need the commit, so without them rustc need not start.
         let commit = toolchain.std_sources().and_then(|_| toolchain.commit(env));
         let built = self.build(&plan).run(&toolchain, commit.as_deref(), observe)?;
         if self.build(&plan).agrees_with(&built) {

@@ -10,7 +10,6 @@ use crate::cargo::project::Project;
 
 /// Returns labels and annotations for a program under the
 /// [names of the image specification](https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md).
-#[must_use]
 pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
     let authors = (!project.authors.is_empty()).then(|| project.authors.join(", "));
     let known = [
@@ -29,16 +28,17 @@ pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
         .filter_map(|(name, value)| Some((format!("org.opencontainers.image.{name}"), value?)))
         .collect();
     Settings {
+        // Labels are in the config, and annotations in the manifest. Tools read one or the other.
         annotations: labels.clone(),
         labels,
         author: authors,
+        // Not the clock's time: the same sources have to give the same digest.
         created: revision.and_then(|it| Created::from_unix(it.time.try_into().ok()?).ok()),
         ..Settings::default()
     }
 }
 
 /// Replaces `{bin}`, `{package}` and `{version}` in the name of a repository.
-#[must_use]
 pub fn expanded(repository: &str, project: &Project) -> String {
     repository
         .replace("{bin}", &project.target)

@@ -12,9 +12,6 @@ const ENDINGS: [&str; 3] = ["yaml", "yml", "json"];
 
 /// Reads the arguments of `-f` in order. `-` is standard input. A folder stands for its files with a known extension, by name, and
 /// with `recursive` also for those in its folders.
-///
-/// # Errors
-/// When a file can't be read or parsed, or a folder has no such file.
 pub fn read_all(paths: &[PathBuf], recursive: bool) -> Result<Vec<Stream>, Error> {
     let mut streams = Vec::new();
     for path in paths {
@@ -53,21 +50,24 @@ fn read_file(path: &Path) -> Result<Stream, Error> {
 
 fn read(name: &str, from: impl Read) -> Result<Stream, Error> {
     let mut bytes = Vec::new();
+    // One byte more than is allowed, so that `Stream::read` notices a file that is too large.
     let most = MAX_BYTES as u64 + 1;
     let read = from.take(most).read_to_end(&mut bytes);
     read.map_err(|source| yaml::Error::Read { name: name.to_owned(), source })?;
     Ok(Stream::read(name, bytes)?)
 }
 
-/// Returns the files in a folder, by name. Links to folders are not followed, because they may form a cycle.
+/// Returns the files in a folder, by name.
 fn files_in(folder: &Path, recursive: bool) -> Result<Vec<PathBuf>, Error> {
     let unreadable = |source| yaml::Error::Read { name: folder.display().to_string(), source };
     let entries: io::Result<Vec<DirEntry>> = folder.read_dir().map_err(unreadable)?.collect();
     let mut entries = entries.map_err(unreadable)?;
+    // `read_dir` has no order, but the output needs one.
     entries.sort_by_key(DirEntry::file_name);
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.path();
+        // The type of the entry itself: links to folders could form a cycle.
         if entry.file_type().map_err(unreadable)?.is_dir() {
             if recursive {
                 files.extend(files_in(&path, true)?);
@@ -84,7 +84,6 @@ fn is_yaml(path: &Path) -> bool {
 }
 
 /// Joins YAML texts into one, with `---` between them where it is missing.
-#[must_use]
 pub fn joined(texts: &[(&Stream, String)]) -> String {
     let mut all = String::new();
     for (n, (stream, text)) in texts.iter().enumerate() {

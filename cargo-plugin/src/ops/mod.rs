@@ -28,10 +28,7 @@ use crate::ops::compile::{Compiled, compile};
 use crate::ops::package::{BuiltImages, OptimizedProgram, optimize, package};
 use crate::ops::request::Request;
 
-/// Builds every selected program and packs each into its layout.
-///
-/// # Errors
-/// Those of the first step that fails.
+/// Builds every selected program, and packs each into its layout.
 pub fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>, Error> {
     let env = CargoEnv::from_process()?;
     let mut pending = None;
@@ -46,9 +43,6 @@ pub fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>, Error
 }
 
 /// Builds every selected program, and optimizes and validates its module as planned. Writes no image.
-///
-/// # Errors
-/// Those of the first step that fails.
 pub fn build_modules(request: &Request, shell: &Shell) -> Result<Vec<OptimizedProgram>, Error> {
     let env = CargoEnv::from_process()?;
     let compiled = compiled(&env, request, shell, &mut || {})?;
@@ -68,6 +62,7 @@ fn compiled(
             shell.status("Installing", format_args!("{target} ({command})"));
         }
         Event::Building => meanwhile(),
+        // After a failure, such as a closed pipe, cargo still finishes the build.
         Event::CargoMessage(line) if request.json && printed.is_ok() => printed = shell.print(line),
         Event::CargoMessage(_) => {}
     })?;

@@ -64,10 +64,7 @@ pub struct OptimizedProgram {
     pub module: ValidatedModule,
 }
 
-/// Packs each compiled program into its layout.
-///
-/// # Errors
-/// Those of the first stage that fails. Layouts of programs before it are complete, those after it unchanged.
+/// Packs each compiled program into its layout. If one fails, the layouts of programs before it are complete.
 pub fn package(
     request: &Request,
     compiled: &Compiled,
@@ -84,9 +81,6 @@ pub fn package(
 }
 
 /// Optimizes and validates each module as planned, and writes no image.
-///
-/// # Errors
-/// Those of the first stage that fails.
 pub fn optimize(
     request: &Request,
     compiled: Compiled,
@@ -117,7 +111,6 @@ struct PackageJob<'a> {
     settings: Settings,
     plan: Plan,
     layout: PathBuf,
-    /// True if the layout contains nothing but our images, so that old blobs can go.
     owns_layout: bool,
     record: PathBuf,
     debug_file: PathBuf,
@@ -144,6 +137,7 @@ impl<'a> PackageJob<'a> {
             Some(path) => path.join(name),
         };
         let mut plan = Plan::resolve(name, &settings)?;
+        // A program that only runs on this machine may have any size.
         if !request.enforce_budget {
             plan.budget = Budget::default();
         }
@@ -203,6 +197,7 @@ impl<'a> PackageJob<'a> {
         }
         let Some(record) = BuildRecord::read(&self.record) else { return Ok(None) };
         let module = &self.program.module;
+        // Reading a large module takes longer than the rest of a build without a change.
         let known = record.digest_of(&module.wasm).filter(|_| module.fresh);
         let digest = match known {
             Some(digest) => digest,
@@ -239,12 +234,14 @@ impl<'a> PackageJob<'a> {
         let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
         block_on(to_layout(&packed.images, &self.layout, shell))?;
         if self.owns_layout {
-            // Unused blobs of earlier builds cost nothing but space.
+            // A layout that the user chose may hold other images, whose blobs have to stay. In our own, the blobs of earlier
+            // builds would add up, but a failure to remove them costs nothing but space.
             let prune = async { Layout::open(&self.layout)?.prune().await };
             block_on(prune).or_trace("remove images of earlier builds");
         }
         self.write_debug_file(packed.module.named())?;
         packed.sizes.show(shell);
+        // Last, so that an interrupted build leaves no record.
         let fingerprint = self.plan.fingerprint(digest);
         let record = BuildRecord::new(wasm, digest, fingerprint, &self.layout, &packed);
         if !self.no_cache {
@@ -264,9 +261,6 @@ impl<'a> PackageJob<'a> {
 
 impl BuiltImages {
     /// Reads the images from the layout.
-    ///
-    /// # Errors
-    /// When the layout can't be read.
     pub fn load(&self) -> Result<Vec<TaggedImage>, Error> {
         let layout = Layout::open(&self.layout)?;
         let mut images = Vec::new();
@@ -278,9 +272,6 @@ impl BuiltImages {
     }
 
     /// Prints each image and its places.
-    ///
-    /// # Errors
-    /// When standard output can't be written.
     pub fn print(&self, places: &Places<'_>, shell: &Shell, json: bool) -> Result<(), Error> {
         for BuiltImage { format, digest, size, tags } in &self.images {
             let name = &self.project.target;
@@ -294,11 +285,9 @@ impl BuiltImages {
 }
 
 /// Chooses the program to start: the only one, otherwise the package's `default-run`.
-///
-/// # Errors
-/// When several could be meant.
 pub fn only_program(all: &[BuiltImages]) -> Result<&BuiltImages, Error> {
     let mut default = all.iter().filter(|program| program.project.is_default_run);
+    // `cargo run` follows the same rule.
     match (all, default.next(), default.next()) {
         ([only], ..) => Ok(only),
         (_, Some(default), None) => Ok(default),

@@ -45,7 +45,6 @@ impl PushingArgs {
     }
 }
 
-/// The files to read.
 pub struct Inputs<'a> {
     pub files: &'a [PathBuf],
     pub recursive: bool,
@@ -54,9 +53,6 @@ pub struct Inputs<'a> {
 impl Inputs<'_> {
     /// Reads the files, builds and pushes the programs that they refer to, and prints the files with digests. `complete` makes more
     /// edits; its last argument tells whether a scalar is one of our images.
-    ///
-    /// # Errors
-    /// When a file can't be read or edited, or a program can't be built, tested or pushed.
     pub fn resolve(
         &self,
         pushing: &PushingArgs,
@@ -89,12 +85,13 @@ impl Inputs<'_> {
             &pushing.publish,
             shell,
         )?;
+        // All in memory first: `kubectl apply` must not receive half of the manifests.
         let texts = edited(&|found| images.get(&found.text).cloned().unwrap_or_default())?;
         Ok(shell.print_exactly(&joined(&texts))?)
     }
 }
 
-/// Has the form of the images that will replace references.
+/// Text of the same form as the images that will replace references.
 const PLACEHOLDER: &str =
     "example.com/app@sha256:0000000000000000000000000000000000000000000000000000000000000000";
 
@@ -143,6 +140,7 @@ fn images(
     }
     let mut wanted: Vec<&Project> = Vec::new();
     for &project in meant.values() {
+        // Several references may mean one program, such as `a` and `a/a`.
         if !wanted.contains(&project) {
             wanted.push(project);
         }

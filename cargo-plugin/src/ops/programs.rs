@@ -7,7 +7,6 @@ use crate::error::Error;
 use crate::ops::request::Request;
 use crate::ops::resolve::build_key;
 
-/// The programs of a workspace, independent of the selection.
 #[derive(Debug)]
 pub struct Programs {
     workspace: Workspace,
@@ -16,10 +15,8 @@ pub struct Programs {
 
 impl Programs {
     /// Asks cargo for every bin, and every library that becomes a module.
-    ///
-    /// # Errors
-    /// When cargo fails, or there are none.
     pub fn of(request: &Request) -> Result<Programs, Error> {
+        // A manifest may name any program, whatever package the current folder belongs to.
         let selection = Selection {
             packages: Vec::new(),
             exclude: Vec::new(),
@@ -31,15 +28,11 @@ impl Programs {
         Ok(Programs { workspace, all })
     }
 
-    #[must_use]
     pub fn all(&self) -> &[Project] {
         &self.all
     }
 
     /// Returns requests that build exactly these programs, as many as possible at once.
-    ///
-    /// # Errors
-    /// When the settings of a program are wrong.
     pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Error> {
         let mut groups = Vec::new();
         for &project in wanted {

@@ -40,15 +40,13 @@ pub struct Publication<'a> {
 }
 
 impl PublishArgs {
-    /// Checks all programs before the first push, so that a missing name does not leave some of them pushed.
-    ///
-    /// # Errors
-    /// When one has no repository, two have the same one, or a password is for more than one registry.
+    /// Checks the repositories and the login of all programs.
     pub fn plan<'a>(
         &'a self,
         built: &'a [BuiltImages],
         shell: &Shell,
     ) -> Result<Publication<'a>, Error> {
+        // Before the first push: a missing name must not leave only some of the programs pushed.
         let repositories: Vec<&Reference> =
             built.iter().map(repository).collect::<Result<_, _>>()?;
         check_distinct(built, &repositories)?;
@@ -56,7 +54,6 @@ impl PublishArgs {
         Ok(Publication { args: self, built, repositories, connections })
     }
 
-    /// Returns a connection for each program. A password from the command line is for one registry only.
     fn connections(
         &self,
         built: &[BuiltImages],
@@ -66,6 +63,7 @@ impl PublishArgs {
         let Some(host) = repositories.first().map(|repository| repository.registry()) else {
             return Ok(Vec::new());
         };
+        // A password must not be sent to a registry that it is not for.
         if let (Some(other), true) =
             (repositories.iter().find(|other| other.registry() != host), self.login.password_stdin)
         {
@@ -80,9 +78,6 @@ impl PublishArgs {
 
 impl Publication<'_> {
     /// Prints the requests that pushing would make.
-    ///
-    /// # Errors
-    /// When a registry fails.
     pub fn dry_run(&self, shell: &Shell) -> Result<(), Error> {
         for (n, program) in self.built.iter().enumerate() {
             block_on(dry_run(&program.load()?, self.repositories[n], &self.connections[n], shell))?;
@@ -92,9 +87,6 @@ impl Publication<'_> {
 
     /// Runs the smoke tests of all programs, then pushes one program after another, and calls `pushed` after each. With `json`, the
     /// tests report as JSON on standard output.
-    ///
-    /// # Errors
-    /// When a test fails, and then nothing is pushed; or when a registry fails.
     pub fn push(
         &self,
         json: bool,
@@ -134,6 +126,7 @@ impl Publication<'_> {
 fn report(repositories: &[&Reference], failed: usize, shell: &Shell) {
     let names =
         |some: &[&Reference]| some.iter().map(|one| one.name()).collect::<Vec<_>>().join(", ");
+    // Pushes to several repositories are not atomic, so users have to learn what is already there.
     if failed > 0 {
         shell.status("Pushed", format_args!("{}, completely", names(&repositories[..failed])));
     }
@@ -150,8 +143,8 @@ fn repository(program: &BuiltImages) -> Result<&Reference, AppError> {
     })
 }
 
-/// Checks that no two programs go to one repository, where they would replace each other's tags.
 fn check_distinct(built: &[BuiltImages], repositories: &[&Reference]) -> Result<(), AppError> {
+    // In one repository, programs would replace each other's tags.
     for (n, repository) in repositories.iter().enumerate() {
         let name = repository.name();
         if let Some(other) = repositories[..n].iter().position(|other| other.name() == name) {

@@ -39,8 +39,7 @@ pub struct RecordedImage {
 }
 
 impl BuildRecord {
-    /// Describes images that were just made of the module at `path`.
-    #[must_use]
+    /// Describes images that were just made from the module at `path`.
     pub fn new(
         path: &Path,
         module: Digest,
@@ -54,7 +53,6 @@ impl BuildRecord {
     }
 
     /// Reads a record, which may be outdated.
-    #[must_use]
     pub fn read(file: &Path) -> Option<BuildRecord> {
         json_cache::read(file)
     }
@@ -63,23 +61,20 @@ impl BuildRecord {
         json_cache::write(file, self);
     }
 
-    /// Returns the digest of the module at `path` without reading it, if the file has not changed: reading a large module
-    /// takes longer than the rest of a build that has nothing to do.
-    #[must_use]
+    /// Returns the digest of the module at `path` without reading it, if the file has not changed.
     pub fn digest_of(&self, path: &Path) -> Option<Digest> {
         let ModuleFile { file, digest } = &self.module;
         (file.exists() && TrackedFile::of(path) == *file).then_some(*digest)
     }
 
     /// Returns the record for the same module in a new file.
-    #[must_use]
     pub fn of_file(self, path: &Path) -> BuildRecord {
         BuildRecord { module: ModuleFile { file: TrackedFile::of(path), ..self.module }, ..self }
     }
 
-    /// Returns true if a build with the inputs of `fingerprint` would make what is in `layout` already.
-    #[must_use]
+    /// Returns true if a build with the inputs of `fingerprint` would write only what `layout` already has.
     pub fn is_fresh(&self, fingerprint: Digest, layout: &Path) -> bool {
+        // The record belongs to the program, but each build may name another layout.
         if self.fingerprint != fingerprint || self.layout != layout {
             return false;
         }
@@ -100,18 +95,15 @@ impl RecordedImage {
         }
     }
 
-    #[must_use]
     pub fn format(&self) -> Format {
         self.format.parse().unwrap_or_default()
     }
 
-    #[must_use]
     pub fn tags(&self) -> Vec<Tag> {
         self.tags.iter().filter_map(|tag| tag.parse().ok()).collect()
     }
 
     /// Returns the total size of the blobs in bytes.
-    #[must_use]
     pub fn size(&self) -> u64 {
         self.blobs.iter().map(|(_, size)| size).sum()
     }
@@ -122,6 +114,7 @@ impl RecordedImage {
                 .iter()
                 .any(|(other, image)| other.as_ref() == Some(tag) && image.digest == self.digest)
         };
+        // Other tools write layouts, too: they may have moved a tag or removed a blob.
         self.tags().iter().all(is_tagged)
             && self.blobs.iter().all(|(digest, size)| layout.contains(*digest, *size))
     }

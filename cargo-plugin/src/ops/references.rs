@@ -16,12 +16,13 @@ pub struct Found {
 }
 
 /// Returns all scalars that are references, and the places of scalars that contain one within other text.
-#[must_use]
 pub fn find(stream: &Stream) -> (Vec<Found>, Vec<String>) {
     let mut found = Vec::new();
     let mut among_others = Vec::new();
+    // An alias (`*b`) is skipped: it gets the new value from its anchor.
     for node in stream.nodes().filter(|&node| stream.resolved(node) == node) {
         let Some(text) = stream.scalar(node) else { continue };
+        // A block scalar (`|`) ends with a line break.
         let text = text.trim_end_matches('\n');
         if text.starts_with(SCHEME) && !text.contains(char::is_whitespace) {
             found.push(Found { node, text: text.to_owned() });
@@ -34,9 +35,6 @@ pub fn find(stream: &Stream) -> (Vec<Found>, Vec<String>) {
 
 /// Returns the program that a reference means. A package alone means its only program, its `default-run`, or the program with the
 /// name of the package.
-///
-/// # Errors
-/// When it means none, or could mean several.
 pub fn program<'a>(
     all: &'a [Project],
     stream: &Stream,
@@ -53,6 +51,7 @@ fn meant<'a>(all: &'a [Project], text: &str) -> Result<&'a Project, String> {
     let name = text.strip_prefix(SCHEME).unwrap_or(text);
     let (package, bin) =
         name.split_once('/').map_or((name, None), |(package, bin)| (package, Some(bin)));
+    // cargo allows only these letters in the names of packages and programs.
     let is_name = |name: &str| {
         !name.is_empty()
             && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
@@ -90,6 +89,7 @@ fn hint<'a, I: Iterator<Item = &'a str>>(given: &str, known: impl Fn() -> I) -> 
         Some(name) => format!(": did you mean `{name}`?"),
         None => {
             let mut names: Vec<&str> = known().collect();
+            // A package has one entry for each of its programs.
             names.dedup();
             format!("; there is {}", names.join(", "))
         }
@@ -101,6 +101,7 @@ fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
     match of_package {
         [only] => Some(only),
         several => {
+            // `cargo run` follows `default-run`, too.
             let default = several.iter().find(|project| project.is_default_run);
             default
                 .or_else(|| several.iter().find(|project| project.target == project.package))
@@ -110,7 +111,6 @@ fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
 }
 
 /// Returns the shortest reference to a program.
-#[must_use]
 pub fn name(all: &[Project], project: &Project) -> String {
     let of_package: Vec<&Project> =
         all.iter().filter(|other| other.package == project.package).collect();

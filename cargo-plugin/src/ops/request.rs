@@ -15,7 +15,7 @@ use crate::cargo::selection::Selection;
 pub struct Request {
     pub selection: Selection,
     pub flags: Settings,
-    /// Layout to write instead of the one in the target directory.
+    /// Layout to write, instead of the one in the target directory.
     pub layout: Option<PathBuf>,
     /// Folder for all results, layouts included, instead of one in the target directory: for builds that nobody keeps.
     pub folder: Option<PathBuf>,
@@ -28,8 +28,6 @@ pub struct Request {
 }
 
 impl Request {
-    /// Makes a request without any of the options.
-    #[must_use]
     pub fn new(selection: Selection, flags: Settings) -> Request {
         Request {
             selection,
@@ -42,9 +40,7 @@ impl Request {
         }
     }
 
-    /// Makes a request from groups of flags. Those of the image and module take precedence, then cargo's, then `own`, the
-    /// command's.
-    #[must_use]
+    /// Makes a request from groups of flags and the command's own settings.
     pub fn of_args(
         cargo: &CargoArgs,
         module: &ModuleArgs,
@@ -52,6 +48,7 @@ impl Request {
         own: Settings,
         output: &OutputArgs,
     ) -> Request {
+        // `own` has defaults of a command such as `watch`, so flags take precedence.
         let flags = module.settings().over(image.settings()).over(cargo.settings()).over(own);
         Request::new(cargo.selection(output), flags)
     }
@@ -76,13 +73,11 @@ pub struct BuildArgs {
 
 impl BuildArgs {
     /// Makes a request; `own` are settings from other flags of the command.
-    #[must_use]
     pub fn request(&self, own: Settings, output: &OutputArgs) -> Request {
         let request = Request::of_args(&self.cargo, &self.module, &self.image, own, output);
         Request { json: self.json(), ..request }
     }
 
-    #[must_use]
     pub fn json(&self) -> bool {
         self.message_format == MessageFormat::Json
     }

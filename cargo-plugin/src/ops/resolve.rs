@@ -27,8 +27,6 @@ pub struct ResolvedProgram {
 }
 
 impl ResolvedProgram {
-    /// Returns the plan as JSON.
-    #[must_use]
     pub fn to_json(&self) -> serde_json::Value {
         let mut plan = self.plan.to_json();
         plan["target"] = self.target.name().into();
@@ -37,12 +35,10 @@ impl ResolvedProgram {
 }
 
 /// Resolves every selected program without building.
-///
-/// # Errors
-/// When the settings or the selection are wrong.
 pub fn resolve(request: &Request) -> Result<Vec<ResolvedProgram>, Error> {
     let env = CargoEnv::from_process()?;
     let pending = PendingRevision::start(&env, &request.selection.folder(&env));
+    // Without a cache, because resolving writes no files.
     let revision = pending.and_then(|pending| pending.finish(None));
     let workspace = Workspace::load(&env, &request.selection)?;
     let projects = workspace.projects(&request.selection)?;
@@ -56,10 +52,6 @@ pub fn resolve(request: &Request) -> Result<Vec<ResolvedProgram>, Error> {
     projects.into_iter().map(resolved).collect()
 }
 
-/// Prints the plans of a request.
-///
-/// # Errors
-/// Those of [`resolve`], or when standard output can't be written.
 pub fn print_plans(request: &Request, shell: &Shell) -> Result<(), Error> {
     for program in resolve(request)? {
         shell.print_json(&program.to_json())?;
@@ -77,10 +69,6 @@ pub struct BuildPlan {
 }
 
 impl BuildPlan {
-    /// Resolves the settings that a build needs.
-    ///
-    /// # Errors
-    /// When the settings or the selection are wrong, or when the programs disagree on a setting that they share.
     pub fn resolve(request: &Request, workspace: Workspace) -> Result<BuildPlan, Error> {
         let projects = workspace.projects(&request.selection)?;
         let explicit = projects
@@ -106,12 +94,12 @@ fn build_settings(all: &[Settings]) -> Result<BuildSettings, Error> {
     })
 }
 
-/// Returns the value that all programs agree on: cargo builds them in one go.
 fn agreed<T: PartialEq>(
     key: &'static str,
     all: &[Settings],
     value: impl Fn(&Settings) -> Option<T>,
 ) -> Result<Option<T>, Error> {
+    // One run of cargo builds all programs, so they have to share the value.
     let mut values = all.iter().filter_map(value);
     let Some(first) = values.next() else { return Ok(None) };
     if values.any(|other| other != first) {
@@ -151,6 +139,7 @@ fn explicit_settings(
         of_table(project.metadata.as_ref(), "package.metadata.wasm-oci", &project.manifest_path)?;
     let of_all =
         of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
+    // The more specific place takes precedence (docs/settings.md).
     Ok(request.flags.clone().over(env_vars::settings()?).over(package).over(of_all))
 }
 

@@ -10,11 +10,8 @@ use crate::cargo::project::Project;
 use crate::error::Error;
 use crate::ops::package::BuiltImages;
 
-/// Returns a suite for each program with tests, from its image. With `verify_behaviour`, the suite compares it with the unoptimized
-/// module. `missing` shows a warning for each program without tests.
-///
-/// # Errors
-/// When an image can't be read, or its program can't be compiled.
+/// Returns a suite for each program with tests, from its image. With `verify_behaviour`, the suite also runs the unoptimized module
+/// and compares both. `missing` shows a warning for each program without tests.
 pub fn suites(
     engine: &Engine,
     built: &[BuiltImages],
@@ -29,6 +26,7 @@ pub fn suites(
             continue;
         }
         // All formats hold the same module.
+        // From the layout and not from memory, so that the tests run what will be pushed.
         let images = program.load()?;
         let main = images.first().ok_or_else(|| UsageError::NoImage { action: "test" })?;
         let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
@@ -52,7 +50,7 @@ pub fn suite(project: &Project, program: Prepared, cases: &[Case]) -> Suite {
 
 pub fn warn_of_none(project: &Project, shell: &Shell) {
     shell.warn(format_args!(
-        "`{}` has no smoke tests: write one in {}, as\n\n    [[package.metadata.wasm-oci.smoke]]\n    name = \"help\"\n    \
+        "`{}` has no smoke tests: write one in {}, such as\n\n    [[package.metadata.wasm-oci.smoke]]\n    name = \"help\"\n    \
          args = [\"--help\"]\n    stdout = {{ contains = \"usage\" }}\n",
         project.target,
         project.manifest_path.display()

@@ -13,13 +13,11 @@ use crate::ops::request::Request;
 use crate::ops::resolve::{ResolvedProgram, resolve};
 
 /// Returns the selected programs as workloads, with this image, or with references that `resolve` replaces.
-///
-/// # Errors
-/// When the settings or the selection are wrong, or one image is for several programs.
 pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>, Error> {
     let selected = resolve(request)?;
     let programs = Programs::of(request)?;
     if let (Some(image), [_, _, ..]) = (image, selected.as_slice())
+        // A name with `{bin}` or `{package}` differs for each program.
         && selected.iter().all(|program| expanded(image, &program.project) == image)
     {
         return Err(UsageError::OneImage { image: image.to_owned() }.into());

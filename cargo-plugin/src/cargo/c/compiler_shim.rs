@@ -25,20 +25,18 @@ pub struct Invocation {
 
 impl Invocation {
     /// Returns the invocation, if the name of the program is that of a shim.
-    #[must_use]
     pub fn of(args: impl IntoIterator<Item = OsString>) -> Option<Invocation> {
         let mut args = args.into_iter();
         let program = PathBuf::from(args.next()?);
         let (tool, target) = Tool::of(&program)?;
+        // `cc` passes only arguments for a compiler, so the path has to carry the target and the
+        // choice.
         let folder = program.parent()?.to_owned();
         let choice = folder.file_name()?.to_str()?.parse().ok()?;
         Some(Invocation { tool, target, choice, folder, args: args.collect() })
     }
 
     /// Runs a real compiler, and returns its exit code.
-    ///
-    /// # Errors
-    /// When there is none, or it doesn't start.
     pub fn run(&self) -> Result<u8, Error> {
         let env = CargoEnv::from_process()?;
         let toolchain = self.toolchain(&env);
@@ -56,6 +54,8 @@ impl Invocation {
     }
 
     fn toolchain(&self, env: &CargoEnv) -> Option<Toolchain> {
+        // Each C file starts a shim. Only the first one searches, because that takes several
+        // processes.
         failure_log::found_toolchain(&self.folder).unwrap_or_else(|| {
             let found = Toolchain::find(env, self.target, self.choice, &self.folder);
             failure_log::write_toolchain(&self.folder, &found);
@@ -73,6 +73,7 @@ impl Invocation {
         let mut command = env.command(&program);
         command.args(args);
         for (name, value) in
+            // `__DATE__` and `__TIME__` would make every build different.
             [("SOURCE_DATE_EPOCH", "0".into()), (ZIG_CACHE, self.folder.join("zig-cache"))]
         {
             if env.var(name).is_none() {
@@ -85,13 +86,15 @@ impl Invocation {
     }
 }
 
-/// Without it, zig needs a home directory.
+// Without this variable, zig needs a home directory.
 const ZIG_CACHE: &str = "ZIG_GLOBAL_CACHE_DIR";
 
-/// Returns flags that make the C compiler replace the same paths as rustc. cargo passes rustc's flags to build scripts.
+/// Returns flags that make the C compiler replace the same paths as rustc.
 fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString> {
+    // cargo passes the flags for rustc to build scripts (Cargo book, "Environment variables").
     let rustcs = rustflags.unwrap_or_default().split(rustflags::SEPARATOR);
     let names = rustcs.filter_map(|flag| flag.strip_prefix(path_remap::FLAG)).map(str::to_owned);
+    // `__FILE__` in the compiler's own headers would show where it is installed.
     let own = toolchain.folder().and_then(|folder| Some(format!("{}=/c", folder.to_str()?)));
     names.chain(own).map(|name| format!("-ffile-prefix-map={name}").into()).collect()
 }

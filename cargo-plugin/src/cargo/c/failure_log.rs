@@ -21,7 +21,7 @@ use crate::cargo::json_cache;
 pub struct Failure {
     package: String,
     version: String,
-    /// `OUT_DIR`, which is different for each build script.
+    /// `OUT_DIR` of the build script.
     out_dir: PathBuf,
     /// The compiler, if one was found.
     toolchain: Option<Toolchain>,
@@ -51,15 +51,15 @@ impl Failure {
 
     /// Adds the failure to the log. If that fails, the error at the end of the build has fewer details.
     pub fn write(&self, folder: &Path) {
+        // `OUT_DIR` differs for each build script, so scripts that run in parallel write different
+        // files.
         let name = Digest::of(self.out_dir.as_os_str().as_encoded_bytes()).hex();
         json_cache::write(&failures(folder).join(format!("{name}.json")), self);
     }
 }
 
 impl Failures {
-    /// Reads the failures of the build that has just failed, except those of build scripts that finished, whose `OUT_DIR` is
-    /// in `finished`. Returns `None` if there are none.
-    #[must_use]
+    /// Reads the failures of the build that has just failed. `finished` has the `OUT_DIR` of each build script that succeeded.
     pub fn read(
         folder: &Path,
         target: WasiTarget,
@@ -69,7 +69,9 @@ impl Failures {
         let entries = fs::read_dir(failures(folder)).or_trace("read failures of C compilers")?;
         let logged = entries.flatten().filter_map(|entry| json_cache::read(&entry.path()));
         let mut failures: Vec<Failure> =
+            // A build script that finished has coped with the failure.
             logged.filter(|failure: &Failure| !finished.contains(&failure.out_dir)).collect();
+        // `read_dir` has no order, but the message needs one.
         failures.sort_by(|a, b| (&a.package, &a.version).cmp(&(&b.package, &b.version)));
         (!failures.is_empty()).then_some(Failures { target, choice, failures })
     }
@@ -105,7 +107,6 @@ const HELP: &str = "zig (`pip install ziglang`), or wasi-sdk with WASI_SDK_PATH 
                     wasi-libc (Debian: `apt install clang wasi-libc`)";
 
 /// Returns the result of an earlier search in this build, which may be that there is no compiler.
-#[must_use]
 pub fn found_toolchain(folder: &Path) -> Option<Option<Toolchain>> {
     json_cache::read(&toolchain(folder))
 }

@@ -35,9 +35,8 @@ impl Tool {
         }
     }
 
-    /// Returns the end of the shim's file name. It has to look like clang: `cc` guesses from the name if it can't probe the
-    /// compiler.
     fn name(self) -> &'static str {
+        // `cc` guesses the kind of compiler from its name if it can't probe it.
         match self {
             Tool::C => "clang",
             Tool::Cxx => "clang++",
@@ -51,7 +50,6 @@ impl Tool {
     }
 
     /// Returns the tool and target that a shim of this name stands for.
-    #[must_use]
     pub fn of(program: &Path) -> Option<(Tool, WasiTarget)> {
         let name = program.file_name()?.to_str()?;
         let mut all =
@@ -62,7 +60,6 @@ impl Tool {
 
 /// Returns the variables to set for `cargo build`, so that `choice` compiles C. Returns none if the user named a compiler in
 /// `cc`'s own variables, or if the shims can't be made.
-#[must_use]
 pub fn variables(
     env: &CargoEnv,
     config: &CargoConfig,
@@ -72,9 +69,11 @@ pub fn variables(
 ) -> Vec<(String, OsString)> {
     let is_users = |tool: Tool| {
         let mut names = user_variables(tool, target).into_iter();
+        // `[env]` in the configuration sets variables for build scripts, too (Cargo book).
         names.any(|name| env.var(&name).is_some() || config.is_set(env, &["env", &name]))
     };
     let folder = folder(target_dir, choice);
+    // Failures of an earlier build must not be reported for this one.
     failure_log::clear(&folder);
     if choice == Choice::Off || is_users(Tool::C) || is_users(Tool::Cxx) {
         return Vec::new();
@@ -82,6 +81,7 @@ pub fn variables(
     let Some(program) = std::env::current_exe().or_trace("find our own program") else {
         return Vec::new();
     };
+    // Always the same paths: cargo runs a build script again if the value of its variable changes.
     let shims = Tool::ALL.into_iter().filter(|tool| !is_users(*tool)).map(|tool| {
         let link = folder.join(tool.file_name(target));
         make(&link, &program)?;
@@ -91,9 +91,8 @@ pub fn variables(
     shims.collect::<io::Result<_>>().or_trace("make shims for C compilers").unwrap_or_default()
 }
 
-/// Returns the folder of the shims for a choice. Another choice has other paths, so that `cc` compiles again.
-#[must_use]
 pub fn folder(target_dir: &Path, choice: Choice) -> PathBuf {
+    // Each choice has its own paths, so that another choice makes cargo compile the C again.
     target_dir.join("wasm-oci/.c").join(choice.name())
 }
 

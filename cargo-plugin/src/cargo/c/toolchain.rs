@@ -54,7 +54,6 @@ enum Libc {
 
 impl Toolchain {
     /// Looks for the compilers of `choice`, and returns the first. Starts programs in `folder`.
-    #[must_use]
     pub fn find(
         env: &CargoEnv,
         target: WasiTarget,
@@ -68,13 +67,11 @@ impl Toolchain {
         })
     }
 
-    #[must_use]
     pub fn has_libc(&self) -> bool {
         self.libc != Libc::None
     }
 
     /// Returns the program and arguments for `tool`, from the arguments that `cc` passes.
-    #[must_use]
     pub fn command(
         &self,
         env: &CargoEnv,
@@ -106,13 +103,13 @@ impl Toolchain {
         }
     }
 
-    /// Returns `llvm-ar`, which is installed with clang, but not always in the folder from which clang is called. The machine's
-    /// own `ar` works too, because rustc writes a new index.
     fn archiver(&self, env: &CargoEnv, name: &str) -> PathBuf {
         let llvm = format!("llvm-{name}");
+        // clang on PATH may be a link. `llvm-ar` is installed next to the real file.
         let real = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
         let places = [&self.program, &real].map(|program| beside(program, &llvm)).into_iter();
         let found = places.filter(|path| path.is_file()).chain(env.find(&llvm)).next();
+        // The machine's own `ar` works too, because rustc writes a new index.
         found.or_else(|| env.find(name)).unwrap_or_else(|| name.into())
     }
 
@@ -128,12 +125,16 @@ impl Toolchain {
         } else {
             own.push(format!("--target={}", self.target).into());
         }
+        // `cc` passes one if `WASI_SYSROOT` is set.
         let has_sysroot = given.iter().any(|it| it.to_string_lossy().starts_with("--sysroot"));
         match &self.libc {
             _ if has_sysroot => {}
             Libc::Sysroot(path) => own.extend([prefixed("--sysroot=", path)]),
             Libc::Headers(path) => {
+                // clang would find the machine's own headers in the folder above.
                 own.push(os("-nostdlibinc"));
+                // libc++ wraps C headers under the same names, so its folder has to come before
+                // theirs.
                 let cxx =
                     Some(path.join("c++/v1")).filter(|path| tool == Tool::Cxx && path.is_dir());
                 own.extend(cxx.iter().chain([path]).map(|path| prefixed("-isystem", path)));
@@ -144,7 +145,6 @@ impl Toolchain {
     }
 
     /// Returns the folder of the installation. `None` for clang, whose files are spread over the system.
-    #[must_use]
     pub fn folder(&self) -> Option<&Path> {
         match self.kind {
             Kind::WasiSdk => self.program.parent()?.parent(),
@@ -186,7 +186,10 @@ fn zig(env: &CargoEnv, folder: &Path) -> Option<Toolchain> {
 }
 
 fn ziglang(env: &CargoEnv, python: &Path, folder: &Path) -> Option<PathBuf> {
+    // `pip install ziglang` puts no `zig` on PATH, only a module with the program in its folder.
     let script = "import os, ziglang; print(os.path.dirname(os.path.abspath(ziglang.__file__)))";
+    // `python -c` imports modules from the current folder first, so it must not be one of the
+    // user's.
     let printed = output(env, python, &["-c", script], folder)?;
     Some(executable(Path::new(printed.trim()), "zig")).filter(|zig| zig.is_file())
 }
@@ -203,6 +206,7 @@ fn clang(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
     let debian = || Some(PathBuf::from(DEBIAN)).filter(|path| path.is_dir());
     let libc = match sysroot {
         Some(sysroot) => Libc::Sysroot(sysroot),
+        // Without a C library, clang still compiles C that includes no headers.
         None => debian().map_or(Libc::None, Libc::Headers),
     };
     let target = match &libc {
@@ -214,13 +218,15 @@ fn clang(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
 
 /// Returns the target's name in a sysroot, which has a folder for each target.
 fn known_target(sysroot: &Path, target: WasiTarget) -> String {
+    // Older versions of wasi-libc have folders only for the target's older name.
     let is_known =
         ["include", "lib"].iter().any(|it| sysroot.join(it).join(target.name()).is_dir());
     if is_known { target.name() } else { OLD_TARGET }.to_owned()
 }
 
-/// Removes the target from `cc`'s arguments, because `cc` writes rustc's name for it.
+/// Removes the target from `cc`'s arguments.
 fn without_target(given: Vec<OsString>) -> Vec<OsString> {
+    // `cc` passes rustc's name of the target, which the compiler may not support.
     let mut rest = Vec::with_capacity(given.len());
     let mut given = given.into_iter();
     while let Some(argument) = given.next() {
