@@ -50,6 +50,7 @@ impl Build {
             let archive = self.places.tarball.as_deref();
             if let Some(path) = archive {
                 let name = &program.project.target;
+                // `docker load` shows the image under this name.
                 let repository = program
                     .plan
                     .repository

@@ -63,6 +63,7 @@ impl Check {
         let built = build(&request, shell)?;
         let programs =
             built.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
+        // After all reports, so that a program that fails does not hide the others.
         for (program, shapes) in built.iter().zip(programs) {
             require_shapes(&program.project.target, &self.check.engines, &shapes)?;
         }

@@ -43,6 +43,7 @@ impl Compose {
             return Ok(shell.print(file(&workloads, &self.compose)?)?);
         };
         if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {
+            // Refused, because these flags would have no effect.
             let message = "the file already sets programs, images and ports; leave out -p, --bin, --image and --port";
             return Err(UsageError::Combination(message).into());
         }

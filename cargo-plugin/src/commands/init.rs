@@ -51,6 +51,7 @@ impl Init {
         let projects = workspace.projects(&selection)?;
         let root = workspace.root();
         let defaults = Values {
+            // The files that `init` adds contain only the registry and the programs.
             name: String::new(),
             description: String::new(),
             registry: registry(&projects).unwrap_or_else(|| default_registry(&env, root)),
@@ -59,6 +60,7 @@ impl Init {
         let asked = values.asked(shell);
         let values = gather(defaults, &[Key::Registry], &values.given, asked)?;
         let files = render_init(&values, &programs(&projects)).map_err(ScaffoldError::from)?;
+        // Rendered before the first write, so that an error leaves the project unchanged.
         let mut done = extend_manifests(&projects, &values.registry)?;
         done.extend(add_files(root, &files)?);
         tell_of(&done, env.cwd(), shell);

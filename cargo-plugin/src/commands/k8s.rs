@@ -26,6 +26,7 @@ pub(super) struct K8s {
 
 impl K8s {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+        // Nothing is built, so there are no flags for modules and images.
         let request = Request::of_args(
             &self.cargo,
             &Default::default(),

@@ -38,9 +38,7 @@ pub enum Cargo {
 }
 
 impl Cargo {
-    /// Parses the arguments, and ends the process if they are wrong or ask for help. The first argument may be missing: cargo adds
-    /// `wasm-oci`, but users may start `cargo-wasm-oci` themselves.
-    #[must_use]
+    /// Parses the arguments, and ends the process if they are wrong or ask for help.
     pub fn of(args: impl IntoIterator<Item = OsString>) -> Cargo {
         let args = spelled_out(args);
         Cargo::try_parse_from(&args).unwrap_or_else(|_| {
@@ -56,14 +54,15 @@ impl Cargo {
 /// Returns the arguments as cargo would pass them.
 fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
+    // cargo adds `wasm-oci`, but users may also start `cargo-wasm-oci` themselves.
     if args.get(1).is_none_or(|first| first != "wasm-oci") {
         args.insert(args.len().min(1), "wasm-oci".into());
     }
     args
 }
 
-/// Returns our command line under our own name. Completions and manual pages for the name `cargo` would replace cargo's.
 fn program() -> clap::Command {
+    // Completions and manual pages for the name `cargo` would replace cargo's.
     Cli::augment_args(clap::Command::new("cargo-wasm-oci"))
 }
 
@@ -77,7 +76,7 @@ pub struct Cli {
     command: Command,
 }
 
-// Deferred, because to build the arguments of all commands takes half a millisecond.
+// Deferred, because building the arguments of all commands takes half a millisecond.
 #[derive(Debug, Subcommand)]
 #[command(defer = true)]
 enum Command {
@@ -90,6 +89,7 @@ enum Command {
     VerifyRebuild(verify_rebuild::VerifyRebuild),
     Watch(watch::Watch),
     Exec(exec::Exec),
+    // `watch` starts this one. It is not meant for users.
     #[command(hide = true)]
     RunImage(run_image::RunImage),
     Serve(serve::Serve),
@@ -108,9 +108,6 @@ enum Command {
 
 impl Cli {
     /// Runs the command, and returns the exit code.
-    ///
-    /// # Errors
-    /// Those of the command.
     pub fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {
             Command::New(new) => new.run(shell).map(|()| 0),

@@ -54,6 +54,7 @@ impl New {
         };
         let env = CargoEnv::from_process()?;
         let folder = env.cwd().join(path);
+        // Before any question. A broken link is in the way, too, but `exists` would not see it.
         if folder.symlink_metadata().is_ok() {
             return Err(ScaffoldError::Exists { path: path.clone() }.into());
         }
@@ -69,6 +70,7 @@ impl New {
             gather(defaults(name, template, &env, &folder), &Key::ALL, &self.values.given, asked)?;
         let vcs = self.vcs.unwrap_or_else(|| Vcs::for_folder(&env, &folder));
         let files = template.render(&values).map_err(ScaffoldError::from)?;
+        // In the temporary folder, so that the project appears together with its repository.
         create(&folder, &files, |temporary| vcs.init(&env, temporary))?;
         shell.status(
             "Created",
@@ -76,6 +78,7 @@ impl New {
         );
         tell_of(&join(&env, &folder, template.is_workspace), shell);
         if vcs::is_in_repository(&env, &folder) && vcs == Vcs::None {
+            // GitHub reads workflows only from the root of a repository.
             let workflow = Path::new(".github");
             shell.hint(format_args!(
                 "GitHub looks for workflows in the repository's own `{0}`: move `{1}` there",
@@ -91,6 +94,7 @@ impl New {
         match (&self.template, asked) {
             (Some(name), _) => Ok(find(name)?),
             (None, Some(shell)) => choose(shell),
+            // A script must not wait for an answer.
             (None, None) => Err(ScaffoldError::NoTemplate.into()),
         }
     }

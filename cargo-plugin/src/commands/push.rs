@@ -38,6 +38,7 @@ impl Push {
         let request = Request { enforce_budget: true, no_cache, ..self.build.request(own, output) };
         let built = build(&request, shell)?;
         let publication = self.publish.plan(&built, shell)?;
+        // After the build, because the requests depend on the digests.
         if self.build.dry_run {
             return publication.dry_run(shell);
         }

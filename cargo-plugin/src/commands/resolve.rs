@@ -41,6 +41,7 @@ impl Resolve {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let cargo = CargoArgs {
             workspace: clap_cargo::Workspace::default(),
+            // The manifests name the programs, so there are no flags for packages and targets.
             targets: crate::args::TargetArgs::default(),
             features: self.features,
             compilation: self.compilation,

@@ -66,15 +66,15 @@ impl RunImage {
     }
 }
 
-/// Waits until the parent ends: the system then gives its children another parent.
 #[cfg(unix)]
 fn wait_for_the_end_of(parent: u32) {
+    // When a process ends, the system gives its children another parent.
     while std::os::unix::process::parent_id() == parent {
         thread::sleep(std::time::Duration::from_millis(50));
     }
 }
 
-/// On other systems, the terminal ends both.
+// On other systems, the terminal ends both.
 #[cfg(not(unix))]
 fn wait_for_the_end_of(_: u32) {
     loop {

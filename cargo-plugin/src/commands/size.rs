@@ -38,6 +38,7 @@ impl Size {
         }
         let programs = build_modules(&request, shell)?;
         let args = SizeArgs { json: self.size.json || self.build.json(), ..self.size };
+        // A treemap or a difference is about one module.
         if let [_, _, ..] = programs.as_slice()
             && (args.html.is_some() || args.diff.is_some())
         {

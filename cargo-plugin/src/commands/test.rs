@@ -33,6 +33,7 @@ Examples:
   cargo wasm-oci test --junit smoke.xml")]
 pub(super) struct Test {
     /// Test the images in the registry instead of building: at this reference, or at the setting `repository`
+    // With `require_equals`, because a word after `--remote` is the name of a test.
     #[arg(long, value_name = "REFERENCE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     remote: Option<String>,
     /// Also run each test on the unoptimized module, and fail if the behaviour differs
@@ -75,6 +76,7 @@ fn remote_suites(
     shell: &Shell,
 ) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
+    // Nothing is built: the tests come from the settings, and the program from the registry.
     for program in resolve(request)? {
         let cases = &program.settings.smoke;
         if cases.is_empty() {

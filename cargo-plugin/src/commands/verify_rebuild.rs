@@ -47,6 +47,7 @@ impl VerifyRebuild {
             &self.image,
             &self.registry.connections(shell)?.with_limits(&self.limits)?,
         ))?;
+        // All formats have the same module, but other digests.
         let format = Some(vec![published.format()]);
         let of_image = Settings { format, ..self.registry.settings() };
         let folder = tempfile::tempdir()
@@ -96,6 +97,7 @@ fn difference(published: &Image, built: &Image) -> Result<Option<String>, Error>
         return Ok(None);
     }
     let (expected, actual) = (published.wasm_manifest()?, built.wasm_manifest()?);
+    // The module first: if it differs, differences of settings explain nothing.
     let difference =
         first_difference(&expected.module()?, &actual.module()?).map_err(AppError::from)?;
     if let Some(difference) = difference {
@@ -109,6 +111,7 @@ fn difference(published: &Image, built: &Image) -> Result<Option<String>, Error>
         Some(name) => {
             format!("{name} is {}, and was {}", shown(now.get(name)), shown(before.get(name)))
         }
+        // Settings that we can name are equal, but other bytes of the documents are not.
         None => "the image lists other platforms, or was written by another tool".to_owned(),
     };
     let module = Digest::of(expected.module()?.bytes());

@@ -25,7 +25,6 @@ pub enum Fate {
 const OLD_TOOLCHAIN_FILE: &str = "rust-toolchain";
 
 /// Returns the programs in the form that templates of deployment files use.
-#[must_use]
 pub fn programs(projects: &[Project]) -> Vec<Program> {
     let program = |project: &Project| Program {
         package: project.package.clone(),
@@ -42,7 +41,6 @@ fn is_component_library(project: &Project) -> bool {
 }
 
 /// Returns the registry of the projects' images, if a setting has it in the form that templates write.
-#[must_use]
 pub fn registry(projects: &[Project]) -> Option<String> {
     projects.iter().find_map(|project| {
         let repository = project.metadata.as_ref()?.get("repository")?.as_str()?;
@@ -50,14 +48,12 @@ pub fn registry(projects: &[Project]) -> Option<String> {
     })
 }
 
-/// Adds settings to the manifests of projects that have none.
-///
-/// # Errors
-/// Those of [`change`]. Manifests before the one that fails stay changed.
+/// Adds settings to the manifests of projects that have none. If one fails, those before it stay changed.
 pub fn extend_manifests(
     projects: &[Project],
     registry: &str,
 ) -> Result<Vec<(PathBuf, Fate)>, Error> {
+    // A package with several programs has one manifest.
     let manifests: BTreeSet<&Path> = projects.iter().map(|it| it.manifest_path.as_path()).collect();
     let extend = |path: &Path| {
         let changed = change(path, |manifest| add_settings(manifest, registry))?;
@@ -67,12 +63,10 @@ pub fn extend_manifests(
 }
 
 /// Writes the files that do not exist yet.
-///
-/// # Errors
-/// [`Error::Write`].
 pub fn add_files(folder: &Path, files: &[Rendered]) -> Result<Vec<(PathBuf, Fate)>, Error> {
     let add = |file: &Rendered| {
         let path = folder.join(&file.path);
+        // If both files exist, rustup reads the older name, so a new one would have no effect.
         let is_toolchain = file.path == Path::new("rust-toolchain.toml");
         let is_there = path.symlink_metadata().is_ok()
             || is_toolchain && folder.join(OLD_TOOLCHAIN_FILE).exists();

@@ -10,10 +10,8 @@ use wasm_oci_templates::Rendered;
 
 use crate::scaffold::error::Error;
 
-/// Writes files into a new folder. We fill a temporary folder next to it, call `finish` with that, and rename it last.
-///
-/// # Errors
-/// [`Error::Exists`] and [`Error::Write`], and those of `finish`. Then no new files are left.
+/// Writes files into a new folder. Calls `finish` with the temporary folder before it gets its name. If anything fails, no new files
+/// are left.
 pub fn create(
     folder: &Path,
     files: &[Rendered],
@@ -37,6 +35,8 @@ pub fn create(
             Ok(())
         }
         Err(error)
+            // Somebody has made the folder meanwhile. Renaming replaces only an empty one
+            // (rename(2)).
             if matches!(error.kind(), ErrorKind::DirectoryNotEmpty | ErrorKind::NotADirectory) =>
         {
             Err(exists())
@@ -55,10 +55,11 @@ pub(super) fn write_below(folder: &Path, file: &Rendered) -> Result<(), Error> {
 
 /// Creates a temporary folder in the nearest existing folder above `path`.
 fn temporary_above(path: &Path) -> io::Result<TempDir> {
+    // On the same file system, because a rename works only within one.
     let above: PathBuf = std::path::absolute(path)?;
     let above = above.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
     let mut builder = tempfile::Builder::new();
-    // By default, temporary folders are private to their user.
+    // Temporary folders are private by default, but projects follow the user's umask.
     #[cfg(unix)]
     builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
     builder.prefix(".tmp-").tempdir_in(above)

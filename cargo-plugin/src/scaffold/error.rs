@@ -55,9 +55,9 @@ pub enum Error {
 }
 
 impl Error {
-    #[must_use]
     pub fn exit_code(&self) -> ExitCode {
         match self {
+            // The same exit code as for a wrong flag.
             Error::NoTemplate
             | Error::NoSuchTemplate { .. }
             | Error::Name { .. }

@@ -14,7 +14,7 @@ const KEY: &str = "wasm-oci";
 /// Text after the settings that a package gets.
 const SMOKE_TEST: &str = r#"
 
-# What `cargo wasm-oci test` runs, and `push` before it pushes. It says what the program has to do, as:
+# `cargo wasm-oci test` runs smoke tests, and so does `push` before it pushes. For example:
 #
 # [[package.metadata.wasm-oci.smoke]]
 # name = "explains itself"
@@ -22,9 +22,6 @@ const SMOKE_TEST: &str = r#"
 # stdout = { contains = "usage" }"#;
 
 /// Edits a manifest with `change`, and writes it if `change` returns true. Returns true if it was written.
-///
-/// # Errors
-/// [`Error::Manifest`] if it is not a manifest, [`Error::Read`] and [`Error::Write`].
 pub fn change(
     path: &Path,
     change: impl FnOnce(&mut DocumentMut) -> Result<bool, &'static str>,
@@ -48,11 +45,12 @@ pub(super) fn add_member(manifest: &mut DocumentMut, member: &str) -> Result<boo
     let workspace =
         manifest["workspace"].as_table_like_mut().ok_or("it has no table `workspace`")?;
     let members = workspace.entry("members").or_insert(Item::Value(Array::new().into()));
-    let members = members.as_array_mut().ok_or("`workspace.members` is no list")?;
+    let members = members.as_array_mut().ok_or("`workspace.members` is not a list")?;
     if members.iter().any(|it| it.as_str() == Some(member)) {
         return Ok(false);
     }
     let names: Vec<&str> = members.iter().filter_map(Value::as_str).collect();
+    // cargo new keeps a sorted list sorted, too.
     let at = match names.is_sorted() {
         true => names.iter().position(|it| *it > member).unwrap_or(names.len()),
         false => names.len(),
@@ -64,6 +62,7 @@ pub(super) fn add_member(manifest: &mut DocumentMut, member: &str) -> Result<boo
 /// Inserts a value into a list, on its own line if the others have their own. Comments stay with the value before or below them.
 fn insert(list: &mut Array, at: usize, text: &str) {
     let space = |raw: Option<&str>| raw.unwrap_or_default().to_owned();
+    // A line break and the indentation after it.
     let lines_begin = |space: &str| space.rfind('\n').map(|end| space[end..].to_owned());
     let begin = list.iter().find_map(|it| lines_begin(it.decor().prefix()?.as_str()?));
     let mut value = Value::from(text);
@@ -101,13 +100,14 @@ pub(super) fn add_settings(
 ) -> Result<bool, &'static str> {
     let package = manifest.get_mut("package").ok_or("it has no table `package`")?;
     let is_inline = package.is_value();
-    let package = package.as_table_like_mut().ok_or("`package` is no table")?;
+    let package = package.as_table_like_mut().ok_or("`package` is not a table")?;
     let mut implicit = Table::new();
+    // Without a header of its own: only `[package.metadata.wasm-oci]` appears in the file.
     implicit.set_implicit(true);
     let metadata = package.entry("metadata").or_insert(Item::Table(implicit));
     // An inline table can contain only inline tables.
     let is_inline = is_inline || metadata.is_value();
-    let metadata = metadata.as_table_like_mut().ok_or("`package.metadata` is no table")?;
+    let metadata = metadata.as_table_like_mut().ok_or("`package.metadata` is not a table")?;
     if metadata.contains_key(KEY) {
         return Ok(false);
     }
@@ -117,6 +117,8 @@ pub(super) fn add_settings(
         false => {
             let mut settings = Table::new();
             settings
+                // toml_edit keeps comments as decoration of values. There is no item for a comment
+                // alone.
                 .insert("repository", Value::from(repository).decorated(" ", SMOKE_TEST).into());
             Item::Table(settings)
         }

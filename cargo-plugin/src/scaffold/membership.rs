@@ -32,7 +32,6 @@ struct Metadata {
 }
 
 /// Makes a project a member of the workspace above it, as `cargo new` does. A project that is a workspace stays out.
-#[must_use]
 pub fn join(env: &CargoEnv, folder: &Path, is_workspace: bool) -> Membership {
     if is_workspace {
         return stay_out(env, folder);
@@ -54,6 +53,7 @@ fn stay_out(env: &CargoEnv, folder: &Path) -> Membership {
     let above = folder.ancestors().skip(1).map(|it| it.join("Cargo.toml")).find(|it| it.is_file());
     let Some(manifest) = above else { return Membership::Alone };
     match workspace_of(env, &manifest) {
+        // cargo reports this only as text, too.
         Err(message) if message.contains("multiple workspace roots") => {
             let name = folder.strip_prefix(manifest.parent().unwrap_or(folder)).unwrap_or(folder);
             Membership::Trouble {
@@ -77,6 +77,7 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
     match workspace_of(env, &folder.join("Cargo.toml")) {
         Ok(_) => Ok(Membership::Added { root: root.to_owned() }),
         Err(message) => {
+            // With a member that cargo rejects, the user's other packages would not build either.
             write(root, &before).map_err(|e| e.to_string())?;
             Err(message)
         }
@@ -87,6 +88,7 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
 fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
     let selection = Selection {
         manifest_path: Some(manifest.to_owned()),
+        // A question about a workspace must not download anything.
         offline: true,
         ..Selection::default()
     };
@@ -99,6 +101,7 @@ fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
 
 /// Returns the workspace that cargo expects a package in, but that does not list it.
 fn claimed_by(message: &str) -> Option<PathBuf> {
+    // cargo reports this only as text.
     if !message.contains("believes it's in a workspace when it's not") {
         return None;
     }
@@ -114,7 +117,7 @@ mod tests {
         fs::write(path, text).unwrap();
     }
 
-    /// How a package in `crates/app` goes together with this workspace, and what has become of that.
+    /// Joins a package in `crates/app` to a workspace, and returns the result and the manifest.
     fn joined(workspace: Option<&str>, own: &str) -> (Membership, String) {
         let folder = tempfile::tempdir().unwrap();
         // As cargo finds it.

@@ -32,6 +32,7 @@ impl Key {
 
     fn check(self, value: &str) -> Result<(), Error> {
         match self {
+            // Any valid name will do. `name.rs` checks the project's own.
             Key::Registry => image(value, "app"),
             // Any text is valid in the files that use it.
             Key::Description | Key::Authors => Ok(()),
@@ -86,9 +87,6 @@ impl ValueArgs {
 
 /// Returns the values of a project: those that are `given`, where the last one for a key wins; otherwise answers to questions in
 /// `asked`; otherwise the `defaults`.
-///
-/// # Errors
-/// [`Error::Registry`] for a given registry that can't hold images; [`AppError::Interrupted`] if an answer does not come.
 pub fn gather(
     defaults: Values,
     keys: &[Key],
@@ -102,6 +100,7 @@ pub fn gather(
             Key::Registry => &mut values.registry,
             Key::Authors => &mut values.authors,
         };
+        // As for other flags, the last one takes precedence.
         if let Some(given) = given.iter().rfind(|given| given.key == key) {
             key.check(&given.value)?;
             value.clone_from(&given.value);
@@ -112,10 +111,11 @@ pub fn gather(
     Ok(values)
 }
 
-/// Asks until the answer is valid. An empty answer stands for the default.
+/// Asks until the answer is valid. An empty answer means the default.
 fn ask(key: Key, default: &str, shell: &Shell) -> Result<String, Error> {
     loop {
         let answer = shell.ask(format_args!("{} [{default}]", key.question()));
+        // The end of input, or Ctrl-C.
         let answer = answer.ok_or(AppError::Interrupted)?;
         let answer = if answer.trim().is_empty() { default } else { answer.trim() };
         match key.check(answer) {

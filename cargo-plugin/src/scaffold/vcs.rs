@@ -21,7 +21,6 @@ pub enum Vcs {
 
 impl Vcs {
     /// Chooses as cargo does: git, unless git is not installed, or a repository already contains the folder and does not ignore it.
-    #[must_use]
     pub fn for_folder(env: &CargoEnv, folder: &Path) -> Vcs {
         match env.find("git").is_none() || is_in_repository(env, folder) {
             true => Vcs::None,
@@ -30,9 +29,6 @@ impl Vcs {
     }
 
     /// Makes a repository in a folder, or none.
-    ///
-    /// # Errors
-    /// [`Error::Vcs`] when git fails.
     pub fn init(self, env: &CargoEnv, folder: &Path) -> Result<(), Error> {
         if self == Vcs::None {
             return Ok(());
@@ -50,9 +46,9 @@ impl Vcs {
 }
 
 /// Returns true if a repository contains the folder, which may not exist yet, and does not ignore it.
-#[must_use]
 pub fn is_in_repository(env: &CargoEnv, folder: &Path) -> bool {
     let above = nearest(folder);
+    // As `cargo new`, which makes no git repository inside one of another system.
     let other = [".hg", ".jj", ".pijul"];
     above.ancestors().any(|it| other.iter().any(|name| it.join(name).is_dir()))
         || asked(env, above, &["rev-parse", "--is-inside-work-tree"]).as_deref() == Some("true")
@@ -67,20 +63,19 @@ fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
         .as_deref()
         .and_then(github_owner)
         .or_else(|| asked(env, above, &["config", "--get", "github.user"]))?;
+    // Names of repositories are lower-case (distribution-spec), names of owners on GitHub need not
+    // be.
     Some(format!("ghcr.io/{}", owner.to_lowercase()))
 }
 
 /// Registry in a project whose owner we can't find out.
 const DEFAULT_REGISTRY: &str = "ghcr.io/owner";
 
-/// Returns the default registry for images, from git's configuration if possible.
-#[must_use]
 pub fn default_registry(env: &CargoEnv, folder: &Path) -> String {
     registry(env, folder).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
 }
 
 /// Returns the user as `Name <address>`, from git's configuration.
-#[must_use]
 pub fn user(env: &CargoEnv, folder: &Path) -> Option<String> {
     let above = nearest(folder);
     let name = asked(env, above, &["config", "--get", "user.name"])?;
@@ -97,12 +92,11 @@ fn github_owner(address: &str) -> Option<String> {
     (!owner.is_empty()).then(|| owner.to_owned())
 }
 
-/// Returns the folder, or the nearest existing one above it.
 fn nearest(folder: &Path) -> &Path {
+    // git can't run in a folder that does not exist yet.
     folder.ancestors().find(|it| it.is_dir()).unwrap_or(Path::new("."))
 }
 
-/// Runs git, and returns an answer that is not empty.
 fn asked(env: &CargoEnv, folder: &Path, args: &[&str]) -> Option<String> {
     Git::find(env, folder)?.ask(args).filter(|answer| !answer.is_empty())
 }

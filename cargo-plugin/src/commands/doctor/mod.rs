@@ -56,12 +56,12 @@ impl Doctor {
         self.registry.settings().over(self.cargo.settings())
     }
 
-    /// Returns the crate's programs with their settings. Returns none outside a crate, or if cargo fails, because `build` explains
-    /// that better.
+    /// Returns the crate's programs with their settings, if there are any.
     fn programs(&self, output: &OutputArgs) -> Vec<ResolvedProgram> {
         let mut selection = self.cargo.selection(output);
-        // To look around is not a reason to download anything.
+        // A check must not download anything.
         selection.offline = true;
+        // Outside a crate there are none. If cargo fails in one, `build` explains that better.
         resolve(&Request::new(selection, self.flags())).unwrap_or_default()
     }
 }

@@ -12,16 +12,14 @@ use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::toolchain::{Toolchain, rustup};
 
-/// The oldest version of Rust that our tests use.
+// The oldest version of Rust that our tests use.
 const TESTED: &str = env!("CARGO_PKG_RUST_VERSION");
 
-/// The first version with the target name `wasm32-wasip1`.
+// The first version with the target name `wasm32-wasip1`.
 const OLDEST: (u32, u32) = (1, 78);
 
 const INSTALL_RUST: &str = "install Rust: https://rustup.rs";
 
-/// Returns the probes for a target and a choice of C compiler.
-#[must_use]
 pub(super) fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Vec<Probe> {
     let (of_rust, of_cargo, of_c) = (env.clone(), env.clone(), env.clone());
     vec![
@@ -36,6 +34,7 @@ fn rust(env: &CargoEnv, needed: WasiTarget) -> Vec<Finding> {
     let has_rustup = rustup(env).is_some();
     let config = CargoConfig::load(env, &[]);
     let Ok(toolchain) = Toolchain::ask(env, &config) else {
+        // Without rustc, nothing else about the toolchain can be found out.
         return vec![Finding::missing("rust", "rustc doesn't start", INSTALL_RUST).needed()];
     };
     let version = say(env, toolchain.rustc.clone(), &["--version"]);
@@ -92,6 +91,7 @@ fn standard_library(
     }
     let command = format!("`rustup target add {target}`");
     match (has_rustup, is_needed) {
+        // Only a warning, because the first build installs the target.
         (true, true) => {
             Finding::warning(&about, "not installed", format!("the first build does so: {command}"))
         }

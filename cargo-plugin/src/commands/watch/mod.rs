@@ -96,7 +96,7 @@ impl Action {
 struct Running {
     name: String,
     child: Child,
-    /// Folder for temporary files of the program, which can't remove them when it is killed.
+    /// `TMPDIR` of the program.
     _temporary: Option<TempDir>,
 }
 
@@ -111,6 +111,7 @@ impl Running {
             move |source| Error::Start { path, source }
         };
         let own = env::current_exe().map_err(failed(Path::new("cargo-wasm-oci")))?;
+        // A program that is killed can't remove its own temporary files.
         let temporary = tempfile::tempdir().or_trace("make a folder for temporary files");
         let mut command = Command::new(&own);
         command.args(action.args(program, output)?);
@@ -131,6 +132,7 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        // Only a process can be stopped while it waits for input or in a host call (decision 6).
         self.child.kill().or_trace("stop the program");
         self.child.wait().or_trace("wait for the end of the program");
     }
@@ -138,6 +140,7 @@ impl Drop for Running {
 
 impl Watch {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
+        // Optimizing takes longer than compiling a small change.
         let unoptimized = Settings { optimize: Some(Level::Off), ..Settings::default() };
         let request = self.build.request(unoptimized, output);
         if self.build.dry_run {
@@ -161,6 +164,7 @@ impl Watch {
         loop {
             let changed = watching.round()?;
             shell.status("Changed", described(&changed, watching.env.cwd()));
+            // A new folder may be a new member or contain a new program.
             if changed.iter().any(|path| path.ends_with("Cargo.toml") || path.is_dir()) {
                 // The next build reports an error in a manifest.
                 if let Ok(workspace) = Workspace::load(&watching.env, &watching.request.selection) {
@@ -216,6 +220,7 @@ impl Watching<'_> {
             Err(failure) => self.shell.error(failure),
         }
         let changed = self.watcher.changed_meanwhile();
+        // A source that changed during the build makes the result outdated.
         if !changed.is_empty() {
             return Ok(changed);
         }
@@ -257,8 +262,10 @@ impl Watching<'_> {
     }
 }
 
-/// Removes a layout that is full of old programs. Nothing reads it between two rounds.
+/// Removes a layout that is full of old programs.
 fn clear(layout: &Path) {
+    // Each change adds an image, and `build` removes old blobs only from layouts in its own folder.
+    // Nothing reads the layout between two rounds.
     let blobs = layout.join("blobs/sha256").read_dir().map_or(0, Iterator::count);
     if blobs > LAYOUT_LIMIT {
         fs_err::remove_dir_all(layout).or_trace("remove the layout of old programs");

@@ -16,7 +16,7 @@ use crate::cargo::dep_info::listed_files;
 use crate::cargo::project::Workspace;
 use crate::error::Error;
 
-/// Pause that ends a change. An editor that saves several files, or a checkout by git, is one change.
+/// Pause that ends a change: an editor may save several files at once.
 const QUIET: Duration = Duration::from_millis(50);
 
 /// Longest duration of one change, if there is no pause.
@@ -42,12 +42,12 @@ pub(super) struct Sources {
 }
 
 impl Sources {
-    #[must_use]
     pub(super) fn of(workspace: &Workspace) -> Sources {
         let packages = workspace.package_folders().chain([workspace.root()]);
         let packages: BTreeSet<PathBuf> = packages.map(Path::to_owned).collect();
         let usual = packages.iter().flat_map(|package| FOLDERS.map(|name| package.join(name)));
         let named = workspace.source_folders().map(Path::to_owned);
+        // `build.rs` is in the package's own folder, which also contains the target directory.
         let trees = usual.chain(named).filter(|folder| !packages.contains(folder)).collect();
         let built = [workspace.target_dir(), workspace.build_dir()].map(Path::to_owned).into();
         Sources { packages, trees, files: BTreeSet::new(), built }
@@ -77,6 +77,7 @@ impl Sources {
 
     fn counts(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // Files that the user or the program names count even with a temporary or hidden name.
         if self.files.contains(path) {
             return true;
         }
@@ -96,8 +97,9 @@ impl Sources {
         is_in(&self.trees) || is_beside_manifest()
     }
 
-    /// Returns the paths that the system has to watch. For a file, that is its folder, because editors replace files.
+    /// Returns the paths that the system has to watch.
     fn watched(&self) -> BTreeMap<PathBuf, RecursiveMode> {
+        // Editors replace files, and a watch on a file would stay with the old one.
         let parents = self.files.iter().filter_map(|file| file.parent());
         let single = self.packages.iter().map(PathBuf::as_path).chain(parents);
         let single =
@@ -129,15 +131,12 @@ pub(super) struct Watcher {
 }
 
 impl Watcher {
-    /// Starts to watch.
-    ///
-    /// # Errors
-    /// When the system refuses, for example because of too many folders.
     pub(super) fn new(sources: Sources) -> Result<Watcher, Error> {
         let (sender, events) = channel();
         let tell = move |event: notify::Result<Event>| {
-            // If the receiver is gone, nobody needs the event. A removed directory is not an error.
+            // The receiver is gone only at the end. A removed folder is not an error.
             if let Ok(event) = event
+                // A build reads all sources. That is not a change.
                 && !event.kind.is_access()
             {
                 sender.send(event).ok();
@@ -152,9 +151,6 @@ impl Watcher {
     }
 
     /// Watches other sources from now on.
-    ///
-    /// # Errors
-    /// As [`Watcher::new`].
     pub(super) fn set(&mut self, sources: Sources) -> Result<(), Error> {
         let wanted = sources.watched();
         self.sources = sources;
@@ -171,13 +167,14 @@ impl Watcher {
         Ok(())
     }
 
-    /// Returns the sources that changed during a build. A build script may write sources at every build, so files with the same
-    /// content do not count, and neither does the lock file, which cargo writes.
+    /// Returns the sources that changed during a build.
     pub(super) fn changed_meanwhile(&mut self) -> BTreeSet<PathBuf> {
         let mut changed = BTreeSet::new();
         while let Ok(event) = self.events.try_recv() {
             changed.extend(self.counted(event));
         }
+        // cargo itself writes the lock file, and a build script may write a source with the same
+        // content at every build.
         changed.retain(|path| !path.ends_with("Cargo.lock"));
         changed.into_iter().filter(|path| self.is_news(path)).collect()
     }
@@ -197,6 +194,7 @@ impl Watcher {
                 changed.extend(paths);
             }
         }
+        // Remembers the contents: a second event for the same save must not cause another build.
         for path in &changed {
             self.is_news(path);
         }
