@@ -43,8 +43,9 @@ impl Error {
         }
     }
 
-    /// Returns true if cargo has already printed why.
-    pub fn is_told(&self) -> bool {
+    /// Returns true if cargo has already printed the reason.
+    pub fn is_printed(&self) -> bool {
+        // After cargo's own messages, a line of ours would add nothing.
         matches!(self, Error::Cargo(CargoError::CargoBuildFailed { .. }))
     }
 }

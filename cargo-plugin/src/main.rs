@@ -16,7 +16,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // cargo has already printed why its build failed.
-            if !failure.is_told() {
+            if !failure.is_printed() {
                 shell.report(&failure);
             }
             failure.exit_code().into()

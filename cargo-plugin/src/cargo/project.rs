@@ -85,12 +85,12 @@ pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String,
         output.map_err(|source| Error::NotStarted { program: env.cargo().to_owned(), source })?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(Error::MetadataFailed { message: told(&output.stderr) }),
+        false => Err(Error::MetadataFailed { message: error_message(&output.stderr) }),
     }
 }
 
 /// Returns the message that a tool wrote to standard error, without its `error: `.
-pub(crate) fn told(stderr: &[u8]) -> String {
+pub(crate) fn error_message(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
     let text = text.trim();
     // Our own message already begins with `error:`.
@@ -109,15 +109,18 @@ impl Workspace {
         selection: &Selection,
     ) -> Result<Workspace, Error> {
         let metadata: Metadata = serde_json::from_str(text).map_err(Error::MetadataUnreadable)?;
-        let told = metadata.target_directory.clone().into_std_path_buf();
-        let told_build =
-            metadata.build_directory.clone().map_or_else(|| told.clone(), PathBuf::from);
+        let reported = metadata.target_directory.clone().into_std_path_buf();
+        let reported_build =
+            metadata.build_directory.clone().map_or_else(|| reported.clone(), PathBuf::from);
         // `cargo metadata` has no `--target-dir`.
-        let target_dir =
-            selection.target_dir.as_ref().map_or_else(|| told.clone(), |dir| env.cwd().join(dir));
+        let target_dir = selection
+            .target_dir
+            .as_ref()
+            .map_or_else(|| reported.clone(), |dir| env.cwd().join(dir));
         // By default both are one folder, so `--target-dir` moves both. Older versions of cargo
         // report only the target directory.
-        let build_dir = if told_build == told { target_dir.clone() } else { told_build };
+        let build_dir =
+            if reported_build == reported { target_dir.clone() } else { reported_build };
         // cargo has read the manifest, too, and would have reported an error in it.
         let manifest =
             fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();

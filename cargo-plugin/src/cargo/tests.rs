@@ -13,14 +13,13 @@ mod git;
 mod selecting;
 mod toolchain;
 
-/// A folder with a project in it, and an environment that holds nothing of the developer's own.
+/// A folder with a project in it, and an environment without the developer's own variables.
 pub(crate) struct Sandbox {
     dir: TempDir,
     vars: Vec<(OsString, OsString)>,
 }
 
 impl Sandbox {
-    /// With these files.
     pub(crate) fn new(files: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
         let keep = ["CARGO", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN"];
@@ -48,19 +47,17 @@ impl Sandbox {
         self.vars.push((name.into(), value.as_ref().into()));
     }
 
-    /// In a folder of it.
     pub(crate) fn env(&self, folder: &str) -> CargoEnv {
         CargoEnv::new(self.root().join(folder), self.vars.clone())
     }
 
-    /// Waits until a change of the files would show. Only then is anything remembered of them.
+    /// Waits until a change of the files would change their times, because caches ignore files that are newer.
     pub(crate) fn settle(&self) {
         // Twice the coarsest tick of a clock that `TrackedFile` expects, unless times are whole seconds.
         std::thread::sleep(Duration::from_millis(100));
     }
 }
 
-/// The smallest manifest.
 pub(crate) fn manifest(name: &str) -> String {
     format!("[package]\nname = \"{name}\"\nversion = \"1.2.3\"\nedition = \"2024\"\n")
 }

@@ -9,7 +9,7 @@ use wasm_oci_core::trace::OrTrace;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
-use crate::cargo::project::told;
+use crate::cargo::project::error_message;
 use crate::cargo::selection::Selection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,7 +81,7 @@ impl Toolchain {
         let output = run(env, &rustup, &args)?;
         match output.status.success() && self.has_target(target) {
             true => Ok(()),
-            false => Err(Error::InstallFailed { command, message: told(&output.stderr) }),
+            false => Err(Error::InstallFailed { command, message: error_message(&output.stderr) }),
         }
     }
 
@@ -148,7 +148,10 @@ fn print(env: &CargoEnv, rustc: &Path, args: &[&str]) -> Result<String, Error> {
     let output = run(env, rustc, args)?;
     match output.status.success() {
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
-        false => Err(Error::RustcFailed { rustc: rustc.to_owned(), message: told(&output.stderr) }),
+        false => Err(Error::RustcFailed {
+            rustc: rustc.to_owned(),
+            message: error_message(&output.stderr),
+        }),
     }
 }
 

@@ -81,7 +81,7 @@ impl VerifyRebuild {
             }
             Some(difference) => {
                 shell.error(format_args!(
-                    "{} is not what these sources make: {difference}",
+                    "{} differs from a build of these sources: {difference}",
                     self.image
                 ));
                 ExitCode::Different

@@ -145,6 +145,8 @@ fn images(
             wanted.push(project);
         }
     }
+    // All programs are built before the first push, so that a failed build leaves the registry
+    // unchanged.
     let mut built = Vec::new();
     for request in programs.requests(request, &wanted)? {
         built.extend(build(&request, shell)?);

@@ -116,6 +116,7 @@ impl Publication<'_> {
         if self.built.iter().all(|program| program.settings.smoke.is_empty()) {
             return Ok(());
         }
+        // Without tests, no engine has to start.
         let engine = test_engine(shell)?;
         let suites = suites(&engine, self.built, self.args.verify_behaviour, None)?;
         Ok(require(&engine, &suites, "use `--no-test`", json, shell)?)

@@ -7,7 +7,7 @@ use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::git::Git;
-use crate::cargo::project::told;
+use crate::cargo::project::error_message;
 use crate::scaffold::error::Error;
 
 /// Version control system of a new project.
@@ -41,7 +41,7 @@ impl Vcs {
             command.args(["--initial-branch", "main"]);
         }
         let output = traced(&mut command).output().map_err(|error| failed(error.to_string()))?;
-        if output.status.success() { Ok(()) } else { Err(failed(told(&output.stderr))) }
+        if output.status.success() { Ok(()) } else { Err(failed(error_message(&output.stderr))) }
     }
 }
 

@@ -12,7 +12,7 @@ use crate::cargo::error::Error;
 use crate::cargo::selection::Selection;
 use crate::cargo::toolchain::{self, Toolchain};
 
-/// A toolchain without the target, in a folder as rustup's or another.
+/// A toolchain without the target, in a folder like one of rustup's, or in another.
 fn toolchain(folder: &str) -> Sandbox {
     let mut sandbox = Sandbox::new(&[]);
     let sysroot = sandbox.root().join(folder);

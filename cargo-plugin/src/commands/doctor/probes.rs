@@ -59,16 +59,14 @@ fn compiler(line: &str) -> Finding {
     let version = line.split_whitespace().nth(1).unwrap_or_default();
     let found = line.trim();
     match (number(version), number(TESTED)) {
-        (Some(version), _) if version < OLDEST => Finding::missing(
-            "rust",
-            found,
-            "it doesn't know the target wasm32-wasip1: `rustup update`",
-        )
-        .needed(),
+        (Some(version), _) if version < OLDEST => {
+            Finding::missing("rust", found, "it has no target wasm32-wasip1: `rustup update`")
+                .needed()
+        }
         (Some(version), Some(tested)) if version < tested => Finding::warning(
             "rust",
             found,
-            format!("nothing as old is tested: {TESTED} or newer is, `rustup update`"),
+            format!("we test with {TESTED} and newer: `rustup update`"),
         ),
         _ => Finding::ok("rust", found),
     }
@@ -92,21 +90,21 @@ fn standard_library(
     let command = format!("`rustup target add {target}`");
     match (has_rustup, is_needed) {
         // Only a warning, because the first build installs the target.
-        (true, true) => {
-            Finding::warning(&about, "not installed", format!("the first build does so: {command}"))
-        }
+        (true, true) => Finding::warning(
+            &about,
+            "not installed",
+            format!("the first build installs it: {command}"),
+        ),
         (true, false) => {
             Finding::warning(&about, "not installed", format!("only for components: {command}"))
         }
         (false, true) => Finding::missing(
             &about,
             format!("not in {}", toolchain.sysroot.display()),
-            "install it as your distribution has it, or Rust through rustup",
+            "install the package of your distribution, or Rust through rustup",
         )
         .needed(),
-        (false, false) => {
-            Finding::missing(&about, "not installed", "only for what is built for it")
-        }
+        (false, false) => Finding::missing(&about, "not installed", "only needed to build for it"),
     }
 }
 

@@ -216,7 +216,7 @@ impl Watching<'_> {
             Err(failure) if self.layout.is_none() && failure.exit_code() == ExitCode::Usage => {
                 return built.map(|_| BTreeSet::new());
             }
-            Err(failure) if failure.is_told() => {}
+            Err(failure) if failure.is_printed() => {}
             Err(failure) => self.shell.error(failure),
         }
         let changed = self.watcher.changed_meanwhile();

@@ -22,7 +22,7 @@ const QUIET: Duration = Duration::from_millis(50);
 /// Longest duration of one change, if there is no pause.
 const MAX_DURATION: Duration = Duration::from_secs(1);
 
-/// Folders of a package in which cargo finds sources and settings without being told.
+/// Folders of a package in which cargo looks for sources and settings by default.
 const FOLDERS: [&str; 3] = ["src", "examples", ".cargo"];
 
 /// Files next to a `Cargo.toml` that change the build.

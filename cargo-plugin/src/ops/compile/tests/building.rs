@@ -23,7 +23,7 @@ fn cdylib(name: &str) -> String {
     manifest(name) + "[lib]\ncrate-type = [\"cdylib\"]\n"
 }
 
-/// Builds twice, so that the next build goes by what is remembered.
+/// Builds twice, so that the next build uses cached metadata.
 fn built_before(sandbox: &Sandbox) {
     sandbox.settle();
     sandbox.build("", Selection::default()).expect("built");

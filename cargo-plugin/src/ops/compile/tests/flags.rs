@@ -2,7 +2,7 @@ use super::{Sandbox, manifest};
 use crate::cargo::messages::Event;
 use crate::cargo::selection::Selection;
 
-/// Compiles only if exactly these of `a` to `e` are set by flags, and if ours are there as well.
+/// Project that compiles only if flags set exactly these of `a` to `e`, and our own flags are there, too.
 fn expecting(set: &str) -> Sandbox {
     let check = |name: char| match set.contains(name) {
         true => format!("#[cfg(not({name}))] compile_error!(\"{name} is lost\");\n"),

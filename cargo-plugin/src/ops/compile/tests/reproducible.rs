@@ -5,7 +5,7 @@ use fs_err as fs;
 use super::{Sandbox, manifest, quiet};
 use crate::cargo::leaked_paths::leaked_paths;
 
-/// A program with a member, a build script, a dependency in cargo's home and one beside the workspace: all can panic.
+/// A program with a member, a build script, a dependency in cargo's home and one outside the workspace. All can panic.
 fn project(folder: &str, home: &str) -> Sandbox {
     let in_app = |path: &str| format!("{folder}/app/{path}");
     let in_home = |path: &str| format!("{home}/{path}");
@@ -39,7 +39,7 @@ fn project(folder: &str, home: &str) -> Sandbox {
     sandbox
 }
 
-/// All of a module but custom sections: names hold hashes of where `beside` is.
+/// Returns all sections except custom ones: names contain hashes of the folder of `beside`.
 fn code(module: &[u8]) -> Vec<&[u8]> {
     let mut sections = Vec::new();
     let mut rest = &module[8..];
