@@ -23,7 +23,7 @@ fail() {
     exit 1
 }
 
-# Runs a command of ours. The problem matcher finds the last error by the line after it.
+# Runs a command of ours. The problem matcher finds the last error by the lines after it.
 ours() {
     local code=0
     "$@" || code=$?
@@ -34,7 +34,7 @@ ours() {
 
 add_matchers() {
     local matcher
-    for matcher in rustc cargo errors; do
+    for matcher in rustc cargo errors usage; do
         echo "::add-matcher::$GITHUB_ACTION_PATH/.github/matchers/$matcher.json"
     done
 }
