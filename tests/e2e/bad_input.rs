@@ -167,7 +167,7 @@ fn a_registry_that_is_not_there() {
     let folder = Folder::new();
     folder.module("app.wasm", COMMAND);
     let push = folder.wasm_oci(&["push", "app.wasm", "127.0.0.1:1/app:1"]);
-    assert_refused(&push, 4, &["127.0.0.1:1", "is the registry running?"]);
+    assert_refused(&push, 4, &["127.0.0.1:1", "that the registry is running"]);
     let pull = folder.wasm_oci(&["pull", "127.0.0.1:1/app:1", "--oci-layout-path", "layout"]);
     assert_refused(&pull, 4, &["127.0.0.1:1"]);
     assert_eq!(folder.names(), ["app.wasm"]);
