@@ -33,7 +33,7 @@ fn what_is_printed_is_valid() {
         compose(&example("hello"), &["--arg=--env", "--arg=$HOME", "--image-env", "A=yes"], "")
             .success();
     let expected = "services:\n  hello:\n    image: wasm-oci://hello\n    platform: wasi/wasm\n    runtime: \
-                    io.containerd.wasmtime.v1\n    command:\n    - \"--env\"\n    - \"$$HOME\"\n    environment:\n      \
+                    io.containerd.wasmtime.v1\n    command:\n    - --env\n    - $$HOME\n    environment:\n      \
                     A: \"yes\"\n";
     assert_eq!(hello.stdout.split_once('\n').unwrap().1, expected);
     let args = [
@@ -47,7 +47,7 @@ fn what_is_printed_is_valid() {
     ];
     let http = compose(&example("http"), &args, "").success();
     let expected = "services:\n  http:\n    image: ghcr.io/me/http:1\n    runtime: wasm\n    environment:\n      \
-                    WASMTIME_HTTP_PROXY_SOCKET_ADDR: \"0.0.0.0:9000\"\n    ports:\n    - \"9000:9000\"\n";
+                    WASMTIME_HTTP_PROXY_SOCKET_ADDR: 0.0.0.0:9000\n    ports:\n    - 9000:9000\n";
     assert_eq!(http.stdout, expected);
     for file in [hello.stdout, http.stdout] {
         assert_valid(&file);
@@ -94,8 +94,8 @@ fn what_makes_no_sense_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path().to_str().unwrap();
     for (args, stdin, code, part) in [
-        (&["-f", "-", "--bin", "hello"][..], "", 2, "the file says"),
-        (&["-f", "-", "--image", "a"], "", 2, "the file says"),
+        (&["-f", "-", "--bin", "hello"][..], "", 2, "the file already sets"),
+        (&["-f", "-", "--image", "a"], "", 2, "the file already sets"),
         (&["-f", dir], "", 2, "is a folder"),
         (&["-f", "none.yaml"], "", 1, "none.yaml"),
         (

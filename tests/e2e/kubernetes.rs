@@ -168,7 +168,7 @@ fn what_a_project_says_is_in_its_manifests() {
         "app.kubernetes.io/part-of: two\n",
         "app.kubernetes.io/version: \"1.2.3_4\"\n",
         "value: \"yes\"\n",
-        "- \"$$(HOME)\"\n",
+        "- $$(HOME)\n",
         "runAsUser: 1000\n",
     ] {
         assert!(all.contains(line), "no `{line}` in:\n{all}");
@@ -180,7 +180,7 @@ fn what_a_project_says_is_in_its_manifests() {
     assert_eq!((run.code, run.stdout.as_str()), (2, ""), "{run:?}");
     assert!(run.stderr.contains("{bin}"), "{run:?}");
     for (args, part) in [
-        (&["--schedule", "daily"][..], "no schedule"),
+        (&["--schedule", "daily"][..], "not a schedule"),
         (&["--kind", "cronjob"], "--schedule"),
         (&["--runtime-class", "Wasm_Time"], "lower-case"),
         (&["--kind", "pod"], "deployment"),

@@ -100,7 +100,7 @@ fn dwarf_stays_when_asked_for_and_is_no_longer_true_after_the_optimizer_inside()
     let unknown =
         Run::of(wasm_oci().args(["optimize", "--debug-info=all"]).arg(&raw).arg("-o").arg(&out));
     assert_eq!(unknown.code, 2);
-    assert!(unknown.stderr.contains("none, names or dwarf"), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains("none, names, dwarf"), "{}", unknown.stderr);
 }
 
 #[test]
