@@ -240,7 +240,7 @@ fn the_file_stays_but_for_the_references() {
     let run = workspace.resolve(&["-f", &file], "").success();
     assert_eq!(run.stdout, with(&one, &red));
     assert!(
-        run.stderr.contains("deploy.yaml:17:14: a reference among other text stays"),
+        run.stderr.contains("deploy.yaml:17:14: a reference within other text is not replaced"),
         "{}",
         run.stderr
     );

@@ -41,7 +41,7 @@ impl Run {
         let built = build(&request, shell)?;
         let program = only_program(&built)?;
         let images = program.load()?;
-        let image = images.first().ok_or_else(|| UsageError::NoImage { action: "run" })?;
+        let image = images.first().ok_or(UsageError::NoImage { action: "run" })?;
         // The image may lack the names of functions, which traces take from the debug file.
         Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)?)
     }

@@ -37,7 +37,7 @@ impl Serve {
         }
         let built = build(&request, shell)?;
         let images = only_program(&built)?.load()?;
-        let image = images.first().ok_or_else(|| UsageError::NoImage { action: "serve" })?;
+        let image = images.first().ok_or(UsageError::NoImage { action: "serve" })?;
         Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell)?)
     }
 }

@@ -58,7 +58,7 @@ impl VerifyRebuild {
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
         let built = build(&request, shell)?;
         let images = only_program(&built)?.load()?;
-        let built = images.first().ok_or_else(|| UsageError::NoImage { action: "compare" })?;
+        let built = images.first().ok_or(UsageError::NoImage { action: "compare" })?;
 
         let difference = difference(&published, &built.image)?;
         let digest = published.digest();

@@ -28,7 +28,7 @@ pub fn suites(
         // All formats hold the same module.
         // From the layout and not from memory, so that the tests run what will be pushed.
         let images = program.load()?;
-        let main = images.first().ok_or_else(|| UsageError::NoImage { action: "test" })?;
+        let main = images.first().ok_or(UsageError::NoImage { action: "test" })?;
         let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
             .named_by(&program.debug_file);
         let reference =

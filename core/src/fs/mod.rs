@@ -1,6 +1,6 @@
 //! Files that several processes share: whole writes, states, eviction and ownership.
 //!
-//! Every cache, layout, archive, login and record is written by [`write`] or [`WriteOptions`], so that a crash or a second
+//! Every cache, layout, archive, login and record is written by [`write()`] or [`WriteOptions`], so that a crash or a second
 //! writer can't leave a file half-written.
 
 mod atomic;

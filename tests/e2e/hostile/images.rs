@@ -147,7 +147,7 @@ fn a_registry_that_sends_a_byte_now_and_then() {
     std::thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             std::thread::spawn(move || -> std::io::Result<()> {
-                stream.read(&mut [0; 4096])?;
+                let _request = stream.read(&mut [0; 4096])?;
                 write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
                 loop {
                     stream.write_all(b" ")?;

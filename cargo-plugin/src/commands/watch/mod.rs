@@ -68,7 +68,7 @@ impl Action {
     /// Returns our own arguments that start the program.
     fn args(&self, program: &BuiltImages, output: &OutputArgs) -> Result<Vec<OsString>, Error> {
         let image = program.images.first();
-        let image = image.ok_or_else(|| UsageError::NoImage { action: "run" })?;
+        let image = image.ok_or(UsageError::NoImage { action: "run" })?;
         let image = [
             "--layout".into(),
             program.layout.clone().into_os_string(),

@@ -81,11 +81,9 @@ impl Objects<'_> {
     }
 
     fn cron_job(&self) -> Result<Value, Error> {
-        let schedule = self.args.schedule.as_deref().ok_or_else(|| {
-            UsageError::Combination(
-                "a cron job needs a schedule, such as `--schedule \"*/5 * * * *\"`",
-            )
-        })?;
+        let schedule = self.args.schedule.as_deref().ok_or(UsageError::Combination(
+            "a cron job needs a schedule, such as `--schedule \"*/5 * * * *\"`",
+        ))?;
         // Kubernetes accepts five fields, or a macro such as `@daily`.
         let fields = schedule.split_whitespace().count();
         if fields != 5 && !(fields == 1 && schedule.trim().starts_with('@')) {
