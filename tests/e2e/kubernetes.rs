@@ -270,7 +270,7 @@ fn folders_files_and_standard_input_are_one_text() {
     // Nothing to do is no error, but perhaps not what was meant.
     let none = workspace.resolve(&["-f", "deploy/a.yaml"], "").success();
     assert_eq!(none.stdout, "---\na: 1");
-    assert!(none.stderr.contains("no reference"), "{}", none.stderr);
+    assert!(none.stderr.contains("no file contains a reference"), "{}", none.stderr);
 }
 
 #[test]

@@ -45,7 +45,7 @@ pub fn encoded(ours: &[String], users: &[String]) -> String {
     [ours, users].concat().join(SEPARATOR)
 }
 
-/// Returns the flags that cargo would use. `print_cfg` runs `rustc --print cfg`; we call it only for conditions that [`known`] does
+/// Returns the flags that cargo would use. `print_cfg` runs `rustc --print cfg`; we call it only for conditions that `known` does
 /// not decide.
 pub fn users(
     env: &CargoEnv,

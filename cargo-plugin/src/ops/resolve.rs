@@ -63,7 +63,7 @@ pub fn print_plans(request: &Request, shell: &Shell) -> Result<(), Error> {
 pub struct BuildPlan {
     pub workspace: Workspace,
     pub projects: Vec<Project>,
-    /// The settings of each project, without those that [`all_settings`] adds.
+    /// The settings of each project, without those that `all_settings` adds.
     pub explicit: Vec<Settings>,
     pub settings: BuildSettings,
 }

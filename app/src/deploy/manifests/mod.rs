@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 pub const SCHEME: &str = "wasm-oci://";
 
 /// Port on which the shims of [runwasi](https://github.com/containerd/runwasi/blob/main/docs/src/wasmtime.md) serve a
-/// component, unless [`PROXY_ADDRESS`] sets another one.
+/// component, unless `PROXY_ADDRESS` sets another one.
 pub const DEFAULT_PORT: u16 = 8080;
 
 /// Environment variable of runwasi's shims with the address to listen on.
