@@ -1,10 +1,8 @@
 //! The walk over an image, from its index through manifests to configurations and layers, within one budget.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
 
-use futures_util::future::{Either, select};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{Error, MAX_CONCURRENT, Name, Source};
@@ -145,6 +143,10 @@ pub(super) async fn within_time<T>(
     let left = budget.time_left()?;
     #[cfg(feature = "registry")]
     {
+        use std::pin::pin;
+
+        use futures_util::future::{Either, select};
+
         // Only a source that makes us wait needs the timer, and with it a Tokio runtime.
         let timer = async { tokio::time::sleep(left).await };
         match select(pin!(work), pin!(timer)).await {
