@@ -192,7 +192,7 @@ fn a_place_that_is_missing_relative_or_elsewhere_is_found() {
         false => Fault::None,
     });
     let error = push("never").unwrap_err();
-    assert!(error.to_string().contains("names no place"), "{error}");
+    assert!(error.to_string().contains("names no location"), "{error}");
     // After the upload it doesn't matter.
     proxy.set_times(9, of_location(None), |request| request.method == "PUT");
     push("later").unwrap();
