@@ -153,7 +153,7 @@ mod tests {
             Some("ghcr.io/me/{bin}")
         );
         // The text in the comment has to be a valid smoke test.
-        let (_, comment) = SMOKE_TEST.split_once("as:\n#\n").unwrap();
+        let (_, comment) = SMOKE_TEST.split_once("For example:\n#\n").unwrap();
         let smoke: toml::Table = comment.replace("# ", "").parse().unwrap();
         assert!(smoke["package"]["metadata"]["wasm-oci"]["smoke"].is_array());
     }

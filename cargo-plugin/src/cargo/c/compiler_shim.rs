@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn folders_have_the_names_that_rustc_writes() {
         let zig: Toolchain = serde_json::from_value(serde_json::json!({
-            "kind": "Zig", "program": "/lib/ziglang/zig", "target": "wasm32-wasi", "libc": "BuiltIn"
+            "kind": "zig", "program": "/lib/ziglang/zig", "target": "wasm32-wasi", "libc": "BuiltIn"
         }))
         .expect("a toolchain");
         let flags = "--remap-path-prefix=/home/me=/cargo\x1f-Copt-level=3\x1f--remap-path-prefix=/a b=/target";
