@@ -265,7 +265,7 @@ impl Prepared {
 
 pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
     for file in files {
-        let path = folder.join(file.path());
+        let path = file.path_below(folder);
         let written = fs_err::create_dir_all(path.parent().unwrap_or(&path))
             .and_then(|()| fs_err::write(&path, file.content()));
         written.map_err(|source| Error::Write { path: path.clone(), source })?;

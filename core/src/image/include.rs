@@ -1,11 +1,12 @@
 //! Additional files in an image.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
 
 use super::Error;
+use super::layer_path::{below, layer_path};
 
 /// A file to put into the root file system.
 #[derive(Debug, Clone)]
@@ -18,9 +19,11 @@ impl IncludedFile {
     /// A file at `path` in the image.
     ///
     /// # Errors
-    /// [`Error::InvalidInclude`] when the path is empty or leads out of the image.
+    /// [`Error::InvalidInclude`] when the path is empty, or leads out of the image on any system.
     pub fn new(path: &str, content: impl Into<Arc<[u8]>>) -> Result<IncludedFile, Error> {
-        Ok(IncludedFile { path: normalized(path)?, content: content.into() })
+        let invalid = |reason| Error::InvalidInclude { path: path.to_owned(), reason };
+        // `convert` and `run` pass paths from images of strangers.
+        Ok(IncludedFile { path: layer_path(path).map_err(invalid)?, content: content.into() })
     }
 
     /// A file of the host, or every file below a folder of the host, for `path` in the image.
@@ -38,6 +41,12 @@ impl IncludedFile {
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Returns where the file is if `root` is a folder with the image's files.
+    #[must_use]
+    pub fn path_below(&self, root: &Path) -> PathBuf {
+        below(root, &self.path)
     }
 
     /// The bytes of the file.
@@ -71,24 +80,6 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
     Ok(())
 }
 
-fn normalized(path: &str) -> Result<String, Error> {
-    let invalid = |reason| Error::InvalidInclude { path: path.to_owned(), reason };
-    let parts: Vec<&str> =
-        path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
-    if parts.is_empty() {
-        return Err(invalid("it needs a file name"));
-    }
-    // `convert` passes paths from images of strangers.
-    if parts.contains(&"..") {
-        return Err(invalid("`..` leads out of the image"));
-    }
-    // A tar header ends a path at its first NUL.
-    if path.contains('\0') {
-        return Err(invalid("it has a NUL in it"));
-    }
-    Ok(parts.join("/"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,7 +87,7 @@ mod tests {
     #[test]
     fn paths_stay_in_the_image() {
         assert_eq!(IncludedFile::new("/etc//app/./a.toml", *b"").unwrap().path(), "etc/app/a.toml");
-        for path in ["", "/", "../x", "a/../../x"] {
+        for path in ["", "/", "../x", "a/../../x", r"..\x", "Z:/x", "a/NUL"] {
             assert!(IncludedFile::new(path, *b"").is_err(), "{path}");
         }
     }

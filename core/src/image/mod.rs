@@ -15,6 +15,7 @@ pub(crate) mod extract;
 mod format;
 mod include;
 mod layer;
+mod layer_path;
 mod media_type;
 mod platform;
 mod reference;

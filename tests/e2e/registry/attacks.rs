@@ -252,6 +252,37 @@ fn files_of_a_layer_stay_in_their_place() {
     }
 }
 
+/// On this system, too: otherwise an image would be harmless here and an attack on Windows.
+#[test]
+fn paths_that_windows_would_follow_are_refused() {
+    let module =
+        wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
+            .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for (n, path) in [
+        r"..\..\..\evil.txt",
+        "Z:/tmp/evil2.txt",
+        r"\\host\share\x",
+        "data/COM1.txt",
+        "a:b",
+        "a./b",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut tar = tar::Builder::new(Vec::new());
+        append(&mut tar, tar::EntryType::Regular, "app.wasm", "", &module);
+        append(&mut tar, tar::EntryType::Regular, path, "", b"evil");
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&tar.into_inner().unwrap()).unwrap();
+        let layout = folder.path().join(format!("layout{n}"));
+        write_layout(&layout, gzip.finish().unwrap());
+        let run = Run::of(wasm_oci().args(["run", &format!("oci:{}", layout.display())]));
+        assert_eq!(run.code, 1, "{path}: {}", run.stderr);
+        assert!(run.stderr.contains("Windows"), "{path}: {}", run.stderr);
+    }
+}
+
 /// A file whose extended header says that another is its content: to who doesn't read that, the other is an entry of its own
 /// ([pax](https://pubs.opengroup.org/onlinepubs/9699919799/utilities/pax.html#tag_20_92_13_03), where the size there wins).
 #[test]
