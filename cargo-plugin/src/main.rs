@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use cargo_wasm_oci::cargo::c::compiler_shim::Invocation;
 use cargo_wasm_oci::commands::Cargo;
+use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::{Color, Shell, Verbosity};
 
 fn main() -> ExitCode {
@@ -12,7 +13,7 @@ fn main() -> ExitCode {
     }
     let Cargo::WasmOci(cli) = Cargo::of(std::env::args_os());
     let shell = cli.output.shell();
-    match cli.run(&shell) {
+    match block_on(cli.run(&shell)) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // cargo has already printed why its build failed.

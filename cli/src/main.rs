@@ -3,12 +3,13 @@
 use std::process::ExitCode;
 
 use wasm_oci::commands::Cli;
+use wasm_oci_app::runtime::block_on;
 
 fn main() -> ExitCode {
     // Not `args`, which panics on an argument that is not Unicode, such as a path.
     let cli = Cli::of(std::env::args_os());
     let shell = cli.output.shell();
-    match cli.run(&shell) {
+    match block_on(cli.run(&shell)) {
         // Not always 0: `run` ends with the exit code of the program.
         Ok(code) => ExitCode::from(code),
         Err(error) => {

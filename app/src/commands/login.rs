@@ -5,7 +5,6 @@ use wasm_oci_core::store::{Error as StoreError, Stored, log_in, store_login};
 
 use crate::error::{Error, UsageError};
 use crate::registry::connection::{LoginArgs, RegistryArgs};
-use crate::runtime::block_on;
 use crate::ui::shell::Shell;
 
 /// Log in to a registry
@@ -38,13 +37,13 @@ pub(super) fn host(text: &str) -> Result<String, String> {
 }
 
 impl Login {
-    pub fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub async fn run(self, shell: &Shell) -> Result<(), Error> {
         let Some(login) = self.login.login(&self.registry)? else {
             return Err(UsageError::NoCredentials { registry: self.registry }.into());
         };
         let connections = self.connection.connections(shell)?.with_login(Some(login.clone()));
         // Before storing: a wrong password would otherwise stay unnoticed until the next push.
-        block_on(log_in(&self.registry, connections.options(&self.registry, "")?))?;
+        log_in(&self.registry, connections.options(&self.registry, "")?).await?;
         let stored = store_login(&self.registry, &login.username, &login.password)
             .map_err(StoreError::from)?;
         shell.status(

@@ -90,15 +90,15 @@ pub async fn pull(
 }
 
 /// Runs the module in a file. Returns its exit code.
-pub fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
+pub async fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
     let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
-    run_prepared(engine, |engine| Prepared::of_file(engine, path), args, shell)
+    run_prepared(engine, |engine| Prepared::of_file(engine, path), args, shell).await
 }
 
 /// Runs the module of an image as a container engine would: arguments replace those of the image, and variables are added
 /// to those of the image. The program sees the image's files, and its changes to them are lost. `named` is a file with the
 /// same module and the names of its functions, for traps.
-pub fn run_manifest(
+pub async fn run_manifest(
     manifest: &Manifest,
     named: Option<&Path>,
     args: &RunArgs,
@@ -112,10 +112,10 @@ pub fn run_manifest(
             None => prepared,
         })
     };
-    run_prepared(engine, prepared, args, shell)
+    run_prepared(engine, prepared, args, shell).await
 }
 
-fn run_prepared(
+async fn run_prepared(
     engine: Engine,
     prepared: impl FnOnce(&Engine) -> Result<Prepared, Error>,
     args: &RunArgs,
@@ -129,7 +129,7 @@ fn run_prepared(
     let mut options = options(&args.given, prepared.command(given), prepared.env.clone())?;
     options.export = prepared.export.clone();
     let _root = prepared.add_root(&mut options.dirs, false)?;
-    run_program(&engine, &prepared.program, &options, shell)
+    run_program(&engine, &prepared.program, &options, shell).await
 }
 
 /// Program with the settings and files of its image.
@@ -293,13 +293,13 @@ pub fn options(
 }
 
 /// Runs a program to its end, and reports a trap or an exceeded limit. Returns the exit code.
-pub fn run_program(
+pub async fn run_program(
     engine: &Engine,
     program: &Program,
     options: &RunOptions,
     shell: &Shell,
 ) -> Result<u8, Error> {
-    let outcome = run(engine, program, options)?;
+    let outcome = run(engine, program, options).await?;
     let (code, stopped) = exit_status(&outcome.exit_reason);
     if let Some(reason) = stopped {
         shell.error(format_args!("`{}` was stopped: {reason}", program.name()));

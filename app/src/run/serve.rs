@@ -12,19 +12,23 @@ use crate::run::run::{Prepared, pooled_engine};
 use crate::ui::shell::Shell;
 
 /// Serves the component in a file until a signal arrives.
-pub fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
+pub async fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
     let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
-    serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell)
+    serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell).await
 }
 
 /// Serves the component of an image until a signal arrives. Arguments replace those of the image, and variables are added to
 /// those of the image. Instances can read the image's files, but not change them.
-pub fn serve_manifest(manifest: &Manifest, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
+pub async fn serve_manifest(
+    manifest: &Manifest,
+    args: &ServeArgs,
+    shell: &Shell,
+) -> Result<(), Error> {
     let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
-    serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell)
+    serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell).await
 }
 
-fn serve_prepared(
+async fn serve_prepared(
     engine: &Engine,
     prepared: &Prepared,
     args: &ServeArgs,
@@ -34,7 +38,7 @@ fn serve_prepared(
     let mut options = options(args, prepared.command(given), prepared.env().to_vec())?;
     // One request must not change what the next one sees.
     let _root = prepared.add_root(&mut options.dirs, true)?;
-    serve_program(engine, prepared.program(), options, shell)
+    serve_program(engine, prepared.program(), options, shell).await
 }
 
 fn options(
@@ -56,45 +60,39 @@ fn options(
 }
 
 /// Listens, prints the address, and answers requests until a signal arrives.
-fn serve_program(
+async fn serve_program(
     engine: &Engine,
     program: &Program,
     options: ServeOptions,
     shell: &Shell,
 ) -> Result<(), Error> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
     let drain = options.drain;
     let name = program.name().to_owned();
-    let served = runtime.block_on(async {
-        // Listen for signals before anything else, so that an early one is not lost.
-        let (mut first, mut second) = (Signals::new()?, Signals::new()?);
-        let server = Server::bind(engine, program, options).await?;
-        shell.status("Serving", &name);
-        shell.print(format_args!("http://{}", server.local_addr()))?;
-        let log = Log { shell: shell.clone(), name, has_hinted: AtomicBool::new(false) };
-        let shutdown = async {
-            first.next().await;
-            shell.status("Stopping", format_args!("when all requests are answered, or after {drain:?}"));
-        };
-        // Both listeners receive every signal, so the second signal is the second one here, too.
-        let at_once = async {
-            second.next().await;
-            second.next().await;
-        };
-        tokio::select! {
-            cut_off = server.run(shutdown, move |access| log.write(access)) => {
-                if cut_off > 0 {
-                    shell.warn(format_args!("{cut_off} requests were cut off: they took longer than {drain:?}"));
-                }
+    // Listen for signals before anything else, so that an early one is not lost.
+    let (mut first, mut second) = (Signals::new()?, Signals::new()?);
+    let server = Server::bind(engine, program, options).await?;
+    shell.status("Serving", &name);
+    shell.print(format_args!("http://{}", server.local_addr()))?;
+    let log = Log { shell: shell.clone(), name, has_hinted: AtomicBool::new(false) };
+    let shutdown = async {
+        first.next().await;
+        shell
+            .status("Stopping", format_args!("when all requests are answered, or after {drain:?}"));
+    };
+    // Both listeners receive every signal, so the second signal is the second one here, too.
+    let at_once = async {
+        second.next().await;
+        second.next().await;
+    };
+    tokio::select! {
+        cut_off = server.run(shutdown, move |access| log.write(access)) => {
+            if cut_off > 0 {
+                shell.warn(format_args!("{cut_off} requests were cut off: they took longer than {drain:?}"));
             }
-            () = at_once => shell.warn("stopped at once: requests may have been cut off"),
         }
-        Ok(())
-    });
-    // Requests that are still running must not delay the end.
-    runtime.shutdown_background();
-    served
+        () = at_once => shell.warn("stopped at once: requests may have been cut off"),
+    }
+    Ok(())
 }
 
 struct Signals {

@@ -28,7 +28,7 @@ struct Response {
 }
 
 /// Starts the program as a server, sends the request and compares the response with the expected one.
-pub(super) fn test(
+pub(super) async fn test(
     engine: &Engine,
     program: &Program,
     options: &RunOptions,
@@ -40,10 +40,11 @@ pub(super) fn test(
     let most =
         usize::try_from(options.limits.output.unwrap_or(DEFAULT_OUTPUT)).unwrap_or(usize::MAX);
     let timeout = options.limits.timeout.unwrap_or(Duration::MAX);
-    let (response, failure) = served(engine, program, options, async |address| {
+    let ask = async |address| {
         let answer = tokio::time::timeout(timeout, ask(address, request, &case.folder, most));
         answer.await.unwrap_or_else(|_| Err(format!("no response within {timeout:?}")))
-    })?;
+    };
+    let (response, failure) = served(engine, program, options, ask).await?;
     let time = start.elapsed();
     let mut mismatches = mismatches(&request.answer, &response, case)?;
     // The failure of the program explains the other mismatches, so it comes first.
@@ -64,7 +65,7 @@ pub(super) fn test(
 }
 
 /// Runs `client` while the program serves. Also returns the failure that the server reported for a request, if any.
-fn served<T>(
+async fn served<T>(
     engine: &Engine,
     program: &Program,
     options: &RunOptions,
@@ -75,29 +76,20 @@ fn served<T>(
         ServeOptions { args, env, dirs, network, limits, drain: DRAIN, ..ServeOptions::default() };
     let failure = Arc::new(Mutex::new(None));
     let noted = Arc::clone(&failure);
-    // One thread is enough, because each smoke test already runs on a thread of its own.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| format!("can't start a server: {e}"))?;
-    let result = runtime.block_on(async {
-        let server = Server::bind(engine, program, options).await.map_err(|e| error_chain(&e))?;
-        let address = server.local_addr();
-        let (stop, stopped) = oneshot::channel::<()>();
-        let serving = server.run(async { drop(stopped.await) }, move |access| {
-            let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-            *noted = access.failure.as_ref().map(ToString::to_string);
-        });
-        let asking = async {
-            let result = client(address).await;
-            // This ends `stopped`, and with it the server.
-            drop(stop);
-            result
-        };
-        tokio::join!(serving, asking).1
+    let server = Server::bind(engine, program, options).await.map_err(|e| error_chain(&e))?;
+    let address = server.local_addr();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let serving = server.run(async { drop(stopped.await) }, move |access| {
+        let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+        *noted = access.failure.as_ref().map(ToString::to_string);
     });
-    // Dropping the runtime would wait for blocking calls, such as a read that never ends.
-    runtime.shutdown_background();
+    let asking = async {
+        let result = client(address).await;
+        // This ends `stopped`, and with it the server.
+        drop(stop);
+        result
+    };
+    let result = tokio::join!(serving, asking).1;
     let failure = failure.lock().unwrap_or_else(PoisonError::into_inner).take();
     Ok((result?, failure))
 }

@@ -17,6 +17,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use tokio::runtime::Handle;
 use wasm_oci_core::run::{Engine, Limits};
 
 use crate::config::args::TestArgs;
@@ -138,13 +139,13 @@ fn run_all<'a>(
     thread::scope(|scope| {
         for _ in 0..threads.min(selected.len()) {
             let sender = sender.clone();
-            let (next, stop) = (&next, &stop);
+            let (next, stop, runtime) = (&next, &stop, Handle::current());
             scope.spawn(move || {
                 while !stop.load(Ordering::Relaxed) {
                     // Each thread takes the next test instead of a fixed share, because tests take different times.
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(&(suite, case)) = selected.get(index) else { break };
-                    let result = run::test(engine, suite, case);
+                    let result = runtime.block_on(run::test(engine, suite, case));
                     if fail_fast && result.status != TestStatus::Passed {
                         stop.store(true, Ordering::Relaxed);
                     }

@@ -48,15 +48,15 @@ pub(super) fn limits(case: &Case) -> Limits {
     }
 }
 
-pub(super) fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestResult {
-    let attempt = || {
+pub(super) async fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestResult {
+    let attempt = async {
         // Reading the files that a program leaves takes time, so only a comparison does it.
         let compared = suite.reference.is_some();
-        let (result, observed) = attempt(engine, &suite.program, case, compared)?;
+        let (result, observed) = attempt(engine, &suite.program, case, compared).await?;
         let Some(reference) = &suite.reference else { return Ok(result) };
-        compare(result, &observed, attempt(engine, reference, case, compared)?.1)
+        compare(result, &observed, attempt(engine, reference, case, compared).await?.1)
     };
-    attempt().unwrap_or_else(|reason| TestResult {
+    attempt.await.unwrap_or_else(|reason| TestResult {
         status: TestStatus::Error(reason),
         time: Duration::ZERO,
         exit_code: None,
@@ -81,7 +81,7 @@ fn compare(
 }
 
 /// Runs a program. Collects observations only if they will be `compared`.
-fn attempt(
+async fn attempt(
     engine: &Engine,
     prepared: &Prepared,
     case: &Case,
@@ -91,7 +91,7 @@ fn attempt(
     let options = options(prepared, case, root.path())?;
     if let Some(request) = &case.http {
         let (result, mut observed) =
-            http::test(engine, prepared.program(), &options, case, request, root.path())?;
+            http::test(engine, prepared.program(), &options, case, request, root.path()).await?;
         if compared {
             observe_files(root.path(), root.path(), case, &mut observed)?;
         }
@@ -101,7 +101,7 @@ fn attempt(
     let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let start = Instant::now();
-    let result = run(engine, prepared.program(), &options).map_err(|e| error_chain(&e))?;
+    let result = run(engine, prepared.program(), &options).await.map_err(|e| error_chain(&e))?;
     let time = start.elapsed();
 
     let mut mismatches = Vec::new();

@@ -33,7 +33,7 @@ pub(super) struct Build {
 }
 
 impl Build {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let layout = self.places.oci_layout_path.clone();
         let no_cache = self.cache.no_cache;
         let request = self.build.request(Settings::default(), output);
@@ -41,7 +41,7 @@ impl Build {
         if self.build.dry_run {
             return print_plans(&request, shell);
         }
-        let built = build(&request, shell)?;
+        let built = build(&request, shell).await?;
         if let (Some(archive), [_, _, ..]) = (&self.places.tarball, built.as_slice()) {
             let argument = format!("`{}`", archive.display());
             return Err(UsageError::SeveralPrograms { argument }.into());
@@ -56,7 +56,7 @@ impl Build {
                     .repository
                     .as_ref()
                     .map_or(name.clone(), |repository| repository.name());
-                to_archive(&program.load()?, path, &repository)?;
+                to_archive(&program.load().await?, path, &repository)?;
             }
             let places = Places { layout: Some(&program.layout), archive, repository: None };
             program.print(&places, shell, self.build.json())?;

@@ -47,22 +47,25 @@ pub(super) struct Check {
 }
 
 impl Check {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         if let Some(source) = &self.source {
             return Ok(check(
                 source,
                 &self.check,
                 &self.registry.connections(shell)?.with_limits(&self.limits)?,
                 shell,
-            )?);
+            )
+            .await?);
         }
         let own = Settings { format: unless_empty(&self.format), ..self.registry.settings() };
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
         let no_cache = self.cache.no_cache;
         let request = Request { no_cache, ..Request::new(self.cargo.selection(output), flags) };
-        let built = build(&request, shell)?;
-        let programs =
-            built.iter().map(|program| self.show(program, shell)).collect::<Result<Vec<_>, _>>()?;
+        let built = build(&request, shell).await?;
+        let mut programs = Vec::new();
+        for program in &built {
+            programs.push(self.show(program, shell).await?);
+        }
         // After all reports, so that a program that fails does not hide the others.
         for (program, shapes) in built.iter().zip(programs) {
             require_shapes(&program.project.target, &self.check.engines, &shapes)?;
@@ -71,9 +74,9 @@ impl Check {
     }
 
     /// Prints the compatibility of each image of a program.
-    fn show(&self, program: &BuiltImages, shell: &Shell) -> Result<Vec<Shape>, Error> {
+    async fn show(&self, program: &BuiltImages, shell: &Shell) -> Result<Vec<Shape>, Error> {
         let mut shapes = Vec::new();
-        for image in program.load()? {
+        for image in program.load().await? {
             let tag = image.tags.first().map_or(String::new(), |tag| format!(":{tag}"));
             let source = format!("oci:{}{tag}", program.layout.display());
             let shape = Shape::of(&image.image).map_err(AppError::from)?;

@@ -35,7 +35,7 @@ pub(super) struct Compose {
 }
 
 impl Compose {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let Some(path) = self.file else {
             let PushingArgs { module, image, .. } = &self.pushing;
             let request = Request::of_args(&self.cargo, module, image, Settings::default(), output);
@@ -51,8 +51,10 @@ impl Compose {
             return Err(UsageError::ComposeFolder { path }.into());
         }
         let inputs = Inputs { files: &[path], recursive: false };
-        inputs.resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, is_ours| {
-            complete(stream, edits, is_ours, &self.compose)
-        })
+        inputs
+            .resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, is_ours| {
+                complete(stream, edits, is_ours, &self.compose)
+            })
+            .await
     }
 }

@@ -31,25 +31,27 @@ pub(super) struct Push {
 }
 
 impl Push {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let own =
             Settings { repository: self.destination.clone(), ..self.publish.registry.settings() };
         let no_cache = self.publish.cache.no_cache;
         let request = Request { enforce_budget: true, no_cache, ..self.build.request(own, output) };
-        let built = build(&request, shell)?;
+        let built = build(&request, shell).await?;
         let publication = self.publish.plan(&built, shell)?;
         // After the build, because the requests depend on the digests.
         if self.build.dry_run {
-            return publication.dry_run(shell);
+            return publication.dry_run(shell).await;
         }
         let json = self.build.json();
-        publication.push(json, shell, |program, repository| {
-            let places = Places {
-                layout: Some(&program.layout),
-                archive: None,
-                repository: Some(repository),
-            };
-            program.print(&places, shell, json)
-        })
+        publication
+            .push(json, shell, |program, repository| {
+                let places = Places {
+                    layout: Some(&program.layout),
+                    archive: None,
+                    repository: Some(repository),
+                };
+                program.print(&places, shell, json)
+            })
+            .await
     }
 }

@@ -38,7 +38,7 @@ pub(super) struct Resolve {
 }
 
 impl Resolve {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let cargo = CargoArgs {
             workspace: clap_cargo::Workspace::default(),
             // The manifests name the programs, so there are no flags for packages and targets.
@@ -49,8 +49,10 @@ impl Resolve {
         };
         let class = self.runtime_class.as_deref();
         let inputs = Inputs { files: &self.files, recursive: self.recursive };
-        inputs.resolve(&self.pushing, &cargo, output, shell, |stream, edits, is_ours| {
-            class.map_or(Ok(()), |class| complete(stream, edits, is_ours, class))
-        })
+        inputs
+            .resolve(&self.pushing, &cargo, output, shell, |stream, edits, is_ours| {
+                class.map_or(Ok(()), |class| complete(stream, edits, is_ours, class))
+            })
+            .await
     }
 }

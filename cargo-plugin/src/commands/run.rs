@@ -32,17 +32,18 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let no_cache = self.run.given.no_cache;
         let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
         if self.build.dry_run {
             return print_plans(&request, shell).map(|()| 0);
         }
-        let built = build(&request, shell)?;
+        let built = build(&request, shell).await?;
         let program = only_program(&built)?;
-        let images = program.load()?;
+        let images = program.load().await?;
         let image = images.first().ok_or(UsageError::NoImage { action: "run" })?;
         // The image may lack the names of functions, which traces take from the debug file.
-        Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)?)
+        Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)
+            .await?)
     }
 }

@@ -2,15 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::mpsc::channel;
-use std::thread;
+use std::{process, thread};
 
 use clap::Args;
 use wasm_oci_app::config::args::{RunArgs, ServeArgs};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::run::run::run_manifest;
 use wasm_oci_app::run::serve::serve_manifest;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Digest;
@@ -39,27 +37,24 @@ pub(super) struct RunImage {
 }
 
 impl RunImage {
-    pub(super) fn run(self, output: &OutputArgs) -> Result<u8, Error> {
-        let (sender, ends) = channel();
-        let orphaned = sender.clone();
-        let (parent, shell) = (self.parent, output.shell());
-        thread::spawn(move || sender.send(self.program(&shell)));
+    pub(super) async fn run(self, output: &OutputArgs) -> Result<u8, Error> {
+        let parent = self.parent;
         thread::spawn(move || {
             wait_for_the_end_of(parent);
-            orphaned.send(Ok(ExitCode::Failure.code()))
+            // The program may never give the runtime a chance to notice.
+            process::exit(ExitCode::Failure.code().into());
         });
-        // The first of both counts. The other thread ends with the process.
-        ends.recv().unwrap_or_else(|_| Ok(ExitCode::Failure.code()))
+        self.program(&output.shell()).await
     }
 
-    fn program(&self, shell: &Shell) -> Result<u8, Error> {
+    async fn program(&self, shell: &Shell) -> Result<u8, Error> {
         let layout = Layout::open(&self.layout)?;
-        let image = block_on(load(&layout, &Name::Digest(self.digest)))?;
+        let image = load(&layout, &Name::Digest(self.digest)).await?;
         let manifest = image.wasm_manifest()?;
         match self.serve {
-            None => Ok(run_manifest(manifest, Some(&self.named), &self.run, shell)?),
+            None => Ok(run_manifest(manifest, Some(&self.named), &self.run, shell).await?),
             Some(addr) => {
-                serve_manifest(manifest, &ServeArgs::with(addr, self.run.clone()), shell)?;
+                serve_manifest(manifest, &ServeArgs::with(addr, self.run.clone()), shell).await?;
                 Ok(ExitCode::Success.code())
             }
         }

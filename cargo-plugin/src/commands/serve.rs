@@ -29,15 +29,15 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let no_cache = self.serve.no_cache;
         let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
         if self.build.dry_run {
             return print_plans(&request, shell);
         }
-        let built = build(&request, shell)?;
-        let images = only_program(&built)?.load()?;
+        let built = build(&request, shell).await?;
+        let images = only_program(&built)?.load().await?;
         let image = images.first().ok_or(UsageError::NoImage { action: "serve" })?;
-        Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell)?)
+        Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell).await?)
     }
 }

@@ -30,7 +30,7 @@ pub(super) struct Size {
 }
 
 impl Size {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let no_cache = self.cache.no_cache;
         let request = Request { no_cache, ..self.build.request(self.registry.settings(), output) };
         if self.build.dry_run {
@@ -56,7 +56,8 @@ impl Size {
                 name: &project.target,
                 report: module.sizes()?,
             }
-            .show(&args, &connections, shell)?;
+            .show(&args, &connections, shell)
+            .await?;
         }
         Ok(())
     }

@@ -7,7 +7,6 @@ use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::registry::connection::{Connections, RegistryArgs};
 use wasm_oci_app::run::run::Prepared;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::smoke::{Suite, test, test_engine};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -50,7 +49,7 @@ pub(super) struct Test {
 }
 
 impl Test {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let repository = self.remote.clone().filter(|reference| !reference.is_empty());
         let request =
             self.build.request(Settings { repository, ..self.registry.settings() }, output);
@@ -60,8 +59,11 @@ impl Test {
         }
         let engine = test_engine(shell)?;
         let suites = match self.remote {
-            Some(_) => remote_suites(&engine, &request, &self.registry, shell)?,
-            None => suites(&engine, &build(&request, shell)?, self.verify_behaviour, Some(shell))?,
+            Some(_) => remote_suites(&engine, &request, &self.registry, shell).await?,
+            None => {
+                suites(&engine, &build(&request, shell).await?, self.verify_behaviour, Some(shell))
+                    .await?
+            }
         };
         let report = test(&engine, &suites, &self.tests, self.build.json(), shell)?;
         Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())
@@ -69,7 +71,7 @@ impl Test {
 }
 
 /// Returns a suite for each program with tests, from its image in the registry.
-fn remote_suites(
+async fn remote_suites(
     engine: &Engine,
     request: &Request,
     registry: &RegistryArgs,
@@ -87,7 +89,7 @@ fn remote_suites(
         shell.status("Pulling", &reference);
         let connections = Connections::new(registry, &program.settings, shell)?;
         let registry = connections.registry(&reference)?;
-        let manifest = block_on(load_wasm(&registry, &Name::from(&reference)))?;
+        let manifest = load_wasm(&registry, &Name::from(&reference)).await?;
         suites.push(suite(&program.project, Prepared::of_manifest(engine, &manifest)?, cases));
     }
     Ok(suites)

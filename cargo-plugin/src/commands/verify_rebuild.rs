@@ -11,7 +11,6 @@ use wasm_oci_app::pipeline::stages::OPTIMIZED;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Digest, Image, Manifest};
@@ -41,12 +40,11 @@ pub(super) struct VerifyRebuild {
 }
 
 impl VerifyRebuild {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         shell.status("Reading", &self.image);
-        let published = block_on(load_image(
-            &self.image,
-            &self.registry.connections(shell)?.with_limits(&self.limits)?,
-        ))?;
+        let published =
+            load_image(&self.image, &self.registry.connections(shell)?.with_limits(&self.limits)?)
+                .await?;
         // All formats have the same module, but other digests.
         let format = Some(vec![published.format()]);
         let of_image = Settings { format, ..self.registry.settings() };
@@ -56,8 +54,8 @@ impl VerifyRebuild {
         // Not in the folder that `build` writes to: a layout with the image must keep it, and traces need the names of the
         // build that they come from.
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
-        let built = build(&request, shell)?;
-        let images = only_program(&built)?.load()?;
+        let built = build(&request, shell).await?;
+        let images = only_program(&built)?.load().await?;
         let built = images.first().ok_or(UsageError::NoImage { action: "compare" })?;
 
         let difference = difference(&published, &built.image)?;

@@ -29,7 +29,7 @@ use crate::ops::package::{BuiltImages, OptimizedProgram, optimize, package};
 use crate::ops::request::Request;
 
 /// Builds every selected program, and packs each into its layout.
-pub fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>, Error> {
+pub async fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>, Error> {
     let env = CargoEnv::from_process()?;
     let mut pending = None;
     // git answers while cargo builds. Two processes that start at once would wait for each other.
@@ -39,7 +39,7 @@ pub fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>, Error
     })?;
     let known = compiled.workspace.target_dir().join("wasm-oci/.commit.json");
     let revision = pending.flatten().and_then(|pending| pending.finish(Some(&known)));
-    package(request, &compiled, revision.as_ref(), shell)
+    package(request, &compiled, revision.as_ref(), shell).await
 }
 
 /// Builds every selected program, and optimizes and validates its module as planned. Writes no image.

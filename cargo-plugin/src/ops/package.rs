@@ -12,7 +12,6 @@ use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::optimize_cache::OptimizedCache;
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{pack, to_layout, validated};
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::{Digest, Format, Tag};
 use wasm_oci_core::module::{BuiltModule, ValidatedModule};
@@ -65,7 +64,7 @@ pub struct OptimizedProgram {
 }
 
 /// Packs each compiled program into its layout. If one fails, the layouts of programs before it are complete.
-pub fn package(
+pub async fn package(
     request: &Request,
     compiled: &Compiled,
     revision: Option<&Revision>,
@@ -77,7 +76,11 @@ pub fn package(
         .iter()
         .map(|program| PackageJob::new(request, compiled, program, revision))
         .collect::<Result<_, _>>()?;
-    jobs.into_iter().map(|job| job.run(shell)).collect()
+    let mut built = Vec::new();
+    for job in jobs {
+        built.push(job.run(shell).await?);
+    }
+    Ok(built)
 }
 
 /// Optimizes and validates each module as planned, and writes no image.
@@ -157,10 +160,10 @@ impl<'a> PackageJob<'a> {
     }
 
     /// Packs the program, unless an earlier build did so with the same inputs.
-    fn run(self, shell: &Shell) -> Result<BuiltImages, Error> {
+    async fn run(self, shell: &Shell) -> Result<BuiltImages, Error> {
         let (record, fresh) = match self.fresh_record()? {
             Some(record) => (record, true),
-            None => (self.pack(shell)?, false),
+            None => (self.pack(shell).await?, false),
         };
         let images: Vec<BuiltImage> = record
             .images
@@ -219,7 +222,7 @@ impl<'a> PackageJob<'a> {
         Ok(Some(record))
     }
 
-    fn pack(&self, shell: &Shell) -> Result<BuildRecord, Error> {
+    async fn pack(&self, shell: &Shell) -> Result<BuildRecord, Error> {
         let wasm = &self.program.module.wasm;
         let module = BuiltModule::read(wasm)?;
         let digest = Digest::of(module.bytes());
@@ -232,12 +235,12 @@ impl<'a> PackageJob<'a> {
             ));
         }
         let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
-        block_on(to_layout(&packed.images, &self.layout, shell))?;
+        to_layout(&packed.images, &self.layout, shell).await?;
         if self.owns_layout {
             // A layout that the user chose may hold other images, whose blobs have to stay. In our own, the blobs of earlier
             // builds would add up, but a failure to remove them costs nothing but space.
             let prune = async { Layout::open(&self.layout)?.prune().await };
-            block_on(prune).or_trace("remove images of earlier builds");
+            prune.await.or_trace("remove images of earlier builds");
         }
         self.write_debug_file(packed.module.named())?;
         packed.sizes.show(shell);
@@ -261,11 +264,11 @@ impl<'a> PackageJob<'a> {
 
 impl BuiltImages {
     /// Reads the images from the layout.
-    pub fn load(&self) -> Result<Vec<TaggedImage>, Error> {
+    pub async fn load(&self) -> Result<Vec<TaggedImage>, Error> {
         let layout = Layout::open(&self.layout)?;
         let mut images = Vec::new();
         for BuiltImage { format, digest, tags, .. } in &self.images {
-            let image = block_on(load(&layout, &Name::Digest(*digest)))?;
+            let image = load(&layout, &Name::Digest(*digest)).await?;
             images.push(TaggedImage { format: *format, image, tags: tags.clone() });
         }
         Ok(images)

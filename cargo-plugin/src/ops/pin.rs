@@ -53,7 +53,7 @@ pub struct Inputs<'a> {
 impl Inputs<'_> {
     /// Reads the files, builds and pushes the programs that they refer to, and prints the files with digests. `complete` makes more
     /// edits; its last argument tells whether a scalar is one of our images.
-    pub fn resolve(
+    pub async fn resolve(
         &self,
         pushing: &PushingArgs,
         cargo: &CargoArgs,
@@ -78,13 +78,9 @@ impl Inputs<'_> {
             };
         // A trial, so that a file that can't be edited fails before anything is built.
         edited(&|_| PLACEHOLDER.to_owned())?;
-        let images = images(
-            &streams,
-            &references,
-            &pushing.request(cargo, output),
-            &pushing.publish,
-            shell,
-        )?;
+        let images =
+            images(&streams, &references, &pushing.request(cargo, output), &pushing.publish, shell)
+                .await?;
         // All in memory first: `kubectl apply` must not receive half of the manifests.
         let texts = edited(&|found| images.get(&found.text).cloned().unwrap_or_default())?;
         Ok(shell.print_exactly(&joined(&texts))?)
@@ -118,7 +114,7 @@ fn edited(
 }
 
 /// Builds, tests and pushes each program that is referred to, and returns the image for each reference.
-fn images(
+async fn images(
     streams: &[Stream],
     references: &[Vec<Found>],
     request: &Request,
@@ -149,19 +145,20 @@ fn images(
     // unchanged.
     let mut built = Vec::new();
     for request in programs.requests(request, &wanted)? {
-        built.extend(build(&request, shell)?);
+        built.extend(build(&request, shell).await?);
     }
     let mut pushed: Vec<(Project, String)> = Vec::new();
-    publish.plan(&built, shell)?.push(false, shell, |program, repository| {
-        // The first format is the main one.
-        let digest = program.images.first().map(|image| image.digest);
-        pushed.extend(
-            digest.map(|digest| {
+    publish
+        .plan(&built, shell)?
+        .push(false, shell, |program, repository| {
+            // The first format is the main one.
+            let digest = program.images.first().map(|image| image.digest);
+            pushed.extend(digest.map(|digest| {
                 (program.project.clone(), repository.with_digest(digest).to_string())
-            }),
-        );
-        Ok(())
-    })?;
+            }));
+            Ok(())
+        })
+        .await?;
     let image = |project: &Project| {
         pushed.iter().find(|(other, _)| other == project).map(|(_, image)| image.clone())
     };

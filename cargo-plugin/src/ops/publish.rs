@@ -5,7 +5,7 @@ use wasm_oci_app::config::args::CacheArgs;
 use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::pipeline::stages::{dry_run, to_registry};
 use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
-use wasm_oci_app::runtime::{block_on, until_interrupted};
+use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::smoke::{require, test_engine};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
@@ -78,47 +78,45 @@ impl PublishArgs {
 
 impl Publication<'_> {
     /// Prints the requests that pushing would make.
-    pub fn dry_run(&self, shell: &Shell) -> Result<(), Error> {
+    pub async fn dry_run(&self, shell: &Shell) -> Result<(), Error> {
         for (n, program) in self.built.iter().enumerate() {
-            block_on(dry_run(&program.load()?, self.repositories[n], &self.connections[n], shell))?;
+            dry_run(&program.load().await?, self.repositories[n], &self.connections[n], shell)
+                .await?;
         }
         Ok(())
     }
 
     /// Runs the smoke tests of all programs, then pushes one program after another, and calls `pushed` after each. With `json`, the
     /// tests report as JSON on standard output.
-    pub fn push(
+    pub async fn push(
         &self,
         json: bool,
         shell: &Shell,
         mut pushed: impl FnMut(&BuiltImages, &Reference) -> Result<(), Error>,
     ) -> Result<(), Error> {
         if !self.args.no_test {
-            self.test(json, shell)?;
+            self.test(json, shell).await?;
         }
         for (n, program) in self.built.iter().enumerate() {
             let repository = self.repositories[n];
-            let mut push = || -> Result<(), Error> {
-                until_interrupted(to_registry(
-                    &program.load()?,
-                    repository,
-                    &self.connections[n],
-                    shell,
-                ))?;
+            let push = async {
+                let images = program.load().await?;
+                let connections = &self.connections[n];
+                until_interrupted(to_registry(&images, repository, connections, shell)).await?;
                 pushed(program, repository)
             };
-            push().inspect_err(|_| report(&self.repositories, n, shell))?;
+            push.await.inspect_err(|_| report(&self.repositories, n, shell))?;
         }
         Ok(())
     }
 
-    fn test(&self, json: bool, shell: &Shell) -> Result<(), Error> {
+    async fn test(&self, json: bool, shell: &Shell) -> Result<(), Error> {
         if self.built.iter().all(|program| program.settings.smoke.is_empty()) {
             return Ok(());
         }
         // Without tests, no engine has to start.
         let engine = test_engine(shell)?;
-        let suites = suites(&engine, self.built, self.args.verify_behaviour, None)?;
+        let suites = suites(&engine, self.built, self.args.verify_behaviour, None).await?;
         Ok(require(&engine, &suites, "use `--no-test`", json, shell)?)
     }
 }

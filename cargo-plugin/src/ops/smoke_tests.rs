@@ -12,7 +12,7 @@ use crate::ops::package::BuiltImages;
 
 /// Returns a suite for each program with tests, from its image. With `verify_behaviour`, the suite also runs the unoptimized module
 /// and compares both. `missing` shows a warning for each program without tests.
-pub fn suites(
+pub async fn suites(
     engine: &Engine,
     built: &[BuiltImages],
     verify_behaviour: bool,
@@ -27,7 +27,7 @@ pub fn suites(
         }
         // All formats hold the same module.
         // From the layout and not from memory, so that the tests run what will be pushed.
-        let images = program.load()?;
+        let images = program.load().await?;
         let main = images.first().ok_or(UsageError::NoImage { action: "test" })?;
         let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
             .named_by(&program.debug_file);

@@ -30,12 +30,13 @@ pub(crate) struct Check {
 }
 
 impl Check {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         check(
             &self.source,
             &self.check,
             &self.registry.connections(shell)?.with_limits(&self.limits)?,
             shell,
         )
+        .await
     }
 }

@@ -13,7 +13,7 @@ use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::registry::connection::AccountArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
-use wasm_oci_app::runtime::{block_on, until_interrupted};
+use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Convert an image to another format without rebuilding the module
@@ -56,12 +56,12 @@ pub(crate) struct Convert {
 }
 
 impl Convert {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         // A login belongs to one registry: the one that the command writes to, otherwise the one it reads from.
         let account = registry_of(&self.destination).or(registry_of(&self.source));
         let connections = self.account.connections(account, shell)?.with_limits(&self.limits)?;
         let destination = Destination::of(self.destination, &self.source, self.tags)?;
-        let source = block_on(load_image(&self.source, &connections))?;
+        let source = load_image(&self.source, &connections).await?;
         let mut settings = ImageSettings::of(&source)?;
         if !self.linux_platforms.is_empty() {
             settings.linux_platforms = self.linux_platforms;
@@ -87,7 +87,7 @@ impl Convert {
             images.push(TaggedImage { format: *format, image, tags });
         }
         engines::require(&self.source.to_string(), &self.engines, &images)?;
-        until_interrupted(destination.put(&images, &settings.name, &connections, shell))?;
+        until_interrupted(destination.put(&images, &settings.name, &connections, shell)).await?;
         for image in &images {
             ImageMessage::new(&settings.name, image, None, &destination.places())
                 .print(shell, self.json)?;

@@ -34,7 +34,7 @@ pub(crate) struct Copy {
 }
 
 impl Copy {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         // A login belongs to one registry: the one that the command writes to, otherwise the one it reads from.
         let account = registry_of(&self.destination).or(registry_of(&self.source));
         let connections = self.account.connections(account, shell)?.with_limits(&self.limits)?;
@@ -43,7 +43,7 @@ impl Copy {
         shell.status("Copying", format_args!("{} to {destination}", self.source));
         let from = registry_of(&self.source);
         let digest =
-            until_interrupted(destination.take(&source, &name, from, &connections, shell))?;
+            until_interrupted(destination.take(&source, &name, from, &connections, shell)).await?;
         destination.print(digest, self.json, shell)
     }
 }

@@ -4,7 +4,6 @@ use wasm_oci_core::store::Name;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::AccountArgs;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Delete a tag from a registry, or an image with all its tags
@@ -33,11 +32,11 @@ fn named(text: &str) -> Result<Reference, String> {
 }
 
 impl Delete {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         // Without `--read-limit`, because deleting reads no image.
         let registry =
             self.account.connections(Some(&self.reference), shell)?.registry(&self.reference)?;
-        block_on(registry.delete(&Name::from(&self.reference)))?;
+        registry.delete(&Name::from(&self.reference)).await?;
         shell.status("Deleted", &self.reference);
         Ok(())
     }

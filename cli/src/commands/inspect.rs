@@ -9,7 +9,6 @@ use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::render::{ReportJson, field, report};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_app::units::size;
@@ -35,7 +34,7 @@ pub(crate) struct Inspect {
 }
 
 impl Inspect {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         if let Location::File(path) = &self.source {
             // Inspecting refuses no import; `validate` does.
             let module = any_imports(BuiltModule::read(path)?)?;
@@ -45,7 +44,7 @@ impl Inspect {
             };
         }
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
-        let image = block_on(load_image(&self.source, &connections))?;
+        let image = load_image(&self.source, &connections).await?;
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {
             true => shell.print_json(&image_json(&image, &module)?),

@@ -10,7 +10,6 @@ use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::open;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Print Kubernetes manifests for an image
@@ -32,15 +31,12 @@ pub(crate) struct K8s {
 }
 
 impl K8s {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
         let (source, name) = open(&self.source, &connections)?;
-        let (digest, manifest) = block_on(async {
-            // Load by digest, because the tag may move between the two requests.
-            let descriptor = source.resolve(&name).await?;
-            let manifest = load_wasm(&source, &Name::Digest(descriptor.digest)).await?;
-            Ok::<_, Error>((descriptor.digest, manifest))
-        })?;
+        // Load by digest, because the tag may move between the two requests.
+        let digest = source.resolve(&name).await?.digest;
+        let manifest = load_wasm(&source, &Name::Digest(digest)).await?;
         // By digest, so that a later push does not change what the cluster runs.
         let image = match (&self.kubernetes.image, &self.source) {
             (Some(image), _) => image.clone(),

@@ -12,7 +12,6 @@ use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::stages::{pack, to_archive, to_layout};
 use wasm_oci_app::run::run::optimized_cache;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Pack a .wasm file into an image
@@ -75,7 +74,7 @@ pub(crate) fn detected(name: &str) -> Settings {
 }
 
 impl Pack {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         let name = self.names.of(&self.file);
         let flags = self.module.settings().over(self.image.settings());
         // The detected title comes last, so that any setting of the user replaces it.
@@ -99,7 +98,7 @@ impl Pack {
             (layout, _) => layout.as_ref(),
         };
         if let Some(path) = layout {
-            block_on(to_layout(&packed.images, path, shell))?;
+            to_layout(&packed.images, path, shell).await?;
         }
         let archive = self.places.tarball.as_deref();
         if let Some(path) = archive {

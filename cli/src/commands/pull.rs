@@ -12,7 +12,6 @@ use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::to_archive;
 use wasm_oci_app::registry::connection::{AccountArgs, Connections};
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Pull an image from a registry, or only its module
@@ -38,7 +37,7 @@ pub(crate) struct Pull {
 }
 
 impl Pull {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         if self.module.is_none()
             && self.places.oci_layout_path.is_none()
             && self.places.tarball.is_none()
@@ -49,21 +48,18 @@ impl Pull {
         let connections =
             self.account.connections(Some(&self.source), shell)?.with_limits(&self.limits)?;
         shell.status("Pulling", &self.source);
-        self.pull_module(&connections, shell)?;
+        self.pull_module(&connections, shell).await?;
         if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {
-            self.pull_image(&connections, shell)?;
+            self.pull_image(&connections, shell).await?;
         }
         Ok(())
     }
 
     /// Writes the module. Fetches only the Wasm manifest of an image for several platforms.
-    fn pull_module(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
+    async fn pull_module(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
         let Some(path) = &self.module else { return Ok(()) };
-        let manifest = block_on(async {
-            load_wasm(&connections.registry(&self.source)?, &Name::from(&self.source))
-                .await
-                .map_err(Error::from)
-        })?;
+        let registry = connections.registry(&self.source)?;
+        let manifest = load_wasm(&registry, &Name::from(&self.source)).await?;
         write(path, manifest.module()?.bytes())?;
         if self.json {
             return shell.print_json(&serde_json::json!({
@@ -74,7 +70,7 @@ impl Pull {
     }
 
     /// Writes the image to a layout, fetching only missing blobs, or to an archive.
-    fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
+    async fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
         // A layout and an archive find an image only by tag, so one that was pulled by digest gets one, too.
         let tag = self.source.tag().cloned().unwrap_or_else(Tag::latest);
         let (registry, name) = (connections.registry(&self.source)?, Name::from(&self.source));
@@ -84,16 +80,16 @@ impl Pull {
             repository: None,
         };
         let image = match places.layout {
-            Some(path) => block_on::<_, Error>(async {
+            Some(path) => {
                 // Resolve first, so that a missing image leaves no empty layout behind.
                 let root = registry.resolve(&name).await?;
                 // The content comes from the registry, so the same limits apply to reading it back.
                 let layout = Layout::create(path)?.with_limits(connections.limits());
                 let tags = std::slice::from_ref(&tag);
                 copy(&registry, &root, &layout, tags, &shell.transfer()).await?;
-                Ok(load(&layout, &Name::Digest(root.digest)).await?)
-            })?,
-            None => block_on(load(&registry, &name))?,
+                load(&layout, &Name::Digest(root.digest)).await?
+            }
+            None => load(&registry, &name).await?,
         };
         let images = [TaggedImage { format: image.format(), image, tags: vec![tag] }];
         if let Some(path) = places.archive {

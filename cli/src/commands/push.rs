@@ -21,7 +21,7 @@ use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::{Prepared, optimized_cache};
-use wasm_oci_app::runtime::{block_on, until_interrupted};
+use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::smoke::{Suite, require, test_engine};
 use wasm_oci_app::ui::shell::Shell;
 
@@ -79,7 +79,7 @@ fn destination(text: &str) -> Result<Reference, String> {
 }
 
 impl Push {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         let name = match &self.source {
             Location::File(path) => self.names.of(path),
             _ => self.destination.repository().rsplit('/').next().unwrap_or_default().to_owned(),
@@ -96,13 +96,13 @@ impl Push {
             .with_login(login)
             .with_limits(&self.limits)?;
         // A dry run packs, too: the requests that it prints contain digests.
-        let (images, sizes) = self.images(&plan, &connections, shell)?;
+        let (images, sizes) = self.images(&plan, &connections, shell).await?;
         if self.dry_run {
-            return block_on(dry_run(&images, &self.destination, &connections, shell));
+            return dry_run(&images, &self.destination, &connections, shell).await;
         }
         self.test(&images, shell)?;
         // Ctrl-C is caught only from here on, to report how many blobs have arrived.
-        until_interrupted(to_registry(&images, &self.destination, &connections, shell))?;
+        until_interrupted(to_registry(&images, &self.destination, &connections, shell)).await?;
         let places = Places { repository: Some(&self.destination), ..Places::default() };
         for image in &images {
             ImageMessage::new(&name, image, sizes, &places).print(shell, self.json)?;
@@ -124,7 +124,7 @@ impl Push {
         )
     }
 
-    fn images(
+    async fn images(
         &self,
         plan: &Plan,
         connections: &Connections,
@@ -137,7 +137,7 @@ impl Push {
             return Ok((packed.images, Some(packed.sizes)));
         }
         // `pack` checks the budget and the engines of a new image. An existing one has to pass the same checks.
-        let image = block_on(load_image(&self.source, connections))?;
+        let image = load_image(&self.source, connections).await?;
         check_budget(&image, plan)?;
         let images = vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }];
         engines::require(&self.source.to_string(), &plan.engines, &images)?;

@@ -36,25 +36,22 @@ struct Serve {
 }
 
 impl Registry {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         let Command::Serve(Serve { folder, port }) = self.command;
         let unwritable = |source| Error::Write { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
-        let runtime = tokio::runtime::Runtime::new().map_err(Error::Runtime)?;
-        runtime.block_on(async {
-            // Only on loopback, because the registry has neither TLS nor access control.
-            let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-                .await
-                .map_err(|source| UsageError::Listen { port, source })?;
-            let address = listener.local_addr().map_err(Error::Runtime)?;
-            shell.status(
-                "Serving",
-                format_args!("{} at {address}, for development only", folder.display()),
-            );
-            // For scripts: with `--port 0`, the system chooses the port.
-            shell.print(address)?;
-            let end = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
-            serve(&folder, listener, end).await.map_err(Error::Runtime)
-        })
+        // Only on loopback, because the registry has neither TLS nor access control.
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
+            .await
+            .map_err(|source| UsageError::Listen { port, source })?;
+        let address = listener.local_addr().map_err(Error::Runtime)?;
+        shell.status(
+            "Serving",
+            format_args!("{} at {address}, for development only", folder.display()),
+        );
+        // For scripts: with `--port 0`, the system chooses the port.
+        shell.print(address)?;
+        let end = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
+        serve(&folder, listener, end).await.map_err(Error::Runtime)
     }
 }

@@ -6,7 +6,6 @@ use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::run::run::{pull, run_file, run_manifest};
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Run a .wasm file or an image
@@ -32,13 +31,13 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<u8, Error> {
         if let Location::File(path) = &self.source {
-            return run_file(path, &self.run, shell);
+            return run_file(path, &self.run, shell).await;
         }
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
-        let manifest = block_on(pull(&self.source, &connections, self.run.given.no_cache))?;
+        let manifest = pull(&self.source, &connections, self.run.given.no_cache).await?;
         // Only `cargo wasm-oci` has a `NAME.debug.wasm` to take function names from.
-        run_manifest(&manifest, None, &self.run, shell)
+        run_manifest(&manifest, None, &self.run, shell).await
     }
 }

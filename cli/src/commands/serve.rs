@@ -7,7 +7,6 @@ use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::run::run::pull;
 use wasm_oci_app::run::serve::{serve_file, serve_manifest};
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Serve HTTP requests with a component from a .wasm file or an image
@@ -30,12 +29,12 @@ pub(crate) struct Serve {
 }
 
 impl Serve {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         if let Location::File(path) = &self.source {
-            return serve_file(path, &self.serve, shell);
+            return serve_file(path, &self.serve, shell).await;
         }
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
-        let manifest = block_on(pull(&self.source, &connections, self.serve.no_cache))?;
-        serve_manifest(&manifest, &self.serve, shell)
+        let manifest = pull(&self.source, &connections, self.serve.no_cache).await?;
+        serve_manifest(&manifest, &self.serve, shell).await
     }
 }

@@ -25,10 +25,12 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
-        let report = report_at(&self.source, &connections)?;
+        let report = report_at(&self.source, &connections).await?;
         let name = self.source.to_string();
-        ModuleSizes { package: None, name: &name, report }.show(&self.size, &connections, shell)
+        ModuleSizes { package: None, name: &name, report }
+            .show(&self.size, &connections, shell)
+            .await
     }
 }

@@ -4,7 +4,6 @@ use wasm_oci_core::image::Reference;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::AccountArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::Shell;
 
 /// List the tags of a repository in a registry
@@ -23,13 +22,13 @@ pub(crate) struct Tags {
 }
 
 impl Tags {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         let registry = self
             .account
             .connections(Some(&self.repository), shell)?
             .with_limits(&self.limits)?
             .registry(&self.repository)?;
-        let tags = block_on(registry.tags())?;
+        let tags = registry.tags().await?;
         if self.json {
             return shell.print_json(&tags);
         }

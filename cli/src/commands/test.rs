@@ -10,7 +10,6 @@ use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::run::run::{Prepared, pull};
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
 use wasm_oci_app::ui::shell::Shell;
 
@@ -41,20 +40,23 @@ pub(crate) struct Test {
 }
 
 impl Test {
-    pub(crate) fn run(self, shell: &Shell) -> Result<u8, Error> {
+    pub(crate) async fn run(self, shell: &Shell) -> Result<u8, Error> {
         // First, so that a mistake in the file is found before anything is pulled or compiled.
         let cases = cases(&self.cases, shell)?;
         let engine = test_engine(shell)?;
-        let program = |source: &Location| match source {
+        let program = async |source: &Location| match source {
             Location::File(path) => Prepared::of_file(&engine, path),
             place => {
                 let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
-                let manifest = block_on(pull(place, &connections, true))?;
+                let manifest = pull(place, &connections, true).await?;
                 Prepared::of_manifest(&engine, &manifest)
             }
         };
-        let reference = self.verify_behaviour.as_ref().map(program).transpose()?;
-        let suites = [Suite { reference, ..Suite::new(program(&self.source)?, cases) }];
+        let reference = match &self.verify_behaviour {
+            Some(source) => Some(program(source).await?),
+            None => None,
+        };
+        let suites = [Suite { reference, ..Suite::new(program(&self.source).await?, cases) }];
         let report = test(&engine, &suites, &self.tests, self.json, shell)?;
         // Failed tests are a result and not an error: the report has already shown them.
         Ok(if report.failed() > 0 { ExitCode::SmokeTest } else { ExitCode::Success }.code())

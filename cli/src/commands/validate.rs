@@ -7,7 +7,6 @@ use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::RegistryArgs;
 use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::registry::source::find;
-use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::render::{ReportJson, runtimes};
 use wasm_oci_app::ui::shell::Shell;
 
@@ -36,12 +35,11 @@ pub(crate) struct Validate {
 }
 
 impl Validate {
-    pub(crate) fn run(self, shell: &Shell) -> Result<(), Error> {
-        let module = block_on(find(
-            &self.source,
-            &self.registry.connections(shell)?.with_limits(&self.limits)?,
-        ))?
-        .module()?;
+    pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
+        let module =
+            find(&self.source, &self.registry.connections(shell)?.with_limits(&self.limits)?)
+                .await?
+                .module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
         let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };

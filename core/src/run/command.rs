@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::runtime;
 use wasmtime::{Linker, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
@@ -75,26 +74,21 @@ impl Limited for State {
     }
 }
 
-/// Runs a command to its end, on this thread.
+/// Runs a command to its end.
+///
+/// Needs a tokio runtime with I/O and time. Reads of a terminal block a thread of that runtime, so end the runtime with
+/// `shutdown_background`, which doesn't wait for them.
 ///
 /// # Errors
 /// [`Error::NotACommand`] for a library or a server, [`Error::Dir`] and [`Error::Stdin`] if a folder or the standard input
 /// can't be opened, [`Error::Module`] if the program imports functions that WASI doesn't have. A program that fails while it
 /// runs is not an error but an [`ExitReason`].
-pub fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
-    // Everything is asynchronous, so that a time limit also ends a program that waits in a host function
-    // (docs/decisions/0022-asynchronous-runs.md).
-    let runtime = runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|e| Error::Engine(e.to_string()))?;
-    let outcome = runtime.block_on(start(engine, program, options));
-    // Don't wait for a thread that may still be blocked in a read from a terminal.
-    runtime.shutdown_background();
-    outcome
-}
-
-async fn start(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
+// Asynchronous, so that a time limit also ends a program that waits in a host function (docs/decisions/0022-asynchronous-runs.md).
+pub async fn run(
+    engine: &Engine,
+    program: &Program,
+    options: &RunOptions,
+) -> Result<Outcome, Error> {
     let is_started = match (program.code(), &options.export) {
         // An entrypoint such as `/app.wasm#function` calls an export of any module, as in containerd.
         (Code::Module(_), Some(_)) => true,

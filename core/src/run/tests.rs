@@ -3,6 +3,11 @@ use std::time::Duration;
 use super::*;
 use crate::module::{BuiltModule, ValidateOptions};
 
+fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outcome, Error> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(super::run(engine, program, options))
+}
+
 /// Compiles and runs `wat`, with what it writes captured.
 fn outcome(wat: &str, options: RunOptions) -> Result<Outcome, Error> {
     let module = BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap();

@@ -21,7 +21,6 @@ use crate::error::Error;
 use crate::pipeline::engines::{refuse, selected};
 use crate::registry::connection::Connections;
 use crate::registry::source::open;
-use crate::runtime::block_on;
 use crate::ui::shell::Shell;
 
 #[derive(Debug, Clone, Default, Args)]
@@ -87,7 +86,7 @@ impl CheckReport {
 }
 
 /// Checks the image or module at a location, and prints the report. Fails if a selected engine can't run it.
-pub fn check(
+pub async fn check(
     location: &Location,
     args: &CheckArgs,
     connections: &Connections,
@@ -98,7 +97,7 @@ pub fn check(
     }
     let (source, name) = open(location, connections)?;
     // Not `load`: a broken image is what users check, so read as much of it as possible.
-    let image = block_on(load_partial(&source, &name))?;
+    let image = load_partial(&source, &name).await?;
     let digest = image.root.descriptor().digest;
     let checked = CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
     // Print the report in any case: it explains the exit code below.

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use serde::Serialize;
+use tokio::runtime::Handle;
 use wasm_oci_core::image::Reference;
 
 use crate::error::Error;
@@ -127,9 +128,10 @@ pub fn examine(probes: Vec<Probe>) -> Vec<Finding> {
 pub fn probes(repositories: Vec<Reference>, connections: &Connections) -> Vec<Probe> {
     let mut probes: Vec<Probe> = Vec::new();
     for repository in repositories {
-        let connections = connections.clone();
-        probes
-            .push(Probe::new("registry", move || vec![registry::look(&repository, &connections)]));
+        let (connections, runtime) = (connections.clone(), Handle::current());
+        probes.push(Probe::new("registry", move || {
+            vec![runtime.block_on(registry::look(&repository, &connections))]
+        }));
     }
     probes.extend([
         Probe::new("docker", docker::look),

@@ -11,10 +11,9 @@ use wasm_oci_core::store::{
 use super::{Finding, tool};
 use crate::error::Error;
 use crate::registry::connection::Connections;
-use crate::runtime::block_on;
 
 /// Reports the account that the registry accepts, without any secrets.
-pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding {
+pub(super) async fn look(repository: &Reference, connections: &Connections) -> Finding {
     let host = repository.registry();
     let about = format!("registry {host}");
     let log_in_first = format!("log in: `cargo wasm-oci login {host}`, or `wasm-oci login {host}`");
@@ -28,7 +27,7 @@ pub(super) fn look(repository: &Reference, connections: &Connections) -> Finding
         Credentials::IdentityToken(_) => Some("with an identity token".to_owned()),
         _ => None,
     };
-    match (block_on(log_in(host, quick(options))), who) {
+    match (log_in(host, quick(options)).await.map_err(Error::from), who) {
         (Ok(()), Some(who)) => Finding::ok(&about, format!("reachable, logged in {who}")),
         (Ok(()), None) => Finding::ok(&about, "reachable, needs no login"),
         // A registry that refuses a login is up, so the network is not the problem.

@@ -22,7 +22,6 @@ use crate::pipeline::size::{Diff, Totals};
 use crate::pipeline::stages::any_imports;
 use crate::registry::connection::Connections;
 use crate::registry::source::find;
-use crate::runtime::block_on;
 use crate::ui::shell::Shell;
 
 #[derive(Debug, Clone, Args)]
@@ -68,14 +67,14 @@ struct SizeMessage<'a, T> {
 
 impl ModuleSizes<'_> {
     /// Prints the sizes, their changes or a treemap, as `args` say.
-    pub fn show(
+    pub async fn show(
         &self,
         args: &SizeArgs,
         connections: &Connections,
         shell: &Shell,
     ) -> Result<(), Error> {
         if let Some(old) = &args.diff {
-            return self.show_changes(old, args, connections, shell);
+            return self.show_changes(old, args, connections, shell).await;
         }
         if let Some(path) = &args.html {
             let page = treemap::page(&self.report.tree(self.name));
@@ -89,14 +88,14 @@ impl ModuleSizes<'_> {
         }
     }
 
-    fn show_changes(
+    async fn show_changes(
         &self,
         old: &Location,
         args: &SizeArgs,
         connections: &Connections,
         shell: &Shell,
     ) -> Result<(), Error> {
-        let old_report = report_at(old, connections)?;
+        let old_report = report_at(old, connections).await?;
         let diff = Diff::between(&Totals::of(&old_report), &Totals::of(&self.report));
         for (name, report) in [(old.to_string().as_str(), &old_report), (self.name, &self.report)] {
             // Functions without names only have numbers, which change from build to build.
@@ -118,8 +117,11 @@ impl ModuleSizes<'_> {
 }
 
 /// Returns the sizes of the module at a location, without optimizing it.
-pub fn report_at(location: &Location, connections: &Connections) -> Result<SizeReport, Error> {
-    let module = block_on(find(location, connections))?.module()?;
+pub async fn report_at(
+    location: &Location,
+    connections: &Connections,
+) -> Result<SizeReport, Error> {
+    let module = find(location, connections).await?.module()?;
     // No import is refused: a module has a size even if no runtime accepts it.
     Ok(any_imports(module)?.sizes()?)
 }

@@ -139,7 +139,7 @@ impl Drop for Running {
 }
 
 impl Watch {
-    pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
+    pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         // Optimizing takes longer than compiling a small change.
         let unoptimized = Settings { optimize: Some(Level::Off), ..Settings::default() };
         let request = self.build.request(unoptimized, output);
@@ -162,7 +162,7 @@ impl Watch {
             layout: None,
         };
         loop {
-            let changed = watching.round()?;
+            let changed = watching.round().await?;
             shell.status("Changed", described(&changed, watching.env.cwd()));
             // A new folder may be a new member or contain a new program.
             if changed.iter().any(|path| path.ends_with("Cargo.toml") || path.is_dir()) {
@@ -208,8 +208,8 @@ struct Watching<'a> {
 
 impl Watching<'_> {
     /// Builds and starts the program. Returns the changed files once there are any.
-    fn round(&mut self) -> Result<BTreeSet<PathBuf>, Error> {
-        let built = self.build();
+    async fn round(&mut self) -> Result<BTreeSet<PathBuf>, Error> {
+        let built = self.build().await;
         match &built {
             Ok(_) => {}
             // In the first round, the command line is wrong. In later rounds, a change is.
@@ -244,11 +244,11 @@ impl Watching<'_> {
     }
 
     /// Builds the image, and watches all files that it was made of.
-    fn build(&mut self) -> Result<Vec<BuiltImages>, Error> {
+    async fn build(&mut self) -> Result<Vec<BuiltImages>, Error> {
         if let Some(layout) = &self.layout {
             clear(layout);
         }
-        let built = build(&self.request, self.shell)?;
+        let built = build(&self.request, self.shell).await?;
         let program = only_program(&built)?;
         let mut sources = self.sources.clone();
         sources.add_program(
