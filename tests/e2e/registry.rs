@@ -28,9 +28,6 @@ use wasm_oci_core::store::{
 use crate::harness;
 use crate::harness::registry::{PASSWORD, USER};
 
-const FORMATS: [Format; 5] =
-    [Format::Universal, Format::Container, Format::Module, Format::Combined, Format::Artifact];
-
 #[test]
 fn every_format_comes_back_as_it_was() {
     let server = harness::Registry::start();
@@ -186,7 +183,7 @@ fn images() -> Vec<Image> {
         .unwrap();
     let module = BuiltModule::new("app", bytes).unwrap().unoptimized();
     let module = validate(module, &ValidateOptions::default()).unwrap();
-    assemble(&module, &ImageSettings::new("app"), &FORMATS).unwrap()
+    assemble(&module, &ImageSettings::new("app"), &Format::ALL).unwrap()
 }
 
 fn contents(image: &Image) -> Vec<Vec<u8>> {

@@ -34,7 +34,7 @@ use crate::error::SettingsError;
 pub struct Settings {
     /// [Formats](formats.md) of the image, one or a list. The first gets the tags.
     #[serde(deserialize_with = "typed::one_or_many")]
-    #[schemars(schema_with = "schema::formats", extend("x-flag" = "--format", "default" = "universal"))]
+    #[schemars(schema_with = "schema::formats", extend("x-flag" = "--format", "default" = Format::default().name()))]
     pub format: Option<Vec<Format>>,
     /// [Engines](check.md) that must run the image, one or a list, such as `docker` or `cri-1.7`. They choose the formats, instead
     /// of `format`. An image that one of them can't start is an error (exit code 9).

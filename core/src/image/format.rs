@@ -23,6 +23,9 @@ impl Format {
     /// Returns true if the format has a root file system, which has room for other files next to the module.
     #[must_use]
     pub fn has_root_filesystem(self) -> bool {
-        matches!(self, Format::Universal | Format::Container | Format::Combined)
+        match self {
+            Format::Universal | Format::Container | Format::Combined => true,
+            Format::Module | Format::Artifact => false,
+        }
     }
 }

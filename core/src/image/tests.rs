@@ -54,6 +54,13 @@ fn universal_lists_wasi_first_and_shares_one_layer() {
 }
 
 #[test]
+fn every_format_is_recognized() {
+    for format in Format::ALL {
+        assert_eq!(image(format).format(), format);
+    }
+}
+
+#[test]
 fn the_other_formats_are_one_manifest() {
     let shape = |format| {
         let image = image(format);
