@@ -54,7 +54,8 @@ fn keep(file: &Path, totals: &Totals) {
 }
 
 fn recall(file: &Path) -> Option<Totals> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    let json = fs_err::read(file).or_trace("read the sizes of the last build")?;
+    serde_json::from_slice(&json).or_trace("parse the sizes of the last build")
 }
 
 fn cause(last: Option<&Totals>, now: &Totals) -> String {

@@ -23,7 +23,7 @@ pub struct ImageMessage {
     pub digest: Digest,
     /// Size of all blobs in bytes.
     pub size: u64,
-    pub tags: Vec<String>,
+    pub tags: Vec<Tag>,
     /// True if the image was already up to date.
     pub fresh: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -73,7 +73,7 @@ impl ImageMessage {
             format: format.name(),
             digest,
             size,
-            tags: tags.iter().map(Tag::to_string).collect(),
+            tags: tags.to_vec(),
             fresh: false,
             layout: places.layout.map(Path::to_owned),
             archive: places.archive.map(Path::to_owned),

@@ -79,7 +79,7 @@ fn entry(dir: &Path, module: &BuiltModule, options: &OptimizeOptions) -> PathBuf
 }
 
 fn recall(file: &Path) -> Option<Vec<u8>> {
-    let mut bytes = std::fs::read(file).ok()?;
+    let mut bytes = fs_err::read(file).or_trace("read a cached module")?;
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
     let module = bytes.split_off(line + 1);
     let is_whole = bytes.trim_ascii_end() == Digest::of(&module).to_string().as_bytes();

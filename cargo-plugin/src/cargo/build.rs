@@ -6,8 +6,7 @@ use std::process::{Command, Stdio};
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
 
-use crate::cargo::c::failure_log::Failures;
-use crate::cargo::c::shims;
+use crate::cargo::c::{failure_log, shims};
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error;
@@ -57,6 +56,8 @@ impl Build<'_> {
         observe: &mut dyn FnMut(Event<'_>),
     ) -> Result<Built, Error> {
         let remaps = path_remap::all(self.env, self.config, self.workspace, toolchain, commit);
+        // Failures of an earlier build must not be reported for this one.
+        failure_log::clear(&self.shims_folder());
         let mut command = self.command(toolchain, &remaps);
         tracing::debug!(?command, "starting cargo");
         let child = command.spawn();
@@ -104,12 +105,15 @@ impl Build<'_> {
 
     fn failure(self, messages: &Messages) -> Error {
         let BuildSettings { target, c_compiler, .. } = self.settings;
-        let folder = shims::folder(self.workspace.target_dir(), c_compiler);
         // cargo has printed the reason. Only for C, we can add what to install.
-        match Failures::read(&folder, target, c_compiler, &messages.out_dirs) {
-            Some(failures) => Error::CNotCompiled { failures },
+        match failure_log::describe(&self.shims_folder(), target, c_compiler, &messages.out_dirs) {
+            Some(message) => Error::CNotCompiled { message },
             None => Error::CargoBuildFailed { status: messages.status },
         }
+    }
+
+    fn shims_folder(self) -> PathBuf {
+        shims::folder(self.workspace.target_dir(), self.settings.c_compiler)
     }
 
     /// Returns true if cargo built every planned command and no other.

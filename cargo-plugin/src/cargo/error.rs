@@ -7,8 +7,6 @@ use std::process::ExitStatus;
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::exit_code::ExitCode;
 
-use crate::cargo::c::failure_log::Failures;
-
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -78,8 +76,8 @@ pub enum Error {
     CargoBuildFailed { status: ExitStatus },
 
     /// `cargo build` failed because C inside crates was not compiled.
-    #[error("{failures}")]
-    CNotCompiled { failures: Failures },
+    #[error("{message}")]
+    CNotCompiled { message: String },
 
     /// Appears in the output of the build script that started the shim.
     #[error("no C compiler for {target} was found")]

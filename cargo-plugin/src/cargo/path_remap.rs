@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 use toml::{Table, Value};
+use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
@@ -39,7 +40,9 @@ pub fn flags(remaps: &[Remap]) -> Vec<String> {
 
 fn spellings(remap: &Remap) -> Vec<Remap> {
     // rustc may see a path as it was written, or without symbolic links.
-    let real = remap.from.canonicalize().ok().filter(|real| *real != remap.from);
+    let real = fs::canonicalize(&remap.from)
+        .or_trace("resolve links in a path")
+        .filter(|real| *real != remap.from);
     let real = real.map(|from| Remap { from, to: remap.to.clone() });
     [Some(remap.clone()), real].into_iter().flatten().collect()
 }
@@ -97,8 +100,8 @@ fn add(found: &mut Found, root: &Path, name: &str, dir: &Path) {
     }
     found.insert(dir.clone(), name.to_owned());
     // `cargo metadata --no-deps` lists only members. Further dependencies are in the manifests.
-    let manifest =
-        fs::read_to_string(dir.join("Cargo.toml")).ok().and_then(|text| text.parse::<Table>().ok());
+    let manifest = fs::read_to_string(dir.join("Cargo.toml")).or_trace("read a manifest");
+    let manifest = manifest.and_then(|text| text.parse::<Table>().or_trace("parse a manifest"));
     for (name, path) in manifest.iter().flat_map(dependencies) {
         add(found, root, name, &dir.join(path));
     }

@@ -13,17 +13,18 @@ use wasm_oci_app::pipeline::optimize_cache::OptimizedCache;
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{pack, to_layout, validated};
 use wasm_oci_app::ui::shell::Shell;
-use wasm_oci_core::image::{Digest, Format, Tag};
+use wasm_oci_core::image::Digest;
 use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::git::Revision;
+use crate::cargo::json_cache;
 use crate::cargo::leaked_paths::leaked_paths;
 use crate::cargo::project::{Project, Workspace};
 use crate::error::Error;
 use crate::ops::compile::{Compiled, CompiledProgram};
-use crate::ops::record::BuildRecord;
+use crate::ops::record::{BuildRecord, BuiltImage};
 use crate::ops::request::Request;
 use crate::ops::resolve::all_settings;
 
@@ -43,16 +44,6 @@ pub struct BuiltImages {
     pub images: Vec<BuiltImage>,
     /// True if an earlier build made them.
     pub fresh: bool,
-}
-
-/// An image in a layout.
-#[derive(Debug)]
-pub struct BuiltImage {
-    pub format: Format,
-    pub digest: Digest,
-    /// Total size of its blobs in bytes.
-    pub size: u64,
-    pub tags: Vec<Tag>,
 }
 
 /// A program and its module as it would be in an image.
@@ -165,19 +156,9 @@ impl<'a> PackageJob<'a> {
             Some(record) => (record, true),
             None => (self.pack(shell).await?, false),
         };
-        let images: Vec<BuiltImage> = record
-            .images
-            .iter()
-            .map(|image| BuiltImage {
-                format: image.format(),
-                digest: image.digest,
-                size: image.size(),
-                tags: image.tags(),
-            })
-            .collect();
         let verb = if fresh { "Fresh" } else { "Packed" };
         let name = &self.plan.image.name;
-        for BuiltImage { format, digest, .. } in &images {
+        for BuiltImage { format, digest, .. } in &record.images {
             shell.status(verb, format_args!("{name} as {format} {digest}"));
         }
         Ok(BuiltImages {
@@ -188,7 +169,7 @@ impl<'a> PackageJob<'a> {
             wasm: self.program.module.wasm.clone(),
             debug_file: self.debug_file,
             sizes: record.sizes,
-            images,
+            images: record.images,
             fresh,
         })
     }
@@ -198,7 +179,7 @@ impl<'a> PackageJob<'a> {
         if self.no_cache || !self.debug_file.exists() {
             return Ok(None);
         }
-        let Some(record) = BuildRecord::read(&self.record) else { return Ok(None) };
+        let Some(record) = json_cache::read::<BuildRecord>(&self.record) else { return Ok(None) };
         let module = &self.program.module;
         // Reading a large module takes longer than the rest of a build without a change.
         let known = record.digest_of(&module.wasm).filter(|_| module.fresh);
@@ -218,7 +199,7 @@ impl<'a> PackageJob<'a> {
         }
         // The same module in a new file, which the next build needn't read.
         let record = record.of_file(&module.wasm);
-        record.write(&self.record);
+        json_cache::write(&self.record, &record);
         Ok(Some(record))
     }
 
@@ -248,7 +229,7 @@ impl<'a> PackageJob<'a> {
         let fingerprint = self.plan.fingerprint(digest);
         let record = BuildRecord::new(wasm, digest, fingerprint, &self.layout, &packed);
         if !self.no_cache {
-            record.write(&self.record);
+            json_cache::write(&self.record, &record);
         }
         Ok(record)
     }
@@ -276,9 +257,11 @@ impl BuiltImages {
 
     /// Prints each image and its places.
     pub fn print(&self, places: &Places<'_>, shell: &Shell, json: bool) -> Result<(), Error> {
-        for BuiltImage { format, digest, size, tags } in &self.images {
+        for image in &self.images {
+            let BuiltImage { format, digest, tags, .. } = image;
             let name = &self.project.target;
-            let message = ImageMessage::of_parts(name, *format, *digest, *size, tags, places);
+            let message =
+                ImageMessage::of_parts(name, *format, *digest, image.size(), tags, places);
             let package = Some(self.project.package.clone());
             ImageMessage { package, fresh: self.fresh, module: Some(self.sizes), ..message }
                 .print(shell, json)?;

@@ -11,8 +11,6 @@ use wasm_oci_core::image::{Blob, Descriptor, Digest, Format, Tag};
 use wasm_oci_core::store::Layout;
 use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::json_cache;
-
 /// Record of the last build of one program.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct BuildRecord {
@@ -21,7 +19,7 @@ pub struct BuildRecord {
     layout: PathBuf,
     pub sizes: Sizes,
     /// The main format comes first.
-    pub images: Vec<RecordedImage>,
+    pub images: Vec<BuiltImage>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -30,11 +28,12 @@ struct ModuleFile {
     digest: Digest,
 }
 
+/// An image in a layout.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RecordedImage {
-    format: String,
+pub struct BuiltImage {
+    pub format: Format,
     pub digest: Digest,
-    tags: Vec<String>,
+    pub tags: Vec<Tag>,
     blobs: Vec<(Digest, u64)>,
 }
 
@@ -47,18 +46,9 @@ impl BuildRecord {
         layout: &Path,
         packed: &Packed,
     ) -> BuildRecord {
-        let images = packed.images.iter().map(RecordedImage::of).collect();
+        let images = packed.images.iter().map(BuiltImage::of).collect();
         let module = ModuleFile { file: TrackedFile::of(path), digest: module };
         BuildRecord { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
-    }
-
-    /// Reads a record, which may be outdated.
-    pub fn read(file: &Path) -> Option<BuildRecord> {
-        json_cache::read(file)
-    }
-
-    pub fn write(&self, file: &Path) {
-        json_cache::write(file, self);
     }
 
     /// Returns the digest of the module at `path` without reading it, if the file has not changed.
@@ -84,23 +74,15 @@ impl BuildRecord {
     }
 }
 
-impl RecordedImage {
-    fn of(TaggedImage { format, image, tags }: &TaggedImage) -> RecordedImage {
+impl BuiltImage {
+    fn of(TaggedImage { format, image, tags }: &TaggedImage) -> BuiltImage {
         let blob = |blob: &Blob| (blob.descriptor().digest, blob.descriptor().size);
-        RecordedImage {
-            format: format.to_string(),
+        BuiltImage {
+            format: *format,
             digest: image.digest(),
-            tags: tags.iter().map(Tag::to_string).collect(),
+            tags: tags.clone(),
             blobs: image.blobs().map(blob).collect(),
         }
-    }
-
-    pub fn format(&self) -> Format {
-        self.format.parse().unwrap_or_default()
-    }
-
-    pub fn tags(&self) -> Vec<Tag> {
-        self.tags.iter().filter_map(|tag| tag.parse().ok()).collect()
     }
 
     /// Returns the total size of the blobs in bytes.
@@ -115,7 +97,7 @@ impl RecordedImage {
                 .any(|(other, image)| other.as_ref() == Some(tag) && image.digest == self.digest)
         };
         // Other tools write layouts, too: they may have moved a tag or removed a blob.
-        self.tags().iter().all(is_tagged)
+        self.tags.iter().all(is_tagged)
             && self.blobs.iter().all(|(digest, size)| layout.contains(*digest, *size))
     }
 }

@@ -172,7 +172,7 @@ impl Destination {
             _ => self.to_string(),
         };
         if json {
-            let tags: Vec<&str> = self.tags.iter().map(Tag::as_str).collect();
+            let tags = &self.tags;
             return shell
                 .print_json(&serde_json::json!({"digest": digest, "place": place, "tags": tags}));
         }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::{Digest, Error};
 
 const DOCKER_HUB: &str = "docker.io";
@@ -172,7 +174,8 @@ impl fmt::Display for Reference {
 }
 
 /// A tag: up to 128 letters, digits, `_`, `.` and `-`, the first not `.` or `-` (distribution-spec, as above).
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Tag(String);
 
 impl Tag {
@@ -210,6 +213,20 @@ impl FromStr for Tag {
         } else {
             Err(Error::InvalidTag { text: text.to_owned() })
         }
+    }
+}
+
+impl TryFrom<String> for Tag {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Tag, Error> {
+        text.parse()
+    }
+}
+
+impl From<Tag> for String {
+    fn from(tag: Tag) -> String {
+        tag.0
     }
 }
 

@@ -3,7 +3,6 @@
 //! A failed compilation is not an error yet, because build scripts also try things out. It counts when cargo's build fails
 //! and the build script did not finish.
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
@@ -25,14 +24,6 @@ pub struct Failure {
     out_dir: PathBuf,
     /// The compiler, if one was found.
     toolchain: Option<Toolchain>,
-}
-
-/// All such build scripts of a build that failed.
-#[derive(Debug)]
-pub struct Failures {
-    target: WasiTarget,
-    choice: Choice,
-    failures: Vec<Failure>,
 }
 
 impl Failure {
@@ -58,49 +49,38 @@ impl Failure {
     }
 }
 
-impl Failures {
-    /// Reads the failures of the build that has just failed. `finished` has the `OUT_DIR` of each build script that succeeded.
-    pub fn read(
-        folder: &Path,
-        target: WasiTarget,
-        choice: Choice,
-        finished: &[PathBuf],
-    ) -> Option<Failures> {
-        let entries = fs::read_dir(failures(folder)).or_trace("read failures of C compilers")?;
-        let logged = entries.flatten().filter_map(|entry| json_cache::read(&entry.path()));
-        let mut failures: Vec<Failure> =
-            // A build script that finished has coped with the failure.
-            logged.filter(|failure: &Failure| !finished.contains(&failure.out_dir)).collect();
-        // `read_dir` has no order, but the message needs one.
-        failures.sort_by(|a, b| (&a.package, &a.version).cmp(&(&b.package, &b.version)));
-        (!failures.is_empty()).then_some(Failures { target, choice, failures })
+/// Describes the failures of the build that has just failed. `finished` has the `OUT_DIR` of each build script that succeeded.
+pub fn describe(
+    folder: &Path,
+    target: WasiTarget,
+    choice: Choice,
+    finished: &[PathBuf],
+) -> Option<String> {
+    let entries = fs::read_dir(failures(folder)).or_trace("read failures of C compilers")?;
+    let logged = entries.flatten().filter_map(|entry| json_cache::read(&entry.path()));
+    let mut failures: Vec<Failure> =
+        // A build script that finished has coped with the failure.
+        logged.filter(|failure: &Failure| !finished.contains(&failure.out_dir)).collect();
+    // `read_dir` has no order, but the message needs one.
+    failures.sort_by(|a, b| (&a.package, &a.version).cmp(&(&b.package, &b.version)));
+    if failures.is_empty() {
+        return None;
     }
-}
-
-impl fmt::Display for Failures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Failures { target, choice, failures } = self;
-        let names: Vec<_> =
-            failures.iter().map(|it| format!("{} v{}", it.package, it.version)).collect();
-        write!(f, "the C code of {} could not be compiled for {target}: ", names.join(", "))?;
-        match failures.iter().find_map(|failure| failure.toolchain.as_ref()) {
-            Some(toolchain) if toolchain.has_libc() => {
-                write!(f, "{toolchain} failed; its output is above")
-            }
-            Some(toolchain) => {
-                write!(f, "{toolchain} has no C library for WASI; install {HELP}")
-            }
-            None => match choice {
-                Choice::Auto => write!(f, "no C compiler for WASI was found; install {HELP}"),
-                chosen => {
-                    write!(
-                        f,
-                        "the setting `c-compiler` asks for {chosen}, which was not found; install it, or choose another compiler"
-                    )
-                }
-            },
+    let reason = match failures.iter().find_map(|failure| failure.toolchain.as_ref()) {
+        Some(toolchain) if toolchain.has_libc() => {
+            format!("{toolchain} failed; its output is above")
         }
-    }
+        Some(toolchain) => format!("{toolchain} has no C library for WASI; install {HELP}"),
+        None if choice == Choice::Auto => {
+            format!("no C compiler for WASI was found; install {HELP}")
+        }
+        None => format!(
+            "the setting `c-compiler` asks for {choice}, which was not found; install it, or choose another compiler"
+        ),
+    };
+    let names: Vec<_> =
+        failures.iter().map(|it| format!("{} v{}", it.package, it.version)).collect();
+    Some(format!("the C code of {} could not be compiled for {target}: {reason}", names.join(", ")))
 }
 
 const HELP: &str = "zig (`pip install ziglang`), or wasi-sdk with WASI_SDK_PATH set to its folder, or clang and \

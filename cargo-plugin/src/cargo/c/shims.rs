@@ -9,7 +9,6 @@ use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_core::fs::{create_folder, replace_link};
 use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::c::failure_log;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 
@@ -73,8 +72,6 @@ pub fn variables(
         names.any(|name| env.var(&name).is_some() || config.is_set(env, &["env", &name]))
     };
     let folder = folder(target_dir, choice);
-    // Failures of an earlier build must not be reported for this one.
-    failure_log::clear(&folder);
     if choice == Choice::Off || is_users(Tool::C) || is_users(Tool::Cxx) {
         return Vec::new();
     }

@@ -243,7 +243,9 @@ fn output(env: &CargoEnv, program: &Path, args: &[&str], folder: &Path) -> Optio
     let mut command = env.command(program);
     command.args(args).current_dir(folder).stdin(Stdio::null()).stderr(Stdio::null());
     let output = traced(&mut command).output().or_trace("run a program")?;
-    String::from_utf8(output.stdout).ok().filter(|_| output.status.success())
+    String::from_utf8(output.stdout)
+        .or_trace("read a program's output")
+        .filter(|_| output.status.success())
 }
 
 fn executable(folder: &Path, name: &str) -> PathBuf {

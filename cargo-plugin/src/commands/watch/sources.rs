@@ -139,7 +139,7 @@ impl Watcher {
                 // A build reads all sources. That is not a change.
                 && !event.kind.is_access()
             {
-                sender.send(event).ok();
+                sender.send(event).or_trace("report a changed file");
             }
         };
         let watcher = notify::recommended_watcher(tell)
