@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use cargo_wasm_oci::cargo::c::compiler_shim::Invocation;
-use cargo_wasm_oci::commands::Cargo;
+use cargo_wasm_oci::commands::{Cargo, spelled_out};
+use wasm_oci_app::commands::parse;
 use wasm_oci_app::runtime::block_on;
 use wasm_oci_app::ui::shell::{Color, Shell, Verbosity};
 
@@ -11,7 +12,7 @@ fn main() -> ExitCode {
     if let Some(compiler) = Invocation::of(std::env::args_os()) {
         return compile(&compiler);
     }
-    let Cargo::WasmOci(cli) = Cargo::of(std::env::args_os());
+    let Cargo::WasmOci(cli) = parse(spelled_out(std::env::args_os()));
     let shell = cli.output.shell();
     match block_on(cli.run(&shell)) {
         Ok(code) => ExitCode::from(code),

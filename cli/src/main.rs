@@ -3,11 +3,12 @@
 use std::process::ExitCode;
 
 use wasm_oci::commands::Cli;
+use wasm_oci_app::commands::parse;
 use wasm_oci_app::runtime::block_on;
 
 fn main() -> ExitCode {
     // Not `args`, which panics on an argument that is not Unicode, such as a path.
-    let cli = Cli::of(std::env::args_os());
+    let cli: Cli = parse(std::env::args_os().collect());
     let shell = cli.output.shell();
     match block_on(cli.run(&shell)) {
         // Not always 0: `run` ends with the exit code of the program.

@@ -84,11 +84,27 @@ impl RegistryArgs {
     }
 }
 
+/// Options of commands that read images.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ReadArgs {
+    #[command(flatten)]
+    pub registry: RegistryArgs,
+    #[command(flatten)]
+    pub limits: ReadLimitArgs,
+}
+
+impl ReadArgs {
+    /// Returns the connections for these flags and the environment.
+    pub fn connections(&self, shell: &Shell) -> Result<Connections, Error> {
+        self.registry.connections(shell)?.with_limits(&self.limits)
+    }
+}
+
 /// Options of the connection to a command's registry, with a login.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AccountArgs {
     #[command(flatten)]
-    pub registry: RegistryArgs,
+    pub read: ReadArgs,
     #[command(flatten)]
     pub login: LoginArgs,
 }
@@ -105,7 +121,7 @@ impl AccountArgs {
             Some(registry) => self.login.login(registry.registry())?,
             None => None,
         };
-        Ok(self.registry.connections(shell)?.with_login(login))
+        Ok(self.read.connections(shell)?.with_login(login))
     }
 }
 
@@ -137,14 +153,8 @@ impl Connections {
         settings: &Settings,
         shell: &Shell,
     ) -> Result<Connections, Error> {
-        let identity = match (&args.client_cert, &args.client_key) {
-            (None, None) => None,
-            (Some(certificate), Some(key)) => Some((certificate.clone(), key.clone())),
-            _ => {
-                let message = "--client-cert and --client-key only work together; use both";
-                return Err(UsageError::Combination(message).into());
-            }
-        };
+        // clap accepts neither of them without the other.
+        let identity = args.client_cert.clone().zip(args.client_key.clone());
         Ok(Connections {
             insecure: settings.insecure_registries.clone().unwrap_or_default(),
             token_servers: args.token_servers.clone(),

@@ -6,8 +6,7 @@ use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::inspect::check::{CheckArgs, CheckReport, check};
 use wasm_oci_app::pipeline::engines::require_shapes;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::compat::engines::Shape;
@@ -41,23 +40,15 @@ pub(super) struct Check {
     #[command(flatten)]
     module: ModuleArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl Check {
     pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         if let Some(source) = &self.source {
-            return Ok(check(
-                source,
-                &self.check,
-                &self.registry.connections(shell)?.with_limits(&self.limits)?,
-                shell,
-            )
-            .await?);
+            return Ok(check(source, &self.check, &self.read.connections(shell)?, shell).await?);
         }
-        let own = Settings { format: unless_empty(&self.format), ..self.registry.settings() };
+        let own = Settings { format: unless_empty(&self.format), ..self.read.registry.settings() };
         let flags = self.module.settings().over(self.cargo.settings()).over(own);
         let no_cache = self.cache.no_cache;
         let request = Request { no_cache, ..Request::new(self.cargo.selection(output), flags) };

@@ -22,7 +22,7 @@ mod watch;
 
 use std::ffi::OsString;
 
-use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 use wasm_oci_app::commands::completions::Completions;
 use wasm_oci_app::commands::{login, logout, man};
 use wasm_oci_app::ui::output_args::OutputArgs;
@@ -37,22 +37,8 @@ pub enum Cargo {
     WasmOci(Cli),
 }
 
-impl Cargo {
-    /// Parses the arguments, and ends the process if they are wrong or ask for help.
-    pub fn of(args: impl IntoIterator<Item = OsString>) -> Cargo {
-        let args = spelled_out(args);
-        Cargo::try_parse_from(&args).unwrap_or_else(|_| {
-            // Help needs all commands, and parsing builds only one of them (see `Command`).
-            let mut command = Cargo::command();
-            command.build();
-            let matches = command.get_matches_from(args);
-            Cargo::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-        })
-    }
-}
-
 /// Returns the arguments as cargo would pass them.
-fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+pub fn spelled_out(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut args: Vec<OsString> = args.into_iter().collect();
     // cargo adds `wasm-oci`, but users may also start `cargo-wasm-oci` themselves.
     if args.get(1).is_none_or(|first| first != "wasm-oci") {

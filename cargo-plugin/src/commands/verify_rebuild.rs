@@ -8,8 +8,7 @@ use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::pipeline::stages::OPTIMIZED;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -32,9 +31,7 @@ pub(super) struct VerifyRebuild {
     #[arg(value_name = "IMAGE")]
     image: Location,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
     #[command(flatten)]
     build: BuildArgs,
 }
@@ -42,12 +39,10 @@ pub(super) struct VerifyRebuild {
 impl VerifyRebuild {
     pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         shell.status("Reading", &self.image);
-        let published =
-            load_image(&self.image, &self.registry.connections(shell)?.with_limits(&self.limits)?)
-                .await?;
+        let published = load_image(&self.image, &self.read.connections(shell)?).await?;
         // All formats have the same module, but other digests.
         let format = Some(vec![published.format()]);
-        let of_image = Settings { format, ..self.registry.settings() };
+        let of_image = Settings { format, ..self.read.registry.settings() };
         let folder = tempfile::tempdir()
             .map_err(|source| AppError::Write { path: "a temporary folder".into(), source })?;
         let request = self.build.request(of_image, output);

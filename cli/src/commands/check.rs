@@ -3,8 +3,7 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::inspect::check::{CheckArgs, check};
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Check which engines can run an image, and how to fix the ones that can't
@@ -24,19 +23,11 @@ pub(crate) struct Check {
     #[command(flatten)]
     check: CheckArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl Check {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        check(
-            &self.source,
-            &self.check,
-            &self.registry.connections(shell)?.with_limits(&self.limits)?,
-            shell,
-        )
-        .await
+        check(&self.source, &self.check, &self.read.connections(shell)?, shell).await
     }
 }

@@ -3,7 +3,7 @@ use wasm_oci_core::image::Reference;
 use wasm_oci_core::store::Name;
 
 use wasm_oci_app::error::Error;
-use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::connection::{LoginArgs, RegistryArgs};
 use wasm_oci_app::ui::shell::Shell;
 
 /// Delete a tag from a registry, or an image with all its tags
@@ -16,7 +16,9 @@ pub(crate) struct Delete {
     #[arg(value_name = "REFERENCE", value_parser = named)]
     reference: Reference,
     #[command(flatten)]
-    account: AccountArgs,
+    registry: RegistryArgs,
+    #[command(flatten)]
+    login: LoginArgs,
 }
 
 /// Parses a reference. Requires a tag or a digest, so that nothing is deleted by default.
@@ -34,8 +36,9 @@ fn named(text: &str) -> Result<Reference, String> {
 impl Delete {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         // Without `--read-limit`, because deleting reads no image.
-        let registry =
-            self.account.connections(Some(&self.reference), shell)?.registry(&self.reference)?;
+        let login = self.login.login(self.reference.registry())?;
+        let connections = self.registry.connections(shell)?.with_login(login);
+        let registry = connections.registry(&self.reference)?;
         registry.delete(&Name::from(&self.reference)).await?;
         shell.status("Deleted", &self.reference);
         Ok(())

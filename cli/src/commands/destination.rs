@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use clap::Args;
+
 use wasm_oci_core::image::{Descriptor, Digest, Reference, Tag};
 use wasm_oci_core::store::{
     ArchiveImage, Layout, Location, Name, Sink, Source, copy, load, write_archive,
@@ -11,7 +13,7 @@ use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::pipeline::messages::Places;
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::{to_archive, to_layout, to_registry, with_tags};
-use wasm_oci_app::registry::connection::Connections;
+use wasm_oci_app::registry::connection::{AccountArgs, Connections};
 use wasm_oci_app::registry::source::AnySource;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -19,6 +21,35 @@ pub(super) fn registry_of(location: &Location) -> Option<&Reference> {
     match location {
         Location::Registry(reference) => Some(reference),
         _ => None,
+    }
+}
+
+/// Arguments of `copy` and `convert`.
+#[derive(Debug, Args)]
+pub(super) struct TransferArgs {
+    /// Image to read: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
+    #[arg(value_name = "SOURCE")]
+    pub(super) source: Location,
+    /// Destination: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG]
+    #[arg(value_name = "DESTINATION")]
+    destination: Location,
+    /// Additional tag at the destination
+    #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
+    tags: Vec<Tag>,
+    /// Print the result as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    #[command(flatten)]
+    account: AccountArgs,
+}
+
+impl TransferArgs {
+    pub(super) fn resolve(&self, shell: &Shell) -> Result<(Connections, Destination), Error> {
+        // A login belongs to one registry: the one that the command writes to, otherwise the one it reads from.
+        let account = registry_of(&self.destination).or(registry_of(&self.source));
+        let connections = self.account.connections(account, shell)?;
+        let (place, tags) = (self.destination.clone(), self.tags.clone());
+        Ok((connections, Destination::of(place, &self.source, tags)?))
     }
 }
 

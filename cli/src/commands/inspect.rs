@@ -6,8 +6,7 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::pipeline::stages::any_imports;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::ui::render::{ReportJson, field, report};
 use wasm_oci_app::ui::shell::Shell;
@@ -28,9 +27,7 @@ pub(crate) struct Inspect {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl Inspect {
@@ -43,7 +40,7 @@ impl Inspect {
                 false => shell.print(report(&module)?.trim_end()),
             };
         }
-        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+        let connections = self.read.connections(shell)?;
         let image = load_image(&self.source, &connections).await?;
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {

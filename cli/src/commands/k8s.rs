@@ -7,8 +7,7 @@ use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::pipeline::stages::any_imports;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::open;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -25,14 +24,12 @@ pub(crate) struct K8s {
     #[command(flatten)]
     kubernetes: KubernetesArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl K8s {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+        let connections = self.read.connections(shell)?;
         let (source, name) = open(&self.source, &connections)?;
         // Load by digest, because the tag may move between the two requests.
         let digest = source.resolve(&name).await?.digest;

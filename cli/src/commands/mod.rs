@@ -20,9 +20,7 @@ mod tags;
 mod test;
 mod validate;
 
-use std::ffi::OsString;
-
-use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use wasm_oci_app::commands::{completions, login, logout, man};
 use wasm_oci_app::error::Error;
@@ -72,18 +70,6 @@ enum Command {
 }
 
 impl Cli {
-    /// Parses the arguments. Ends the process if they are invalid or ask for help.
-    pub fn of(args: impl IntoIterator<Item = OsString>) -> Cli {
-        let args: Vec<OsString> = args.into_iter().collect();
-        Cli::try_parse_from(&args).unwrap_or_else(|_| {
-            // Help lists all commands, including the deferred ones, so build the whole command.
-            let mut command = Cli::command();
-            command.build();
-            let matches = command.get_matches_from(args);
-            Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
-        })
-    }
-
     /// Runs the command and returns the exit code.
     pub async fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {

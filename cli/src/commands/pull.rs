@@ -11,7 +11,6 @@ use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::to_archive;
 use wasm_oci_app::registry::connection::{AccountArgs, Connections};
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Pull an image from a registry, or only its module
@@ -32,8 +31,6 @@ pub(crate) struct Pull {
     module: Option<PathBuf>,
     #[command(flatten)]
     account: AccountArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
 }
 
 impl Pull {
@@ -45,8 +42,7 @@ impl Pull {
             let message = "nowhere to write the image; add --module FILE, --oci-layout-path DIR or --tarball FILE";
             return Err(UsageError::Combination(message).into());
         }
-        let connections =
-            self.account.connections(Some(&self.source), shell)?.with_limits(&self.limits)?;
+        let connections = self.account.connections(Some(&self.source), shell)?;
         shell.status("Pulling", &self.source);
         self.pull_module(&connections, shell).await?;
         if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {

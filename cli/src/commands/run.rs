@@ -3,8 +3,7 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::config::args::RunArgs;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::run::run::{pull, run_file, run_manifest};
 use wasm_oci_app::ui::shell::Shell;
 
@@ -23,9 +22,7 @@ pub(crate) struct Run {
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
     #[command(flatten)]
     run: RunArgs,
 }
@@ -35,7 +32,7 @@ impl Run {
         if let Location::File(path) = &self.source {
             return run_file(path, &self.run, shell).await;
         }
-        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+        let connections = self.read.connections(shell)?;
         let manifest = pull(&self.source, &connections, self.run.given.no_cache).await?;
         // Only `cargo wasm-oci` has a `NAME.debug.wasm` to take function names from.
         run_manifest(&manifest, None, &self.run, shell).await

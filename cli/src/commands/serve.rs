@@ -3,8 +3,7 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::run::run::pull;
 use wasm_oci_app::run::serve::{serve_file, serve_manifest};
 use wasm_oci_app::ui::shell::Shell;
@@ -21,9 +20,7 @@ pub(crate) struct Serve {
     #[arg(value_name = "SOURCE")]
     source: Location,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
     #[command(flatten, next_help_heading = "Program")]
     serve: ServeArgs,
 }
@@ -33,7 +30,7 @@ impl Serve {
         if let Location::File(path) = &self.source {
             return serve_file(path, &self.serve, shell).await;
         }
-        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+        let connections = self.read.connections(shell)?;
         let manifest = pull(&self.source, &connections, self.serve.no_cache).await?;
         serve_manifest(&manifest, &self.serve, shell).await
     }

@@ -3,8 +3,7 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs, report_at};
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Show the size of a module by section, crate and function
@@ -19,14 +18,12 @@ pub(crate) struct Size {
     #[command(flatten)]
     size: SizeArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl Size {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+        let connections = self.read.connections(shell)?;
         let report = report_at(&self.source, &connections).await?;
         let name = self.source.to_string();
         ModuleSizes { package: None, name: &name, report }

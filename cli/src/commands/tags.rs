@@ -3,7 +3,6 @@ use wasm_oci_core::image::Reference;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::AccountArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
 use wasm_oci_app::ui::shell::Shell;
 
 /// List the tags of a repository in a registry
@@ -17,17 +16,12 @@ pub(crate) struct Tags {
     json: bool,
     #[command(flatten)]
     account: AccountArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
 }
 
 impl Tags {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        let registry = self
-            .account
-            .connections(Some(&self.repository), shell)?
-            .with_limits(&self.limits)?
-            .registry(&self.repository)?;
+        let registry =
+            self.account.connections(Some(&self.repository), shell)?.registry(&self.repository)?;
         let tags = registry.tags().await?;
         if self.json {
             return shell.print_json(&tags);

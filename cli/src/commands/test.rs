@@ -7,8 +7,7 @@ use wasm_oci_app::config::args::TestArgs;
 use wasm_oci_app::config::smoke::read::read_file;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::exit_code::ExitCode;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::run::run::{Prepared, pull};
 use wasm_oci_app::smoke::{Case, Suite, test, test_engine};
 use wasm_oci_app::ui::shell::Shell;
@@ -34,9 +33,7 @@ pub(crate) struct Test {
     #[command(flatten)]
     tests: TestArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl Test {
@@ -47,7 +44,7 @@ impl Test {
         let program = async |source: &Location| match source {
             Location::File(path) => Prepared::of_file(&engine, path),
             place => {
-                let connections = self.registry.connections(shell)?.with_limits(&self.limits)?;
+                let connections = self.read.connections(shell)?;
                 let manifest = pull(place, &connections, true).await?;
                 Prepared::of_manifest(&engine, &manifest)
             }

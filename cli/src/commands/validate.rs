@@ -4,8 +4,7 @@ use wasm_oci_core::module::{Capability, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
-use wasm_oci_app::registry::connection::RegistryArgs;
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::find;
 use wasm_oci_app::ui::render::{ReportJson, runtimes};
 use wasm_oci_app::ui::shell::Shell;
@@ -29,17 +28,12 @@ pub(crate) struct Validate {
     #[arg(long)]
     json: bool,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
+    read: ReadArgs,
 }
 
 impl Validate {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        let module =
-            find(&self.source, &self.registry.connections(shell)?.with_limits(&self.limits)?)
-                .await?
-                .module()?;
+        let module = find(&self.source, &self.read.connections(shell)?).await?.module()?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
         let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };

@@ -58,9 +58,9 @@ pub struct ModuleArgs {
     pub runtimes: Vec<RequiredRuntime>,
 }
 
+/// The choice of formats.
 #[derive(Debug, Clone, Default, Args)]
-#[command(next_help_heading = "Image")]
-pub struct ImageArgs {
+pub struct FormatArgs {
     /// Formats to create: universal, container, module, combined, artifact
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     pub format: Vec<Format>,
@@ -73,6 +73,13 @@ pub struct ImageArgs {
         conflicts_with = "format"
     )]
     pub engines: Vec<EngineSelector>,
+}
+
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Image")]
+pub struct ImageArgs {
+    #[command(flatten)]
+    pub formats: FormatArgs,
     /// Tag of the image, alone or as REPOSITORY:TAG
     #[arg(short, long = "tag", value_name = "TAG", value_delimiter = ',')]
     pub tags: Vec<TagOrReference>,
@@ -153,8 +160,8 @@ impl ImageArgs {
     pub fn settings(&self) -> Settings {
         let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
         Settings {
-            format: unless_empty(&self.format),
-            engines: unless_empty(&self.engines),
+            format: unless_empty(&self.formats.format),
+            engines: unless_empty(&self.formats.engines),
             tags: unless_empty(&self.tags),
             entrypoint: unless_empty(&self.entrypoint),
             args: unless_empty(&self.args),
