@@ -6,13 +6,15 @@ use std::process::{Command, Stdio};
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
 
+use crate::cargo::batches::{Batch, batches};
 use crate::cargo::c::{failure_log, shims};
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error;
 use crate::cargo::messages::{Event, Messages, Module, Modules, TargetId};
 use crate::cargo::path_remap::{self, Remap};
-use crate::cargo::project::{Project, TargetKind, Workspace, default_target_args};
+use crate::cargo::pattern::is_listed;
+use crate::cargo::project::{Project, TargetKind, Workspace};
 use crate::cargo::selection::Selection;
 use crate::cargo::toolchain::Toolchain;
 use crate::cargo::{profile, rustflags};
@@ -43,6 +45,8 @@ pub struct Build<'a> {
 /// Modules that a build made.
 pub struct Built {
     modules: Modules,
+    /// Pairs of targets that one run built into one file.
+    shared: Vec<(TargetId, TargetId)>,
     /// Folders that no module should contain the path of; for [`leaked_paths`](crate::cargo::leaked_paths).
     pub private_paths: Vec<PathBuf>,
 }
@@ -58,22 +62,27 @@ impl Build<'_> {
         let remaps = path_remap::all(self.env, self.config, self.workspace, toolchain, commit);
         // Failures of an earlier build must not be reported for this one.
         failure_log::clear(&self.shims_folder());
-        let mut command = self.command(toolchain, &remaps);
-        tracing::debug!(?command, "starting cargo");
-        let child = command.spawn();
-        let child = child
-            .map_err(|source| Error::NotStarted { program: self.env.cargo().to_owned(), source })?;
-        observe(Event::Building);
-        let messages = Messages::read(child, observe)?;
-        if !messages.status.success() {
-            return Err(self.failure(&messages));
-        }
         let private_paths = path_remap::private_paths(&remaps);
-        Ok(Built { modules: messages.modules, private_paths })
+        let mut built = Built { modules: Modules::new(), shared: Vec::new(), private_paths };
+        for batch in batches(self.workspace, self.projects, self.selection) {
+            let mut command = self.command(&batch, toolchain, &remaps);
+            tracing::debug!(?command, "starting cargo");
+            let program = || self.env.cargo().to_owned();
+            let child = command.spawn();
+            let child = child.map_err(|source| Error::NotStarted { program: program(), source })?;
+            observe(Event::Building);
+            let messages = Messages::read(child, observe)?;
+            if !messages.status.success() {
+                return Err(self.failure(&messages));
+            }
+            built.add(messages.modules);
+        }
+        Ok(built)
     }
 
-    fn command(self, toolchain: &Toolchain, remaps: &[Remap]) -> Command {
-        let Build { env, config, selection, workspace, projects, settings } = self;
+    fn command(self, batch: &Batch, toolchain: &Toolchain, remaps: &[Remap]) -> Command {
+        let Build { env, config, workspace, settings, .. } = self;
+        let Batch { selection, build_dir } = batch;
         let sources = profile::Sources { env, config, manifest: workspace.manifest() };
         let target = settings.target;
         let users = rustflags::users(env, config, target, || toolchain.print_cfg(env, target));
@@ -88,8 +97,13 @@ impl Build<'_> {
             "json-render-diagnostics",
         ]);
         command.args(selection.build_args());
-        if !selection.names_targets() {
-            command.args(default_target_args(projects));
+        if let Some(folder) = build_dir {
+            command.env("CARGO_BUILD_BUILD_DIR", folder);
+            // The user's own `--config` takes precedence over a variable. Without one, an older cargo would warn of the key.
+            if !selection.config.is_empty() {
+                let value = toml::Value::from(folder.to_string_lossy().into_owned());
+                command.args(["--config", &format!("build.build-dir={value}")]);
+            }
         }
         for setting in profile::overrides(sources, selection.profile(), settings.small) {
             // `--config` takes precedence over the manifest, so the user's files stay as they are.
@@ -122,11 +136,19 @@ impl Build<'_> {
         // cargo also builds libraries that something else needs, so those may be there without a
         // plan.
         let mut commands = built.modules.keys().filter(|(_, kind, _)| *kind != TargetKind::Cdylib);
-        commands.all(is_planned) && self.missing(built).is_none()
+        commands.all(is_planned) && self.missing(built).is_none() && self.shared(built).is_none()
     }
 
-    /// Checks that every planned target has a module.
+    /// Checks that every planned target has a module, and a file of its own.
     pub fn check(&self, built: &Built) -> Result<(), Error> {
+        if let Some((project, (package, kind, name))) = self.shared(built) {
+            return Err(Error::SharedFile {
+                kind: project.kind.name(),
+                name: project.target.clone(),
+                package: project.package.clone(),
+                other: format!("{kind} `{name}` of {package}"),
+            });
+        }
         let Some(project) = self.missing(built) else { return Ok(()) };
         Err(Error::NoArtifact {
             kind: project.kind.name(),
@@ -138,20 +160,53 @@ impl Build<'_> {
 
     /// Returns a target without a module.
     fn missing(&self, built: &Built) -> Option<&Project> {
+        let is_missing = |project: &&Project| built.module(project).is_none();
+        // A build has to make something.
+        if self.projects.iter().all(|project| is_missing(&project)) {
+            return self.projects.first();
+        }
         // cargo skips targets whose `required-features` are off, unless the user named them.
-        let may_miss = |project: &Project| {
-            !self.selection.names_targets()
-                && !built.modules.is_empty()
-                && !project.required_features.is_empty()
+        let Selection { bins, examples, .. } = self.selection;
+        let is_named = |project: &Project| match project.kind {
+            TargetKind::Bin => is_listed(bins, &project.target),
+            TargetKind::Example => is_listed(examples, &project.target),
+            TargetKind::Cdylib => false,
         };
-        let mut missing = self.projects.iter().filter(|project| built.module(project).is_none());
-        missing.find(|project| !may_miss(project))
+        let may_miss =
+            |project: &Project| !project.required_features.is_empty() && !is_named(project);
+        self.projects.iter().filter(is_missing).find(|project| !may_miss(project))
+    }
+
+    /// Returns a planned target whose module another target may have overwritten, and that target.
+    fn shared<'a>(&'a self, built: &'a Built) -> Option<(&'a Project, &'a TargetId)> {
+        self.projects.iter().find_map(|project| {
+            let id = id_of(project);
+            let mut pairs = built.shared.iter();
+            let other = pairs.find_map(|(a, b)| match (*a == id, *b == id) {
+                (true, _) => Some(b),
+                (_, true) => Some(a),
+                _ => None,
+            })?;
+            Some((project, other))
+        })
     }
 }
 
 impl Built {
     pub fn module(&self, project: &Project) -> Option<&Module> {
         self.modules.get(&id_of(project))
+    }
+
+    /// Adds the modules of one run.
+    fn add(&mut self, modules: Modules) {
+        // `batches` plans runs without such pairs, by names in manifests. This is certain: cargo names the files itself, and
+        // also builds packages that are not members.
+        let all: Vec<_> = modules.iter().collect();
+        for (n, (id, module)) in all.iter().enumerate() {
+            let rivals = all[n + 1..].iter().filter(|(_, other)| module.may_overwrite(other));
+            self.shared.extend(rivals.map(|(other, _)| ((*id).clone(), (*other).clone())));
+        }
+        self.modules.extend(modules);
     }
 }
 

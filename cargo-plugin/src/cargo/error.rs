@@ -93,6 +93,20 @@ pub enum Error {
         required(features)
     )]
     NoArtifact { kind: &'static str, name: String, package: String, features: Vec<String> },
+
+    /// cargo built a target into the file of another. `other` describes that one.
+    #[error(
+        "cargo built the {kind} `{name}` of package `{package}` and the {other} into one file, which holds the module of only one \
+         of them; rename one"
+    )]
+    SharedFile { kind: &'static str, name: String, package: String, other: String },
+
+    /// Two programs would have one layout.
+    #[error(
+        "the results of `{first}` and `{second}` would be in one folder, `{folder}`; rename one of them, or build them apart \
+         with `--oci-layout-path`"
+    )]
+    SharedFolder { first: String, second: String, folder: String },
 }
 
 fn remedy(error: &io::Error) -> &'static str {

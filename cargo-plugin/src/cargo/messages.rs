@@ -2,14 +2,14 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ExitStatus};
 
 use cargo_metadata::{Artifact, Message};
 use wasm_oci_app::config::target::WasiTarget;
 
 use crate::cargo::error::Error;
-use crate::cargo::project::TargetKind;
+use crate::cargo::project::{TargetKind, is_program};
 
 /// A target, as cargo names it.
 pub type TargetId = (String, TargetKind, String);
@@ -20,6 +20,20 @@ pub struct Module {
     pub wasm: PathBuf,
     /// True if cargo had nothing to do for it.
     pub fresh: bool,
+    /// True for a library.
+    is_library: bool,
+}
+
+impl Module {
+    /// Returns true if cargo may have written the other module into the same file.
+    pub fn may_overwrite(&self, other: &Module) -> bool {
+        // Some file systems ignore case.
+        let text = |path: &Path| path.to_string_lossy().to_lowercase();
+        let name = |module: &Module| module.wasm.file_name().map(|name| text(Path::new(name)));
+        // The intermediate file of a library has the same name as its module, wherever that is.
+        let is_same_name = self.is_library && other.is_library && name(self) == name(other);
+        is_same_name || text(&self.wasm) == text(&other.wasm)
+    }
 }
 
 pub type Modules = HashMap<TargetId, Module>;
@@ -67,6 +81,7 @@ fn module(artifact: Artifact) -> Option<(TargetId, Module)> {
     let kind = TargetKind::of(&artifact.target)?;
     // A library has other files, too, such as an `.rlib`.
     let wasm = artifact.filenames.into_iter().find(|path| path.extension() == Some("wasm"))?;
-    let module = Module { wasm: wasm.into(), fresh: artifact.fresh };
+    let is_library = !is_program(&artifact.target);
+    let module = Module { wasm: wasm.into(), fresh: artifact.fresh, is_library };
     Some(((artifact.package_id.repr, kind, artifact.target.name), module))
 }

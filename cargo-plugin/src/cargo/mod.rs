@@ -4,6 +4,7 @@
 //! Selection ──cargo metadata, maybe cached──▶ Workspace ──▶ Project… ──cargo build──▶ Module…
 //! ```
 
+pub mod batches;
 pub mod build;
 pub mod c;
 pub mod cargo_config;
@@ -16,6 +17,7 @@ pub mod leaked_paths;
 pub mod messages;
 pub mod metadata_cache;
 pub mod path_remap;
+pub mod pattern;
 pub mod profile;
 pub mod project;
 pub mod rustflags;

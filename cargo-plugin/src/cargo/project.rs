@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use cargo_metadata::{DependencyKind, Metadata, Package, Target};
+use cargo_metadata::{Dependency, DependencyKind, Metadata, Package, Target};
 use fs_err as fs;
 use serde_json::Value;
 use toml::Table;
@@ -11,6 +11,7 @@ use wasm_oci_app::config::settings::closest;
 
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
+use crate::cargo::pattern::{glob, is_listed};
 use crate::cargo::selection::Selection;
 
 /// The key of our settings in `[package.metadata]` and `[workspace.metadata]`.
@@ -32,6 +33,11 @@ pub struct Project {
     pub package: String,
     pub target: String,
     pub kind: TargetKind,
+    /// File that cargo builds the module into, relative to the profile's folder and in lower case: targets with the same
+    /// text overwrite each other's module, on file systems that ignore case at the latest.
+    pub file: String,
+    /// True for a library. Its intermediate file has no hash in its name, either.
+    pub is_library: bool,
     /// Features without which cargo skips the target.
     pub required_features: Vec<String>,
     /// True if `default-run` names the target.
@@ -170,6 +176,27 @@ impl Workspace {
         }
     }
 
+    /// Returns every target of every member that becomes a module.
+    pub fn all_projects(&self) -> Vec<Project> {
+        let of_package = |package| {
+            modules(package).map(move |(target, kind)| Project::new(package, target, kind))
+        };
+        self.metadata.packages.iter().flat_map(of_package).collect()
+    }
+
+    /// Returns true if the package takes this value of `--features`: `name`, or `package-or-dependency/name`.
+    pub(crate) fn has_feature(&self, feature: &str, package_id: &str) -> bool {
+        let mut packages = self.metadata.packages.iter().filter(|it| it.id.repr == package_id);
+        packages.any(|package| match feature.split_once('/') {
+            None => package.features.contains_key(feature),
+            Some((of, _)) => {
+                let of = of.trim_end_matches('?');
+                let is_meant = |it: &Dependency| it.rename.as_ref().unwrap_or(&it.name) == of;
+                package.name.as_str() == of || package.dependencies.iter().any(is_meant)
+            }
+        })
+    }
+
     /// Returns the names and folders of the members' path dependencies.
     pub(crate) fn path_dependencies(&self) -> impl Iterator<Item = (&str, &Path)> {
         let all = self.metadata.packages.iter().flat_map(|package| &package.dependencies);
@@ -235,8 +262,12 @@ impl Project {
             package: package.name.to_string(),
             target: target.name.clone(),
             kind,
+            file: file(target, kind),
+            is_library: !is_program(target),
             required_features: target.required_features.clone(),
-            is_default_run: package.default_run.as_ref() == Some(&target.name),
+            // A library may have the name of the program.
+            is_default_run: kind == TargetKind::Bin
+                && package.default_run.as_ref() == Some(&target.name),
             version: package.version.to_string(),
             manifest_path: package.manifest_path.clone().into(),
             authors: package.authors.clone(),
@@ -248,16 +279,31 @@ impl Project {
             metadata: package.metadata.get(METADATA_KEY).cloned(),
         }
     }
+
+    pub(crate) fn is_same_target(&self, other: &Project) -> bool {
+        (&self.package_id, self.kind, &self.target)
+            == (&other.package_id, other.kind, &other.target)
+    }
 }
 
-/// Returns the arguments that make `cargo build` build exactly these, if the user named no target.
-pub(crate) fn default_target_args(projects: &[Project]) -> &'static [&'static str] {
-    // Always with `--bins`, so that cargo also reports bins that are newer than the cached
-    // metadata.
-    match projects.iter().any(|project| project.kind == TargetKind::Cdylib) {
-        true => &["--bins", "--lib"],
-        false => &["--bins"],
-    }
+pub(super) fn is_program(target: &Target) -> bool {
+    target.crate_types.iter().any(|it| it.to_string() == "bin")
+}
+
+/// Returns the file of [`Project::file`].
+fn file(target: &Target, kind: TargetKind) -> String {
+    let folder = if kind == TargetKind::Example { "examples/" } else { "" };
+    // cargo keeps the hyphens of programs only.
+    let name = match is_program(target) {
+        true => target.name.clone(),
+        false => target.name.replace('-', "_"),
+    };
+    format!("{folder}{name}.wasm").to_lowercase()
+}
+
+/// Returns the targets of a package that become modules.
+fn modules(package: &Package) -> impl Iterator<Item = (&Target, TargetKind)> + Clone {
+    package.targets.iter().filter_map(|target| Some((target, TargetKind::of(target)?)))
 }
 
 /// Returns the selected targets of a package. By default, those are its bins, or its library if it has no bin.
@@ -265,7 +311,7 @@ fn targets<'a>(
     package: &'a Package,
     selection: &'a Selection,
 ) -> impl Iterator<Item = (&'a Target, TargetKind)> {
-    let all = package.targets.iter().filter_map(|target| Some((target, TargetKind::of(target)?)));
+    let all = modules(package);
     let has_bin = all.clone().any(|(_, kind)| kind == TargetKind::Bin);
     all.filter(move |(target, kind)| match kind {
         TargetKind::Bin if !selection.names_targets() => true,
@@ -303,10 +349,6 @@ fn names(packages: &[&Package]) -> Vec<String> {
     packages.iter().map(|package| package.name.to_string()).collect()
 }
 
-fn is_listed(patterns: &[String], name: &str) -> bool {
-    patterns.iter().any(|pattern| glob(pattern, name))
-}
-
 /// Matches `name`, `na*`, `name@1.2`, `name:1.2.3`, or an identifier as cargo prints it, with or without `#name@version`.
 fn is_meant(package: &Package, spec: &str) -> bool {
     // Identifiers are URLs (Cargo book, "Package ID specifications"). Names contain no slash.
@@ -317,40 +359,4 @@ fn is_meant(package: &Package, spec: &str) -> bool {
     let full = package.version.to_string();
     let is_version = full == version || full.starts_with(&format!("{version}."));
     glob(name, package.name.as_str()) && (version.is_empty() || is_version)
-}
-
-/// Matches cargo's patterns, except `[…]`: `*` stands for any text and `?` for one letter.
-fn glob(pattern: &str, name: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => name.is_empty(),
-        Some('*') => {
-            name.char_indices().any(|(at, _)| glob(rest.as_str(), &name[at..]))
-                || glob(rest.as_str(), "")
-        }
-        Some(letter) => {
-            let mut name = name.chars();
-            name.next().is_some_and(|it| letter == '?' || letter == it)
-                && glob(rest.as_str(), name.as_str())
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn patterns_match_as_cargos() {
-        for (pattern, name) in
-            [("app", "app"), ("*", "app"), ("a*p", "app"), ("a?p", "app"), ("*pp*", "app")]
-        {
-            assert!(glob(pattern, name), "{pattern} {name}");
-        }
-        for (pattern, name) in
-            [("app", "apps"), ("a?", "app"), ("", "app"), ("b*", "app"), ("a*q", "app")]
-        {
-            assert!(!glob(pattern, name), "{pattern} {name}");
-        }
-    }
 }

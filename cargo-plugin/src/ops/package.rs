@@ -18,6 +18,7 @@ use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
 use wasm_oci_core::trace::OrTrace;
 
+use crate::cargo::batches::unique_name;
 use crate::cargo::git::Revision;
 use crate::cargo::json_cache;
 use crate::cargo::leaked_paths::leaked_paths;
@@ -121,7 +122,8 @@ impl<'a> PackageJob<'a> {
         program: &'a CompiledProgram,
         revision: Option<&Revision>,
     ) -> Result<PackageJob<'a>, Error> {
-        let name = &program.project.target;
+        let target = &program.project.target;
+        let name = &unique_name(&compiled.workspace, &program.project);
         let settings = all_settings(program.explicit.clone(), &program.project, revision);
         let in_target = || compiled.workspace.target_dir().join("wasm-oci");
         let folder = request.folder.clone().unwrap_or_else(in_target);
@@ -130,7 +132,7 @@ impl<'a> PackageJob<'a> {
             Some(path) if compiled.programs.len() == 1 => path.clone(),
             Some(path) => path.join(name),
         };
-        let mut plan = Plan::resolve(name, &settings)?;
+        let mut plan = Plan::resolve(target, &settings)?;
         // A program that only runs on this machine may have any size.
         if !request.enforce_budget {
             plan.budget = Budget::default();

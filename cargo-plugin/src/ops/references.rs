@@ -4,7 +4,7 @@ use wasm_oci_app::config::settings::closest;
 use wasm_oci_app::deploy::manifests::SCHEME;
 use wasm_oci_app::deploy::yaml::{NodeId, Stream};
 
-use crate::cargo::project::Project;
+use crate::cargo::project::{Project, TargetKind};
 use crate::error::Error;
 
 /// A reference in a YAML text.
@@ -62,8 +62,7 @@ fn meant<'a>(all: &'a [Project], text: &str) -> Result<&'a Project, String> {
             "names no program: write {SCHEME}PACKAGE or {SCHEME}PACKAGE/BIN{hint}"
         ));
     }
-    let of_package: Vec<&Project> =
-        all.iter().filter(|project| project.package == package).collect();
+    let of_package = of_package(all, package);
     if of_package.is_empty() {
         let packages = || all.iter().map(|project| project.package.as_str());
         return Err(format!(
@@ -73,14 +72,36 @@ fn meant<'a>(all: &'a [Project], text: &str) -> Result<&'a Project, String> {
     }
     let Some(bin) = bin else {
         return alone(&of_package).ok_or_else(|| {
-            let names: Vec<String> = of_package.iter().map(|project| full_name(project)).collect();
+            let names: Vec<String> =
+                of_package.iter().map(|project| full_name(&of_package, project)).collect();
             format!("could be any of {}", names.join(", "))
         });
     };
-    of_package.iter().copied().find(|project| project.target == bin).ok_or_else(|| {
-        let bins = || of_package.iter().map(|project| project.target.as_str());
-        format!("names no program of `{package}`{}", hint(bin, bins))
+    let names: Vec<String> =
+        of_package.iter().map(|project| name_in_package(&of_package, project)).collect();
+    let found = names.iter().position(|name| name == bin);
+    found.map(|found| of_package[found]).ok_or_else(|| {
+        let names = || names.iter().map(String::as_str);
+        format!("names no program of `{package}`{}", hint(bin, names))
     })
+}
+
+/// Returns the programs of a package, those with `main` first: the name of the package means them rather than a library.
+fn of_package<'a>(all: &'a [Project], package: &str) -> Vec<&'a Project> {
+    let mut found: Vec<&Project> =
+        all.iter().filter(|project| project.package == package).collect();
+    found.sort_by_key(|project| project.kind == TargetKind::Cdylib);
+    found
+}
+
+/// Returns the name of a program in references. A library may have the name of a program, and is `NAME.lib` then.
+fn name_in_package(of_package: &[&Project], project: &Project) -> String {
+    let is_program =
+        |other: &&Project| other.target == project.target && other.kind != TargetKind::Cdylib;
+    match project.kind == TargetKind::Cdylib && of_package.iter().any(is_program) {
+        true => format!("{}.lib", project.target),
+        false => project.target.clone(),
+    }
 }
 
 /// Returns a hint: the closest name, or all names.
@@ -112,22 +133,20 @@ fn alone<'a>(of_package: &[&'a Project]) -> Option<&'a Project> {
 
 /// Returns the shortest reference to a program.
 pub fn name(all: &[Project], project: &Project) -> String {
-    let of_package: Vec<&Project> =
-        all.iter().filter(|other| other.package == project.package).collect();
+    let of_package = of_package(all, &project.package);
     match alone(&of_package) {
         Some(alone) if alone == project => format!("{SCHEME}{}", project.package),
-        _ => full_name(project),
+        _ => full_name(&of_package, project),
     }
 }
 
-fn full_name(project: &Project) -> String {
-    format!("{SCHEME}{}/{}", project.package, project.target)
+fn full_name(of_package: &[&Project], project: &Project) -> String {
+    format!("{SCHEME}{}/{}", project.package, name_in_package(of_package, project))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cargo::project::TargetKind;
 
     fn project(package: &str, target: &str) -> Project {
         Project {
@@ -135,6 +154,8 @@ mod tests {
             package: package.to_owned(),
             target: target.to_owned(),
             kind: TargetKind::Bin,
+            file: String::new(),
+            is_library: false,
             required_features: Vec::new(),
             is_default_run: target == "main",
             version: String::new(),
@@ -182,6 +203,13 @@ mod tests {
         for project in &all {
             assert_eq!(meant(&all, &name(&all, project)), Ok(project));
         }
+        let library = Project { kind: TargetKind::Cdylib, ..project("own", "own") };
+        let all_and_library = [&[library][..], &all].concat();
+        for project in &all_and_library {
+            let name = name(&all_and_library, project);
+            assert_eq!(meant(&all_and_library, &name), Ok(project), "{name}");
+        }
+        assert_eq!(name(&all_and_library, &all_and_library[0]), "wasm-oci://own/own.lib");
         assert_eq!(name(&all, &all[0]), "wasm-oci://one");
         assert_eq!(name(&all, &all[1]), "wasm-oci://own/other");
     }

@@ -1,5 +1,6 @@
 //! Settings and plans of programs: from flags, variables, manifests, and what git says.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use wasm_oci_app::config::env_vars;
@@ -9,8 +10,10 @@ use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::error::SettingsError;
 use wasm_oci_app::ui::shell::Shell;
 
+use crate::cargo::batches::unique_name;
 use crate::cargo::build::BuildSettings;
 use crate::cargo::env::CargoEnv;
+use crate::cargo::error::Error as CargoError;
 use crate::cargo::git::{PendingRevision, Revision};
 use crate::cargo::project::{Project, Workspace};
 use crate::error::Error;
@@ -71,6 +74,7 @@ pub struct BuildPlan {
 impl BuildPlan {
     pub fn resolve(request: &Request, workspace: Workspace) -> Result<BuildPlan, Error> {
         let projects = workspace.projects(&request.selection)?;
+        check_folders(&workspace, &projects)?;
         let explicit = projects
             .iter()
             .map(|project| explicit_settings(request, &workspace, project))
@@ -78,6 +82,20 @@ impl BuildPlan {
         let settings = build_settings(&explicit)?;
         Ok(BuildPlan { workspace, projects, explicit, settings })
     }
+}
+
+/// Checks that no program would replace the images of another.
+fn check_folders(workspace: &Workspace, projects: &[Project]) -> Result<(), Error> {
+    let mut folders = BTreeMap::new();
+    for project in projects {
+        let folder = unique_name(workspace, project).to_lowercase();
+        if let Some(first) = folders.insert(folder.clone(), project) {
+            let name = |project: &Project| format!("{}/{}", project.package, project.target);
+            let (first, second) = (name(first), name(project));
+            return Err(CargoError::SharedFolder { first, second, folder }.into());
+        }
+    }
+    Ok(())
 }
 
 fn build_settings(all: &[Settings]) -> Result<BuildSettings, Error> {

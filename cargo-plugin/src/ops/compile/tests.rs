@@ -12,6 +12,7 @@ use crate::ops::request::Request;
 mod building;
 mod flags;
 mod reproducible;
+mod same_names;
 
 impl Sandbox {
     /// Builds in a folder of the sandbox, without optimizing, which is quick.
