@@ -32,8 +32,11 @@ fn people_get_a_line_for_each_consumer_and_what_to_change() {
     assert!(text.contains("\ncontainerd-1.7  ok       `ctr run --runtime"), "{text}");
     let fails = "\ncri-2.3         fails    \"parent snapshot\" (it doesn't unpack a tar layer for wasi/wasm)\n";
     assert!(text.contains(fails), "{text}");
-    let change = "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci oci:app.oci --format universal\n";
+    let change = "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci oci:app.oci:universal --format universal\n";
     assert!(text.contains(change), "{text}");
+    // The advice for one engine names those that it would stop.
+    let cost = "--format artifact (keep this image, too: containerd-1.6, ";
+    assert!(text.contains(cost), "{text}");
     assert!(text.contains("\nruns on:    wasmtime, wasmedge"), "{text}");
     // The suggested command works.
     let _converted = run(

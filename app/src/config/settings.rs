@@ -67,10 +67,12 @@ pub struct Settings {
         extend("x-flag" = "--debug-info[=KIND]", "default" = "none")
     )]
     pub debug_info: Option<DebugInfo>,
-    /// Import modules to accept in addition to WASI's.
+    /// Import modules to accept in addition to WASI's. For a component: interfaces, such as `wasi:nn/graph`, or packages, such
+    /// as `wasi:nn`, that `deny` can't judge.
     #[schemars(extend("x-flag" = "--allow-import"))]
     pub allow_imports: Option<Vec<String>>,
-    /// Capabilities that the module must not have. If it imports a function for one of them, the build fails (exit code 3).
+    /// Capabilities that the module must not have. If it imports a function for one of them, or one that can't be judged, the
+    /// build fails (exit code 3).
     #[serde(deserialize_with = "typed::many")]
     #[schemars(schema_with = "schema::capabilities", extend("x-flag" = "--deny"))]
     pub deny: Option<Vec<Capability>>,

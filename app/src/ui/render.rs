@@ -144,9 +144,10 @@ pub fn compatibilities(all: &[RuntimeCompatibility]) -> String {
 }
 
 fn obstacle(obstacle: &Obstacle) -> String {
-    match obstacle.with {
-        Some(with) => format!("{} ({with})", obstacle.need),
-        None => obstacle.need.clone(),
+    match (obstacle.with, obstacle.until) {
+        (Some(with), _) => format!("{} ({with})", obstacle.need),
+        (None, Some(until)) => format!("{} (gone since {until})", obstacle.need),
+        (None, None) => obstacle.need.clone(),
     }
 }
 

@@ -73,7 +73,10 @@ impl Check {
             let shape = Shape::of(&image.image).map_err(AppError::from)?;
             let checked =
                 CheckReport::new(source, image.image.digest(), &shape, &self.check.engines);
-            checked.print("cargo wasm-oci build --format ", self.check.json, shell)?;
+            // Both formats, because some engines may need the one that there is.
+            let command =
+                |format| format!("cargo wasm-oci build --format {},{format}", image.format);
+            checked.print(command, self.check.json, shell)?;
             shapes.push(shape);
         }
         Ok(shapes)

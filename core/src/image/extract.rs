@@ -1,5 +1,6 @@
 //! Extraction of the module and other files from an image.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 
@@ -7,6 +8,7 @@ use super::tar_bounds::TarBounds;
 use super::{Blob, Error, IncludedFile, Manifest, MediaType};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
+use crate::trace::OrTrace;
 
 /// Media types of layers that are bare modules.
 const BARE: [&str; 4] = [
@@ -84,6 +86,24 @@ impl Manifest {
                 Err(no_module(format!("the command `{wanted}` is none of {}", several.join(", "))))
             }
         }
+    }
+
+    /// Returns true if the image has files other than its module, without reading them. A layer that can't be unpacked counts
+    /// as one that has none.
+    pub(crate) fn has_other_files(&self, budget: &Budget) -> bool {
+        let (module, found) = (self.module_path(), Cell::new(false));
+        // No file is wanted, so none is read.
+        let look = |path: &str| {
+            found.set(found.get() || path != module);
+            false
+        };
+        for layer in self.layers().iter().filter(|layer| !is_bare(layer)) {
+            if found.get() {
+                break;
+            }
+            files(layer, budget, look).or_trace("look for files in a layer");
+        }
+        found.get()
     }
 
     /// Returns the other files of the image. Those of upper layers replace those of lower ones.

@@ -80,6 +80,9 @@ impl FromStr for Reference {
             text: text.to_owned(),
             reason: reason.to_owned(),
         };
+        if let Some((scheme, _)) = text.split_once("://") {
+            return Err(invalid(&format!("leave out `{scheme}://`")));
+        }
         // By hand, because oci-spec's parser compiles a regular expression, which takes 40 ms: four times as
         // long as a push without a change.
         let (rest, digest) = match text.split_once('@') {
@@ -308,6 +311,8 @@ mod tests {
         {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
+        let error = "oci://ghcr.io/a".parse::<Reference>().unwrap_err().to_string();
+        assert!(error.contains("leave out `oci://`"), "{error}");
     }
 
     #[test]

@@ -65,8 +65,8 @@ pub enum ValidateError {
         /// Offset in bytes from the start.
         offset: u64,
     },
-    /// Imports that no WASI runtime provides.
-    #[error("`{name}` imports `{import}`, which no WASI runtime provides: {cause}{}", and_more(*.more))]
+    /// Imports that are not part of WASI preview 1.
+    #[error("`{name}` imports `{import}`, which is not part of WASI: {cause}{}", and_more(*.more))]
     ForeignImport {
         /// The module's name.
         name: String,
@@ -89,6 +89,19 @@ pub enum ValidateError {
         capability: Capability,
         /// The import that gives the capability.
         import: String,
+    },
+    /// The module imports something that may give it a capability that the user denies.
+    #[error(
+        "`{name}` imports `{import}`, and we can't tell if that gives it what is denied. If it doesn't, allow `{allow}` \
+         with `--allow-import` or `allow-imports` in the settings; otherwise find the dependency that needs it"
+    )]
+    Unjudged {
+        /// The module's name.
+        name: String,
+        /// The import.
+        import: String,
+        /// The name that allows it.
+        allow: String,
     },
 }
 

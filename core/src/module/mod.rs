@@ -14,6 +14,7 @@ mod features;
 mod function_order;
 mod optimize;
 mod options;
+mod origin;
 mod report;
 mod sections;
 mod size;
@@ -34,5 +35,6 @@ pub use size::{
     SizedSegment, UNNAMED, function_names, readable_name,
 };
 pub use uses::{Function, Use};
+use validate::WASI_PREVIEW_0;
 pub use validate::{ValidateOptions, ValidatedModule, WASI_PREVIEW_1, validate};
 pub use wasm_opt::WasmOpt;

@@ -64,6 +64,9 @@ pub struct Import {
     pub module: String,
     /// The name.
     pub name: String,
+    /// The interface that a component's import has, if its name is another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub implements: Option<String>,
     /// The kind of item.
     pub kind: ExternalKind,
 }
@@ -71,9 +74,10 @@ pub struct Import {
 impl fmt::Display for Import {
     /// `module.name`, or a component's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.module.as_str() {
-            "" => f.write_str(&visible(&self.name)),
-            module => write!(f, "{}.{}", visible(module), visible(&self.name)),
+        match (&self.implements, self.module.as_str()) {
+            (Some(interface), _) => write!(f, "{} as {}", visible(interface), visible(&self.name)),
+            (None, "") => f.write_str(&visible(&self.name)),
+            (None, module) => write!(f, "{}.{}", visible(module), visible(&self.name)),
         }
     }
 }
@@ -211,6 +215,7 @@ impl Report {
         self.imports.push(Import {
             module: module.to_owned(),
             name: name.to_owned(),
+            implements: None,
             kind: ty.into(),
         });
     }
@@ -229,6 +234,7 @@ impl Report {
                         self.imports.push(Import {
                             module: String::new(),
                             name: import.name.name.to_owned(),
+                            implements: import.name.implements.map(str::to_owned),
                             kind,
                         });
                     }

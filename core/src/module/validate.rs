@@ -4,17 +4,22 @@ use std::collections::BTreeSet;
 
 use wasmparser::{Parser, Payload};
 
+use super::origin::{other_cause, usual_cause};
 use super::uses::uses;
-use super::{Capability, OptimizedModule, Report, Use, ValidateError, report, visible};
+use super::{Capability, Import, OptimizedModule, Report, Use, ValidateError, report, visible};
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).
 pub const WASI_PREVIEW_1: &str = "wasi_snapshot_preview1";
+/// The module name of WASI preview 0's imports, which has the same functions with other types
+/// ([preview 0](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview0/docs.md)).
+pub(super) const WASI_PREVIEW_0: &str = "wasi_unstable";
 
 /// The user's choices for validation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ValidateOptions {
-    /// Import modules to accept in addition to WASI's, for runtimes that provide them.
+    /// Import modules to accept in addition to WASI's, for runtimes that provide them. For a component: interfaces or
+    /// packages that `deny` can't judge.
     pub allow_imports: BTreeSet<String>,
     /// Capabilities that the module must not have.
     pub deny: BTreeSet<Capability>,
@@ -83,7 +88,8 @@ impl ValidatedModule {
 ///
 /// # Errors
 /// [`ValidateError::Malformed`], or [`ValidateError::ForeignImport`] for a core module that imports from
-/// another module than [`WASI_PREVIEW_1`] and those allowed, or [`ValidateError::Denied`].
+/// another module than [`WASI_PREVIEW_1`] and those allowed, or [`ValidateError::Denied`] or
+/// [`ValidateError::Unjudged`].
 pub fn validate(
     module: OptimizedModule,
     options: &ValidateOptions,
@@ -95,16 +101,34 @@ pub fn validate(
     if !report.kind.is_component() && !options.allow_any_import {
         check_imports(module.name(), &report, options)?;
     }
-    for capability in &options.deny {
+    check_capabilities(module.name(), &report, options)?;
+    Ok(ValidatedModule { module, report })
+}
+
+/// Refuses a capability that the user denies, and any import that can't be judged if the user denies something.
+fn check_capabilities(
+    name: &str,
+    report: &Report,
+    options: &ValidateOptions,
+) -> Result<(), ValidateError> {
+    let known = options.deny.iter().filter(|capability| **capability != Capability::Unknown);
+    for capability in known {
         if let Some(import) = report.import_for(*capability) {
             return Err(ValidateError::Denied {
-                name: module.name().to_owned(),
+                name: name.to_owned(),
                 capability: *capability,
                 import: import.to_string(),
             });
         }
     }
-    Ok(ValidatedModule { module, report })
+    match report.unjudged_import(&options.allow_imports) {
+        Some(import) if !options.deny.is_empty() => Err(ValidateError::Unjudged {
+            name: name.to_owned(),
+            import: import.to_string(),
+            allow: import.interface().split('@').next().unwrap_or_default().to_owned(),
+        }),
+        _ => Ok(()),
+    }
 }
 
 // Tools nest components two or three levels deep. The limit keeps every reader of components from running out of memory
@@ -139,51 +163,20 @@ fn check_imports(
 ) -> Result<(), ValidateError> {
     let provided =
         |module: &str| module == WASI_PREVIEW_1 || options.allow_imports.contains(module);
-    let mut foreign = report.imports.iter().filter(|import| !provided(&import.module));
-    let Some(first) = foreign.next() else { return Ok(()) };
+    let foreign: Vec<&Import> =
+        report.imports.iter().filter(|import| !provided(&import.module)).collect();
+    let Some(first) = foreign.first() else { return Ok(()) };
+    // The import that tells who made the module isn't always the first.
+    let (import, cause) = match usual_cause(&foreign) {
+        Some((import, cause)) => (import, cause.to_owned()),
+        None => (*first, other_cause(first)),
+    };
     Err(ValidateError::ForeignImport {
         name: name.to_owned(),
-        import: first.to_string(),
-        cause: usual_cause(&visible(&first.module), &visible(&first.name)),
-        more: foreign.count(),
+        import: import.to_string(),
+        cause,
+        more: foreign.len() - 1,
     })
-}
-
-fn usual_cause(module: &str, name: &str) -> String {
-    match module {
-        // `wbg` is the module after the command `wasm-bindgen` has processed it, `__wbindgen_…` before.
-        _ if module.starts_with("__wbindgen") || module == "wbg" => {
-            "a dependency uses wasm-bindgen, which needs a browser: turn off its `js`, `wasm-bindgen` or \
-             `stdweb` feature, or replace it (`cargo tree -i wasm-bindgen` finds it)"
-                .to_owned()
-        }
-        // Emscripten calls functions that may throw or longjmp through `invoke_…`.
-        "env" if name.starts_with("emscripten") || name.starts_with("invoke_") => {
-            "it was built with Emscripten: build it with wasi-sdk, or with `-sSTANDALONE_WASM`".to_owned()
-        }
-        "env" if name == "memory" => {
-            "it was linked with `--import-memory`: link it without, so that it brings its own".to_owned()
-        }
-        // LLVM's linker imports undefined symbols from `env`.
-        "env" => format!(
-            "`{name}` is declared (as by `extern \"C\"`) but was not linked: link the C library that has it, \
-             built for wasm32-wasip1"
-        ),
-        "wasi_unstable" => {
-            "it was built for an old draft of WASI: build it with a current compiler".to_owned()
-        }
-        "wasi" if name == "thread-spawn" => {
-            "it was built for wasm32-wasip1-threads: build it for wasm32-wasip1".to_owned()
-        }
-        // Go renamed `go` to `gojs` in version 1.21.
-        "go" | "gojs" => "Go built it for the browser: build it with `GOOS=wasip1 GOARCH=wasm`".to_owned(),
-        _ if module.starts_with("wasi:") => {
-            "it is the inner module of a component: give the component, or build for wasm32-wasip1".to_owned()
-        }
-        _ => format!(
-            "if your runtime does, allow it with `--allow-import {module}` or `allow-imports` in the settings"
-        ),
-    }
 }
 
 impl ValidateError {
@@ -228,6 +221,31 @@ mod tests {
     }
 
     #[test]
+    fn who_made_a_module_is_recognized() {
+        let message =
+            |wat: &str| validated(wat, &ValidateOptions::default()).unwrap_err().to_string();
+        // The memory comes first, as in any program for wasm32-wasip1-threads.
+        let threads = message(
+            r#"(module (import "env" "memory" (memory 1 16 shared))
+                (import "wasi" "thread-spawn" (func (param i32) (result i32))))"#,
+        );
+        assert!(threads.contains("imports `wasi.thread-spawn`"), "{threads}");
+        assert!(threads.contains("threaded program") && !threads.contains("--import-memory"));
+        let of = |names: &[&str]| {
+            let imports = names.iter().map(|name| format!(r#"(import "env" "{name}" (func))"#));
+            message(&format!("(module {})", imports.collect::<String>()))
+        };
+        assert!(of(&["abort"]).contains("AssemblyScript"));
+        assert!(of(&["abort", "emscripten_resize_heap"]).contains("built with Emscripten"));
+        let proxy = of(&["proxy_log", "proxy_get_property"]);
+        assert!(proxy.contains("Envoy") && proxy.contains("--allow-import env"), "{proxy}");
+        let growth = of(&["emscripten_notify_memory_growth"]);
+        assert!(growth.contains("-sALLOW_MEMORY_GROWTH=0") && !growth.contains("STANDALONE"));
+        let old = message(r#"(module (import "wasi_unstable" "fd_write" (func)))"#);
+        assert!(old.contains("preview 0") && old.contains("wasm32-wasip1"), "{old}");
+    }
+
+    #[test]
     fn what_is_denied_is_refused_with_the_import() {
         let deny = [Capability::Sockets, Capability::Random].into();
         let options = ValidateOptions { deny, ..ValidateOptions::default() };
@@ -238,6 +256,32 @@ mod tests {
             error.contains("`random`") && error.contains("wasi_snapshot_preview1.random_get"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_gate_refuses_what_it_cannot_judge() {
+        let checked = |name: &str, deny: &[Capability], allowed: &[&str]| {
+            let options = ValidateOptions {
+                deny: deny.iter().copied().collect(),
+                allow_imports: allowed.iter().map(|name| (*name).to_owned()).collect(),
+                ..ValidateOptions::default()
+            };
+            let wat = format!(r#"(component (import "{name}" (instance)))"#);
+            validated(&wat, &options).map(|_| ()).map_err(|error| error.to_string())
+        };
+        let nn = "wasi:nn/graph@0.2.0";
+        assert!(checked(nn, &[], &[]).is_ok());
+        for deny in [Capability::Http, Capability::Unknown] {
+            let error = checked(nn, &[deny], &[]).unwrap_err();
+            assert!(error.contains(nn) && error.contains("allow `wasi:nn/graph`"), "{error}");
+        }
+        for allowed in [nn, "wasi:nn/graph", "wasi:nn"] {
+            assert!(checked(nn, &[Capability::Http], &[allowed]).is_ok(), "{allowed}");
+        }
+        assert!(checked("acme:db/store", &[Capability::Sockets], &[]).is_err());
+        let client = checked("wasi:http/client@0.3.0", &[Capability::Http], &["wasi:http"]);
+        assert!(client.unwrap_err().contains("is denied, `http`"));
+        assert!(checked("wasi:http/client@0.3.0", &[Capability::Sockets], &[]).is_ok());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Locations of images as users write them.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::Error;
@@ -25,6 +25,12 @@ impl FromStr for Location {
 
     fn from_str(text: &str) -> Result<Location, Error> {
         let invalid = |reason: String| Error::InvalidLocation { text: text.to_owned(), reason };
+        // Helm and others write references so. Here it would be a folder's path, which has no use for two slashes.
+        if let Some(reference) = text.strip_prefix("oci://").filter(|rest| is_in_registry(rest)) {
+            return Err(invalid(format!(
+                "`oci:` is for a layout directory: for an image in a registry write `docker://{reference}` or `{reference}`"
+            )));
+        }
         if let Some(rest) = text.strip_prefix("oci:") {
             let (path, tag) = split_tag(rest).map_err(invalid)?;
             return Ok(Location::Layout(path, tag));
@@ -45,11 +51,24 @@ impl FromStr for Location {
         if is_archive {
             return Err(invalid(format!("it is an archive: write `oci-archive:{text}`")));
         }
+        let is_folder_there = path.parent().is_some_and(Path::is_dir);
+        if text.ends_with(".wasm") && !path.exists() && !is_folder_there && is_in_registry(text) {
+            return Err(invalid(format!(
+                "there is no such file: for a repository of this name write `docker://{text}`"
+            )));
+        }
         if path.is_file() || text.ends_with(".wasm") || text.starts_with(['.', '/']) {
             return Ok(Location::File(path));
         }
         Ok(Location::Registry(text.parse()?))
     }
+}
+
+/// Returns true for a reference that names its registry.
+fn is_in_registry(text: &str) -> bool {
+    let host = text.split('/').next().unwrap_or_default();
+    let names_host = host == "localhost" || host.trim_start_matches('.').contains(['.', ':']);
+    text.contains('/') && names_host && text.parse::<Reference>().is_ok()
 }
 
 /// Splits `PATH[:TAG]`. The text after the last colon is a tag unless it looks like a part of the path.
@@ -103,6 +122,21 @@ mod tests {
         assert_eq!(at("docker://localhost:5000/app:v1"), at("localhost:5000/app:v1"));
         for text in ["oci:", "oci-archive::v1", "oci:x:-bad", "Not A Reference"] {
             assert!(text.parse::<Location>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_reference_that_looks_like_a_path_is_explained() {
+        let error = |text: &str| text.parse::<Location>().unwrap_err().to_string();
+        let helm = error("oci://ghcr.io/me/app:v1");
+        assert!(helm.contains("write `docker://ghcr.io/me/app:v1`"), "{helm}");
+        let named = error("ghcr.io/me/app.wasm");
+        assert!(named.contains("write `docker://ghcr.io/me/app.wasm`"), "{named}");
+        assert!("docker://ghcr.io/me/app.wasm".parse::<Location>().is_ok());
+        assert!("ghcr.io/me/app.wasm:v1".parse::<Location>().is_ok());
+        assert!("oci:///tmp/layout".parse::<Location>().is_ok());
+        for file in ["app.wasm", "./ghcr.io/me/app.wasm", "../a.b/app.wasm", "x/y.wasm"] {
+            assert!(matches!(file.parse(), Ok(Location::File(_))), "{file}");
         }
     }
 

@@ -50,7 +50,7 @@ pub struct ModuleArgs {
     /// Accept imports from this module in addition to WASI
     #[arg(long = "allow-import", value_name = "MODULE")]
     pub allow_imports: Vec<String>,
-    /// Fail if the module has this capability: reads-files, writes-files, environment, clock, random, sockets, http, threads
+    /// Fail if the module has this capability: reads-files, writes-files, environment, clock, random, sockets, http, threads, unknown
     #[arg(long, value_name = "CAPABILITY")]
     pub deny: Vec<Capability>,
     /// Fail if this runtime can't run the module, such as node or node@20

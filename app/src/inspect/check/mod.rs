@@ -13,7 +13,7 @@ use serde::Serialize;
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape};
 use wasm_oci_core::compat::runtimes::{self, RuntimeCompatibility};
-use wasm_oci_core::image::{Digest, Platform};
+use wasm_oci_core::image::{Digest, Format, Platform, Tag};
 use wasm_oci_core::module::Kind;
 use wasm_oci_core::store::{Location, load_partial};
 
@@ -51,6 +51,9 @@ pub struct CheckReport {
     #[serde(rename = "consumers")]
     pub engines: Vec<Compatibility>,
     pub runtimes: Vec<RuntimeCompatibility>,
+    /// Formats that the image can be converted to.
+    #[serde(skip)]
+    possible_formats: Vec<Format>,
 }
 
 impl CheckReport {
@@ -73,14 +76,20 @@ impl CheckReport {
             notes: shape.notes(),
             engines: selected(engines).into_iter().map(|engine| engine.check(shape)).collect(),
             runtimes: shape.report().map(runtimes::check).unwrap_or_default(),
+            possible_formats: shape.possible_formats(),
         }
     }
 
-    /// Prints the report. `suggestion` is the command that converts the image, without the names of the formats.
-    pub fn print(&self, suggestion: &str, json: bool, shell: &Shell) -> Result<(), Error> {
+    /// Prints the report. `command` returns the command that makes another image, of a format.
+    pub fn print(
+        &self,
+        command: impl Fn(Format) -> String,
+        json: bool,
+        shell: &Shell,
+    ) -> Result<(), Error> {
         match json {
             true => shell.print_json(self),
-            false => shell.print(text::image(self, suggestion)?.trim_end()),
+            false => shell.print(text::image(self, &command)?.trim_end()),
         }
     }
 }
@@ -101,7 +110,7 @@ pub async fn check(
     let digest = image.root.descriptor().digest;
     let checked = CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
     // Print the report in any case: it explains the exit code below.
-    checked.print(&convert_command(location), args.json, shell)?;
+    checked.print(|format| convert_command(location, format), args.json, shell)?;
     // Without `--for`, the user has required nothing, so an engine that fails is not an error.
     if args.engines.is_empty() {
         return Ok(());
@@ -110,12 +119,45 @@ pub async fn check(
     refuse(&checked.source, &checked.engines.iter().filter(fails).cloned().collect::<Vec<_>>())
 }
 
-/// Returns the command that converts the image, without the names of the formats.
-fn convert_command(source: &Location) -> String {
+/// Returns the command that makes an image of another format next to this one.
+// Never in its place: a format that one engine needs is often one that another doesn't run.
+fn convert_command(source: &Location, format: Format) -> String {
     let destination = match source {
-        // The result will have another digest, so the user has to choose a name.
-        Location::Registry(reference) if reference.digest().is_some() => "REFERENCE".to_owned(),
-        other => other.to_string(),
+        Location::Registry(reference) => tagged(&reference.name(), reference.tag(), format),
+        Location::Layout(path, tag) => {
+            tagged(&format!("oci:{}", path.display()), tag.as_ref(), format)
+        }
+        // An archive is written as a whole.
+        Location::Archive(path, _) => {
+            let path = path.with_extension(format!("{format}.tar"));
+            format!("oci-archive:{}", path.display())
+        }
+        Location::File(_) => "REFERENCE".to_owned(),
     };
-    format!("wasm-oci convert {source} {destination} --format ")
+    format!("wasm-oci convert {source} {destination} --format {format}")
+}
+
+/// Returns the name with the tag that `push` gives a second format.
+fn tagged(name: &str, tag: Option<&Tag>, format: Format) -> String {
+    match tag {
+        Some(tag) => format!("{name}:{tag}-{format}"),
+        None => format!("{name}:{format}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn advice_goes_to_another_place() {
+        let command = |source: &str| convert_command(&source.parse().unwrap(), Format::Artifact);
+        assert_eq!(
+            command("ghcr.io/me/app:1.0"),
+            "wasm-oci convert ghcr.io/me/app:1.0 ghcr.io/me/app:1.0-artifact --format artifact"
+        );
+        assert!(command("oci:dir").contains(" oci:dir:artifact "));
+        assert!(command("oci:dir:v1").contains(" oci:dir:v1-artifact "));
+        assert!(command("oci-archive:a.tar:v1").contains(" oci-archive:a.artifact.tar "));
+    }
 }

@@ -3,8 +3,10 @@
 use std::fmt::Write;
 
 use wasm_oci_core::compat::Supports;
-use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, formats_for};
+use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape, formats_among};
 use wasm_oci_core::compat::runtimes::RuntimeCompatibility;
+use wasm_oci_core::image::Format;
+use wasm_oci_core::module::Kind;
 
 use super::CheckReport;
 use crate::error::Error;
@@ -12,7 +14,10 @@ use crate::pipeline::engines::{failure, listed};
 use crate::ui::render::{compatibilities, field};
 
 /// Describes an image, with a line for each engine and suggested changes.
-pub(super) fn image(checked: &CheckReport, suggestion: &str) -> Result<String, Error> {
+pub(super) fn image(
+    checked: &CheckReport,
+    command: &dyn Fn(Format) -> String,
+) -> Result<String, Error> {
     let mut text = String::new();
     field(&mut text, "image", &checked.source);
     field(&mut text, "digest", &checked.digest.to_string());
@@ -31,7 +36,7 @@ pub(super) fn image(checked: &CheckReport, suggestion: &str) -> Result<String, E
         (compatibility.engine.name(), word(compatibility.supports), says(compatibility))
     });
     table(&mut text, &rows.collect::<Vec<_>>());
-    changes(&mut text, &checked.engines, suggestion)?;
+    changes(&mut text, checked, command)?;
     runtimes_text(&mut text, &checked.runtimes);
     Ok(text)
 }
@@ -46,9 +51,9 @@ fn word(supports: Supports) -> &'static str {
 
 fn says(compatibility: &Compatibility) -> String {
     match compatibility.supports {
-        Supports::Yes => compatibility.engine.how().to_owned(),
+        Supports::Yes => compatibility.how.to_owned(),
         Supports::WithOption => {
-            format!("{}; {}", compatibility.with.join("; "), compatibility.engine.how())
+            format!("{}; {}", compatibility.with.join("; "), compatibility.how)
         }
         Supports::No => failure(compatibility),
     }
@@ -63,18 +68,23 @@ pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
 }
 
 /// Appends suggestions for the engines that can't run the image.
-fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result<(), Error> {
-    let failing = || all.iter().filter(|compatibility| compatibility.supports == Supports::No);
+fn changes(
+    text: &mut String,
+    checked: &CheckReport,
+    command: &dyn Fn(Format) -> String,
+) -> Result<(), Error> {
+    let failing = || checked.engines.iter().filter(|it| it.supports == Supports::No);
     let convertible: Vec<EngineSelector> = failing()
         // Converting helps only if the engine can run the module in some format.
         .filter(|compatibility| compatibility.format.is_some())
         .map(|compatibility| compatibility.engine.into())
         .collect();
-    let chosen = formats_for(&convertible)?;
+    let chosen = formats_among(&checked.possible_formats, &convertible)?;
     let mut lines: Vec<String> = Vec::new();
     for (format, selectors) in &chosen {
         let names: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
-        lines.push(format!("for {}: {suggestion}{format}", listed(&names)));
+        let cost = cost(checked, *format);
+        lines.push(format!("for {}: {}{cost}", listed(&names), command(*format)));
     }
     for compatibility in failing() {
         let Some(suggestion) = compatibility.suggestion else { continue };
@@ -95,6 +105,21 @@ fn changes(text: &mut String, all: &[Compatibility], suggestion: &str) -> Result
         let _ = writeln!(text, "  {line}");
     }
     Ok(())
+}
+
+/// Returns the engines that run this image and don't run one of the format.
+fn cost(checked: &CheckReport, format: Format) -> String {
+    let kind = checked.kind.unwrap_or(Kind::Command);
+    let lost = checked.engines.iter().filter(|compatibility| {
+        let engine = compatibility.engine;
+        compatibility.supports != Supports::No
+            && engine.check(&Shape::of_format(format, kind)).supports == Supports::No
+    });
+    let lost: Vec<&str> = lost.map(|compatibility| compatibility.engine.name()).collect();
+    match lost.is_empty() {
+        true => String::new(),
+        false => format!(" (keep this image, too: {} can't run the new one)", listed(&lost)),
+    }
 }
 
 pub(super) fn runtimes_text(text: &mut String, all: &[RuntimeCompatibility]) {

@@ -50,6 +50,9 @@ pub struct Compatibility {
     /// Options and preparations that the image needs there.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
+    /// The command that starts, or reads, this image with it; empty if it fails.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub how: &'static str,
     /// A part of the engine's error message, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub says: Option<&'static str>,
@@ -83,7 +86,7 @@ impl Engine {
         self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry)).find_map(|rule| {
             match rule.outcome {
                 Outcome::Fails(says) => Some((rule, says)),
-                Outcome::With(_) => None,
+                Outcome::With(_) | Outcome::Instead { .. } => None,
             }
         })
     }
@@ -93,16 +96,16 @@ impl Engine {
         self.0
             .rules
             .iter()
+            .copied()
+            .flatten()
             .chain(ALL_ENGINES)
             .chain(ALL_STARTING_ENGINES.iter().filter(move |_| self.0.starts))
     }
 
     fn success(self, shape: &Shape, entry: Option<&Entry>) -> Compatibility {
-        let met = self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry));
-        let conditions = met.filter_map(|rule| match rule.outcome {
-            Outcome::With(condition) => Some((condition.to_owned(), rule.source)),
-            Outcome::Fails(_) => None,
-        });
+        let met = || self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry));
+        let conditions =
+            met().filter_map(|rule| Some((rule.outcome.condition()?.to_owned(), rule.source)));
         let (mut with, sources): (Vec<String>, Vec<Evidence>) = conditions.unzip();
         // Not a failure: the image runs wherever the host has one of its platforms.
         with.extend(self.only_some_hosts(shape));
@@ -110,6 +113,7 @@ impl Engine {
             engine: self,
             supports: if with.is_empty() { Supports::Yes } else { Supports::WithOption },
             with,
+            how: met().find_map(|rule| rule.outcome.instead()).unwrap_or(self.0.how),
             says: None,
             because: None,
             format: None,
@@ -120,10 +124,10 @@ impl Engine {
 
     /// Returns what the table lists for this engine, without what no engine could start.
     pub fn incompatibilities(self) -> impl Iterator<Item = KnownIncompatibility> {
-        self.0.rules.iter().map(|rule| {
+        self.0.rules.iter().copied().flatten().map(|rule| {
             let (fails, words) = match rule.outcome {
                 Outcome::Fails(says) => (true, says),
-                Outcome::With(condition) => (false, condition),
+                Outcome::With(condition) | Outcome::Instead { condition, .. } => (false, condition),
             };
             KnownIncompatibility {
                 cause: rule.incompatibility.cause(),
@@ -141,16 +145,25 @@ impl Engine {
         rule: &Rule,
         says: &'static str,
     ) -> Compatibility {
-        let suggestion = rule.incompatibility.suggestion();
         let kind = shape.report().map_or(Kind::Command, |report| report.kind);
+        let possible = shape.possible_formats();
+        let (mut suggestion, mut format) = (rule.incompatibility.suggestion(), None);
+        // A rule with a suggestion applies to every format of this module.
+        if suggestion.is_none() {
+            format = self.formats(kind).find(|format| possible.contains(format));
+            let has_other = format.is_none() && self.formats(kind).next().is_some();
+            suggestion = has_other.then_some(
+                "make another image, without files: only formats that hold nothing but the module run there",
+            );
+        }
         Compatibility {
             engine: self,
             supports: Supports::No,
             with: Vec::new(),
+            how: "",
             says: Some(says).filter(|says| !says.is_empty()),
             because: Some(because(rule.incompatibility, entry)),
-            // A rule with a suggestion applies to every format of this module.
-            format: self.formats(kind).next().filter(|_| suggestion.is_none()),
+            format,
             suggestion,
             source: rule.source,
         }
@@ -159,9 +172,17 @@ impl Engine {
     /// Returns the formats that it supports without an option, the best first.
     pub fn formats(self, kind: Kind) -> impl Iterator<Item = Format> {
         // `failing`, not `check`: a failed check asks for these formats, and would recurse.
-        Format::ALL
-            .into_iter()
-            .filter(move |format| self.failing(&Shape::of_format(*format, kind)).is_none())
+        Format::ALL.into_iter().filter(move |format| {
+            let shape = Shape::of_format(*format, kind);
+            self.failing(&shape).is_none() && !self.wants_another_command(&shape)
+        })
+    }
+
+    fn wants_another_command(self, shape: &Shape) -> bool {
+        let entry = self.pick(shape);
+        self.rules().any(|rule| {
+            rule.outcome.instead().is_some() && rule.incompatibility.is_in(shape, entry)
+        })
     }
 
     /// Returns the manifest that the engine selects.
@@ -204,7 +225,7 @@ impl Engine {
 fn because(incompatibility: Incompatibility, entry: Option<&Entry>) -> String {
     let detail = match entry.map(|entry| entry.parts.as_ref()) {
         Some(Err(reason)) => Some(reason.as_str()),
-        Some(Ok(parts)) => match (&parts.content, incompatibility) {
+        Some(Ok(parts)) => match (&parts.program.content, incompatibility) {
             (Content::NotWasm(reason), Incompatibility::NotWasm)
             | (Content::Nothing(reason), Incompatibility::NoModule) => Some(reason.as_str()),
             _ => None,

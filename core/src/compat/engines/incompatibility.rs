@@ -72,12 +72,12 @@ impl Incompatibility {
             Incompatibility::NoEntry | Incompatibility::Unreadable | Incompatibility::Index => {
                 false
             }
-            Incompatibility::NoModule => matches!(parts.content, Content::Nothing(_)),
-            Incompatibility::NotWasm => matches!(parts.content, Content::NotWasm(_)),
-            Incompatibility::Precompiled => matches!(parts.content, Content::Precompiled),
+            Incompatibility::NoModule => matches!(parts.program.content, Content::Nothing(_)),
+            Incompatibility::NotWasm => matches!(parts.program.content, Content::NotWasm(_)),
+            Incompatibility::Precompiled => matches!(parts.program.content, Content::Precompiled),
             Incompatibility::Component => parts.is_kind(Kind::Component),
             Incompatibility::Reactor => {
-                parts.is_kind(Kind::Reactor) && parts.command != Command::PresentWithExport
+                parts.is_kind(Kind::Reactor) && parts.program.command != Command::PresentWithExport
             }
             Incompatibility::Runtime(name) => parts.is_unsupported_by(name),
             Incompatibility::ArtifactConfig => parts.config == ConfigKind::Artifact,
@@ -101,8 +101,8 @@ impl Incompatibility {
             Incompatibility::BareInDiffIds => bare > 0 && parts.diff_ids > tars,
             // Images without a tar have a rule of their own: `BareInDiffIds`.
             Incompatibility::DiffIds => tars > 0 && parts.diff_ids != tars,
-            Incompatibility::NoCommand => parts.command == Command::Missing,
-            Incompatibility::CommandElsewhere => parts.command == Command::Elsewhere,
+            Incompatibility::NoCommand => parts.program.command == Command::Missing,
+            Incompatibility::CommandElsewhere => parts.program.command == Command::Elsewhere,
             Incompatibility::OtherWasmOs => {
                 parts.platform.as_ref().is_some_and(|it| it.is_wasm() && it.os != "wasi")
             }
@@ -188,12 +188,14 @@ impl Incompatibility {
 
 impl Parts {
     fn is_kind(&self, wanted: Kind) -> bool {
-        matches!(self.content, Content::Wasm { kind, .. } if kind == wanted)
+        matches!(self.program.content, Content::Wasm { kind, .. } if kind == wanted)
     }
 
     /// Returns true if no option makes the runtime run the module.
     fn is_unsupported_by(&self, runtime: &str) -> bool {
-        let Content::Wasm { report: Some(report), .. } = &self.content else { return false };
+        let Content::Wasm { report: Some(report), .. } = &self.program.content else {
+            return false;
+        };
         let checked = runtimes::check(report);
         checked.iter().any(|it| it.runtime.name() == runtime && it.supports == Supports::No)
     }

@@ -152,6 +152,17 @@ impl From<Engine> for EngineSelector {
 pub fn formats_for(
     engines: &[EngineSelector],
 ) -> Result<Vec<(Format, Vec<EngineSelector>)>, Error> {
+    formats_among(&Format::ALL, engines)
+}
+
+/// Chooses as [`formats_for`] does, from some formats only, which are in order of preference.
+///
+/// # Errors
+/// As [`formats_for`].
+pub fn formats_among(
+    formats: &[Format],
+    engines: &[EngineSelector],
+) -> Result<Vec<(Format, Vec<EngineSelector>)>, Error> {
     let mut chosen: Vec<(Format, Vec<EngineSelector>)> = Vec::new();
     let mut rest: Vec<EngineSelector> = engines.to_vec();
     rest.dedup();
@@ -160,9 +171,9 @@ pub fn formats_for(
             // The module is not built yet. That doesn't matter, because no format is limited to one kind of module.
             rest.iter().copied().filter(|it| it.takes(format, Kind::Command)).collect()
         };
-        let best = Format::ALL.map(|format| (format, selectors(format)));
-        // The formats are in order of preference. Reversed, because `max_by_key` returns the last maximum.
-        let best = best.into_iter().rev().max_by_key(|(_, selectors)| selectors.len());
+        let best = formats.iter().map(|format| (*format, selectors(*format)));
+        // Reversed, because `max_by_key` returns the last maximum.
+        let best = best.rev().max_by_key(|(_, selectors)| selectors.len());
         match best.filter(|(_, selectors)| !selectors.is_empty()) {
             None => return Err(Error::NoFormat { engine: first.name() }),
             Some((format, selectors)) => {

@@ -29,8 +29,16 @@ pub(super) struct Parts {
     pub(super) diff_ids: usize,
     // runwasi caches compiled code by the digest of the configuration, which has to differ for each module.
     pub(super) is_labelled: bool,
+    pub(super) program: Program,
+}
+
+/// The program that a manifest starts.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
     pub(super) command: Command,
     pub(super) content: Content,
+    /// True if there are files next to the module.
+    pub(super) has_files: bool,
 }
 
 /// Whose configuration it is, by its media type.
@@ -107,18 +115,24 @@ impl Shape {
     pub fn of_parts(is_index: bool, manifests: &[PartialManifest]) -> Result<Shape, Error> {
         let first = manifests.iter().find_map(|listed| listed.manifest.as_ref().ok());
         // One budget for all manifests: otherwise, an image could exceed the limits by listing several.
-        let budget = first.map_or_else(|| Budget::new(ReadLimits::default()), Manifest::budget);
+        let budget = || first.map_or_else(|| Budget::new(ReadLimits::default()), Manifest::budget);
+        // The second look, for other files, unpacks the layers again.
+        let (budget, files_budget) = (budget(), budget());
         let mut entries: Vec<Entry> = Vec::new();
         for (n, PartialManifest { listed_for, manifest }) in manifests.iter().enumerate() {
             // Manifests of one index often share their layers, which are unpacked once.
             let same =
                 manifests[..n].iter().position(|other| is_same_program(&other.manifest, manifest));
-            let known = same.and_then(|same| entries[same].parts.as_ref().ok()).map(Parts::program);
+            let known = same
+                .and_then(|same| entries[same].parts.as_ref().ok())
+                .map(|parts| parts.program.clone());
             let of_config =
                 manifest.as_ref().ok().and_then(|manifest| manifest.config().platform.clone());
             let parts = match (manifest, known) {
                 (Ok(manifest), Some(known)) => Ok(Parts::of(manifest, known)),
-                (Ok(manifest), None) => Ok(Parts::of(manifest, program(manifest, &budget)?)),
+                (Ok(manifest), None) => {
+                    Ok(Parts::of(manifest, program(manifest, &budget, &files_budget)?))
+                }
                 (Err(reason), _) => Err(reason.clone()),
             };
             entries.push(Entry { platform: listed_for.clone().or(of_config), parts });
@@ -154,8 +168,11 @@ impl Shape {
             diff_ids: layers.iter().filter(|layer| **layer == LayerKind::Tar).count(),
             layers: layers.clone(),
             is_labelled: true,
-            command: Command::Present,
-            content: Content::Wasm { kind, report: None },
+            program: Program {
+                command: Command::Present,
+                content: Content::Wasm { kind, report: None },
+                has_files: false,
+            },
         };
         let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
         Shape {
@@ -178,10 +195,18 @@ impl Shape {
     /// Returns the report of the module, if there is a valid one.
     #[must_use]
     pub fn report(&self) -> Option<&Report> {
-        self.entries.iter().find_map(|entry| match &entry.parts.as_ref().ok()?.content {
+        self.entries.iter().find_map(|entry| match &entry.parts.as_ref().ok()?.program.content {
             Content::Wasm { report, .. } => report.as_deref(),
             _ => None,
         })
+    }
+
+    /// Returns the formats that the image can be converted to: those with room for all its files.
+    #[must_use]
+    pub fn possible_formats(&self) -> Vec<Format> {
+        let parts = self.entries.iter().filter_map(|entry| entry.parts.as_ref().ok());
+        let has_files = parts.into_iter().any(|parts| parts.program.has_files);
+        Format::ALL.into_iter().filter(|it| !has_files || it.has_root_filesystem()).collect()
     }
 
     /// Returns mistakes in the image that keep no engine from starting it.
@@ -201,7 +226,7 @@ impl Shape {
 }
 
 impl Parts {
-    fn of(manifest: &Manifest, (command, content): (Command, Content)) -> Parts {
+    fn of(manifest: &Manifest, program: Program) -> Parts {
         let config = manifest.config();
         Parts {
             config: match manifest.config_blob().descriptor().media_type.as_str() {
@@ -215,13 +240,8 @@ impl Parts {
             layers: manifest.layers().iter().map(layer_kind).collect(),
             diff_ids: config.diff_ids.len(),
             is_labelled: names_a_layer(manifest),
-            command,
-            content,
+            program,
         }
-    }
-
-    fn program(&self) -> (Command, Content) {
-        (self.command, self.content.clone())
     }
 
     pub(super) fn count(&self, wanted: impl Fn(LayerKind) -> bool) -> usize {
@@ -231,7 +251,7 @@ impl Parts {
     fn note(&self, name: &str) -> Option<String> {
         let has_bare = self.count(|layer| layer == LayerKind::Wasm) > 0;
         let os = self.platform.as_ref().map(|platform| platform.os.as_str());
-        match (&self.content, os) {
+        match (&self.program.content, os) {
             // Measured with runwasi: of two modules with equal configurations, the first one ran for both.
             _ if has_bare && !self.is_labelled => Some(format!(
                 "{name}: its configuration doesn't name the module's digest, so that another module with the same one \
@@ -253,25 +273,29 @@ impl Parts {
     }
 }
 
-fn program(manifest: &Manifest, budget: &Budget) -> Result<(Command, Content), Error> {
+fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Result<Program, Error> {
     let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other) && !is_zstd(layer);
+    let without = |is_there, content| {
+        let command = command(manifest, is_there);
+        Ok(Program { command, content, has_files: false })
+    };
     let program = match manifest.program(budget) {
         Ok(program) => program,
         // A limit of ours is not a property of the image: the user can raise it.
         Err(error @ Error::OverLimit(_)) => return Err(error),
         Err(_) if !manifest.layers().iter().all(is_known) => {
-            return Ok((command(manifest, true), Content::Unknown));
+            return without(true, Content::Unknown);
         }
-        Err(Error::NoModule { reason }) => {
-            return Ok((command(manifest, false), Content::Nothing(reason)));
-        }
-        Err(error) => {
-            return Ok((command(manifest, false), Content::Nothing(error_chain(&error))));
-        }
+        Err(Error::NoModule { reason }) => return without(false, Content::Nothing(reason)),
+        Err(error) => return without(false, Content::Nothing(error_chain(&error))),
     };
     // Only one program is in memory at a time.
     budget.release();
-    Ok((command(manifest, program.is_named), content(&manifest.module_name(), program.bytes)))
+    Ok(Program {
+        command: command(manifest, program.is_named),
+        content: content(&manifest.module_name(), program.bytes),
+        has_files: manifest.has_other_files(files_budget),
+    })
 }
 
 fn command(manifest: &Manifest, is_there: bool) -> Command {

@@ -36,6 +36,9 @@ pub struct Obstacle {
     /// The first version that has it by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub from: Option<Version>,
+    /// The first version that no longer has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<Version>,
 }
 
 /// Returns what a module needs from a runtime.
@@ -96,15 +99,14 @@ fn compatibility(runtime: Runtime, version: Version, needs: &[&str]) -> RuntimeC
     let mut obstacles = Vec::new();
     for need in needs {
         let support = runtime.support(need);
-        match support.and_then(|support| support.from) {
-            Some(first) if first <= version => {
-                // A feature of the oldest version excludes none that the table covers.
-                from = from.max(Some(first).filter(|it| *it > runtime.oldest()))
-            }
-            later => obstacles.push(Obstacle {
+        match support.filter(|support| support.is_default_in(version)) {
+            // A feature of the oldest version excludes none that the table covers.
+            Some(support) => from = from.max(support.from.filter(|it| *it > runtime.oldest())),
+            None => obstacles.push(Obstacle {
                 need: (*need).to_owned(),
-                with: support.and_then(|support| support.with),
-                from: later,
+                with: support.and_then(|support| support.option_in(version)),
+                from: support.and_then(|support| support.from),
+                until: support.and_then(|support| support.until).filter(|it| *it <= version),
             }),
         }
     }
@@ -137,11 +139,17 @@ fn refuse(
     let Some(first) = obstacles.get(chosen) else { return Ok(()) };
     let others = obstacles.iter().filter(|other| other.need != first.need);
     let others: Vec<String> = others.map(|other| format!("`{}`", other.need)).collect();
-    let support = match (first.from, first.with) {
-        (Some(version), Some(with)) => format!(" ({version} does, some older ones with {with})"),
-        (Some(version), None) => format!(" ({version} does)"),
-        (None, Some(with)) => format!(" (it does with {with})"),
-        (None, None) => String::new(),
+    let support = match (first.from, first.until, first.with) {
+        (_, Some(until), Some(with)) => {
+            format!(" (versions before {until} do, it does with {with})")
+        }
+        (_, Some(until), None) => format!(" (versions before {until} do, with an option)"),
+        (Some(version), None, Some(with)) => {
+            format!(" ({version} does, some older ones with {with})")
+        }
+        (Some(version), None, None) => format!(" ({version} does)"),
+        (None, None, Some(with)) => format!(" (it does with {with})"),
+        (None, None, None) => String::new(),
     };
     // For this obstacle only, because it takes validating each function again without the proposal.
     let places = module.uses(&[&first.need])?;
@@ -249,6 +257,19 @@ mod tests {
         assert_eq!((both.supports, both.obstacles.len()), (Supports::No, 2));
         let unheard = of("wasmtime", &["never-heard-of"]);
         assert_eq!(unheard.supports, Supports::No);
+    }
+
+    #[test]
+    fn what_a_newer_version_has_lost_is_an_obstacle() {
+        let spawn = of("wasmtime", &["wasi-threads"]);
+        assert_eq!(spawn.supports, Supports::No);
+        assert_eq!(spawn.obstacles[0].until, Some(Version::new(47, 0)));
+        let old = |need: &str, version: &str| obstacles(version.parse().unwrap(), &[need]);
+        assert_eq!(old("wasi-threads", "wasmtime@46")[0].with, Some("-S threads"));
+        assert!(old("threads", "wasmtime@39").is_empty());
+        assert_eq!(of("wasmtime", &["threads"]).supports, Supports::WithOption);
+        assert!(old("cm-async", "wasmtime@46").is_empty());
+        assert_eq!(old("cm-async", "wasmtime@45")[0].from, Some(Version::new(46, 0)));
     }
 
     #[test]

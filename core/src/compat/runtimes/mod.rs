@@ -107,8 +107,27 @@ impl Serialize for Runtime {
 pub struct Support {
     /// The first version that has it by default.
     pub from: Option<Version>,
+    /// The first version that no longer has it: by default, or with the option if no version has it by default.
+    pub until: Option<Version>,
     /// The option, or other preparation, for versions that don't have it by default.
     pub with: Option<&'static str>,
+}
+
+impl Support {
+    /// Returns true if this version has it without an option.
+    #[must_use]
+    pub fn is_default_in(&self, version: Version) -> bool {
+        self.from.is_some_and(|from| from <= version)
+            && self.until.is_none_or(|until| version < until)
+    }
+
+    /// Returns the option with which this version has it.
+    #[must_use]
+    pub fn option_in(&self, version: Version) -> Option<&'static str> {
+        // Without a default, `until` is the end of the option.
+        let is_gone = self.from.is_none() && self.until.is_some_and(|until| until <= version);
+        self.with.filter(|_| !is_gone)
+    }
 }
 
 /// The first two numbers of a version.
@@ -234,6 +253,9 @@ mod tests {
                 assert!(NEEDS.contains(need), "{cell}");
                 assert!(support.from.is_some() || support.with.is_some(), "{cell}");
                 assert!(support.from.is_none_or(|from| from <= runtime.newest), "{cell}");
+                let first = support.from.unwrap_or(runtime.oldest);
+                let until = support.until;
+                assert!(until.is_none_or(|it| first < it && it <= runtime.newest), "{cell}");
             }
         }
     }

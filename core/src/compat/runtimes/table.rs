@@ -73,17 +73,24 @@ pub(super) const ALWAYS: Support = from(0, 0);
 
 /// From this version on.
 const fn from(major: u16, minor: u16) -> Support {
-    Support { from: Some(v(major, minor)), with: None }
+    Support { from: Some(v(major, minor)), until: None, with: None }
 }
 
 /// From this version on; in older ones with an option.
 const fn from_or(major: u16, minor: u16, with: &'static str) -> Support {
-    Support { from: Some(v(major, minor)), with: Some(with) }
+    Support { from: Some(v(major, minor)), until: None, with: Some(with) }
 }
 
 /// Only with an option.
 const fn with(with: &'static str) -> Support {
-    Support { from: None, with: Some(with) }
+    Support { from: None, until: None, with: Some(with) }
+}
+
+impl Support {
+    /// Up to the version before this one.
+    const fn until(self, major: u16, minor: u16) -> Support {
+        Support { until: Some(v(major, minor)), ..self }
+    }
 }
 
 /// The table that browsers and runtimes keep up to date themselves, at
@@ -92,6 +99,9 @@ const FEATURE_TABLE: &str = "https://webassembly.org/features/";
 
 // Browsers have no WASI of their own.
 const POLYFILL: &str = "a WASI polyfill";
+
+// The option of wasmtime for shared memories has had two names.
+const THREADS: &str = "-W shared-memory, before 40 -W threads";
 
 pub(super) const RUNTIMES: &[Known] = &[
     Known {
@@ -102,10 +112,16 @@ pub(super) const RUNTIMES: &[Known] = &[
         measured: &[
             v(24, 0),
             v(25, 0),
+            v(27, 0),
+            v(28, 0),
             v(29, 0),
             v(30, 0),
             v(36, 0),
+            v(39, 0),
+            v(40, 0),
+            v(42, 0),
             v(44, 0),
+            v(45, 0),
             v(46, 0),
             v(47, 0),
             v(48, 0),
@@ -120,8 +136,8 @@ pub(super) const RUNTIMES: &[Known] = &[
             ("relaxed-simd", ALWAYS),
             ("multi-memory", ALWAYS),
             ("memory64", from_or(30, 0, "-W memory64")),
-            // Atomic instructions need no option, but shared memories do.
-            ("threads", with("-W shared-memory")),
+            // Atomic instructions need no option in any version, but since 40 shared memories do.
+            ("threads", from_or(27, 0, THREADS).until(40, 0)),
             ("exceptions", from_or(47, 0, "-W exceptions")),
             ("function-references", from_or(47, 0, "-W function-references")),
             ("gc", from_or(47, 0, "-W gc")),
@@ -129,8 +145,9 @@ pub(super) const RUNTIMES: &[Known] = &[
             ("custom-page-sizes", with("-W custom-page-sizes")),
             ("stack-switching", with("-W stack-switching")),
             ("component-model", ALWAYS),
+            ("cm-async", from_or(46, 0, "-W component-model-async")),
             (WASI, ALWAYS),
-            (WASI_THREADS, with("-S threads")),
+            (WASI_THREADS, with("-S threads").until(47, 0)),
         ],
     },
     Known {
