@@ -33,7 +33,7 @@ fn what_is_printed_is_valid() {
         compose(&example("hello"), &["--arg=--env", "--arg=$HOME", "--image-env", "A=yes"], "")
             .success();
     let expected = "services:\n  hello:\n    image: wasm-oci://hello\n    platform: wasi/wasm\n    runtime: \
-                    io.containerd.wasmtime.v1\n    command:\n    - --env\n    - $$HOME\n    environment:\n      \
+                    io.containerd.wasmtime.v1\n    network_mode: host\n    command:\n    - --env\n    - $$HOME\n    environment:\n      \
                     A: \"yes\"\n";
     assert_eq!(hello.stdout.split_once('\n').unwrap().1, expected);
     let args = [
@@ -42,6 +42,7 @@ fn what_is_printed_is_valid() {
         "--image",
         "ghcr.io/me/{bin}:1",
         "--no-platform",
+        "--network=own",
         "--container-runtime",
         "wasm",
     ];
@@ -76,9 +77,14 @@ fn a_file_is_completed_and_stays_as_it_is() {
     let expected = file
         .replace(
             "{image: wasm-oci://hello/hello}",
-            &format!("{{platform: wasi/wasm, runtime: {runtime}, image: {image}}}"),
+            &format!(
+                "{{platform: wasi/wasm, runtime: {runtime}, network_mode: host, image: {image}}}"
+            ),
         )
-        .replace("        # ours", "        platform: wasi/wasm\r\n        # ours")
+        .replace(
+            "        # ours",
+            "        platform: wasi/wasm\r\n        network_mode: host\r\n        # ours",
+        )
         .replace("wasm-oci://hello", image);
     assert_eq!(run.stdout, expected);
     assert_valid(&run.stdout);

@@ -8,6 +8,7 @@ use wasm_oci_app::deploy::manifests::compose::{ComposeArgs, complete, file};
 use wasm_oci_app::error::UsageError;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::module::visible;
 
 use crate::args::CargoArgs;
 use crate::error::Error;
@@ -18,8 +19,8 @@ use crate::ops::workloads::workloads;
 /// Print a Compose file for the programs of a package or workspace, or complete one
 ///
 /// Without -f, builds nothing, and names images as wasm-oci://PACKAGE[/BIN]. With -f, builds, tests and pushes the programs that the file
-/// names in this way, and replaces each name by the digest of its image. Such a service also gets the platform and runtime for
-/// WebAssembly if it has none. The rest of the file stays the same, byte for byte. For example:
+/// names in this way, and replaces each name by the digest of its image. Such a service also gets the platform, runtime and
+/// network for WebAssembly if it has none. The rest of the file stays the same, byte for byte. For example:
 /// cargo wasm-oci compose -f compose.yaml | docker compose -f - up
 #[derive(Debug, Args)]
 pub(super) struct Compose {
@@ -53,7 +54,14 @@ impl Compose {
         let inputs = Inputs { files: &[path], recursive: false };
         inputs
             .resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, is_ours| {
-                complete(stream, edits, is_ours, &self.compose)
+                for service in complete(stream, edits, is_ours, &self.compose)? {
+                    shell.warn(format_args!(
+                        "`{}` has a network or ports of its own: since Docker 28, Wasm hangs on any network but the \
+                         host's; set `network_mode: host`, or use `--network own` for an older Docker",
+                        visible(&service)
+                    ));
+                }
+                Ok(())
             })
             .await
     }

@@ -29,9 +29,9 @@ pub struct ArchiveImage<'a> {
     pub tags: &'a [Tag],
 }
 
-/// Writes an archive of images that `docker load`, `podman load` and `ctr image import` take: an OCI layout
-/// (image-spec, image-layout.md) with Docker's older `manifest.json` in addition. The images get the names
-/// `<repository>:<tag>`.
+/// Writes an archive of images that `docker load`, `podman pull` and `ctr image import` take: an OCI layout
+/// (image-spec, image-layout.md), with Docker's older `manifest.json` in addition if an image has a part for linux. The
+/// images get the names `<repository>:<tag>`.
 ///
 /// The file is replaced when the archive is complete. The same images give the same bytes.
 ///
@@ -51,7 +51,8 @@ pub fn write_archive(
 
 struct Documents {
     index: std::sync::Arc<[u8]>,
-    docker: Vec<u8>,
+    // Not a file with an empty list: Docker's classic store and podman load nothing from it, and report success.
+    docker: Option<Vec<u8>>,
 }
 
 impl Documents {
@@ -69,7 +70,9 @@ impl Documents {
             }
             docker.extend(DockerEntry::of(repository, image, tags));
         }
-        let docker = serde_json::to_vec(&docker)
+        let docker = (!docker.is_empty())
+            .then(|| serde_json::to_vec(&docker))
+            .transpose()
             .map_err(|e| ImageError::Document { what: "manifest.json", reason: e.to_string() })?;
         Ok(Documents { index: index.to_blob()?.bytes()?, docker })
     }
@@ -120,7 +123,9 @@ fn append_all(
 ) -> io::Result<()> {
     append(tar, "oci-layout", LAYOUT_FILE.len() as u64, LAYOUT_FILE.as_bytes())?;
     append(tar, "index.json", documents.index.len() as u64, &*documents.index)?;
-    append(tar, "manifest.json", documents.docker.len() as u64, &*documents.docker)?;
+    if let Some(docker) = &documents.docker {
+        append(tar, "manifest.json", docker.len() as u64, &**docker)?;
+    }
     // Images of one module share blobs.
     let mut written = BTreeSet::new();
     for blob in images.iter().flat_map(|entry| entry.image.blobs()) {

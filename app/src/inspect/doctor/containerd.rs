@@ -66,7 +66,9 @@ fn formats(version: (u32, u32)) -> String {
             it.formats(Kind::Command).map(Format::name).collect::<Vec<_>>().join(", ")
         })
     };
-    format!("`ctr` takes {}; pods take {}", of("containerd"), of("kubernetes"))
+    // Otherwise, it says "no unpack platforms defined".
+    let local = if version >= (2, 3) { ", after `ctr image pull --local`" } else { "" };
+    format!("`ctr` takes {}{local}; pods take {}", of("containerd"), of("kubernetes"))
 }
 
 fn shim() -> Finding {
@@ -161,7 +163,10 @@ mod tests {
         let debian = of("1.6.20~ds1");
         assert_eq!(debian.state, FindingState::Ok);
         assert!(debian.found.contains("`ctr` takes universal, container; pods take"), "{debian:?}");
-        assert!(of("v2.4.0-beta.1").found.contains("pods take universal, module, artifact"));
+        let newest = of("v2.4.0-beta.1").found;
+        assert!(newest.contains("combined, after `ctr image pull --local`; pods take"), "{newest}");
+        assert!(newest.contains("pods take universal, module, artifact"), "{newest}");
+        assert!(!of("v2.2.7").found.contains("--local"));
         assert_eq!(of("1.5.9").state, FindingState::Warning);
         assert_eq!(version("containerd something else").state, FindingState::Ok);
     }

@@ -44,12 +44,18 @@ fn engine(info: &Value, client: &str) -> Vec<Finding> {
         version.split('.').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
     let engine = format!("client {client}, engine {version}");
     // Since 23, Docker starts any shim on its PATH by the name of its runtime.
-    let engine = match major >= 23 {
-        true => Finding::ok("docker", engine),
-        false => Finding::warning(
+    let engine = match major {
+        ..23 => Finding::warning(
             "docker",
             engine,
             "update it; before 23, shims work only if daemon.json lists them",
+        ),
+        23..28 => Finding::ok("docker", engine),
+        28.. => Finding::warning(
+            "docker",
+            engine,
+            "run Wasm with `--network=host` (in Compose `network_mode: host`): on any other network, a Wasm container hangs \
+             without a message",
         ),
     };
     vec![engine, store(info), runtimes(info)]
@@ -119,7 +125,15 @@ mod tests {
             "DriverStatus": [["driver-type", "io.containerd.snapshotter.v1"]],
             "Runtimes": {"runc": {"path": "runc"}, "wasm": {"runtimeType": "io.containerd.wasmedge.v1"}}});
         let findings = engine(&info, "28.5.1");
-        assert!(findings.iter().all(|finding| finding.state == FindingState::Ok), "{findings:?}");
+        assert!(
+            findings[1..].iter().all(|finding| finding.state == FindingState::Ok),
+            "{findings:?}"
+        );
+        // Docker 28 runs Wasm on the host's network only.
+        assert_eq!(findings[0].state, FindingState::Warning);
+        assert!(findings[0].advice.as_deref().unwrap_or_default().contains("--network=host"));
+        let before = json!({"ServerVersion": "26.1.5"});
+        assert_eq!(engine(&before, "26.1.5")[0].state, FindingState::Ok);
         assert!(findings[2].found.starts_with("wasm"), "{findings:?}");
         let classic =
             json!({"Driver": "overlay2", "DriverStatus": [["Backing Filesystem", "extfs"]]});

@@ -17,8 +17,7 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn crun() -> Finding {
     // podman starts images for wasi/wasm with `crun-wasm`. A plain `crun` works, too, if it was built with WebAssembly.
-    let advice =
-        "needed only for podman; install crun-wasm (a package of Debian 13, Fedora and others)";
+    let advice = "needed only for podman; install a crun with WasmEdge: in Fedora the package crun-wasm, in Debian 13 the package crun";
     let builds: Vec<(&str, Tool)> = ["crun-wasm", "crun"]
         .into_iter()
         .filter_map(|name| Some((name, Tool::find(name)?)))
