@@ -50,25 +50,26 @@ words_of() {
     while IFS= read -r -d '' word; do words+=("$word"); done <"$STATE/$name"
 }
 
-# Enters the user's working directory, and passes the image's name to our commands.
+# Enters the user's working directory, passes the image's name to our commands, and uses the login, once there is one.
 enter() {
     local image
     image=$(kept image)
     [ -z "$image" ] || export WASM_OCI_REPOSITORY=$image
+    [ ! -d "$STATE/home" ] || use_own_login
     cd -- "$(kept folder)"
 }
 
-# Prints the plan: a line of JSON for each program, with its repository and tags.
-plans() {
-    local wasm words
-    wasm=$(kept wasm)
-    if [ -n "$wasm" ]; then
-        words_of arguments wasm-oci pack --dry-run
-        words+=(-- "$wasm")
-    else
-        words_of arguments cargo-wasm-oci wasm-oci build --dry-run
-    fi
-    "${words[@]}"
+# Makes our commands read and write only the login of this job. These variables come before DOCKER_CONFIG.
+use_own_login() {
+    unset DOCKER_AUTH_CONFIG REGISTRY_AUTH_FILE
+    export DOCKER_CONFIG=$STATE/home/.docker
+}
+
+# Takes from the environment what code of the crate (build scripts, macros, tests) has no use for: with the first two, it
+# could sign an attestation in the name of this workflow, with the others change the following steps.
+before_foreign_code() {
+    unset ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_RUNTIME_TOKEN
+    unset GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY
 }
 
 # Prints the SHA-256 of the input in hexadecimal.

@@ -14,6 +14,6 @@ main_images as $programs
     tags: ($first | repository as $repository | .tags
         | map(if $repository == "" then . else "\($repository):\(.)" end) | join("\n")),
     size: $first.size,
-    metadata: tojson,
+    metadata: (map(del(.repository)) | tojson),
     repository: ($first | repository),
   }[$output]

@@ -98,6 +98,8 @@ pub(super) struct Outcome {
     pub(super) summary: String,
     /// Steps that would use another action, by name, with what they would be given.
     pub(super) used: BTreeMap<String, BTreeMap<String, String>>,
+    /// Docker's configuration as the last of these would find it.
+    pub(super) login_of_others: String,
     /// Outputs of the steps, by their ids.
     pub(super) steps: BTreeMap<String, BTreeMap<String, String>>,
 }
@@ -211,7 +213,8 @@ impl Job {
                     .collect::<BTreeMap<_, _>>()
             };
             if step.uses.is_some() {
-                let with = rendered(&step.with);
+                let (with, own) = (rendered(&step.with), rendered(&step.env));
+                self.look(&own, &mut state.borrow_mut());
                 state.borrow_mut().used.insert(step.name.clone(), with);
                 continue;
             }
@@ -227,6 +230,13 @@ impl Job {
         };
         let outcome = state.into_inner();
         Outcome { outputs, ..outcome }
+    }
+
+    /// Notes the login that another action finds: `actions/attest` reads it in the home folder.
+    fn look(&self, env: &BTreeMap<String, String>, outcome: &mut Outcome) {
+        let home = env.get("HOME").unwrap_or(&self.env["HOME"]);
+        let config = Path::new(home).join(".docker/config.json");
+        outcome.login_of_others = fs::read_to_string(config).unwrap_or_default();
     }
 
     fn run_step(
@@ -333,6 +343,7 @@ fn lookup(
                 None => found.unwrap_or_else(|| panic!("the step {id} has no output {output}")),
             }
         }
+        ["github", "token"] => env.get("TEST_TOKEN").cloned().unwrap_or_default(),
         ["github", "action_ref"] => env.get("TEST_ACTION_REF").cloned().unwrap_or_default(),
         ["github", "action_repository"] => {
             env.get("TEST_ACTION_REPOSITORY").cloned().unwrap_or_default()

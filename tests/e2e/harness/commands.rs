@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use super::signals;
+
 /// The command `wasm-oci`.
 pub(crate) fn wasm_oci() -> Command {
     let mut command = Command::new(program("wasm-oci"));
@@ -43,6 +45,7 @@ pub(crate) fn forget_this_test(command: &mut Command) {
 /// programs for a test.
 pub(crate) fn program(name: &str) -> PathBuf {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    signals::reset_for_children();
     FOLDER.get_or_init(build).join(format!("{name}{}", env::consts::EXE_SUFFIX))
 }
 

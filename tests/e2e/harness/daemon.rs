@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+use super::signals;
+
 /// Generous: it is waited for only where something is wrong.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -28,6 +30,7 @@ impl Daemon {
         stop: &str,
         command: &Command,
     ) -> Self {
+        signals::reset_for_children();
         // The guard removes the directory, as what is in it may be another user's.
         let directory = directory.keep();
         let log_path = directory.join("log");

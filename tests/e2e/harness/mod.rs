@@ -18,6 +18,7 @@ pub(crate) mod proxy;
 pub(crate) mod registry;
 pub(crate) mod run;
 pub(crate) mod serving;
+pub(crate) mod signals;
 pub(crate) mod tokens;
 pub(crate) mod tools;
 pub(crate) mod umoci;

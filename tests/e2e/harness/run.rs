@@ -4,6 +4,8 @@ use std::io::Write;
 use std::process::{Command, Output, Stdio};
 use std::thread;
 
+use super::signals;
+
 /// The output and the exit code of a program that ended.
 #[derive(Debug)]
 #[must_use = "call `success` if you expect nothing else of it"]
@@ -22,6 +24,7 @@ impl Run {
 
     /// Runs `command` to its end, with `stdin` to read.
     pub(crate) fn with_stdin(command: &mut Command, stdin: &str) -> Self {
+        signals::reset_for_children();
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -169,6 +169,16 @@ fn signals_end_it_as_they_end_a_native_program() {
     }
 }
 
+/// As under `nohup tests/run &`: the tests that send signals pass, and what they start is no exception.
+#[test]
+fn signals_that_the_tests_ignore_end_what_they_start() {
+    let mut tests = Command::new("env");
+    tests.arg("--ignore-signal=HUP,INT,QUIT,TERM").arg(std::env::current_exe().unwrap());
+    tests.args(["--exact", "running::ends::signals_end_it_as_they_end_a_native_program"]);
+    let passed = Run::of(&mut tests).success();
+    assert!(passed.stdout.contains("1 passed"), "{passed:?}");
+}
+
 #[test]
 fn what_is_no_command_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
