@@ -1,5 +1,7 @@
 //! Code that the targets share.
 
+pub mod image;
+
 use libfuzzer_sys::arbitrary::{Arbitrary, Result, Unstructured};
 use wasm_oci_core::module::BuiltModule;
 use wasm_smith::{Config, Module};

@@ -37,7 +37,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
     ("cargo install cargo-fuzz", "it installs for the user"),
     (
-        "RUSTC_BOOTSTRAP=1 cargo fuzz run read fuzz/corpus/read fuzz/seeds -- -max_total_time=3600 -timeout=20 \
+        "RUSTC_BOOTSTRAP=1 cargo fuzz run read fuzz/corpus/read fuzz/seeds/read -- -max_total_time=3600 -timeout=20 \
          -rss_limit_mb=1024",
         "it takes an hour",
     ),

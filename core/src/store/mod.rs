@@ -30,6 +30,9 @@ pub use layout::Layout;
 pub use location::Location;
 pub use partial_image::{PartialImage, load_partial};
 pub use progress::{Outcome, Progress, Silent};
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub use registry::fuzzing;
 #[cfg(feature = "registry")]
 pub use registry::{
     Credentials, DryRun, OnRetry, Registry, RegistryError, RegistryOptions, Request, RetryEvent,

@@ -106,7 +106,7 @@ fn job_with_releases(folder: &Path, server: &Path) -> Job {
     fs::create_dir_all(&repository).unwrap();
     git(&repository, &["init", "--quiet"]);
     git(&repository, &["commit", "--quiet", "--allow-empty", "--message", "release"]);
-    git(&repository, &["tag", &format!("v{}", version())]);
+    git(&repository, &["tag", "--force", &format!("v{}", version())]);
     let job = Job::without_programs()
         .with_env("GITHUB_SERVER_URL", format_args!("file://{}", server.display()))
         .with_env("TEST_ACTION_REPOSITORY", "a/b")

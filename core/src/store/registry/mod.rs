@@ -13,6 +13,8 @@ mod dry_run;
 mod error;
 mod error_response;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod login;
 mod manifests;
 mod request_error;
