@@ -6,11 +6,26 @@ use tokio::runtime::Builder;
 
 use crate::error::Error;
 
+/// Threads of the runtime next to the one of `main`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Workers {
+    /// One for each processor. `serve` answers requests on all of them, and smoke tests and the probes of `doctor` wait on
+    /// threads of their own, which need others to do the input and output.
+    PerProcessor,
+    /// None, for a command whose start counts: each thread costs about a tenth of a millisecond.
+    None,
+}
+
 /// Runs a command's future to its end on this thread.
-pub fn block_on<T, E: From<Error>>(command: impl Future<Output = Result<T, E>>) -> Result<T, E> {
-    // With worker threads, because `serve` answers requests on all processors, and because smoke tests and the probes of
-    // `doctor` wait on threads of their own.
-    let runtime = Builder::new_multi_thread().enable_all().build().map_err(Error::Runtime)?;
+pub fn block_on<T, E: From<Error>>(
+    command: impl Future<Output = Result<T, E>>,
+    workers: Workers,
+) -> Result<T, E> {
+    let mut runtime = match workers {
+        Workers::PerProcessor => Builder::new_multi_thread(),
+        Workers::None => Builder::new_current_thread(),
+    };
+    let runtime = runtime.enable_all().build().map_err(Error::Runtime)?;
     let result = runtime.block_on(command);
     // Dropping the runtime would wait for blocking calls, such as a read from a terminal that never ends.
     runtime.shutdown_background();

@@ -14,7 +14,8 @@ fn main() -> ExitCode {
     }
     let Cargo::WasmOci(cli) = parse(spelled_out(std::env::args_os()));
     let shell = cli.output.shell();
-    match block_on(cli.run(&shell)) {
+    let workers = cli.workers();
+    match block_on(cli.run(&shell), workers) {
         Ok(code) => ExitCode::from(code),
         Err(failure) => {
             // cargo has already printed why its build failed.

@@ -25,6 +25,7 @@ use std::ffi::OsString;
 use clap::{Args, Parser, Subcommand};
 use wasm_oci_app::commands::completions::Completions;
 use wasm_oci_app::commands::{login, logout, man};
+use wasm_oci_app::runtime::Workers;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -93,6 +94,14 @@ enum Command {
 }
 
 impl Cli {
+    /// Returns the threads that the command needs.
+    pub fn workers(&self) -> Workers {
+        match self.command {
+            Command::Exec(_) => Workers::None,
+            _ => Workers::PerProcessor,
+        }
+    }
+
     /// Runs the command, and returns the exit code.
     pub async fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {

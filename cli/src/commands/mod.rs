@@ -24,6 +24,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 use wasm_oci_app::commands::{completions, login, logout, man};
 use wasm_oci_app::error::Error;
+use wasm_oci_app::runtime::Workers;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -70,6 +71,14 @@ enum Command {
 }
 
 impl Cli {
+    /// Returns the threads that the command needs.
+    pub fn workers(&self) -> Workers {
+        match self.command {
+            Command::Run(_) => Workers::None,
+            _ => Workers::PerProcessor,
+        }
+    }
+
     /// Runs the command and returns the exit code.
     pub async fn run(self, shell: &Shell) -> Result<u8, Error> {
         match self.command {
