@@ -30,6 +30,7 @@ mod real_crates;
 mod reference;
 mod registry;
 mod release;
+mod right_program;
 mod running;
 mod runtimes;
 mod scaffolding;

@@ -9,4 +9,5 @@ pub mod schema;
 pub mod settings;
 pub mod smoke;
 pub mod target;
+pub mod template;
 pub mod typed;

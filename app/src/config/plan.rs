@@ -8,6 +8,7 @@ use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, 
 
 use crate::config::budget::Budget;
 use crate::config::settings::Settings;
+use crate::config::template::expand;
 use crate::config::typed::TagOrReference;
 use crate::error::{Error, SettingsError};
 
@@ -38,22 +39,7 @@ impl Plan {
     pub fn resolve(name: &str, settings: &Settings) -> Result<Plan, Error> {
         let engines = settings.engines.clone().unwrap_or_default();
         let formats = formats(settings, &engines)?;
-        let defaults = ImageSettings::new(name);
-        let image = ImageSettings {
-            entrypoint: settings.entrypoint.clone(),
-            args: settings.args.clone().unwrap_or_default(),
-            env: settings.env.clone(),
-            user: settings.user.clone(),
-            labels: settings.labels.clone(),
-            annotations: settings.annotations.clone(),
-            include: included(settings)?,
-            created: settings.created.unwrap_or(Created::EPOCH),
-            author: settings.author.clone(),
-            linux_platforms: settings.linux_platforms.clone().unwrap_or(defaults.linux_platforms),
-            artifact_os: settings.artifact_os.clone(),
-            name: defaults.name,
-        };
-        // Fail now, not after minutes of building.
+        let image = image(name, settings, included(settings)?);
         image.check(&formats)?;
         let (tags, repository) = names(name, settings)?;
         Ok(Plan {
@@ -81,6 +67,14 @@ impl Plan {
             engines,
             formats,
         })
+    }
+
+    /// Checks what a plan needs, without reading files, which a build may write.
+    pub fn check(name: &str, settings: &Settings) -> Result<(), Error> {
+        let formats = formats(settings, &settings.engines.clone().unwrap_or_default())?;
+        image(name, settings, Vec::new()).check(&formats)?;
+        let (tags, _) = names(name, settings)?;
+        formats.iter().try_for_each(|format| tags_of(&tags, &formats, *format).map(drop))
     }
 
     /// Returns the tags of one of the formats: those of the plan for the main format, `<tag>-<format>` for another.
@@ -170,6 +164,24 @@ impl Plan {
     }
 }
 
+fn image(name: &str, settings: &Settings, include: Vec<IncludedFile>) -> ImageSettings {
+    let defaults = ImageSettings::new(name);
+    ImageSettings {
+        entrypoint: settings.entrypoint.clone(),
+        args: settings.args.clone().unwrap_or_default(),
+        env: settings.env.clone(),
+        user: settings.user.clone(),
+        labels: settings.labels.clone(),
+        annotations: settings.annotations.clone(),
+        include,
+        created: settings.created.unwrap_or(Created::EPOCH),
+        author: settings.author.clone(),
+        linux_platforms: settings.linux_platforms.clone().unwrap_or(defaults.linux_platforms),
+        artifact_os: settings.artifact_os.clone(),
+        name: defaults.name,
+    }
+}
+
 /// Returns the formats that are set, otherwise those for the engines.
 fn formats(settings: &Settings, engines: &[EngineSelector]) -> Result<Vec<Format>, Error> {
     match &settings.format {
@@ -197,8 +209,7 @@ pub fn tags_of(tags: &[Tag], formats: &[Format], format: Format) -> Result<Vec<T
 /// Returns the tags and the repository. The repository may be a setting of its own or part of a tag.
 fn names(name: &str, settings: &Settings) -> Result<(Vec<Tag>, Option<Reference>), Error> {
     // A repository from the environment may be a pattern for all programs of a workspace.
-    let repository =
-        settings.repository.as_ref().map(|repository| repository.replace("{bin}", name));
+    let repository = settings.repository.as_ref().map(|text| expand(text, &[("{bin}", name)]).text);
     let parsed = repository.map(|text| text.parse::<Reference>()).transpose();
     let mut repository = parsed.map_err(|e| SettingsError::invalid("repository", &e))?;
     let mut tags: Vec<Tag> =

@@ -46,7 +46,7 @@ pub struct Settings {
     #[schemars(schema_with = "schema::texts", extend("x-flag" = "-t, --tag", "default" = "latest"))]
     pub tags: Option<Vec<TagOrReference>>,
     /// Repository to push to, such as `ghcr.io/owner/{bin}`. `{bin}`, `{package}` and `{version}` are replaced by those of the
-    /// program. For `push`, it is an argument.
+    /// program, with small letters except in a tag, and `_` instead of `+`. For `push`, it is an argument.
     pub repository: Option<String>,
     /// Registries to access over plain HTTP, in addition to loopback addresses.
     #[schemars(extend("x-flag" = "--insecure-registry"))]
@@ -125,7 +125,7 @@ pub struct Settings {
     #[schemars(extend("x-flag" = "--small", "default" = false))]
     pub small: Option<bool>,
     /// Target to build for: `wasm32-wasip1` (modules) or `wasm32-wasip2` (components). Packages that are built together must have
-    /// the same target.
+    /// the same target. The default is `build.target` of cargo's configuration (or `CARGO_BUILD_TARGET`), if it is one of the two.
     #[serde(deserialize_with = "typed::one")]
     #[schemars(
         schema_with = "schema::targets",

@@ -76,7 +76,7 @@ pub enum UsageError {
     #[error("`{first}` and `{second}` would both be called {name}; select one with -p or --bin")]
     SameName { first: String, second: String, name: String },
     #[error(
-        "`{first}` and `{second}` would both be pushed to {repository}; write {{bin}} in its name, or choose one with --bin"
+        "`{first}` and `{second}` would both be pushed to {repository}; write {{bin}} or {{package}} in its name, or choose one with --bin"
     )]
     SameRepository { first: String, second: String, repository: String },
 

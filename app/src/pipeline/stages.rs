@@ -68,13 +68,27 @@ pub fn validated(
     // Printed by the cache, because an earlier build may have optimized the same module.
     let announce =
         || shell.status("Optimizing", format_args!("{} ({})", plan.image.name, plan.optimize));
+    // Before optimizing, which may merge an empty function with others.
+    let empty_main = module.empty_main();
     let optimized = cache.optimize(module, &plan.optimize, announce)?;
     if let Some(note) = optimized.note() {
         shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
     }
     let module = validate(optimized, &plan.validate)?;
+    let name = &plan.image.name;
+    module.report().notes().iter().for_each(|note| shell.warn(format_args!("`{name}`: {note}")));
+    if let Some(main) = empty_main {
+        shell.warn(format_args!("`{name}`: {}", empty_main_note(&main)));
+    }
     require(&module, &plan.runtimes)?;
     Ok(module)
+}
+
+/// Describes a program whose `main` is empty, by the name of that function.
+pub fn empty_main_note(main: &str) -> String {
+    format!(
+        "`{main}` is empty, so this program does nothing; crates often leave it out for Wasm (`#[cfg(target_family = \"wasm\")]`)"
+    )
 }
 
 /// Returns the settings of the image with annotations about its module.

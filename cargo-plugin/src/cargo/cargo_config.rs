@@ -77,6 +77,31 @@ impl CargoConfig {
         parts.iter().any(Option::is_some).then(|| parts.into_iter().flatten().flatten().collect())
     }
 
+    /// Returns `build.target`: the names of targets, and the folder that paths of custom targets are relative to.
+    pub fn build_targets(&self, env: &CargoEnv) -> Vec<(String, PathBuf)> {
+        let key = ["build", "target"];
+        let mut found: Vec<(String, PathBuf)> = Vec::new();
+        let mut add = |value: &Value, base: &Path| match value {
+            // As for lists, a text replaces what is before it.
+            Value::String(text) => found = vec![(text.clone(), base.to_owned())],
+            Value::Array(items) => {
+                let items = items.iter().filter_map(Value::as_str);
+                found.extend(items.map(|item| (item.to_owned(), base.to_owned())));
+            }
+            _ => {}
+        };
+        let variable = env.config_var(&key).filter(|text| !text.is_empty());
+        let variable = variable.map(|text| Value::String(text.to_owned()));
+        let of = |layers: &[Layer], add: &mut dyn FnMut(&Value, &Path)| {
+            let values = layers.iter().filter_map(|it| Some((it.get(&key)?, it.base.as_path())));
+            values.for_each(|(value, base)| add(value, base));
+        };
+        of(&self.files, &mut add);
+        variable.iter().for_each(|value| add(value, env.cwd()));
+        of(&self.cli, &mut add);
+        found
+    }
+
     /// Returns the keys of a table in all layers, sorted.
     pub fn keys(&self, table: &[&str]) -> Vec<&str> {
         let tables = self.values(table).filter_map(|(_, value)| value.as_table());

@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use wasm_oci_core::fs::TrackedFile;
+use wasm_oci_core::module::visible;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::env::{CargoEnv, traced};
@@ -32,8 +33,22 @@ impl fmt::Display for Revision {
 /// A revision that git is still working on. A build in between costs no time.
 #[derive(Debug)]
 pub struct PendingRevision {
-    git: Git,
-    status: Child,
+    folder: PathBuf,
+    /// git and its process, or the reason why there is none.
+    git: Result<(Git, Child), String>,
+}
+
+/// A repository that git can't read, or refuses to.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "git can't read the repository around `{}`: {reason}. Its commit is not in the images (`revision`, `created`), and so their \
+     digests differ from those of other builds{}",
+    folder.display(), remedy.as_ref().map(|it| format!(". {it}")).unwrap_or_default()
+)]
+pub struct Unreadable {
+    pub folder: PathBuf,
+    pub reason: String,
+    pub remedy: Option<String>,
 }
 
 /// Cached facts about a commit.
@@ -54,34 +69,62 @@ impl PendingRevision {
         if !may_be_in_repository(env, dir) {
             return None;
         }
-        let git = Git::find(env, dir)?;
-        // Without untracked files, because git would search all folders for them.
-        let status =
-            git.start(&["status", "--porcelain=v2", "--branch", "--untracked-files=no"])?;
-        Some(PendingRevision { git, status })
+        let not_found = || "git is not on PATH".to_owned();
+        let git = Git::find(env, dir).ok_or_else(not_found).and_then(|git| {
+            // Without untracked files, because git would search all folders for them.
+            let mut command =
+                git.command(&["status", "--porcelain=v2", "--branch", "--untracked-files=no"]);
+            command.stdout(Stdio::piped()).stderr(Stdio::piped());
+            let child = traced(&mut command).spawn();
+            Ok((git, child.map_err(|error| format!("git does not start: {error}"))?))
+        });
+        Some(PendingRevision { folder: dir.to_owned(), git })
     }
 
     /// Waits for git. Returns `None` without a commit, or in an ignored folder. `cache` is the file for facts about the commit.
-    pub fn finish(self, cache: Option<&Path>) -> Option<Revision> {
-        let PendingRevision { git, status } = self;
-        let status = answer(status)?;
+    pub fn finish(self, cache: Option<&Path>) -> Result<Option<Revision>, Unreadable> {
+        let unreadable = |reason: String| Unreadable::new(&self.folder, reason);
+        let (git, status) = self.git.map_err(unreadable)?;
+        let output = status.wait_with_output().map_err(|error| unreadable(error.to_string()))?;
+        if !output.status.success() {
+            let message = String::from_utf8_lossy(&output.stderr).into_owned();
+            // A folder named `.git` that is not git's.
+            let is_none = message.starts_with("fatal: not a git repository (or any");
+            return if is_none { Ok(None) } else { Err(unreadable(message)) };
+        }
+        let status = String::from_utf8_lossy(&output.stdout);
         // A header line is `# branch.oid <commit> | (initial)`. All other lines are files that differ.
-        let hash = status.lines().find_map(|line| line.strip_prefix("# branch.oid "))?;
-        let hash = Some(hash).filter(|hash| *hash != "(initial)")?;
+        let hash = status.lines().find_map(|line| line.strip_prefix("# branch.oid "));
+        let Some(hash) = hash.filter(|hash| *hash != "(initial)") else { return Ok(None) };
         let dirty = status.lines().any(|line| !line.starts_with('#'));
         let cached = cache.and_then(|file| Commit::cached(file, hash, &git.dir));
         tracing::debug!(hash, hit = cached.is_some(), "looked for cached facts about the commit");
         let commit = match cached {
             Some(commit) => commit,
             None => {
-                let commit = Commit::ask(&git, hash)?;
+                let commit = Commit::ask(&git, hash)
+                    .ok_or_else(|| unreadable(format!("commit {hash} is not complete")))?;
                 cache.inspect(|file| json_cache::write(file, &commit));
                 commit
             }
         };
         let Commit { hash, time, origin, ignored, .. } = commit;
         // The files of an ignored folder are not part of the commit.
-        (!ignored).then_some(Revision { commit: hash, dirty, time, origin })
+        Ok((!ignored).then_some(Revision { commit: hash, dirty, time, origin }))
+    }
+}
+
+impl Unreadable {
+    /// Takes git's message apart.
+    fn new(folder: &Path, message: String) -> Unreadable {
+        // Builds in containers often have sources of another user. git then refuses every question, because configuration in
+        // the repository can start programs. The user has to decide; git's own message has the command.
+        let allow =
+            message.lines().map(str::trim).find(|line| line.contains("--add safe.directory"));
+        let remedy = allow.map(|command| format!("If you trust its owner, run `{command}`"));
+        let first = message.lines().next().unwrap_or_default();
+        let reason = visible(first.strip_prefix("fatal: ").unwrap_or(first));
+        Unreadable { folder: folder.to_owned(), reason, remedy: remedy.map(|it| visible(&it)) }
     }
 }
 
@@ -130,7 +173,8 @@ impl Git {
         let mut command = self.env.command(&self.program);
         // Without locks, because a build must not make the user's own git command fail.
         command.arg("--no-optional-locks").arg("-C").arg(&self.dir).args(args);
-        command.stdin(Stdio::null());
+        // We tell messages apart.
+        command.stdin(Stdio::null()).env("LC_ALL", "C");
         command
     }
 

@@ -44,6 +44,10 @@ pub type Modules = HashMap<TargetId, Module>;
 pub enum Event<'a> {
     /// `command` starts to install the standard library for `target`.
     InstallingTarget { target: WasiTarget, command: &'a str },
+    /// The build is not quite what the user may expect.
+    Warning(&'a str),
+    /// A name is written in another way, as the text says.
+    Renamed(&'a str),
     /// cargo has started to build. A build with outdated cached metadata starts it a second time.
     Building,
     /// One line of cargo's standard output, in its `--message-format json`.

@@ -6,6 +6,7 @@
 
 pub mod batches;
 pub mod build;
+pub mod build_target;
 pub mod c;
 pub mod cargo_config;
 pub mod dep_info;

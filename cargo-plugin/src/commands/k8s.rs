@@ -34,7 +34,7 @@ impl K8s {
             Settings::default(),
             output,
         );
-        let workloads = workloads(&request, self.kubernetes.image.as_deref())?;
+        let workloads = workloads(&request, self.kubernetes.image.as_deref(), shell)?;
         Ok(shell.print(manifests(&workloads, &self.kubernetes)?)?)
     }
 }

@@ -79,7 +79,7 @@ async fn remote_suites(
 ) -> Result<Vec<Suite>, Error> {
     let mut suites = Vec::new();
     // Nothing is built: the tests come from the settings, and the program from the registry.
-    for program in resolve(request)? {
+    for program in resolve(request, Some(shell))? {
         let cases = &program.settings.smoke;
         if cases.is_empty() {
             warn_of_none(&program.project, shell);

@@ -6,6 +6,7 @@ use std::time::SystemTime;
 use wasm_oci_app::config::settings::Settings;
 
 use crate::cargo::build::{Build, BuildSettings, Built};
+use crate::cargo::build_target::ConfiguredTarget;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::messages::{Event, Module};
@@ -42,7 +43,8 @@ pub fn compile(
     observe: &mut dyn FnMut(Event<'_>),
 ) -> Result<Compiled, Error> {
     let config = CargoConfig::load(env, &request.selection.config);
-    let compiler = Compiler { env, config: &config, request };
+    let configured = ConfiguredTarget::of(env, &config);
+    let compiler = Compiler { env, config: &config, configured, request };
     // Cached metadata saves a process, but does not show new members or source files. cargo finds
     // those during the build. So the build counts only if cargo built what was planned (decision
     // 2).
@@ -55,6 +57,7 @@ pub fn compile(
 struct Compiler<'a> {
     env: &'a CargoEnv,
     config: &'a CargoConfig,
+    configured: ConfiguredTarget,
     request: &'a Request,
 }
 
@@ -67,7 +70,7 @@ impl Compiler<'_> {
         let found = CachedMetadata::find(self.env, self.config, &self.request.selection);
         tracing::debug!(hit = found.is_some(), "looked for cached metadata");
         let Some(cached) = found else { return Ok(None) };
-        let plan = self.plan(&cached.metadata)?;
+        let plan = self.plan(&cached.metadata, observe)?;
         let Some(toolchain) = Toolchain::glance(self.env, self.config, plan.settings.target) else {
             return Ok(None);
         };
@@ -87,7 +90,7 @@ impl Compiler<'_> {
         // Before cargo reads any file; see `CachedMetadata::store`.
         let start = SystemTime::now();
         let metadata = ask_cargo(env, selection)?;
-        let plan = self.plan(&metadata)?;
+        let plan = self.plan(&metadata, observe)?;
         let toolchain = match Toolchain::glance(env, config, plan.settings.target) {
             Some(toolchain) => toolchain,
             None => {
@@ -108,9 +111,12 @@ impl Compiler<'_> {
         self.finish(plan, built)
     }
 
-    fn plan(&self, metadata: &str) -> Result<BuildPlan, Error> {
+    fn plan(&self, metadata: &str, observe: &mut dyn FnMut(Event<'_>)) -> Result<BuildPlan, Error> {
         let workspace = Workspace::parse(metadata, self.env, &self.request.selection)?;
-        BuildPlan::resolve(self.request, workspace)
+        let plan = BuildPlan::resolve(self.request, &self.configured, workspace)?;
+        plan.notices.warnings.iter().for_each(|text| observe(Event::Warning(text)));
+        plan.notices.renamed.iter().for_each(|text| observe(Event::Renamed(text)));
+        Ok(plan)
     }
 
     fn build<'a>(&'a self, plan: &'a BuildPlan) -> Build<'a> {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use wasm_oci_app::config::settings::Settings;
+use wasm_oci_app::config::template::{Expanded, expand};
 use wasm_oci_core::image::Created;
 
 use crate::cargo::git::Revision;
@@ -39,9 +40,7 @@ pub fn detected(project: &Project, revision: Option<&Revision>) -> Settings {
 }
 
 /// Replaces `{bin}`, `{package}` and `{version}` in the name of a repository.
-pub fn expanded(repository: &str, project: &Project) -> String {
-    repository
-        .replace("{bin}", &project.target)
-        .replace("{package}", &project.package)
-        .replace("{version}", &project.version)
+pub fn expanded(repository: &str, project: &Project) -> Expanded {
+    let Project { target, package, version, .. } = project;
+    expand(repository, &[("{bin}", target), ("{package}", package), ("{version}", version)])
 }

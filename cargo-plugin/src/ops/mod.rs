@@ -18,6 +18,8 @@ pub mod resolve;
 pub mod smoke_tests;
 pub mod workloads;
 
+use std::collections::BTreeSet;
+
 use wasm_oci_app::ui::shell::Shell;
 
 use crate::cargo::env::CargoEnv;
@@ -38,7 +40,11 @@ pub async fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>,
         pending.get_or_insert_with(start);
     })?;
     let known = compiled.workspace.target_dir().join("wasm-oci/.commit.json");
-    let revision = pending.flatten().and_then(|pending| pending.finish(Some(&known)));
+    let revision = pending.flatten().map_or(Ok(None), |pending| pending.finish(Some(&known)));
+    let revision = revision.unwrap_or_else(|unreadable| {
+        shell.warn(unreadable);
+        None
+    });
     package(request, &compiled, revision.as_ref(), shell).await
 }
 
@@ -57,9 +63,21 @@ fn compiled(
     meanwhile: &mut dyn FnMut(),
 ) -> Result<Compiled, Error> {
     let mut printed = Ok(());
+    // A build with outdated cached metadata is planned twice.
+    let mut said = BTreeSet::new();
     let compiled = compile(env, request, &mut |event| match event {
         Event::InstallingTarget { target, command } => {
             shell.status("Installing", format_args!("{target} ({command})"));
+        }
+        Event::Warning(text) => {
+            if said.insert(text.to_owned()) {
+                shell.warn(text);
+            }
+        }
+        Event::Renamed(text) => {
+            if said.insert(text.to_owned()) {
+                shell.status("Renaming", text);
+            }
         }
         Event::Building => meanwhile(),
         // After a failure, such as a closed pipe, cargo still finishes the build.

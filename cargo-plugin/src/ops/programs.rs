@@ -1,5 +1,7 @@
 //! All programs of a workspace, and requests that build some of them.
 
+use crate::cargo::build_target::ConfiguredTarget;
+use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::{Project, TargetKind, Workspace};
 use crate::cargo::selection::Selection;
@@ -10,6 +12,7 @@ use crate::ops::resolve::build_key;
 #[derive(Debug)]
 pub struct Programs {
     workspace: Workspace,
+    configured: ConfiguredTarget,
     all: Vec<Project>,
 }
 
@@ -23,9 +26,11 @@ impl Programs {
             workspace: true,
             ..named(&request.selection, true, true)
         };
-        let workspace = Workspace::load(&CargoEnv::from_process()?, &selection)?;
+        let env = CargoEnv::from_process()?;
+        let configured = ConfiguredTarget::of(&env, &CargoConfig::load(&env, &selection.config));
+        let workspace = Workspace::load(&env, &selection)?;
         let all = workspace.projects(&selection)?;
-        Ok(Programs { workspace, all })
+        Ok(Programs { workspace, configured, all })
     }
 
     pub fn all(&self) -> &[Project] {
@@ -36,7 +41,7 @@ impl Programs {
     pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Error> {
         let mut groups = Vec::new();
         for &project in wanted {
-            let key = build_key(request, &self.workspace, project)?;
+            let key = build_key(request, &self.configured, &self.workspace, project)?;
             match groups.iter_mut().find(|(other, _)| *other == key) {
                 None => groups.push((key, vec![project])),
                 Some((_, group)) => group.push(project),

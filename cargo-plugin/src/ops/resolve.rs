@@ -1,6 +1,6 @@
 //! Settings and plans of programs: from flags, variables, manifests, and what git says.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use wasm_oci_app::config::env_vars;
@@ -12,6 +12,8 @@ use wasm_oci_app::ui::shell::Shell;
 
 use crate::cargo::batches::unique_name;
 use crate::cargo::build::BuildSettings;
+use crate::cargo::build_target::ConfiguredTarget;
+use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error as CargoError;
 use crate::cargo::git::{PendingRevision, Revision};
@@ -37,26 +39,38 @@ impl ResolvedProgram {
     }
 }
 
-/// Resolves every selected program without building.
-pub fn resolve(request: &Request) -> Result<Vec<ResolvedProgram>, Error> {
+/// Resolves every selected program without building. Shows warnings on `shell`.
+pub fn resolve(request: &Request, shell: Option<&Shell>) -> Result<Vec<ResolvedProgram>, Error> {
     let env = CargoEnv::from_process()?;
+    let config = CargoConfig::load(&env, &request.selection.config);
     let pending = PendingRevision::start(&env, &request.selection.folder(&env));
     // Without a cache, because resolving writes no files.
-    let revision = pending.and_then(|pending| pending.finish(None));
+    let revision = pending.map_or(Ok(None), |pending| pending.finish(None));
+    let revision = revision.unwrap_or_else(|unreadable| {
+        shell.inspect(|shell| shell.warn(unreadable));
+        None
+    });
     let workspace = Workspace::load(&env, &request.selection)?;
     let projects = workspace.projects(&request.selection)?;
-    let resolved = |project: Project| {
-        let explicit = explicit_settings(request, &workspace, &project)?;
+    let configured = ConfiguredTarget::of(&env, &config);
+    let explicit = projects
+        .iter()
+        .map(|project| explicit_settings(request, &configured, &workspace, project))
+        .collect::<Result<Vec<_>, _>>()?;
+    if let Some(shell) = shell {
+        Notices::of(&configured, &projects, &explicit).show(shell);
+    }
+    let resolved = |(project, explicit): (Project, Settings)| {
         let settings = all_settings(explicit, &project, revision.as_ref());
         let plan = Plan::resolve(&project.target, &settings)?;
         let target = settings.target.unwrap_or_default();
         Ok(ResolvedProgram { project, settings, plan, target })
     };
-    projects.into_iter().map(resolved).collect()
+    projects.into_iter().zip(explicit).map(resolved).collect()
 }
 
 pub fn print_plans(request: &Request, shell: &Shell) -> Result<(), Error> {
-    for program in resolve(request)? {
+    for program in resolve(request, Some(shell))? {
         shell.print_json(&program.to_json())?;
     }
     Ok(())
@@ -69,18 +83,58 @@ pub struct BuildPlan {
     /// The settings of each project, without those that `all_settings` adds.
     pub explicit: Vec<Settings>,
     pub settings: BuildSettings,
+    pub notices: Notices,
+}
+
+/// Texts about a plan that differs from what is written.
+#[derive(Debug, Default)]
+pub struct Notices {
+    pub warnings: Vec<String>,
+    /// Names that references can't hold.
+    pub renamed: Vec<String>,
 }
 
 impl BuildPlan {
-    pub fn resolve(request: &Request, workspace: Workspace) -> Result<BuildPlan, Error> {
+    pub fn resolve(
+        request: &Request,
+        configured: &ConfiguredTarget,
+        workspace: Workspace,
+    ) -> Result<BuildPlan, Error> {
         let projects = workspace.projects(&request.selection)?;
         check_folders(&workspace, &projects)?;
         let explicit = projects
             .iter()
-            .map(|project| explicit_settings(request, &workspace, project))
+            .map(|project| explicit_settings(request, configured, &workspace, project))
             .collect::<Result<Vec<_>, _>>()?;
         let settings = build_settings(&explicit)?;
-        Ok(BuildPlan { workspace, projects, explicit, settings })
+        for (project, explicit) in projects.iter().zip(&explicit) {
+            // Fail now, not after minutes of building. git's answer changes none of what is checked.
+            Plan::check(&project.target, &all_settings(explicit.clone(), project, None))?;
+        }
+        let notices = Notices::of(configured, &projects, &explicit);
+        Ok(BuildPlan { workspace, projects, explicit, settings, notices })
+    }
+}
+
+impl Notices {
+    fn of(configured: &ConfiguredTarget, projects: &[Project], explicit: &[Settings]) -> Notices {
+        let is_default = explicit.iter().any(|settings| settings.target.is_none());
+        let warnings = configured.problem.iter().filter(|_| is_default).cloned().collect();
+        let of_project = |(project, explicit): (&Project, &Settings)| {
+            let repository = explicit.repository.as_ref();
+            repository.map(|repository| expanded(repository, project).changed).unwrap_or_default()
+        };
+        // Programs of a package share its version.
+        let changed: BTreeSet<_> = projects.iter().zip(explicit).flat_map(of_project).collect();
+        let renamed = |(value, written)| {
+            format!("{value} to {written} in the reference, which can't hold it")
+        };
+        Notices { warnings, renamed: changed.into_iter().map(renamed).collect() }
+    }
+
+    fn show(&self, shell: &Shell) {
+        self.warnings.iter().for_each(|text| shell.warn(text));
+        self.renamed.iter().for_each(|text| shell.status("Renaming", text));
     }
 }
 
@@ -129,10 +183,11 @@ fn agreed<T: PartialEq>(
 /// Returns a key that is equal for programs that cargo can build in one go.
 pub(super) fn build_key(
     request: &Request,
+    configured: &ConfiguredTarget,
     workspace: &Workspace,
     project: &Project,
 ) -> Result<impl PartialEq + use<>, Error> {
-    let explicit = explicit_settings(request, workspace, project)?;
+    let explicit = explicit_settings(request, configured, workspace, project)?;
     Ok((
         explicit.target.unwrap_or_default(),
         explicit.small,
@@ -141,9 +196,10 @@ pub(super) fn build_key(
     ))
 }
 
-/// Returns the settings that the user wrote, in flags, variables and manifests.
+/// Returns the settings that the user wrote, in flags, variables, manifests and cargo's configuration.
 fn explicit_settings(
     request: &Request,
+    configured: &ConfiguredTarget,
     workspace: &Workspace,
     project: &Project,
 ) -> Result<Settings, Error> {
@@ -158,7 +214,8 @@ fn explicit_settings(
     let of_all =
         of_table(workspace.metadata(), "workspace.metadata.wasm-oci", &workspace.manifest_path())?;
     // The more specific place takes precedence (docs/settings.md).
-    Ok(request.flags.clone().over(env_vars::settings()?).over(package).over(of_all))
+    let ours = request.flags.clone().over(env_vars::settings()?).over(package).over(of_all);
+    Ok(ours.over(Settings { target: configured.target, ..Settings::default() }))
 }
 
 /// Adds the settings that the package and its repository have without being written.
@@ -168,6 +225,6 @@ pub(super) fn all_settings(
     revision: Option<&Revision>,
 ) -> Settings {
     let mut settings = explicit.over(detected(project, revision));
-    settings.repository = settings.repository.map(|repository| expanded(&repository, project));
+    settings.repository = settings.repository.map(|repository| expanded(&repository, project).text);
     settings
 }

@@ -3,6 +3,7 @@
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::UsageError;
+use wasm_oci_app::ui::shell::Shell;
 
 use crate::cargo::project::{Project, TargetKind};
 use crate::error::Error;
@@ -13,12 +14,16 @@ use crate::ops::request::Request;
 use crate::ops::resolve::{ResolvedProgram, resolve};
 
 /// Returns the selected programs as workloads, with this image, or with references that `resolve` replaces.
-pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>, Error> {
-    let selected = resolve(request)?;
+pub fn workloads(
+    request: &Request,
+    image: Option<&str>,
+    shell: &Shell,
+) -> Result<Vec<Workload>, Error> {
+    let selected = resolve(request, Some(shell))?;
     let programs = Programs::of(request)?;
     if let (Some(image), [_, _, ..]) = (image, selected.as_slice())
         // A name with `{bin}` or `{package}` differs for each program.
-        && selected.iter().all(|program| expanded(image, &program.project) == image)
+        && selected.iter().all(|program| expanded(image, &program.project).text == image)
     {
         return Err(UsageError::OneImage { image: image.to_owned() }.into());
     }
@@ -30,8 +35,10 @@ pub fn workloads(request: &Request, image: Option<&str>) -> Result<Vec<Workload>
             name: project.target.clone(),
             version: Some(project.version.clone()),
             part_of: several.then(|| project.package.clone()),
-            image: image
-                .map_or_else(|| name(programs.all(), project), |image| expanded(image, project)),
+            image: image.map_or_else(
+                || name(programs.all(), project),
+                |image| expanded(image, project).text,
+            ),
             args: plan.image.args.clone(),
             env: plan.image.env.clone(),
             user: plan.image.user.clone(),

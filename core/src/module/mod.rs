@@ -12,6 +12,7 @@ mod difference;
 mod error;
 mod features;
 mod function_order;
+mod notes;
 mod optimize;
 mod options;
 mod origin;

@@ -8,6 +8,7 @@ use wasmparser::{
 };
 
 use super::features;
+use super::notes::{component_has_entry, module_has_entry};
 use super::sections::{SectionRange, sections};
 use super::{Capability, Feature};
 
@@ -33,6 +34,9 @@ pub struct Report {
     pub tables: Vec<Limits>,
     /// Its top-level sections, in order.
     pub sections: Vec<SectionSize>,
+    /// True if something in it can be started or called.
+    #[serde(skip)]
+    pub(super) has_entry: bool,
 }
 
 named_enum! {
@@ -153,10 +157,12 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         memories: Vec::new(),
         tables: Vec::new(),
         sections: sections(bytes)?.into_iter().map(SectionSize::from).collect(),
+        has_entry: false,
     };
     if features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL) {
         report.kind = Kind::Component;
         report.read_component(bytes)?;
+        report.has_entry = component_has_entry(bytes, &report.exports)?;
     } else {
         report.read_module(bytes)?;
         // An exported memory or global with this name is not an entry point (WASI application ABI).
@@ -172,6 +178,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
 
 impl Report {
     fn read_module(&mut self, bytes: &[u8]) -> Result<(), BinaryReaderError> {
+        let mut has_start = false;
         for payload in wasmparser::Parser::new(0).parse_all(bytes) {
             match payload? {
                 Payload::ImportSection(imports) => {
@@ -199,9 +206,11 @@ impl Report {
                         });
                     }
                 }
+                Payload::StartSection { .. } => has_start = true,
                 _ => {}
             }
         }
+        self.has_entry = module_has_entry(&self.exports, has_start);
         Ok(())
     }
 

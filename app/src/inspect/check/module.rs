@@ -12,13 +12,17 @@ use super::CheckArgs;
 use super::text::{runtimes_text, table};
 use crate::error::Error;
 use crate::pipeline::engines::{listed, refuse, selected};
-use crate::pipeline::stages::any_imports;
+use crate::pipeline::stages::{any_imports, empty_main_note};
 use crate::ui::render::field;
 use crate::ui::shell::Shell;
 
 pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), Error> {
     // No import is refused, because the report should say which runtimes lack it.
-    let module = any_imports(BuiltModule::read(path)?)?;
+    let module = BuiltModule::read(path)?;
+    let empty_main = module.empty_main();
+    let module = any_imports(module)?;
+    let mut notes = module.report().notes();
+    notes.extend(empty_main.map(|main| empty_main_note(&main)));
     let report = module.report();
     let file = path.display().to_string();
     let all = selected(&args.engines);
@@ -27,10 +31,10 @@ pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), 
             let of = |engine: &Engine| json!({ "consumer": engine, "formats": names(*engine, report.kind) });
             let all: Vec<_> = all.iter().map(of).collect();
             shell.print_json(&json!({
-                "source": file, "kind": report.kind, "consumers": all, "runtimes": runtimes::check(report),
+                "source": file, "kind": report.kind, "notes": notes, "consumers": all, "runtimes": runtimes::check(report),
             }))?;
         }
-        false => shell.print(text(&file, report, &all, &args.engines)?.trim_end())?,
+        false => shell.print(text(&file, report, &notes, &all, &args.engines)?.trim_end())?,
     }
     // Every format fails on these engines, so the default format provides the reason.
     let left_out = all.into_iter().filter(|engine| names(*engine, report.kind).is_empty());
@@ -49,12 +53,14 @@ fn names(engine: Engine, kind: Kind) -> Vec<&'static str> {
 fn text(
     file: &str,
     report: &Report,
+    notes: &[String],
     all: &[Engine],
     engines: &[EngineSelector],
 ) -> Result<String, Error> {
     let mut text = String::new();
     field(&mut text, "module", file);
     field(&mut text, "kind", report.kind.name());
+    notes.iter().for_each(|note| field(&mut text, "note", note));
     let row = |engine: &Engine| {
         let formats = names(*engine, report.kind);
         match formats.is_empty() {

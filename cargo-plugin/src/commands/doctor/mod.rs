@@ -47,7 +47,7 @@ impl Doctor {
         let connections = Connections::new(&self.registry, &settings, shell)?;
         let target = settings.target.unwrap_or_default();
         let choice = settings.c_compiler.unwrap_or_default();
-        let mut all = build_probes(&env, target, choice);
+        let mut all = build_probes(&env, target, choice, self.cargo.selection(output).folder(&env));
         all.extend(probes(repositories, &connections));
         Ok(show(&examine(all), self.doctor.json, shell)?)
     }
@@ -62,7 +62,7 @@ impl Doctor {
         // A check must not download anything.
         selection.offline = true;
         // Outside a crate there are none. If cargo fails in one, `build` explains that better.
-        resolve(&Request::new(selection, self.flags())).unwrap_or_default()
+        resolve(&Request::new(selection, self.flags()), None).unwrap_or_default()
     }
 }
 

@@ -1,6 +1,6 @@
 //! Probes of the tools that build crates.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
@@ -10,6 +10,7 @@ use wasm_oci_app::inspect::doctor::{Finding, Probe};
 use crate::cargo::c::toolchain::Toolchain as CToolchain;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
+use crate::cargo::git::{PendingRevision, Unreadable};
 use crate::cargo::toolchain::{Toolchain, rustup};
 
 // The oldest version of Rust that our tests use.
@@ -20,12 +21,19 @@ const OLDEST: (u32, u32) = (1, 78);
 
 const INSTALL_RUST: &str = "install Rust: https://rustup.rs";
 
-pub(super) fn build_probes(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Vec<Probe> {
-    let (of_rust, of_cargo, of_c) = (env.clone(), env.clone(), env.clone());
+/// Returns the probes for building the crate in `folder`.
+pub(super) fn build_probes(
+    env: &CargoEnv,
+    target: WasiTarget,
+    choice: Choice,
+    folder: PathBuf,
+) -> Vec<Probe> {
+    let (of_rust, of_cargo, of_c, of_git) = (env.clone(), env.clone(), env.clone(), env.clone());
     vec![
         Probe::new("rust", move || rust(&of_rust, target)),
         Probe::new("cargo", move || vec![cargo(&of_cargo)]),
         Probe::new("C compiler", move || vec![c_compiler(&of_c, target, choice)]),
+        Probe::new("git", move || vec![git(&of_git, &folder)]),
     ]
 }
 
@@ -132,6 +140,31 @@ fn c_compiler(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Finding {
             advice,
         ),
         None => Finding::missing("C compiler", "none for WebAssembly", advice),
+    }
+}
+
+/// Probes the repository that the crate is in, whose commit gets into images.
+fn git(env: &CargoEnv, folder: &Path) -> Finding {
+    let Some(pending) = PendingRevision::start(env, folder) else {
+        return match env.find("git") {
+            Some(_) => Finding::ok("git", "no repository here"),
+            None => Finding::missing(
+                "git",
+                "not on PATH",
+                "only for crates in a repository: images name its commit",
+            ),
+        };
+    };
+    match pending.finish(None) {
+        Ok(Some(revision)) => Finding::ok("git", format!("images name commit {revision}")),
+        Ok(None) => Finding::ok("git", "no commit that images could name"),
+        Err(Unreadable { reason, remedy, .. }) => {
+            let advice = remedy.unwrap_or_else(|| {
+                "until then, images lack the commit, and so have other digests than elsewhere"
+                    .to_owned()
+            });
+            Finding::warning("git", reason, advice)
+        }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::ops::request::Request;
 
 mod building;
 mod flags;
+mod plans;
 mod reproducible;
 mod same_names;
 

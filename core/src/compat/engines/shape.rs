@@ -221,6 +221,7 @@ impl Shape {
                 Ok(parts) => notes.extend(parts.note(&name)),
             }
         }
+        notes.extend(self.report().map(Report::notes).unwrap_or_default());
         notes
     }
 }
