@@ -114,7 +114,8 @@ fn names_and_versions_become_what_references_can_hold() {
         assert_eq!(run.stderr.matches(renamed).count(), 1, "{}", run.stderr);
     }
     write(folder.path(), &[("src/main.rs", "fn main() { does not compile }")]);
-    let run = at("ghcr.io/me/{bin}_").failure();
+    let run = at("ghcr.io/me/{bin}_");
+    assert_ne!(run.code, 0);
     assert!(
         run.stderr.contains("ghcr.io/me/myapp_") && !run.stderr.contains("Compiling"),
         "{}",
