@@ -101,7 +101,7 @@ pub enum SettingsError {
     /// Something other than a table of settings.
     #[error("can't read the settings in {table}: {reason}")]
     Table { table: String, reason: String },
-    #[error("invalid value for `{key}`{}: {reason}", place(table.as_deref()))]
+    #[error("invalid value for `{key}`{}: {reason}", table.as_ref().map(|table| format!(" in {table}")).unwrap_or_default())]
     Value {
         /// The setting, or the environment variable.
         key: String,
@@ -118,14 +118,14 @@ pub enum SettingsError {
 }
 
 impl SettingsError {
+    pub(crate) fn table(table: &str, reason: impl Into<String>) -> SettingsError {
+        SettingsError::Table { table: table.to_owned(), reason: reason.into() }
+    }
+
     /// Returns the error about a value that is not from a metadata table.
     pub fn invalid(key: &str, reason: &dyn ToString) -> SettingsError {
         SettingsError::Value { key: key.to_owned(), table: None, reason: reason.to_string() }
     }
-}
-
-fn place(table: Option<&str>) -> String {
-    table.map(|table| format!(" in {table}")).unwrap_or_default()
 }
 
 /// A module or image that is larger than its budget.

@@ -9,7 +9,7 @@ use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::ui::output_args::OutputArgs;
 
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{ManifestArgs, Selection, TargetArgs};
 
 #[derive(Debug, Clone, Args)]
 pub struct CargoArgs {
@@ -23,25 +23,6 @@ pub struct CargoArgs {
     pub compilation: CompilationArgs,
     #[command(flatten, next_help_heading = "Manifest")]
     pub manifest: ManifestArgs,
-}
-
-#[derive(Debug, Clone, Default, Args)]
-pub struct TargetArgs {
-    /// Build only this program; repeat the flag for several
-    #[arg(long, value_name = "NAME")]
-    pub bin: Vec<String>,
-    /// Build all programs (the default)
-    #[arg(long)]
-    pub bins: bool,
-    /// Build only this example; repeat the flag for several
-    #[arg(long, value_name = "NAME")]
-    pub example: Vec<String>,
-    /// Build all examples
-    #[arg(long)]
-    pub examples: bool,
-    /// Build the library, if its crate type is cdylib
-    #[arg(long)]
-    pub lib: bool,
 }
 
 #[derive(Debug, Clone, Args)]
@@ -71,28 +52,6 @@ pub struct CompilationArgs {
     pub target_dir: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, Args)]
-pub struct ManifestArgs {
-    /// Path to Cargo.toml
-    #[arg(long, value_name = "PATH")]
-    pub manifest_path: Option<PathBuf>,
-    /// Require that Cargo.lock is up to date
-    #[arg(long)]
-    pub locked: bool,
-    /// Do not use the network
-    #[arg(long)]
-    pub offline: bool,
-    /// Equivalent to `--locked --offline`
-    #[arg(long)]
-    pub frozen: bool,
-    /// Override a cargo configuration value
-    #[arg(long, value_name = "KEY=VALUE|PATH")]
-    pub config: Vec<String>,
-    /// Unstable cargo flag (needs a nightly cargo)
-    #[arg(short = 'Z', value_name = "FLAG")]
-    pub unstable: Vec<String>,
-}
-
 /// Format of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub enum MessageFormat {
@@ -107,11 +66,7 @@ impl CargoArgs {
     /// Returns true if a flag chooses packages or targets.
     pub fn selects(&self) -> bool {
         let clap_cargo::Workspace { package, workspace, all, exclude, .. } = &self.workspace;
-        // Without `..`, so that a new flag does not compile until this function considers it.
-        let TargetArgs { bin, bins, example, examples, lib } = &self.targets;
-        let lists = [package, exclude, bin, example];
-        [*workspace, *all, *bins, *examples, *lib].contains(&true)
-            || lists.iter().any(|list| !list.is_empty())
+        *workspace || *all || !package.is_empty() || !exclude.is_empty() || self.targets.is_given()
     }
 
     pub fn settings(&self) -> Settings {
@@ -127,30 +82,21 @@ impl CargoArgs {
     pub fn selection(&self, output: &OutputArgs) -> Selection {
         let CargoArgs { workspace, targets, features, compilation, manifest } = self.clone();
         Selection {
-            manifest_path: manifest.manifest_path,
             packages: workspace.package,
             workspace: workspace.workspace || workspace.all,
             exclude: workspace.exclude,
-            bins: targets.bin,
-            all_bins: targets.bins,
-            examples: targets.example,
-            all_examples: targets.examples,
-            lib: targets.lib,
+            targets,
             features: features.features,
             all_features: features.all_features,
             no_default_features: features.no_default_features,
             profile: compilation.profile,
             target_dir: compilation.target_dir,
             jobs: compilation.jobs,
-            locked: manifest.locked,
-            offline: manifest.offline,
-            frozen: manifest.frozen,
-            config: manifest.config,
-            unstable: manifest.unstable,
+            manifest,
             // cargo prints to the same terminal, so our output flags apply to it, too.
             verbose: output.verbose,
             quiet: output.quiet,
-            color: Some(output.color.name().to_owned()),
+            color: Some(output.color.to_string()),
         }
     }
 }

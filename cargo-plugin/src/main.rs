@@ -6,7 +6,7 @@ use cargo_wasm_oci::cargo::c::compiler_shim::Invocation;
 use cargo_wasm_oci::commands::{Cargo, spelled_out};
 use wasm_oci_app::commands::parse;
 use wasm_oci_app::runtime::block_on;
-use wasm_oci_app::ui::shell::{Color, Shell, Verbosity};
+use wasm_oci_app::ui::shell::{Shell, Verbosity};
 
 fn main() -> ExitCode {
     if let Some(compiler) = Invocation::of(std::env::args_os()) {
@@ -31,7 +31,7 @@ fn compile(compiler: &Invocation) -> ExitCode {
     match compiler.run() {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
-            Shell::new(Verbosity::Normal, Color::Never).report(&error);
+            Shell::new(Verbosity::Normal, clap::ColorChoice::Never).report(&error);
             ExitCode::FAILURE
         }
     }

@@ -210,17 +210,13 @@ impl Settings {
         table: &str,
         folder: &Path,
     ) -> Result<Settings, SettingsError> {
-        let wrong =
-            |table: &str, reason: String| SettingsError::Table { table: table.to_owned(), reason };
-        let object =
-            metadata.as_object().ok_or_else(|| wrong(table, "it is not a table".to_owned()))?;
+        let wrong = |reason: &str| SettingsError::table(table, reason);
+        let object = metadata.as_object().ok_or_else(|| wrong("it is not a table"))?;
         let mut own = object.clone();
         let settings = match own.remove("bin") {
             None => Settings::default(),
             Some(bins) => {
-                let bins = bins
-                    .as_object()
-                    .ok_or_else(|| wrong(table, "`bin` is not a table".to_owned()))?;
+                let bins = bins.as_object().ok_or_else(|| wrong("`bin` is not a table"))?;
                 let of_bin = |bin: &serde_json::Value| {
                     Settings::from_table(bin, &format!("{table}.bin"), folder)
                 };

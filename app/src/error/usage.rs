@@ -23,10 +23,8 @@ pub enum UsageError {
         "the environment variable `{name}` is not valid UTF-8, which programs need; use {name}=VALUE"
     )]
     VariableNotText { name: String },
-    #[error("invalid value for {variable}: `{value}` is not a size; use one such as 512MiB")]
-    InvalidSize { variable: &'static str, value: String },
-    #[error("invalid value for {variable}: {reason}")]
-    InvalidLimits { variable: &'static str, reason: String },
+    #[error("invalid value for {name}: {reason}")]
+    Variable { name: &'static str, reason: String },
 
     #[error(
         "no credentials given; pass them with --username NAME --password-stdin, for example `echo $TOKEN | wasm-oci \
@@ -57,8 +55,8 @@ pub enum UsageError {
         path.display()
     )]
     NotADestination { path: PathBuf },
-    #[error("there is no image to {action}; choose a format with --format")]
-    NoImage { action: &'static str },
+    #[error("there is no image; choose a format with --format")]
+    NoImage,
     #[error(
         "`{program}` has no repository; use {example}, or set `repository` in [package.metadata.wasm-oci]"
     )]
@@ -95,7 +93,11 @@ pub enum UsageError {
     InvalidSchedule { schedule: String },
     #[error("`{}` is a folder; name the Compose file in it", path.display())]
     ComposeFolder { path: PathBuf },
-    #[error("there is no .yaml, .yml or .json file in `{}`{}", path.display(), recursion_advice(*recursive))]
+    #[error(
+        "there is no .yaml, .yml or .json file in `{}`{}",
+        path.display(),
+        if *recursive { "" } else { "; -R also searches its subfolders" }
+    )]
     NoManifests { path: PathBuf, recursive: bool },
 
     #[error("can't watch `{}`", path.display())]
@@ -109,8 +111,4 @@ fn known_tests(known: &[String]) -> String {
         [] => ": no smoke tests are defined".to_owned(),
         known => format!("; the tests are `{}`", known.join("`, `")),
     }
-}
-
-fn recursion_advice(recursive: bool) -> &'static str {
-    if recursive { "" } else { "; -R also searches its subfolders" }
 }

@@ -20,22 +20,22 @@ fn reason(format: Format, selectors: &[EngineSelector]) -> String {
     // The module is not validated yet when we print the reason, so its kind is unknown: we assume a command.
     let all_take =
         |other: &Format| selectors.iter().all(|selector| selector.takes(*other, Kind::Command));
-    let names: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
+    let names = listed(selectors.iter().map(|selector| selector.name()));
     let is_only = Format::ALL.iter().filter(|other| all_take(other)).count() == 1;
-    let (verb, all) = match names.len() {
+    let (verb, all) = match selectors.len() {
         1 => ("takes", ""),
         2 => ("take", "both "),
         _ => ("take", "all "),
     };
     match is_only {
-        true => format!("{format}, the only format that {} {all}{verb}", listed(&names)),
-        false => format!("{format}, which {} {all}{verb}", listed(&names)),
+        true => format!("{format}, the only format that {names} {all}{verb}"),
+        false => format!("{format}, which {names} {all}{verb}"),
     }
 }
 
 /// Returns `a, b and c`.
-pub(crate) fn listed(names: &[&str]) -> String {
-    match names {
+pub(crate) fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    match names.into_iter().collect::<Vec<_>>().as_slice() {
         [] => String::new(),
         [one] => (*one).to_owned(),
         [most @ .., last] => format!("{} and {last}", most.join(", ")),
@@ -83,15 +83,14 @@ pub fn require_shapes(
 /// Returns the error about the engines that are left out, if any.
 pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error> {
     let Some(first) = left_out.first() else { return Ok(()) };
-    let names: Vec<&str> =
-        left_out.iter().map(|compatibility| compatibility.engine.name()).collect();
+    let names = listed(left_out.iter().map(|compatibility| compatibility.engine.name()));
     let suggestion = match (first.format, first.suggestion) {
         (Some(format), _) => format!(": the format {format} does"),
         (None, Some(suggestion)) => format!(": {suggestion}"),
         (None, None) => String::new(),
     };
     let first = failure(first);
-    Err(Error::NotTaken(format!("`{name}` doesn't run on {}: {first}{suggestion}", listed(&names))))
+    Err(Error::NotTaken(format!("`{name}` doesn't run on {names}: {first}{suggestion}")))
 }
 
 /// Returns the message of an engine and its cause.

@@ -21,19 +21,15 @@ use crate::config::plan::CACHE_VERSION;
 const LIMIT: u64 = 256 << 20;
 
 /// Cache of optimized modules in a folder, or no cache.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct OptimizedCache {
     dir: Option<PathBuf>,
 }
 
 impl OptimizedCache {
     /// Returns the cache in `dir`, which may not exist yet.
-    pub fn at(dir: PathBuf) -> OptimizedCache {
-        OptimizedCache { dir: Some(dir) }
-    }
-
-    pub fn none() -> OptimizedCache {
-        OptimizedCache::default()
+    pub fn new(dir: Option<PathBuf>) -> OptimizedCache {
+        OptimizedCache { dir }
     }
 
     /// Returns the module as [`optimize`] does, from the cache if possible. Calls `announce` before it optimizes.
@@ -119,7 +115,7 @@ mod tests {
     #[test]
     fn what_comes_from_the_cache_is_what_would_be_made() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = OptimizedCache::at(dir.path().join("new"));
+        let cache = OptimizedCache::new(Some(dir.path().join("new")));
         for debug_info in [DebugInfo::None, DebugInfo::Names] {
             let options =
                 OptimizeOptions { level: Level::Oz, debug_info, ..OptimizeOptions::default() };
@@ -137,7 +133,7 @@ mod tests {
     #[test]
     fn an_entry_is_used_and_a_damaged_one_is_not() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = OptimizedCache::at(dir.path().to_owned());
+        let cache = OptimizedCache::new(Some(dir.path().to_owned()));
         let options = OptimizeOptions { level: Level::O1, ..OptimizeOptions::default() };
         let made = cache.optimize(module(), &options, || {}).unwrap();
         let [entry] = &entries(dir.path())[..] else { panic!("one entry") };
@@ -153,7 +149,7 @@ mod tests {
     #[test]
     fn each_level_has_its_own_entry_and_nothing_else_has() {
         let dir = tempfile::tempdir().unwrap();
-        let cache = OptimizedCache::at(dir.path().to_owned());
+        let cache = OptimizedCache::new(Some(dir.path().to_owned()));
         for level in [Level::Off, Level::O0, Level::O1, Level::Oz] {
             let options = OptimizeOptions { level, ..OptimizeOptions::default() };
             cache.optimize(module(), &options, || {}).unwrap();

@@ -117,11 +117,8 @@ impl AccountArgs {
         registry: Option<&Reference>,
         shell: &Shell,
     ) -> Result<Connections, Error> {
-        let login = match registry {
-            Some(registry) => self.login.login(registry.registry())?,
-            None => None,
-        };
-        Ok(self.read.connections(shell)?.with_login(login))
+        let login = registry.map(|registry| self.login.login(registry.registry())).transpose()?;
+        Ok(self.read.connections(shell)?.with_login(login.flatten()))
     }
 }
 
@@ -273,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_login_is_not_for_other_registries() {
-        let shell = Shell::new(crate::ui::shell::Verbosity::Quiet, crate::ui::shell::Color::Never);
+        let shell = Shell::new(crate::ui::shell::Verbosity::Quiet, clap::ColorChoice::Never);
         let connections =
             Connections::new(&RegistryArgs::default(), &Settings::default(), &shell).unwrap();
         let login =

@@ -24,10 +24,9 @@ impl ReadLimitArgs {
         let mut limits = ReadLimits::default();
         for text in env_vars::value(WASM_OCI_READ_LIMITS).iter().flat_map(|it| it.split(',')) {
             // clap names the flag of an invalid limit; here, we have to name the variable.
-            let limit: ReadLimit = text.parse().map_err(|reason| UsageError::InvalidLimits {
-                variable: WASM_OCI_READ_LIMITS,
-                reason,
-            })?;
+            let limit: ReadLimit = text
+                .parse()
+                .map_err(|reason| UsageError::Variable { name: WASM_OCI_READ_LIMITS, reason })?;
             limit.set(&mut limits);
         }
         // After the environment, so that a flag replaces its value.

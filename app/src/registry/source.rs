@@ -1,6 +1,6 @@
 //! Images at any location that users can write.
 
-use wasm_oci_core::image::{Blob, Descriptor, Image, Manifest};
+use wasm_oci_core::image::{Blob, Descriptor, Image};
 use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::{
@@ -74,26 +74,14 @@ pub async fn load_image(location: &Location, connections: &Connections) -> Resul
     Ok(load(&source, &name).await?)
 }
 
-/// The content of a location: a bare module, or the manifest of an image with one.
-pub enum Found {
-    Module(BuiltModule),
-    Manifest(Box<Manifest>),
-}
-
-/// Reads the content of a location. Of an image for several platforms, only the Wasm manifest is read.
-pub async fn find(location: &Location, connections: &Connections) -> Result<Found, Error> {
+/// Reads the module at a location. Of an image for several platforms, only the Wasm manifest is read.
+pub async fn load_module(
+    location: &Location,
+    connections: &Connections,
+) -> Result<BuiltModule, Error> {
     if let Location::File(path) = location {
-        return Ok(Found::Module(BuiltModule::read(path)?));
+        return Ok(BuiltModule::read(path)?);
     }
     let (source, name) = open(location, connections)?;
-    Ok(Found::Manifest(Box::new(load_wasm(&source, &name).await?)))
-}
-
-impl Found {
-    pub fn module(self) -> Result<BuiltModule, Error> {
-        match self {
-            Found::Module(module) => Ok(module),
-            Found::Manifest(manifest) => Ok(manifest.module()?),
-        }
-    }
+    Ok(load_wasm(&source, &name).await?.module()?)
 }

@@ -28,20 +28,12 @@ const DEFAULT_PULLED: u64 = 1 << 30;
 
 /// Returns an engine for programs with these limits, with the user's cache of compiled code. Warns if the cache can't be used.
 pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
-    Ok(Engine::new(limits, cache_unless(no_cache, shell)?)?)
+    Ok(Engine::new(limits, cache(no_cache, shell)?)?)
 }
 
-/// Returns an engine for many concurrent instances, as [`Engine::pooled`].
-pub fn pooled_engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
-    Ok(Engine::pooled(limits, cache_unless(no_cache, shell)?)?)
-}
-
-fn cache_unless(no_cache: bool, shell: &Shell) -> Result<Option<Cache>, Error> {
-    if no_cache { Ok(None) } else { cache(shell) }
-}
-
-fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
-    let Some(dir) = cache_dir() else { return Ok(None) };
+/// Returns the user's cache of compiled code, unless `no_cache` is set. Warns if it can't be used.
+pub(super) fn cache(no_cache: bool, shell: &Shell) -> Result<Option<Cache>, Error> {
+    let Some(dir) = cache_dir().filter(|_| !no_cache) else { return Ok(None) };
     match Cache::open(&dir, cache_size()?) {
         Ok(cache) => Ok(Some(cache)),
         // The program runs without the cache, too; it only starts more slowly.
@@ -53,10 +45,8 @@ fn cache(shell: &Shell) -> Result<Option<Cache>, Error> {
 }
 
 pub fn optimized_cache(args: CacheArgs) -> OptimizedCache {
-    match cache_dir().filter(|_| !args.no_cache) {
-        Some(dir) => OptimizedCache::at(dir.join("optimized")),
-        None => OptimizedCache::none(),
-    }
+    let dir = cache_dir().filter(|_| !args.no_cache);
+    OptimizedCache::new(dir.map(|dir| dir.join("optimized")))
 }
 
 fn cache_dir() -> Option<PathBuf> {
@@ -65,8 +55,10 @@ fn cache_dir() -> Option<PathBuf> {
 
 fn cache_size() -> Result<Option<u64>, Error> {
     let limit = env_vars::value(WASM_OCI_CACHE_SIZE).map(|text| {
-        text.parse::<ByteSize>()
-            .map_err(|_| UsageError::InvalidSize { variable: WASM_OCI_CACHE_SIZE, value: text })
+        text.parse::<ByteSize>().map_err(|_| UsageError::Variable {
+            name: WASM_OCI_CACHE_SIZE,
+            reason: format!("`{text}` is not a size; use one such as 512MiB"),
+        })
     });
     Ok(limit.transpose()?.map(|size| size.as_u64()))
 }
@@ -91,8 +83,7 @@ pub async fn pull(
 
 /// Runs the module in a file. Returns its exit code.
 pub async fn run_file(path: &Path, args: &RunArgs, shell: &Shell) -> Result<u8, Error> {
-    let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
-    run_prepared(engine, |engine| Prepared::of_file(engine, path), args, shell).await
+    run_prepared(|engine| Prepared::of_file(engine, path), args, shell).await
 }
 
 /// Runs the module of an image as a container engine would: arguments replace those of the image, and variables are added
@@ -104,7 +95,6 @@ pub async fn run_manifest(
     args: &RunArgs,
     shell: &Shell,
 ) -> Result<u8, Error> {
-    let engine = engine(&args.given.limits.limits(), args.given.no_cache, shell)?;
     let prepared = |engine: &Engine| {
         let prepared = Prepared::of_manifest(engine, manifest)?;
         Ok(match named {
@@ -112,15 +102,15 @@ pub async fn run_manifest(
             None => prepared,
         })
     };
-    run_prepared(engine, prepared, args, shell).await
+    run_prepared(prepared, args, shell).await
 }
 
 async fn run_prepared(
-    engine: Engine,
     prepared: impl FnOnce(&Engine) -> Result<Prepared, Error>,
     args: &RunArgs,
     shell: &Shell,
 ) -> Result<u8, Error> {
+    let engine = engine(&args.given.sandbox.limits.limits(), args.given.sandbox.no_cache, shell)?;
     // The process exits next, which frees everything at once. Dropping the parts of a large module takes a fifth of the
     // time of loading it.
     let engine = ManuallyDrop::new(engine);
@@ -133,16 +123,16 @@ async fn run_prepared(
 }
 
 /// Program with the settings and files of its image.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Prepared {
-    program: Program,
+    pub program: Program,
     /// Files of the image next to the module.
-    files: Vec<IncludedFile>,
+    pub(crate) files: Vec<IncludedFile>,
     entrypoint: Vec<String>,
-    /// Function that the entrypoint names, such as `/app.wasm#function`.
-    export: Option<String>,
+    /// Function that the entrypoint names, such as `/app.wasm#function`, to call instead of the module's entry point.
+    pub(crate) export: Option<String>,
     args: Vec<String>,
-    env: Vec<(String, String)>,
+    pub(crate) env: Vec<(String, String)>,
 }
 
 impl Prepared {
@@ -176,15 +166,7 @@ impl Prepared {
     /// Replaces the module by the one in a file, and keeps the settings and files of the image.
     pub fn with_module(&self, engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let program = engine.program(BuiltModule::read(path)?, &ValidateOptions::any_import())?;
-        let Prepared { program: _, files, entrypoint, export, args, env } = self;
-        Ok(Prepared {
-            program,
-            files: files.clone(),
-            entrypoint: entrypoint.clone(),
-            export: export.clone(),
-            args: args.clone(),
-            env: env.clone(),
-        })
+        Ok(Prepared { program, ..self.clone() })
     }
 
     pub fn of_manifest(engine: &Engine, manifest: &Manifest) -> Result<Prepared, Error> {
@@ -217,26 +199,9 @@ impl Prepared {
         Prepared { program: self.program.named_by(file.to_owned()), ..self }
     }
 
-    pub fn program(&self) -> &Program {
-        &self.program
-    }
-
-    /// Returns the function to call instead of the module's entry point, if the image's entrypoint names one.
-    pub fn export(&self) -> Option<&str> {
-        self.export.as_deref()
-    }
-
     /// Returns the entrypoint with the given arguments, or with those of the image.
     pub fn command(&self, given: Option<&[String]>) -> Vec<String> {
         [&self.entrypoint, given.unwrap_or(&self.args)].concat()
-    }
-
-    pub fn env(&self) -> &[(String, String)] {
-        &self.env
-    }
-
-    pub fn files(&self) -> &[IncludedFile] {
-        &self.files
     }
 
     /// Writes the files of the image, if it has any, to a temporary folder, and makes that the program's `/` unless the user
@@ -278,17 +243,18 @@ pub fn options(
     command: Vec<String>,
     mut env: Vec<(String, String)>,
 ) -> Result<RunOptions, Error> {
+    let sandbox = &given.sandbox;
     // The last of two variables with the same name counts, so that the user's come after those of the image.
-    env.extend(given.variables()?);
+    env.extend(sandbox.variables()?);
     Ok(RunOptions {
         args: command,
         export: None,
         env,
-        dirs: given.dirs.clone(),
+        dirs: sandbox.dirs.clone(),
         stdin: given.stdin.clone().map_or(Stdin::Inherit, Stdin::File),
         streams: Streams::Inherit,
-        network: given.net,
-        limits: given.limits.limits(),
+        network: sandbox.net,
+        limits: sandbox.limits.limits(),
     })
 }
 

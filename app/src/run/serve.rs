@@ -3,18 +3,18 @@
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server};
 
 use crate::config::args::ServeArgs;
 use crate::error::Error;
-use crate::run::run::{Prepared, pooled_engine};
+use crate::run::run::{Prepared, cache};
 use crate::ui::shell::Shell;
 
 /// Serves the component in a file until a signal arrives.
 pub async fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
-    let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
-    serve_prepared(&engine, &Prepared::of_file(&engine, path)?, args, shell).await
+    serve_prepared(|engine| Prepared::of_file(engine, path), args, shell).await
 }
 
 /// Serves the component of an image until a signal arrives. Arguments replace those of the image, and variables are added to
@@ -24,21 +24,21 @@ pub async fn serve_manifest(
     args: &ServeArgs,
     shell: &Shell,
 ) -> Result<(), Error> {
-    let engine = pooled_engine(&args.limits(), args.no_cache, shell)?;
-    serve_prepared(&engine, &Prepared::of_manifest(&engine, manifest)?, args, shell).await
+    serve_prepared(|engine| Prepared::of_manifest(engine, manifest), args, shell).await
 }
 
 async fn serve_prepared(
-    engine: &Engine,
-    prepared: &Prepared,
+    prepared: impl FnOnce(&Engine) -> Result<Prepared, Error>,
     args: &ServeArgs,
     shell: &Shell,
 ) -> Result<(), Error> {
+    let engine = Engine::pooled(&args.limits(), cache(args.sandbox.no_cache, shell)?)?;
+    let prepared = prepared(&engine)?;
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
-    let mut options = options(args, prepared.command(given), prepared.env().to_vec())?;
+    let mut options = options(args, prepared.command(given), prepared.env.clone())?;
     // One request must not change what the next one sees.
     let _root = prepared.add_root(&mut options.dirs, true)?;
-    serve_program(engine, prepared.program(), options, shell).await
+    serve_program(&engine, &prepared.program, options, shell).await
 }
 
 fn options(
@@ -47,13 +47,13 @@ fn options(
     mut env: Vec<(String, String)>,
 ) -> Result<ServeOptions, Error> {
     // As for `run`: the last of two variables with the same name counts.
-    env.extend(args.variables()?);
+    env.extend(args.sandbox.variables()?);
     Ok(ServeOptions {
         addr: args.at.addr(),
         args: command,
         env,
-        dirs: args.dirs.clone(),
-        network: args.net,
+        dirs: args.sandbox.dirs.clone(),
+        network: args.sandbox.net,
         limits: args.limits(),
         ..ServeOptions::default()
     })
@@ -170,23 +170,13 @@ fn line(access: &Access) -> String {
     format!(
         "{} {} {status} {} {milliseconds:.1}ms",
         access.method,
-        visible(&access.path),
+        utf8_percent_encode(&access.path, HIDDEN),
         access.bytes
     )
 }
 
-// Percent-encoded, because a client could send control characters to the terminal.
-fn visible(path: &str) -> String {
-    let byte = |byte: u8| match byte.is_ascii_graphic() {
-        true => char::from(byte).to_string(),
-        false => format!("%{byte:02X}"),
-    };
-    if path.bytes().all(|byte| byte.is_ascii_graphic()) {
-        path.to_owned()
-    } else {
-        path.bytes().map(byte).collect()
-    }
-}
+// A client could send control characters to the terminal.
+const HIDDEN: &AsciiSet = &CONTROLS.add(b' ');
 
 #[cfg(test)]
 mod tests {

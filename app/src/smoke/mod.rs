@@ -47,7 +47,7 @@ impl Suite {
     /// Creates a suite named after the module.
     pub fn new(program: Prepared, cases: Vec<Case>) -> Suite {
         // A module that was just compiled has its whole path as its name.
-        let name = program.program().name().rsplit(['/', '\\']).next().unwrap_or_default();
+        let name = program.program.name().rsplit(['/', '\\']).next().unwrap_or_default();
         let name = name.strip_suffix(".wasm").unwrap_or(name).to_owned();
         Suite { package: None, name, program, reference: None, cases }
     }

@@ -20,7 +20,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// Limit for the output of a test that sets no other, in bytes.
 pub(super) const DEFAULT_OUTPUT: u64 = 16 << 20;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct TestResult {
     pub status: TestStatus,
     /// Elapsed time of the program.
@@ -31,8 +31,9 @@ pub struct TestResult {
     pub stderr: Vec<u8>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum TestStatus {
+    #[default]
     Passed,
     Failed(Vec<Mismatch>),
     /// The test could not run: one of its files is missing, or the program can't be started.
@@ -58,10 +59,7 @@ pub(super) async fn test(engine: &Engine, suite: &Suite, case: &Case) -> TestRes
     };
     attempt.await.unwrap_or_else(|reason| TestResult {
         status: TestStatus::Error(reason),
-        time: Duration::ZERO,
-        exit_code: None,
-        stdout: Vec::new(),
-        stderr: Vec::new(),
+        ..TestResult::default()
     })
 }
 
@@ -91,7 +89,7 @@ async fn attempt(
     let options = options(prepared, case, root.path())?;
     if let Some(request) = &case.http {
         let (result, mut observed) =
-            http::test(engine, prepared.program(), &options, case, request, root.path()).await?;
+            http::test(engine, &prepared.program, &options, case, request, root.path()).await?;
         if compared {
             observe_files(root.path(), root.path(), case, &mut observed)?;
         }
@@ -101,7 +99,7 @@ async fn attempt(
     let stdout = case.stdout.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let stderr = case.stderr.as_ref().map(|expected| expectation(expected, case)).transpose()?;
     let start = Instant::now();
-    let result = run(engine, prepared.program(), &options).await.map_err(|e| error_chain(&e))?;
+    let result = run(engine, &prepared.program, &options).await.map_err(|e| error_chain(&e))?;
     let time = start.elapsed();
 
     let mut mismatches = Vec::new();
@@ -194,7 +192,7 @@ pub(super) fn expectation<'a>(
 /// Creates the folder that the program sees as `/`: the files of the image, overlaid with those of the test.
 fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
     let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
-    write_files(prepared.files(), folder.path()).map_err(|e| error_chain(&e))?;
+    write_files(&prepared.files, folder.path()).map_err(|e| error_chain(&e))?;
     // After the image's files, because files of the test replace those of the image.
     for (path, content) in &case.files {
         let files = match &content.from {
@@ -214,8 +212,8 @@ fn options(prepared: &Prepared, case: &Case, root: &Path) -> Result<RunOptions, 
     let stdin = case.stdin.as_ref().map(|content| content.bytes(&case.folder)).transpose()?;
     Ok(RunOptions {
         args: prepared.command(case.args.as_deref()),
-        export: prepared.export().map(str::to_owned),
-        env: prepared.env().iter().cloned().chain(own).collect(),
+        export: prepared.export.clone(),
+        env: prepared.env.iter().cloned().chain(own).collect(),
         dirs: [root].into_iter().chain(case.dirs()?).collect(),
         // Never our own standard input: a test must not wait for somebody to type.
         stdin: Stdin::Bytes(stdin.unwrap_or_default()),

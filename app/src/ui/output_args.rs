@@ -1,9 +1,9 @@
 //! Arguments about the output.
 
-use clap::{ArgAction, Args};
+use clap::{ArgAction, Args, ColorChoice};
 
 use crate::ui::debug_log;
-use crate::ui::shell::{Color, Shell, Verbosity};
+use crate::ui::shell::{Shell, Verbosity};
 
 /// Amount and colour of the output.
 #[derive(Debug, Clone, Args)]
@@ -14,7 +14,7 @@ pub struct OutputArgs {
     /// Print only errors
     #[arg(short, long, global = true)]
     pub quiet: bool,
-    /// Colour the output
+    /// Colour the output; auto means on a terminal, unless NO_COLOR is set
     // cargo's own variable, so that `cargo wasm-oci` and the cargo that it starts look the same.
     #[arg(
         long,
@@ -24,7 +24,7 @@ pub struct OutputArgs {
         hide_env = true,
         default_value = "auto"
     )]
-    pub color: Color,
+    pub color: ColorChoice,
 }
 
 impl OutputArgs {

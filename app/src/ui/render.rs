@@ -5,9 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::runtimes::{self, Obstacle, RuntimeCompatibility};
-use wasm_oci_core::module::{
-    Capability, Export, Feature, Import, Kind, Limits, SectionSize, Use, ValidatedModule, visible,
-};
+use wasm_oci_core::module::{Feature, Limits, Report, Use, ValidatedModule, visible};
 
 use crate::error::Error;
 use crate::units::size;
@@ -15,18 +13,10 @@ use crate::units::size;
 /// A module's report and its compatibility, as `inspect` and `validate` print them as JSON.
 #[derive(Serialize)]
 pub struct ReportJson<'a> {
-    // The order of the fields is that of the keys in the JSON.
-    kind: Kind,
-    size: u64,
-    imports: &'a [Import],
-    exports: &'a [Export],
-    capabilities: &'a [Capability],
-    features: &'a [Feature],
+    #[serde(flatten)]
+    report: &'a Report,
     runtimes: Vec<RuntimeCompatibility>,
     uses: Vec<Use>,
-    memories: &'a [Limits],
-    tables: &'a [Limits],
-    sections: &'a [SectionSize],
 }
 
 impl ReportJson<'_> {
@@ -35,19 +25,7 @@ impl ReportJson<'_> {
         let report = module.report();
         let runtimes = runtimes::check(report);
         let uses = runtimes::uses(module, &runtimes)?;
-        Ok(ReportJson {
-            kind: report.kind,
-            size: report.size,
-            imports: &report.imports,
-            exports: &report.exports,
-            capabilities: &report.capabilities,
-            features: &report.features,
-            runtimes,
-            uses,
-            memories: &report.memories,
-            tables: &report.tables,
-            sections: &report.sections,
-        })
+        Ok(ReportJson { report, runtimes, uses })
     }
 }
 
@@ -58,23 +36,10 @@ pub fn report(module: &ValidatedModule) -> Result<String, Error> {
     field(&mut text, "kind", report.kind.name());
     field(&mut text, "size", &size(report.size));
     let features: Vec<&str> = report.features.iter().map(Feature::name).collect();
-    field(
-        &mut text,
-        "features",
-        if features.is_empty() {
-            "none beyond WebAssembly 1.0".into()
-        } else {
-            features.join(", ")
-        }
-        .as_str(),
-    );
+    field(&mut text, "features", &joined(&features, "none beyond WebAssembly 1.0"));
     let capabilities: Vec<&str> = report.capabilities.iter().map(|it| it.name()).collect();
-    let none = "none beyond its arguments and streams".to_owned();
-    field(
-        &mut text,
-        "can use",
-        &Some(capabilities.join(", ")).filter(|list| !list.is_empty()).unwrap_or(none),
-    );
+    let none = "none beyond its arguments and streams";
+    field(&mut text, "can use", &joined(&capabilities, none));
     text.push_str(&runtimes(module)?);
     for memory in &report.memories {
         field(&mut text, "memory", &limits(memory, 64 << 10));
@@ -93,6 +58,10 @@ pub fn report(module: &ValidatedModule) -> Result<String, Error> {
         .map(|section| format!("{:<24}{:>10}", visible(&section.name), size(section.size)));
     list(&mut text, "sections", sections);
     Ok(text)
+}
+
+fn joined(names: &[&str], none: &str) -> String {
+    if names.is_empty() { none.to_owned() } else { names.join(", ") }
 }
 
 /// Returns the lines about the runtimes that run a module, and about what it uses that others lack.

@@ -1,10 +1,12 @@
 //! The only place that writes to the terminal.
 
 use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::fmt::Display;
+use std::io::{self, IsTerminal, Write};
 use std::sync::{Mutex, PoisonError};
 
 use anstyle::{AnsiColor, Style};
+use clap::ColorChoice;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Descriptor, Digest};
@@ -23,27 +25,6 @@ pub enum Verbosity {
     Verbose,
 }
 
-/// Use of colour in the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
-pub enum Color {
-    /// Colour on a terminal, unless `NO_COLOR` is set.
-    #[default]
-    Auto,
-    Always,
-    Never,
-}
-
-impl Color {
-    /// Returns the name in our flags and in those of cargo.
-    pub fn name(self) -> &'static str {
-        match self {
-            Color::Auto => "auto",
-            Color::Always => "always",
-            Color::Never => "never",
-        }
-    }
-}
-
 /// Writes results to standard output and everything else to standard error, as cargo does.
 #[derive(Debug, Clone)]
 pub struct Shell {
@@ -53,12 +34,12 @@ pub struct Shell {
 }
 
 impl Shell {
-    pub fn new(verbosity: Verbosity, color: Color) -> Shell {
+    pub fn new(verbosity: Verbosity, color: ColorChoice) -> Shell {
         // anstream keeps one choice for the whole process, so the last shell decides.
         match color {
-            Color::Auto => {}
-            Color::Always => anstream::ColorChoice::Always.write_global(),
-            Color::Never => anstream::ColorChoice::Never.write_global(),
+            ColorChoice::Auto => {}
+            ColorChoice::Always => anstream::ColorChoice::Always.write_global(),
+            ColorChoice::Never => anstream::ColorChoice::Never.write_global(),
         }
         let show_bars = verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
         let target =
@@ -67,37 +48,34 @@ impl Shell {
     }
 
     /// Prints an action that is running or done: a verb in its column, and its object.
-    pub fn status(&self, verb: &str, message: impl std::fmt::Display) {
+    pub fn status(&self, verb: &str, message: impl Display) {
         if self.verbosity > Verbosity::Quiet {
-            let green = Style::new().bold().fg_color(Some(AnsiColor::Green.into()));
-            self.line(format_args!("{green}{verb:>12}{green:#} {message}"));
+            self.titled(AnsiColor::Green, format_args!("{verb:>12}"), format_args!(" {message}"));
         }
     }
 
     /// Prints a failed action, like [`Shell::status`] but even with `--quiet`.
-    pub fn failed(&self, verb: &str, message: impl std::fmt::Display) {
-        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-        self.line(format_args!("{red}{verb:>12}{red:#} {message}"));
+    pub fn failed(&self, verb: &str, message: impl Display) {
+        self.titled(AnsiColor::Red, format_args!("{verb:>12}"), format_args!(" {message}"));
     }
 
     /// Prints a log line of a server.
-    pub fn log(&self, line: impl std::fmt::Display) {
+    pub fn log(&self, line: impl Display) {
         if self.verbosity > Verbosity::Quiet {
             self.line(format_args!("{line}"));
         }
     }
 
     /// Prints an action with `--verbose` only.
-    pub fn verbose(&self, verb: &str, message: impl std::fmt::Display) {
+    pub fn verbose(&self, verb: &str, message: impl Display) {
         if self.verbosity > Verbosity::Normal {
             self.status(verb, message);
         }
     }
 
-    pub fn warn(&self, message: impl std::fmt::Display) {
+    pub fn warn(&self, message: impl Display) {
         if self.verbosity > Verbosity::Quiet {
-            let yellow = Style::new().bold().fg_color(Some(AnsiColor::Yellow.into()));
-            self.line(format_args!("{yellow}warning{yellow:#}: {message}"));
+            self.titled(AnsiColor::Yellow, "warning", format_args!(": {message}"));
         }
     }
 
@@ -106,15 +84,13 @@ impl Shell {
         self.error(error_chain(error));
     }
 
-    pub fn error(&self, message: impl std::fmt::Display) {
-        let red = Style::new().bold().fg_color(Some(AnsiColor::Red.into()));
-        self.line(format_args!("{red}error{red:#}: {message}"));
+    pub fn error(&self, message: impl Display) {
+        self.titled(AnsiColor::Red, "error", format_args!(": {message}"));
     }
 
     /// Prints a suggestion for fixing an error.
-    pub fn hint(&self, message: impl std::fmt::Display) {
-        let style = AnsiColor::Cyan.on_default().bold();
-        self.line(format_args!("{style}hint{style:#}: {message}"));
+    pub fn hint(&self, message: impl Display) {
+        self.titled(AnsiColor::Cyan, "hint", format_args!(": {message}"));
     }
 
     /// Returns true if stdin and stderr are terminals, so that we can prompt.
@@ -125,7 +101,7 @@ impl Shell {
     }
 
     /// Asks a question and returns the answer, or `None` at the end of the input.
-    pub fn ask(&self, question: impl std::fmt::Display) -> Option<String> {
+    pub fn ask(&self, question: impl Display) -> Option<String> {
         let style = Style::new().bold();
         let question = format!("{style}{question}{style:#}: ");
         self.bars.suspend(|| drop(anstream::stderr().write_all(question.as_bytes())));
@@ -134,6 +110,11 @@ impl Shell {
             Ok(0) | Err(_) => None,
             Ok(_) => Some(answer.trim_end_matches(['\r', '\n']).to_owned()),
         }
+    }
+
+    fn titled(&self, color: AnsiColor, title: impl Display, rest: impl Display) {
+        let style = color.on_default().bold();
+        self.line(format_args!("{style}{title}{style:#}{rest}"));
     }
 
     fn line(&self, line: std::fmt::Arguments<'_>) {
@@ -149,20 +130,20 @@ impl Shell {
     }
 
     /// Prints a result to standard output.
-    pub fn print(&self, line: impl std::fmt::Display) -> Result<(), Error> {
-        match self.bars.suspend(|| writeln!(anstream::stdout(), "{line}")) {
-            // The reader has read enough, such as `head`.
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
-            written => written.map_err(Error::Stdout),
-        }
+    pub fn print(&self, line: impl Display) -> Result<(), Error> {
+        self.write_result(|| writeln!(anstream::stdout(), "{line}"))
     }
 
     /// Prints a text to standard output without any change.
     pub fn print_exactly(&self, text: &str) -> Result<(), Error> {
         let mut stdout = std::io::stdout();
-        match self.bars.suspend(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
-        {
-            Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
+        self.write_result(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
+    }
+
+    fn write_result(&self, write: impl FnOnce() -> io::Result<()>) -> Result<(), Error> {
+        match self.bars.suspend(write) {
+            // The reader has read enough, such as `head`.
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             written => written.map_err(Error::Stdout),
         }
     }

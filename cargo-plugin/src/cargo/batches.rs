@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use crate::cargo::pattern::is_listed;
 use crate::cargo::project::{Project, TargetKind, Workspace};
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{Selection, TargetArgs};
 
 /// One run of cargo.
 #[derive(Debug)]
@@ -48,20 +48,18 @@ pub fn batches(workspace: &Workspace, projects: &[Project], selection: &Selectio
 
 /// Returns the selection with the targets that the user did not name.
 fn in_one_run(projects: &[Project], selection: &Selection) -> Selection {
-    if selection.names_targets() {
+    if selection.targets.is_given() {
         return selection.clone();
     }
-    Selection {
-        // Always, so that cargo also reports bins that are newer than the cached metadata.
-        all_bins: true,
-        lib: projects.iter().any(|project| project.kind == TargetKind::Cdylib),
-        ..selection.clone()
-    }
+    let lib = projects.iter().any(|project| project.kind == TargetKind::Cdylib);
+    // Always with `bins`, so that cargo also reports bins that are newer than the cached metadata.
+    let targets = TargetArgs { bins: true, lib, ..TargetArgs::default() };
+    Selection { targets, ..selection.clone() }
 }
 
 /// Returns true if one run for all projects could write another target's module into the project's file.
 fn loses_its_file(project: &Project, all: &[Project], together: &Selection) -> bool {
-    let is_built = |other: &Project| other.kind == TargetKind::Cdylib && together.lib;
+    let is_built = |other: &Project| other.kind == TargetKind::Cdylib && together.targets.lib;
     is_contested(project, all) || rivals(project, all).any(is_built)
 }
 
@@ -93,19 +91,22 @@ fn of_unit(
         };
         patterns.iter().filter(is_here).cloned().collect()
     };
-    let (bins, examples) = match kind {
-        TargetKind::Bin => (names(&selection.bins), Vec::new()),
-        TargetKind::Example => (Vec::new(), names(&selection.examples)),
-        TargetKind::Cdylib => (Vec::new(), Vec::new()),
-    };
+    let mut targets = TargetArgs { lib: kind == TargetKind::Cdylib, ..TargetArgs::default() };
+    let given = &selection.targets;
+    match kind {
+        TargetKind::Bin => {
+            targets.bin = names(&given.bin);
+            targets.bins = given.bins || targets.bin.is_empty();
+        }
+        TargetKind::Example => {
+            targets.example = names(&given.example);
+            targets.examples = given.examples || targets.example.is_empty();
+        }
+        TargetKind::Cdylib => {}
+    }
     let here = |ids: &[String]| packages.iter().any(|project| ids.contains(&project.package_id));
     Selection {
-        all_bins: kind == TargetKind::Bin && (selection.all_bins || bins.is_empty()),
-        all_examples: kind == TargetKind::Example
-            && (selection.all_examples || examples.is_empty()),
-        lib: kind == TargetKind::Cdylib,
-        bins,
-        examples,
+        targets,
         // With the version, because a dependency may have the name of a member.
         packages: packages.iter().map(|it| format!("{}@{}", it.package, it.version)).collect(),
         workspace: false,

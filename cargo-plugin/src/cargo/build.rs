@@ -15,7 +15,7 @@ use crate::cargo::messages::{Event, Messages, Module, Modules, TargetId};
 use crate::cargo::path_remap::{self, Remap};
 use crate::cargo::pattern::is_listed;
 use crate::cargo::project::{Project, TargetKind, Workspace};
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{Selection, TargetArgs};
 use crate::cargo::toolchain::Toolchain;
 use crate::cargo::{profile, rustflags};
 
@@ -100,7 +100,7 @@ impl Build<'_> {
         if let Some(folder) = build_dir {
             command.env("CARGO_BUILD_BUILD_DIR", folder);
             // The user's own `--config` takes precedence over a variable. Without one, an older cargo would warn of the key.
-            if !selection.config.is_empty() {
+            if !selection.manifest.config.is_empty() {
                 let value = toml::Value::from(folder.to_string_lossy().into_owned());
                 command.args(["--config", &format!("build.build-dir={value}")]);
             }
@@ -166,10 +166,10 @@ impl Build<'_> {
             return self.projects.first();
         }
         // cargo skips targets whose `required-features` are off, unless the user named them.
-        let Selection { bins, examples, .. } = self.selection;
+        let TargetArgs { bin, example, .. } = &self.selection.targets;
         let is_named = |project: &Project| match project.kind {
-            TargetKind::Bin => is_listed(bins, &project.target),
-            TargetKind::Example => is_listed(examples, &project.target),
+            TargetKind::Bin => is_listed(bin, &project.target),
+            TargetKind::Example => is_listed(example, &project.target),
             TargetKind::Cdylib => false,
         };
         let may_miss =

@@ -54,19 +54,23 @@ impl CargoConfig {
 
     /// Returns the text with the highest precedence.
     pub fn text<'a>(&'a self, env: &'a CargoEnv, key: &[&str]) -> Option<&'a str> {
-        let last =
-            |layers: &'a [Layer]| layers.iter().rev().find_map(|layer| layer.get(key)?.as_str());
-        // `--config` takes precedence over variables, and variables over files (Cargo book).
-        last(&self.cli).or_else(|| env.config_var(key)).or_else(|| last(&self.files))
+        self.nearest(env, key).map(|(_, text)| text)
     }
 
     /// Returns an absolute path. Relative ones start at the folder that contains `.cargo`, or at the current folder.
     pub fn path(&self, env: &CargoEnv, key: &[&str]) -> Option<PathBuf> {
-        let last = |layers: &[Layer]| {
-            layers.iter().rev().find_map(|layer| Some(layer.base.join(layer.get(key)?.as_str()?)))
-        };
-        let var = || env.config_var(key).map(|path| env.cwd().join(path));
-        last(&self.cli).or_else(var).or_else(|| last(&self.files))
+        self.nearest(env, key).map(|(base, path)| base.join(path))
+    }
+
+    fn nearest<'a>(&'a self, env: &'a CargoEnv, key: &[&str]) -> Option<(&'a Path, &'a str)> {
+        let text = |layer: &'a Layer| Some((layer.base.as_path(), layer.get(key)?.as_str()?));
+        // `--config` takes precedence over variables, and variables over files (Cargo book).
+        self.cli
+            .iter()
+            .rev()
+            .find_map(text)
+            .or_else(|| Some((env.cwd(), env.config_var(key)?)))
+            .or_else(|| self.files.iter().rev().find_map(text))
     }
 
     /// Returns a list: all layers joined as cargo joins them, with the variable between files and `--config`.

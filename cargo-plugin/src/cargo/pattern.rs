@@ -1,25 +1,16 @@
 //! cargo's patterns for names of packages and targets.
 
+use glob::Pattern;
+
 /// Returns true if one of the patterns matches.
 pub fn is_listed(patterns: &[String], name: &str) -> bool {
     patterns.iter().any(|pattern| glob(pattern, name))
 }
 
-/// Matches cargo's patterns, except `[…]`: `*` stands for any text and `?` for one letter.
+/// Matches a pattern as cargo does.
 pub fn glob(pattern: &str, name: &str) -> bool {
-    let mut rest = pattern.chars();
-    match rest.next() {
-        None => name.is_empty(),
-        Some('*') => {
-            name.char_indices().any(|(at, _)| glob(rest.as_str(), &name[at..]))
-                || glob(rest.as_str(), "")
-        }
-        Some(letter) => {
-            let mut name = name.chars();
-            name.next().is_some_and(|it| letter == '?' || letter == it)
-                && glob(rest.as_str(), name.as_str())
-        }
-    }
+    // An invalid pattern matches nothing, and cargo explains it.
+    Pattern::new(pattern).is_ok_and(|pattern| pattern.matches(name))
 }
 
 #[cfg(test)]

@@ -314,21 +314,24 @@ fn targets<'a>(
     let all = modules(package);
     let has_bin = all.clone().any(|(_, kind)| kind == TargetKind::Bin);
     all.filter(move |(target, kind)| match kind {
-        TargetKind::Bin if !selection.names_targets() => true,
-        TargetKind::Cdylib if !selection.names_targets() => !has_bin,
-        TargetKind::Bin => selection.all_bins || is_listed(&selection.bins, &target.name),
-        TargetKind::Example => {
-            selection.all_examples || is_listed(&selection.examples, &target.name)
+        TargetKind::Bin if !selection.targets.is_given() => true,
+        TargetKind::Cdylib if !selection.targets.is_given() => !has_bin,
+        TargetKind::Bin => {
+            selection.targets.bins || is_listed(&selection.targets.bin, &target.name)
         }
-        TargetKind::Cdylib => selection.lib,
+        TargetKind::Example => {
+            selection.targets.examples || is_listed(&selection.targets.example, &target.name)
+        }
+        TargetKind::Cdylib => selection.targets.lib,
     })
 }
 
 /// Checks that every `--bin` and `--example` is in one of the packages.
 fn check_names(packages: &[&Package], selection: &Selection) -> Result<(), Error> {
-    for (kind, wanted) in
-        [(TargetKind::Bin, &selection.bins), (TargetKind::Example, &selection.examples)]
-    {
+    for (kind, wanted) in [
+        (TargetKind::Bin, &selection.targets.bin),
+        (TargetKind::Example, &selection.targets.example),
+    ] {
         let targets: Vec<_> = packages.iter().flat_map(|package| &package.targets).collect();
         let of_kind = targets.iter().filter(|target| TargetKind::of(target) == Some(kind));
         let there: Vec<_> = of_kind.map(|target| target.name.clone()).collect();

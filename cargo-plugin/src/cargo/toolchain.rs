@@ -108,7 +108,7 @@ pub fn prepare(
 ) -> Result<Toolchain, Error> {
     let toolchain = Toolchain::ask(env, config)?;
     // `-Z build-std` compiles the standard library together with the program.
-    let builds_std = selection.unstable.iter().any(|flag| flag.starts_with("build-std"));
+    let builds_std = selection.manifest.unstable.iter().any(|flag| flag.starts_with("build-std"));
     if builds_std || toolchain.has_target(target) {
         return Ok(toolchain);
     }

@@ -35,7 +35,7 @@ impl Exec {
     pub(super) async fn run(self, shell: &Shell) -> Result<u8, Error> {
         let given = &self.given;
         let file = Path::new(self.command.first().map_or("", String::as_str));
-        let engine = engine(&given.limits.limits(), given.no_cache, shell)?;
+        let engine = engine(&given.sandbox.limits.limits(), given.sandbox.no_cache, shell)?;
         let prepared = Prepared::of_file(&engine, file)?;
         let (dirs, mut variables) = match self.isolated {
             true => (Vec::new(), Vec::new()),
@@ -47,7 +47,7 @@ impl Exec {
         let mut options = options(given, self.command.clone(), variables)?;
         // The later of two folders with the same guest path wins. That has to be the user's.
         options.dirs.splice(0..0, dirs);
-        let code = run_program(&engine, prepared.program(), &options, shell).await?;
+        let code = run_program(&engine, &prepared.program, &options, shell).await?;
         if code == ExitCode::Trap.code() && tests_folder(file).is_some() {
             shell.hint(
                 "in WebAssembly, a panic ends the process, so later tests did not run; `cargo nextest run` runs each test \

@@ -7,10 +7,9 @@ use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_templates::{Values, render_init};
 
-use crate::args::ManifestArgs;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{ManifestArgs, Selection};
 use crate::error::Error;
 use crate::scaffold::adopt::{Fate, add_files, extend_manifests, programs, registry};
 use crate::scaffold::error::Error as ScaffoldError;
@@ -38,13 +37,8 @@ impl Init {
         let Init { packages, values, manifest } = self;
         let selection = Selection {
             packages,
-            manifest_path: manifest.manifest_path,
-            locked: manifest.locked,
-            offline: manifest.offline,
-            frozen: manifest.frozen,
-            config: manifest.config,
-            unstable: manifest.unstable,
-            color: Some(output.color.name().to_owned()),
+            manifest,
+            color: Some(output.color.to_string()),
             ..Selection::default()
         };
         let workspace = Workspace::load(&env, &selection)?;

@@ -1,7 +1,6 @@
 //! `cargo wasm-oci k8s`: Kubernetes manifests for crates.
 
 use clap::Args;
-use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -27,13 +26,7 @@ pub(super) struct K8s {
 impl K8s {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         // Nothing is built, so there are no flags for modules and images.
-        let request = Request::of_args(
-            &self.cargo,
-            &Default::default(),
-            &Default::default(),
-            Settings::default(),
-            output,
-        );
+        let request = Request::new(self.cargo.selection(output), self.cargo.settings());
         let workloads = workloads(&request, self.kubernetes.image.as_deref(), shell)?;
         Ok(shell.print(manifests(&workloads, &self.kubernetes)?)?)
     }

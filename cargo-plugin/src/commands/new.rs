@@ -144,17 +144,11 @@ fn defaults(name: String, template: &Template, env: &CargoEnv, folder: &Path) ->
 fn tell_of(membership: &Membership, shell: &Shell) {
     match membership {
         Membership::Alone => {}
-        Membership::Member { root } => {
-            shell.status(
-                "Note",
-                format_args!("it is a member of the workspace `{}`", root.display()),
-            );
-        }
+        Membership::Member { root } => shell
+            .status("Note", format_args!("it is a member of the workspace `{}`", root.display())),
         Membership::Added { root } => {
-            shell.status(
-                "Added",
-                format_args!("it to the members of the workspace `{}`", root.display()),
-            );
+            let root = root.display();
+            shell.status("Added", format_args!("it to the members of the workspace `{root}`"))
         }
         Membership::Trouble { reason } => {
             shell.warn(format_args!(

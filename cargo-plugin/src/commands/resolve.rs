@@ -7,7 +7,8 @@ use wasm_oci_app::deploy::manifests::kubernetes::{complete, runtime_class_name};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
-use crate::args::{CargoArgs, CompilationArgs, ManifestArgs};
+use crate::args::{CargoArgs, CompilationArgs};
+use crate::cargo::selection::{ManifestArgs, TargetArgs};
 use crate::error::Error;
 use crate::ops::pin::{Inputs, PushingArgs};
 
@@ -42,7 +43,7 @@ impl Resolve {
         let cargo = CargoArgs {
             workspace: clap_cargo::Workspace::default(),
             // The manifests name the programs, so there are no flags for packages and targets.
-            targets: crate::args::TargetArgs::default(),
+            targets: TargetArgs::default(),
             features: self.features,
             compilation: self.compilation,
             manifest: self.manifest,

@@ -3,7 +3,6 @@
 use clap::Args;
 use wasm_oci_app::config::args::RunArgs;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::UsageError;
 use wasm_oci_app::run::run::run_manifest;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -33,17 +32,16 @@ pub(super) struct Run {
 
 impl Run {
     pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
-        let no_cache = self.run.given.no_cache;
+        let no_cache = self.run.given.sandbox.no_cache;
         let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
         if self.build.dry_run {
             return print_plans(&request, shell).map(|()| 0);
         }
         let built = build(&request, shell).await?;
         let program = only_program(&built)?;
-        let images = program.load().await?;
-        let image = images.first().ok_or(UsageError::NoImage { action: "run" })?;
+        let image = program.load_main().await?;
         // The image may lack the names of functions, which traces take from the debug file.
-        Ok(run_manifest(image.image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)
+        Ok(run_manifest(image.wasm_manifest()?, Some(&program.debug_file), &self.run, shell)
             .await?)
     }
 }

@@ -3,7 +3,6 @@
 use clap::Args;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::UsageError;
 use wasm_oci_app::run::serve::serve_manifest;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -30,14 +29,13 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
-        let no_cache = self.serve.no_cache;
+        let no_cache = self.serve.sandbox.no_cache;
         let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
         if self.build.dry_run {
             return print_plans(&request, shell);
         }
         let built = build(&request, shell).await?;
-        let images = only_program(&built)?.load().await?;
-        let image = images.first().ok_or(UsageError::NoImage { action: "serve" })?;
-        Ok(serve_manifest(image.image.wasm_manifest()?, &self.serve, shell).await?)
+        let image = only_program(&built)?.load_main().await?;
+        Ok(serve_manifest(image.wasm_manifest()?, &self.serve, shell).await?)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use clap::Args;
 use serde_json::json;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::{Error as AppError, UsageError};
+use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::pipeline::stages::OPTIMIZED;
 use wasm_oci_app::registry::connection::ReadArgs;
@@ -50,10 +50,8 @@ impl VerifyRebuild {
         // build that they come from.
         let request = Request { folder: Some(folder.path().to_owned()), no_cache: true, ..request };
         let built = build(&request, shell).await?;
-        let images = only_program(&built)?.load().await?;
-        let built = images.first().ok_or(UsageError::NoImage { action: "compare" })?;
-
-        let difference = difference(&published, &built.image)?;
+        let rebuilt = only_program(&built)?.load_main().await?;
+        let difference = difference(&published, &rebuilt)?;
         let digest = published.digest();
         if self.build.json() {
             let message = json!({

@@ -42,7 +42,7 @@ pub fn compile(
     request: &Request,
     observe: &mut dyn FnMut(Event<'_>),
 ) -> Result<Compiled, Error> {
-    let config = CargoConfig::load(env, &request.selection.config);
+    let config = CargoConfig::load(env, &request.selection.manifest.config);
     let configured = ConfiguredTarget::of(env, &config);
     let compiler = Compiler { env, config: &config, configured, request };
     // Cached metadata saves a process, but does not show new members or source files. cargo finds

@@ -13,7 +13,7 @@ use wasm_oci_app::pipeline::optimize_cache::OptimizedCache;
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{pack, to_layout, validated};
 use wasm_oci_app::ui::shell::Shell;
-use wasm_oci_core::image::Digest;
+use wasm_oci_core::image::{Digest, Image};
 use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
 use wasm_oci_core::trace::OrTrace;
@@ -93,10 +93,8 @@ pub fn optimize(
 
 /// Returns the cache of a workspace's optimized modules.
 fn cache(request: &Request, workspace: &Workspace) -> OptimizedCache {
-    match request.no_cache {
-        true => OptimizedCache::none(),
-        false => OptimizedCache::at(workspace.target_dir().join("wasm-oci/.optimized")),
-    }
+    let dir = || workspace.target_dir().join("wasm-oci/.optimized");
+    OptimizedCache::new((!request.no_cache).then(dir))
 }
 
 /// A compiled program, its plan, and the places to write to.
@@ -255,6 +253,17 @@ impl BuiltImages {
             images.push(TaggedImage { format: *format, image, tags: tags.clone() });
         }
         Ok(images)
+    }
+
+    /// Returns the image of the main format.
+    pub fn main(&self) -> Result<&BuiltImage, UsageError> {
+        self.images.first().ok_or(UsageError::NoImage)
+    }
+
+    /// Reads the image of the main format from the layout.
+    pub async fn load_main(&self) -> Result<Image, Error> {
+        let name = Name::Digest(self.main()?.digest);
+        Ok(load(&Layout::open(&self.layout)?, &name).await?)
     }
 
     /// Prints each image and its places.

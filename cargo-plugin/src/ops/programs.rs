@@ -4,7 +4,7 @@ use crate::cargo::build_target::ConfiguredTarget;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::{Project, TargetKind, Workspace};
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{Selection, TargetArgs};
 use crate::error::Error;
 use crate::ops::request::Request;
 use crate::ops::resolve::build_key;
@@ -24,10 +24,12 @@ impl Programs {
             packages: Vec::new(),
             exclude: Vec::new(),
             workspace: true,
-            ..named(&request.selection, true, true)
+            targets: TargetArgs { bins: true, lib: true, ..TargetArgs::default() },
+            ..request.selection.clone()
         };
         let env = CargoEnv::from_process()?;
-        let configured = ConfiguredTarget::of(&env, &CargoConfig::load(&env, &selection.config));
+        let configured =
+            ConfiguredTarget::of(&env, &CargoConfig::load(&env, &selection.manifest.config));
         let workspace = Workspace::load(&env, &selection)?;
         let all = workspace.projects(&selection)?;
         Ok(Programs { workspace, configured, all })
@@ -65,23 +67,9 @@ fn of(request: &Request, group: &[&Project]) -> Request {
     packages.sort();
     packages.dedup();
     let is_lib = |project: &&&Project| project.kind == TargetKind::Cdylib;
-    let bins =
-        group.iter().filter(|project| !is_lib(project)).map(|project| project.target.clone());
+    let bins = group.iter().filter(|it| !is_lib(it)).map(|it| it.target.clone());
     let lib = group.iter().any(|project| is_lib(&project));
-    let selection =
-        Selection { packages, bins: bins.collect(), ..named(&request.selection, false, lib) };
+    let targets = TargetArgs { bin: bins.collect(), lib, ..TargetArgs::default() };
+    let selection = Selection { packages, workspace: false, targets, ..request.selection.clone() };
     Request { selection, ..request.clone() }
-}
-
-/// Returns the selection with other targets.
-fn named(selection: &Selection, all_bins: bool, lib: bool) -> Selection {
-    Selection {
-        all_bins,
-        lib,
-        bins: Vec::new(),
-        examples: Vec::new(),
-        all_examples: false,
-        workspace: false,
-        ..selection.clone()
-    }
 }

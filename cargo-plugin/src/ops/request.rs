@@ -11,7 +11,7 @@ use crate::args::{CargoArgs, MessageFormat};
 use crate::cargo::selection::Selection;
 
 /// Programs to build, the settings that the flags set, and options of the build that are not settings.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Request {
     pub selection: Selection,
     pub flags: Settings,
@@ -29,15 +29,7 @@ pub struct Request {
 
 impl Request {
     pub fn new(selection: Selection, flags: Settings) -> Request {
-        Request {
-            selection,
-            flags,
-            layout: None,
-            folder: None,
-            enforce_budget: false,
-            json: false,
-            no_cache: false,
-        }
+        Request { selection, flags, ..Request::default() }
     }
 
     /// Makes a request from groups of flags and the command's own settings.

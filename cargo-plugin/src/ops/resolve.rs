@@ -6,7 +6,6 @@ use std::path::Path;
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::error::SettingsError;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -28,21 +27,12 @@ pub struct ResolvedProgram {
     pub project: Project,
     pub settings: Settings,
     pub plan: Plan,
-    pub target: WasiTarget,
-}
-
-impl ResolvedProgram {
-    pub fn to_json(&self) -> serde_json::Value {
-        let mut plan = self.plan.to_json();
-        plan["target"] = self.target.name().into();
-        plan
-    }
 }
 
 /// Resolves every selected program without building. Shows warnings on `shell`.
 pub fn resolve(request: &Request, shell: Option<&Shell>) -> Result<Vec<ResolvedProgram>, Error> {
     let env = CargoEnv::from_process()?;
-    let config = CargoConfig::load(&env, &request.selection.config);
+    let config = CargoConfig::load(&env, &request.selection.manifest.config);
     let pending = PendingRevision::start(&env, &request.selection.folder(&env));
     // Without a cache, because resolving writes no files.
     let revision = pending.map_or(Ok(None), |pending| pending.finish(None));
@@ -63,15 +53,16 @@ pub fn resolve(request: &Request, shell: Option<&Shell>) -> Result<Vec<ResolvedP
     let resolved = |(project, explicit): (Project, Settings)| {
         let settings = all_settings(explicit, &project, revision.as_ref());
         let plan = Plan::resolve(&project.target, &settings)?;
-        let target = settings.target.unwrap_or_default();
-        Ok(ResolvedProgram { project, settings, plan, target })
+        Ok(ResolvedProgram { project, settings, plan })
     };
     projects.into_iter().zip(explicit).map(resolved).collect()
 }
 
 pub fn print_plans(request: &Request, shell: &Shell) -> Result<(), Error> {
     for program in resolve(request, Some(shell))? {
-        shell.print_json(&program.to_json())?;
+        let mut plan = program.plan.to_json();
+        plan["target"] = program.settings.target.unwrap_or_default().name().into();
+        shell.print_json(&plan)?;
     }
     Ok(())
 }

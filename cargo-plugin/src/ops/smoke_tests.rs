@@ -1,6 +1,5 @@
 //! Suites of smoke tests: programs in built images, and the tests in their settings.
 
-use wasm_oci_app::error::UsageError;
 use wasm_oci_app::run::run::Prepared;
 use wasm_oci_app::smoke::{Case, Suite};
 use wasm_oci_app::ui::shell::Shell;
@@ -27,10 +26,9 @@ pub async fn suites(
         }
         // All formats hold the same module.
         // From the layout and not from memory, so that the tests run what will be pushed.
-        let images = program.load().await?;
-        let main = images.first().ok_or(UsageError::NoImage { action: "test" })?;
-        let prepared = Prepared::of_manifest(engine, main.image.wasm_manifest()?)?
-            .named_by(&program.debug_file);
+        let image = program.load_main().await?;
+        let prepared =
+            Prepared::of_manifest(engine, image.wasm_manifest()?)?.named_by(&program.debug_file);
         let reference =
             verify_behaviour.then(|| prepared.with_module(engine, &program.wasm)).transpose()?;
         suites.push(Suite { reference, ..suite(&program.project, prepared, cases) });

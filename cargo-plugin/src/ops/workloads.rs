@@ -52,7 +52,7 @@ pub fn workloads(
 fn behaviour(project: &Project, program: &ResolvedProgram) -> Behaviour {
     // A smoke test that sends a request shows that the program serves HTTP.
     let is_asked = program.settings.smoke.iter().any(|case| case.http.is_some());
-    match (project.kind, program.target) {
+    match (project.kind, program.settings.target.unwrap_or_default()) {
         _ if is_asked => Behaviour::ServesHttp,
         (TargetKind::Bin | TargetKind::Example, _) => Behaviour::RunsToCompletion,
         (TargetKind::Cdylib, WasiTarget::Wasip2) => Behaviour::ServesHttp,

@@ -65,12 +65,7 @@ impl Error {
             | Error::Registry { .. } => ExitCode::Usage,
             Error::Cargo(error) => error.exit_code(),
             Error::App(error) => error.exit_code(),
-            Error::Exists { .. }
-            | Error::Write { .. }
-            | Error::Read { .. }
-            | Error::Manifest { .. }
-            | Error::Vcs { .. }
-            | Error::Render(_) => ExitCode::Failure,
+            _ => ExitCode::Failure,
         }
     }
 }

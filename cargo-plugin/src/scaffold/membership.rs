@@ -10,7 +10,7 @@ use wasm_oci_core::fs::write;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error as CargoError;
 use crate::cargo::project::ask_cargo;
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{ManifestArgs, Selection};
 use crate::scaffold::manifest::{add_member, change};
 
 /// Relation of a project to the workspace above it.
@@ -87,9 +87,12 @@ fn add(env: &CargoEnv, folder: &Path, root: &Path) -> Result<Membership, String>
 /// Returns the folder of the workspace that contains a package, according to cargo; otherwise cargo's message.
 fn workspace_of(env: &CargoEnv, manifest: &Path) -> Result<PathBuf, String> {
     let selection = Selection {
-        manifest_path: Some(manifest.to_owned()),
-        // A question about a workspace must not download anything.
-        offline: true,
+        manifest: ManifestArgs {
+            manifest_path: Some(manifest.to_owned()),
+            // A question about a workspace must not download anything.
+            offline: true,
+            ..ManifestArgs::default()
+        },
         ..Selection::default()
     };
     let text = ask_cargo(env, &selection).map_err(|error| match error {

@@ -55,24 +55,18 @@ pub fn is_in_repository(env: &CargoEnv, folder: &Path) -> bool {
             && !is_ignored(env, above, folder)
 }
 
-/// Returns the registry of the user on GitHub: the owner of the repository that contains the folder, otherwise `github.user`.
-fn registry(env: &CargoEnv, folder: &Path) -> Option<String> {
+/// Returns the registry of the user on GitHub: the owner of the repository that contains the folder, otherwise `github.user`,
+/// otherwise a placeholder.
+pub fn default_registry(env: &CargoEnv, folder: &Path) -> String {
     let above = nearest(folder);
     let origin = asked(env, above, &["config", "--get", "remote.origin.url"]);
     let owner = origin
         .as_deref()
         .and_then(github_owner)
-        .or_else(|| asked(env, above, &["config", "--get", "github.user"]))?;
+        .or_else(|| asked(env, above, &["config", "--get", "github.user"]));
     // Names of repositories are lower-case (distribution-spec), names of owners on GitHub need not
     // be.
-    Some(format!("ghcr.io/{}", owner.to_lowercase()))
-}
-
-/// Registry in a project whose owner we can't find out.
-const DEFAULT_REGISTRY: &str = "ghcr.io/owner";
-
-pub fn default_registry(env: &CargoEnv, folder: &Path) -> String {
-    registry(env, folder).unwrap_or_else(|| DEFAULT_REGISTRY.to_owned())
+    format!("ghcr.io/{}", owner.as_deref().unwrap_or("owner").to_lowercase())
 }
 
 /// Returns the user as `Name <address>`, from git's configuration.

@@ -33,7 +33,7 @@ impl Run {
             return run_file(path, &self.run, shell).await;
         }
         let connections = self.read.connections(shell)?;
-        let manifest = pull(&self.source, &connections, self.run.given.no_cache).await?;
+        let manifest = pull(&self.source, &connections, self.run.given.sandbox.no_cache).await?;
         // Only `cargo wasm-oci` has a `NAME.debug.wasm` to take function names from.
         run_manifest(&manifest, None, &self.run, shell).await
     }

@@ -31,7 +31,7 @@ impl Serve {
             return serve_file(path, &self.serve, shell).await;
         }
         let connections = self.read.connections(shell)?;
-        let manifest = pull(&self.source, &connections, self.serve.no_cache).await?;
+        let manifest = pull(&self.source, &connections, self.serve.sandbox.no_cache).await?;
         serve_manifest(&manifest, &self.serve, shell).await
     }
 }

@@ -5,7 +5,7 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::ReadArgs;
-use wasm_oci_app::registry::source::find;
+use wasm_oci_app::registry::source::load_module;
 use wasm_oci_app::ui::render::{ReportJson, runtimes};
 use wasm_oci_app::ui::shell::Shell;
 
@@ -33,7 +33,7 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        let module = find(&self.source, &self.read.connections(shell)?).await?.module()?;
+        let module = load_module(&self.source, &self.read.connections(shell)?).await?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
         let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };

@@ -11,7 +11,9 @@ use wasm_oci_core::compat::runtimes::RequiredRuntime;
 use wasm_oci_core::image::{Created, Format, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
-pub use self::program::{AddrArgs, GivenArgs, LimitArgs, RunArgs, ServeArgs, TestArgs};
+pub use self::program::{
+    AddrArgs, GivenArgs, LimitArgs, RunArgs, SandboxArgs, ServeArgs, TestArgs,
+};
 use crate::config::budget::{Budget, parse};
 use crate::config::settings::Settings;
 use crate::config::typed::TagOrReference;

@@ -26,15 +26,23 @@ pub struct RunArgs {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
 #[command(next_help_heading = "Program")]
 pub struct GivenArgs {
+    #[command(flatten)]
+    pub sandbox: SandboxArgs,
+    /// Read standard input from a file
+    #[arg(long, value_name = "FILE", help_heading = "Program")]
+    pub stdin: Option<PathBuf>,
+}
+
+/// The part of the environment that a server has, too.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Args)]
+#[command(next_help_heading = "Program")]
+pub struct SandboxArgs {
     /// Give the program access to a folder; `:ro` makes it read-only
     #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
     pub dirs: Vec<Dir>,
     /// Set an environment variable; without a value, pass on the current one
     #[arg(long = "env", value_name = "NAME[=VALUE]")]
     pub env: Vec<String>,
-    /// Read standard input from a file
-    #[arg(long, value_name = "FILE")]
-    pub stdin: Option<PathBuf>,
     /// Allow a component to use the network: connect, listen, look up names and send HTTP requests
     #[arg(long)]
     pub net: bool,
@@ -102,7 +110,7 @@ impl GivenArgs {
     /// Returns equivalent arguments for a child process.
     pub fn to_args(&self) -> Vec<OsString> {
         // Without `..`, so that a new argument does not compile until it is passed on.
-        let GivenArgs { dirs, env, stdin, net, limits, no_cache } = self;
+        let GivenArgs { sandbox: SandboxArgs { dirs, env, net, no_cache, limits }, stdin } = self;
         // In bytes, because `ByteSize` rounds its text.
         let size = |size: &ByteSize| size.as_u64().to_string();
         let options = [
@@ -124,30 +132,28 @@ impl GivenArgs {
         args.extend(no_cache.then(|| "--no-cache".into()));
         args
     }
-
-    pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
-        variables(&self.env)
-    }
 }
 
-fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
-    let variable = |text: &String| match text.split_once('=') {
-        _ if text.is_empty() || text.starts_with('=') => {
-            Err(UsageError::NoVariableName { text: text.clone() }.into())
-        }
-        Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
-        None => match std::env::var(text) {
-            Ok(value) => Ok((text.clone(), value)),
-            // Strings of WASI are Unicode.
-            Err(VarError::NotUnicode(_)) => {
-                Err(UsageError::VariableNotText { name: text.clone() }.into())
+impl SandboxArgs {
+    pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
+        let variable = |text: &String| match text.split_once('=') {
+            _ if text.is_empty() || text.starts_with('=') => {
+                Err(UsageError::NoVariableName { text: text.clone() }.into())
             }
-            Err(VarError::NotPresent) => {
-                Err(UsageError::VariableNotSet { name: text.clone() }.into())
-            }
-        },
-    };
-    given.iter().map(variable).collect()
+            Some((name, value)) => Ok((name.to_owned(), value.to_owned())),
+            None => match std::env::var(text) {
+                Ok(value) => Ok((text.clone(), value)),
+                // Strings of WASI are Unicode.
+                Err(VarError::NotUnicode(_)) => {
+                    Err(UsageError::VariableNotText { name: text.clone() }.into())
+                }
+                Err(VarError::NotPresent) => {
+                    Err(UsageError::VariableNotSet { name: text.clone() }.into())
+                }
+            },
+        };
+        self.env.iter().map(variable).collect()
+    }
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -155,20 +161,8 @@ fn variables(given: &[String]) -> Result<Vec<(String, String)>, Error> {
 pub struct ServeArgs {
     #[command(flatten)]
     pub at: AddrArgs,
-    /// Give the program access to a folder; `:ro` makes it read-only
-    #[arg(long = "dir", value_name = "HOST[::GUEST][:ro]")]
-    pub dirs: Vec<Dir>,
-    /// Set an environment variable; without a value, pass on the current one
-    #[arg(long = "env", value_name = "NAME[=VALUE]")]
-    pub env: Vec<String>,
-    /// Allow the program to connect, look up names and send HTTP requests
-    #[arg(long)]
-    pub net: bool,
     #[command(flatten)]
-    pub limits: LimitArgs,
-    /// Ignore cached results and do not write new ones
-    #[arg(long)]
-    pub no_cache: bool,
+    pub sandbox: SandboxArgs,
     /// Arguments for the program
     #[arg(last = true, value_name = "ARGS")]
     pub args: Vec<String>,
@@ -205,19 +199,14 @@ impl ServeArgs {
     /// Combines an address with the environment that `run` would give.
     pub fn with(addr: SocketAddr, run: RunArgs) -> ServeArgs {
         // `serve` has no `--stdin`, because all requests would share one.
-        let GivenArgs { dirs, env, stdin: _, net, no_cache, limits } = run.given;
         let at = AddrArgs { addr: Some(addr), port: None };
-        ServeArgs { at, dirs, env, net, limits, no_cache, args: run.args }
+        ServeArgs { at, sandbox: run.given.sandbox, args: run.args }
     }
 
     /// Returns the limits of a request, always with a time limit.
     pub fn limits(&self) -> Limits {
-        let limits = self.limits.limits();
+        let limits = self.sandbox.limits.limits();
         Limits { timeout: limits.timeout.or(Some(DEFAULT_REQUEST_TIMEOUT)), ..limits }
-    }
-
-    pub fn variables(&self) -> Result<Vec<(String, String)>, Error> {
-        variables(&self.env)
     }
 }
 

@@ -11,8 +11,7 @@ use crate::error::SettingsError;
 
 /// Reads the value of a key `smoke`. Messages call its location `table`; paths are relative to `folder`.
 pub fn read_cases(smoke: &Value, table: &str, folder: &Path) -> Result<Vec<Case>, SettingsError> {
-    let wrong =
-        |table: &str, reason: String| SettingsError::Table { table: table.to_owned(), reason };
+    let wrong = SettingsError::table;
     let list = smoke.as_array().ok_or_else(|| {
         wrong(table, "`smoke` is not a list of tables; begin each test with [[….smoke]]".to_owned())
     })?;
@@ -46,7 +45,7 @@ pub fn read_file(path: &Path) -> Result<Vec<Case>, SettingsError> {
         smoke: Vec<Case>,
     }
     let table = path.display().to_string();
-    let wrong = |reason: String| SettingsError::Table { table: table.clone(), reason };
+    let wrong = |reason: String| SettingsError::table(&table, reason);
     let text = std::fs::read_to_string(path).map_err(|e| wrong(e.to_string()))?;
     // Settings arrive as JSON from `cargo metadata`, so a file becomes JSON, too.
     let file: Value = toml::from_str(&text).map_err(|e| wrong(e.to_string()))?;
@@ -132,7 +131,7 @@ fn expected(value: &mut Value, key: &str, place: &str) -> Result<(), SettingsErr
 }
 
 fn not_a(key: &str, what: &str, place: &str) -> SettingsError {
-    SettingsError::Table { table: place.to_owned(), reason: format!("`{key}` is not {what}") }
+    SettingsError::table(place, format!("`{key}` is not {what}"))
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{SCHEME, Workload};
+use super::{Workload, head};
 use crate::deploy::yaml::edit::Edits;
 use crate::deploy::yaml::{NodeId, Stream, Value, list, map};
 use crate::error::{Error, UsageError};
@@ -74,12 +74,7 @@ pub fn file(workloads: &[Workload], args: &ComposeArgs) -> Result<String, Error>
         }
         services.push((workload.name.clone(), service(workload, args)));
     }
-    let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
-    let head = if is_open {
-        "# To build and push the images: cargo wasm-oci compose -f THIS | docker compose -f - up\n"
-    } else {
-        ""
-    };
+    let head = head(workloads, "cargo wasm-oci compose -f THIS | docker compose -f - up");
     let file = map([("services", Some(Value::Map(services)))]).to_yaml();
     Ok(format!("{head}{}", file.trim_end()))
 }
@@ -143,7 +138,7 @@ pub fn complete(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Behaviour, Workload};
+    use super::super::{Behaviour, SCHEME, Workload};
     use super::*;
 
     fn args() -> ComposeArgs {

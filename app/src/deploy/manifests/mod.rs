@@ -60,3 +60,9 @@ impl Workload {
         variables
     }
 }
+
+/// Returns the comment above manifests with placeholders: `command` builds and pushes the images.
+fn head(workloads: &[Workload], command: &str) -> String {
+    let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
+    if is_open { format!("# To build and push the images: {command}\n") } else { String::new() }
+}

@@ -32,29 +32,17 @@ pub fn list<T: Into<Value>>(items: impl IntoIterator<Item = T>) -> Option<Value>
     (!items.is_empty()).then_some(Value::List(items))
 }
 
-impl From<&str> for Value {
-    fn from(text: &str) -> Value {
-        Value::Text(text.to_owned())
-    }
+macro_rules! values {
+    ($($Type:ty => $Variant:ident),+) => {
+        $(impl From<$Type> for Value {
+            fn from(value: $Type) -> Value {
+                Value::$Variant(value.into())
+            }
+        })+
+    };
 }
 
-impl From<String> for Value {
-    fn from(text: String) -> Value {
-        Value::Text(text)
-    }
-}
-
-impl From<u32> for Value {
-    fn from(number: u32) -> Value {
-        Value::Number(number)
-    }
-}
-
-impl From<bool> for Value {
-    fn from(yes: bool) -> Value {
-        Value::Bool(yes)
-    }
-}
+values!(&str => Text, String => Text, u32 => Number, bool => Bool);
 
 impl Value {
     pub fn to_yaml(&self) -> String {

@@ -78,25 +78,16 @@ impl<'a> Edits<'a> {
         // The result has to mean the same as the original, except for the changes. So a file in a form that
         // this module does not handle is refused and never damaged.
         let again = Stream::read(&self.stream.name, new.into_bytes());
-        let same =
-            |again: &Stream| outline(again, &BTreeMap::new(), &BTreeMap::new()) == self.expected();
+        let expected = outline(self.stream, &self.replaced, &self.inserted);
+        let same = |again: &Stream| outline(again, &BTreeMap::new(), &BTreeMap::new()) == expected;
         match again {
             Ok(again) if same(&again) => Ok(again.text),
             _ => {
-                let first = self
-                    .replaced
-                    .keys()
-                    .chain(self.inserted.keys())
-                    .min()
-                    .copied()
-                    .unwrap_or_default();
+                let changed = self.replaced.keys().chain(self.inserted.keys());
+                let first = changed.min().copied().unwrap_or_default();
                 Err(self.refused(first, "write it on a line of its own, `key: value`".to_owned()))
             }
         }
-    }
-
-    fn expected(&self) -> Vec<Token<'_>> {
-        outline(self.stream, &self.replaced, &self.inserted)
     }
 
     fn refused(&self, node: NodeId, suggestion: String) -> Error {

@@ -70,11 +70,9 @@ fn text(
     };
     table(&mut text, &all.iter().map(row).collect::<Vec<_>>());
     for (format, selectors) in formats_for(engines)? {
-        let selectors: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
-        text.push_str(&format!(
-            "\nfor {}: wasm-oci push {file} REFERENCE --format {format}\n",
-            listed(&selectors)
-        ));
+        let names = listed(selectors.iter().map(|selector| selector.name()));
+        let push = format!("wasm-oci push {file} REFERENCE --format {format}");
+        text.push_str(&format!("\nfor {names}: {push}\n"));
     }
     runtimes_text(&mut text, &runtimes::check(report));
     Ok(text)

@@ -82,18 +82,16 @@ fn changes(
     let chosen = formats_among(&checked.possible_formats, &convertible)?;
     let mut lines: Vec<String> = Vec::new();
     for (format, selectors) in &chosen {
-        let names: Vec<&str> = selectors.iter().map(|selector| selector.name()).collect();
+        let names = listed(selectors.iter().map(|selector| selector.name()));
         let cost = cost(checked, *format);
-        lines.push(format!("for {}: {}{cost}", listed(&names), command(*format)));
+        lines.push(format!("for {names}: {}{cost}", command(*format)));
     }
     for compatibility in failing() {
         let Some(suggestion) = compatibility.suggestion else { continue };
         // Versions of one engine often fail alike, so they share a line.
-        let same: Vec<&str> = failing()
-            .filter(|other| other.suggestion == Some(suggestion))
-            .map(|other| other.engine.name())
-            .collect();
-        let line = format!("for {}: {suggestion}", listed(&same));
+        let same = failing().filter(|other| other.suggestion == Some(suggestion));
+        let names = listed(same.map(|other| other.engine.name()));
+        let line = format!("for {names}: {suggestion}");
         if !lines.contains(&line) {
             lines.push(line);
         }
@@ -115,10 +113,10 @@ fn cost(checked: &CheckReport, format: Format) -> String {
         compatibility.supports != Supports::No
             && engine.check(&Shape::of_format(format, kind)).supports == Supports::No
     });
-    let lost: Vec<&str> = lost.map(|compatibility| compatibility.engine.name()).collect();
-    match lost.is_empty() {
+    let names = listed(lost.map(|compatibility| compatibility.engine.name()));
+    match names.is_empty() {
         true => String::new(),
-        false => format!(" (keep this image, too: {} can't run the new one)", listed(&lost)),
+        false => format!(" (keep this image, too: {names} can't run the new one)"),
     }
 }
 

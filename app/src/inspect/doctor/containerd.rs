@@ -9,7 +9,7 @@ use wasm_oci_core::module::Kind;
 use wasm_oci_core::trace::OrTrace;
 
 use super::Finding;
-use super::tool::{Tool, is_wasm, shims};
+use super::tool::{is_wasm, numbers, shims, version_of};
 
 // k3s and RKE2 write a configuration for the containerd that they contain.
 const CONFIGURATIONS: [&str; 3] = [
@@ -20,9 +20,7 @@ const CONFIGURATIONS: [&str; 3] = [
 
 pub(super) fn look() -> Vec<Finding> {
     // The version comes from the program, because asking the service for it requires root.
-    let Some(line) =
-        Tool::find("containerd").and_then(|containerd| containerd.line(&["--version"]))
-    else {
+    let Some(line) = version_of("containerd") else {
         let advice =
             "needed only to run images with `ctr` or on a Kubernetes node; install containerd";
         return vec![Finding::missing("containerd", "not on PATH", advice)];
@@ -34,10 +32,7 @@ pub(super) fn look() -> Vec<Finding> {
 fn version(line: &str) -> Finding {
     let version =
         line.split_whitespace().nth(2).unwrap_or_default().trim_start_matches('v').to_owned();
-    let mut numbers =
-        version.split(['.', '~', '-', '+']).map_while(|number| number.parse::<u32>().ok());
-    let known = numbers.next().zip(numbers.next());
-    match known {
+    match numbers(&version) {
         None => Finding::ok("containerd", line.to_owned()),
         // 1.6 is the oldest version that we have measured; see the table of engines.
         Some(known) if known < (1, 6) => Finding::warning(
@@ -55,9 +50,7 @@ fn formats(version: (u32, u32)) -> String {
         let ours = Engine::all().filter(|engine| engine.family() == family);
         let number = |engine: &Engine| {
             // Names end with a version, such as `cri-1.7`.
-            let (_, number) = engine.name().rsplit_once('-')?;
-            let (major, minor) = number.split_once('.')?;
-            Some((major.parse::<u32>().ok()?, minor.parse::<u32>().ok()?))
+            numbers(engine.name().rsplit_once('-')?.1)
         };
         // The table lists only versions that changed something, in ascending order. So the last one that is
         // not newer than the installed version applies.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Finding;
-use super::tool::{Tool, is_wasm, shims};
+use super::tool::{Tool, is_wasm, numbers, shims};
 
 const SHIM: &str = "install containerd-shim-wasmtime-v1 from https://github.com/containerd/runwasi/releases on the PATH of the engine's \
                     service, such as /usr/local/bin";
@@ -40,8 +40,7 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn engine(info: &Value, client: &str) -> Vec<Finding> {
     let version = text(&info["ServerVersion"]);
-    let major =
-        version.split('.').next().and_then(|number| number.parse::<u32>().ok()).unwrap_or(0);
+    let major = numbers(&version).map_or(0, |(major, _)| major);
     let engine = format!("client {client}, engine {version}");
     // Since 23, Docker starts any shim on its PATH by the name of its runtime.
     let engine = match major {

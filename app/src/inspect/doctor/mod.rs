@@ -22,7 +22,7 @@ use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::registry::connection::Connections;
 use crate::ui::shell::Shell;
-use tool::Tool;
+use tool::{numbers, version_of};
 
 #[derive(Debug, Clone, Default, Args)]
 pub struct DoctorArgs {
@@ -148,17 +148,14 @@ pub fn probes(repositories: Vec<Reference>, connections: &Connections) -> Vec<Pr
 const OLDEST_NODE: (u32, u32) = (18, 17);
 
 fn node() -> Finding {
-    let Some(version) = Tool::find("node").and_then(|node| node.line(&["--version"])) else {
+    let Some(version) = version_of("node") else {
         return Finding::missing(
             "node",
             "not on PATH",
             "only for running modules with `node:wasi`: install Node 20 or newer",
         );
     };
-    let mut numbers =
-        version.trim_start_matches('v').split('.').map_while(|number| number.parse().ok());
-    let (major, minor) = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
-    match (major, minor) >= OLDEST_NODE {
+    match numbers(&version).is_some_and(|version| version >= OLDEST_NODE) {
         true => Finding::ok("node", format!("{version}, with node:wasi")),
         false => Finding::warning(
             "node",
@@ -169,7 +166,7 @@ fn node() -> Finding {
 }
 
 fn wasmtime() -> Finding {
-    match Tool::find("wasmtime").and_then(|wasmtime| wasmtime.line(&["--version"])) {
+    match version_of("wasmtime") {
         Some(version) => Finding::ok("wasmtime", version),
         None => {
             Finding::missing("wasmtime", "not on PATH", "not needed: `wasm-oci run` has its own")
@@ -224,7 +221,7 @@ mod tests {
 
     #[test]
     fn only_what_is_needed_fails() {
-        let shell = Shell::new(crate::ui::shell::Verbosity::Quiet, crate::ui::shell::Color::Never);
+        let shell = Shell::new(crate::ui::shell::Verbosity::Quiet, clap::ColorChoice::Never);
         let code = |finding: Finding| show(&[finding], true, &shell).unwrap();
         assert_eq!(code(Finding::missing("docker", "not there", "install it")), 0);
         assert_eq!(code(Finding::warning("rust", "old", "update it").needed()), 0);

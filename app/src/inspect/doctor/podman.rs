@@ -1,10 +1,10 @@
 //! podman, and the WebAssembly support of its runtime.
 
 use super::Finding;
-use super::tool::Tool;
+use super::tool::{Tool, version_of};
 
 pub(super) fn look() -> Vec<Finding> {
-    let podman = match Tool::find("podman").and_then(|podman| podman.line(&["--version"])) {
+    let podman = match version_of("podman") {
         Some(version) => Finding::ok("podman", version),
         None => Finding::missing(
             "podman",

@@ -50,6 +50,18 @@ impl Tool {
     }
 }
 
+/// Returns the line that a program on the `PATH` prints for `--version`.
+pub fn version_of(name: &str) -> Option<String> {
+    Tool::find(name)?.line(&["--version"])
+}
+
+/// Returns the first two numbers of a version, such as `v20.11.1` or `1.6.20~ds1`.
+pub fn numbers(version: &str) -> Option<(u32, u32)> {
+    let parts = version.trim_start_matches('v').split(['.', '~', '-', '+']);
+    let mut numbers = parts.map_while(|number| number.parse().ok());
+    numbers.next().zip(numbers.next())
+}
+
 impl CommandOutput {
     pub fn reason(&self) -> String {
         // Usage and warnings come first; the last line usually has the reason.

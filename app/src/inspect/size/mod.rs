@@ -21,7 +21,7 @@ use crate::files::write;
 use crate::pipeline::size::{Diff, Totals};
 use crate::pipeline::stages::any_imports;
 use crate::registry::connection::Connections;
-use crate::registry::source::find;
+use crate::registry::source::load_module;
 use crate::ui::shell::Shell;
 
 #[derive(Debug, Clone, Args)]
@@ -121,7 +121,7 @@ pub async fn report_at(
     location: &Location,
     connections: &Connections,
 ) -> Result<SizeReport, Error> {
-    let module = find(location, connections).await?.module()?;
+    let module = load_module(location, connections).await?;
     // No import is refused: a module has a size even if no runtime accepts it.
     Ok(any_imports(module)?.sizes()?)
 }

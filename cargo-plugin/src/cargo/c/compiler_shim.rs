@@ -101,7 +101,6 @@ fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString
 
 #[cfg(test)]
 mod tests {
-    use wasm_oci_app::config::c_compiler::Kind;
 
     use super::*;
 
@@ -113,7 +112,7 @@ mod tests {
     fn the_name_says_what_to_do() {
         let given = of("/t/wasm-oci/.c/zig/wasm32-wasip2-clang++").expect("a compiler");
         assert_eq!((given.tool, given.target), (Tool::Cxx, WasiTarget::Wasip2));
-        assert_eq!(given.choice, Choice::Only(Kind::Zig));
+        assert_eq!(given.choice, Choice::Zig);
         assert_eq!(given.args, ["-c", "a.c"]);
         for other in ["cargo-wasm-oci", "/bin/wasm32-wasip1-clang", "/t/auto/wasm32-wasip1-gcc"] {
             assert!(of(other).is_none(), "{other}");

@@ -7,23 +7,24 @@ use std::path::{Path, PathBuf};
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_core::fs::{create_folder, replace_link};
+use wasm_oci_core::named_enum;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 
-/// A program that `cc` runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Tool {
-    C,
-    Cxx,
-    Ar,
-    Ranlib,
+named_enum! {
+    /// A program that `cc` runs.
+    // `cc` guesses the kind of compiler from its name if it can't probe it.
+    pub enum Tool: "C tool" {
+        C = "clang",
+        Cxx = "clang++",
+        Ar = "ar",
+        Ranlib = "ranlib",
+    }
 }
 
 impl Tool {
-    pub const ALL: [Tool; 4] = [Tool::C, Tool::Cxx, Tool::Ar, Tool::Ranlib];
-
     /// Returns the variable that names the tool, without the target.
     fn variable(self) -> &'static str {
         match self {
@@ -31,16 +32,6 @@ impl Tool {
             Tool::Cxx => "CXX",
             Tool::Ar => "AR",
             Tool::Ranlib => "RANLIB",
-        }
-    }
-
-    fn name(self) -> &'static str {
-        // `cc` guesses the kind of compiler from its name if it can't probe it.
-        match self {
-            Tool::C => "clang",
-            Tool::Cxx => "clang++",
-            Tool::Ar => "ar",
-            Tool::Ranlib => "ranlib",
         }
     }
 

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
-use wasm_oci_app::config::c_compiler::{Choice, Kind};
+use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_core::named_enum;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::c::shims::Tool;
@@ -30,10 +31,19 @@ const DEBIAN: &str = "/usr/include/wasm32-wasi";
 /// The target's older name. Some compilers and C libraries support no other.
 const OLD_TARGET: &str = "wasm32-wasi";
 
+named_enum! {
+    /// A kind of C compiler, whose arguments and files differ from those of the others.
+    enum Kind: "kind of C compiler" {
+        WasiSdk = "wasi-sdk",
+        Zig = "zig",
+        Clang = "clang",
+    }
+}
+
 /// A C compiler that was found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Toolchain {
-    pub kind: Kind,
+    kind: Kind,
     /// `zig` or `clang`.
     pub program: PathBuf,
     target: String,
@@ -60,11 +70,15 @@ impl Toolchain {
         choice: Choice,
         folder: &Path,
     ) -> Option<Toolchain> {
-        choice.kinds().find_map(|kind| match kind {
-            Kind::WasiSdk => wasi_sdk(env, target),
-            Kind::Zig => zig(env, folder),
-            Kind::Clang => clang(env, target),
-        })
+        match choice {
+            Choice::Auto => [Choice::WasiSdk, Choice::Zig, Choice::Clang]
+                .into_iter()
+                .find_map(|choice| Toolchain::find(env, target, choice, folder)),
+            Choice::WasiSdk => wasi_sdk(env, target),
+            Choice::Zig => zig(env, folder),
+            Choice::Clang => clang(env, target),
+            Choice::Off => None,
+        }
     }
 
     pub fn has_libc(&self) -> bool {
@@ -80,14 +94,10 @@ impl Toolchain {
     ) -> (PathBuf, Vec<OsString>) {
         let given = given.iter().cloned();
         match (self.kind, tool) {
-            (Kind::Zig, Tool::Ar) => {
-                (self.program.clone(), [os("ar")].into_iter().chain(given).collect())
+            (Kind::Zig, Tool::Ar | Tool::Ranlib) => {
+                (self.program.clone(), [os(tool.name())].into_iter().chain(given).collect())
             }
-            (Kind::Zig, Tool::Ranlib) => {
-                (self.program.clone(), [os("ranlib")].into_iter().chain(given).collect())
-            }
-            (_, Tool::Ar) => (self.archiver(env, "ar"), given.collect()),
-            (_, Tool::Ranlib) => (self.archiver(env, "ranlib"), given.collect()),
+            (_, Tool::Ar | Tool::Ranlib) => (self.archiver(env, tool.name()), given.collect()),
             (_, Tool::C | Tool::Cxx) => {
                 let given: Vec<_> = given.collect();
                 let own = self.own_arguments(tool, &given).into_iter();
@@ -316,7 +326,7 @@ mod tests {
         assert_eq!(run(&sdk, Tool::Ar, &["cq"]), [&path("bin/llvm-ar"), "cq"]);
         fs::create_dir_all(dir.join("sdk/share/wasi-sysroot/lib/wasm32-wasip1")).expect("writable");
         assert_eq!(run(&find(Choice::Auto), Tool::C, &[])[1], "--target=wasm32-wasip1");
-        assert_eq!(find(Choice::Only(Kind::Zig)).kind, Kind::Zig);
+        assert_eq!(find(Choice::Zig).kind, Kind::Zig);
     }
 
     #[test]

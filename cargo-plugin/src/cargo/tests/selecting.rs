@@ -1,7 +1,7 @@
 use super::{Sandbox, manifest};
 use crate::cargo::error::Error;
 use crate::cargo::project::{TargetKind, Workspace};
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{Selection, TargetArgs};
 
 /// A virtual workspace: an app with two bins and an example, a cdylib, and a plain library.
 fn workspace() -> Sandbox {
@@ -63,10 +63,11 @@ fn packages_are_chosen_as_by_cargo() {
 
 #[test]
 fn targets_are_chosen_as_by_cargo() {
-    let bins = |bins| Selection { bins, ..Selection::default() };
+    let targets = |targets| Selection { targets, ..Selection::default() };
+    let bins = |bin| targets(TargetArgs { bin, ..TargetArgs::default() });
     assert_eq!(selected("", bins(strings(["t*"]))).expect("found"), ["tool"]);
-    let examples = Selection { all_examples: true, lib: true, ..Selection::default() };
-    assert_eq!(selected("", examples).expect("found"), ["reactor", "show"]);
+    let examples = TargetArgs { examples: true, lib: true, ..TargetArgs::default() };
+    assert_eq!(selected("", targets(examples)).expect("found"), ["reactor", "show"]);
     let error =
         selected("crates/app", bins(strings(["tol"]))).expect_err("no such bin").to_string();
     assert_eq!(
@@ -78,7 +79,8 @@ fn targets_are_chosen_as_by_cargo() {
 #[test]
 fn a_project_knows_what_its_manifest_says() {
     let sandbox = workspace();
-    let selection = Selection { bins: strings(["app"]), ..Selection::default() };
+    let targets = TargetArgs { bin: strings(["app"]), ..TargetArgs::default() };
+    let selection = Selection { targets, ..Selection::default() };
     let workspace = Workspace::load(&sandbox.env(""), &selection).expect("metadata");
     assert_eq!(workspace.metadata(), Some(&serde_json::json!({"x": 1})));
     assert_eq!(workspace.target_dir(), sandbox.root().join("target"));

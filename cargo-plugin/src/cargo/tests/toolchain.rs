@@ -9,7 +9,7 @@ use wasm_oci_app::config::target::WasiTarget;
 use super::Sandbox;
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::error::Error;
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{ManifestArgs, Selection};
 use crate::cargo::toolchain::{self, Toolchain};
 
 /// A toolchain without the target, in a folder like one of rustup's, or in another.
@@ -64,7 +64,8 @@ fn a_missing_target_is_installed_once() {
 #[test]
 fn nothing_is_installed_where_that_is_forbidden() {
     let sandbox = toolchain("toolchains/mine");
-    let offline = Selection { frozen: true, ..Selection::default() };
+    let manifest = ManifestArgs { frozen: true, ..ManifestArgs::default() };
+    let offline = Selection { manifest, ..Selection::default() };
     for (selection, may_install) in [(offline, true), (Selection::default(), false)] {
         let error = prepare(&sandbox, &selection, may_install).expect_err("forbidden");
         assert!(error.to_string().ends_with(&format!("run `{COMMAND}`")), "{error}");

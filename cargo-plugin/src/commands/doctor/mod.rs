@@ -60,7 +60,7 @@ impl Doctor {
     fn programs(&self, output: &OutputArgs) -> Vec<ResolvedProgram> {
         let mut selection = self.cargo.selection(output);
         // A check must not download anything.
-        selection.offline = true;
+        selection.manifest.offline = true;
         // Outside a crate there are none. If cargo fails in one, `build` explains that better.
         resolve(&Request::new(selection, self.flags()), None).unwrap_or_default()
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
-use wasm_oci_app::inspect::doctor::tool::{CommandOutput, answer};
+use wasm_oci_app::inspect::doctor::tool::{CommandOutput, answer, numbers};
 use wasm_oci_app::inspect::doctor::{Finding, Probe};
 
 use crate::cargo::c::toolchain::Toolchain as CToolchain;
@@ -66,7 +66,7 @@ fn rust(env: &CargoEnv, needed: WasiTarget) -> Vec<Finding> {
 fn compiler(line: &str) -> Finding {
     let version = line.split_whitespace().nth(1).unwrap_or_default();
     let found = line.trim();
-    match (number(version), number(TESTED)) {
+    match (numbers(version), numbers(TESTED)) {
         (Some(version), _) if version < OLDEST => {
             Finding::missing("rust", found, "it has no target wasm32-wasip1: `rustup update`")
                 .needed()
@@ -78,11 +78,6 @@ fn compiler(line: &str) -> Finding {
         ),
         _ => Finding::ok("rust", found),
     }
-}
-
-fn number(version: &str) -> Option<(u32, u32)> {
-    let mut numbers = version.split(['.', '-']).map_while(|number| number.parse().ok());
-    Some((numbers.next()?, numbers.next()?))
 }
 
 fn standard_library(
@@ -126,19 +121,11 @@ fn cargo(env: &CargoEnv) -> Finding {
 fn c_compiler(env: &CargoEnv, target: WasiTarget, choice: Choice) -> Finding {
     let advice = "only for crates with C inside: `pip install ziglang`, or wasi-sdk";
     match CToolchain::find(env, target, choice, env.cwd()) {
-        Some(found) if found.has_libc() => Finding::ok(
-            "C compiler",
-            format!("{} ({})", found.kind.name(), found.program.display()),
-        ),
-        Some(found) => Finding::warning(
-            "C compiler",
-            format!(
-                "{} ({}), without a C library for WASI",
-                found.kind.name(),
-                found.program.display()
-            ),
-            advice,
-        ),
+        Some(found) if found.has_libc() => Finding::ok("C compiler", found.to_string()),
+        Some(found) => {
+            let found = format!("{found}, without a C library for WASI");
+            Finding::warning("C compiler", found, advice)
+        }
         None => Finding::missing("C compiler", "none for WebAssembly", advice),
     }
 }

@@ -67,17 +67,15 @@ enum Action {
 impl Action {
     /// Returns our own arguments that start the program.
     fn args(&self, program: &BuiltImages, output: &OutputArgs) -> Result<Vec<OsString>, Error> {
-        let image = program.images.first();
-        let image = image.ok_or(UsageError::NoImage { action: "run" })?;
         let image = [
             "--layout".into(),
             program.layout.clone().into_os_string(),
             "--digest".into(),
-            image.digest.to_string().into(),
+            program.main()?.digest.to_string().into(),
             "--named".into(),
             program.debug_file.clone().into(),
         ];
-        let mut args: Vec<OsString> = vec!["--color".into(), output.color.name().into()];
+        let mut args: Vec<OsString> = vec!["--color".into(), output.color.to_string().into()];
         args.extend(output.quiet.then(|| "--quiet".into()));
         args.extend((0..output.verbose).map(|_| "--verbose".into()));
         let (addr, RunArgs { given, args: own }) = match self {

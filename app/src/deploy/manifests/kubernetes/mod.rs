@@ -6,7 +6,7 @@ mod objects;
 
 use clap::{Args, ValueEnum};
 
-use super::{SCHEME, Workload};
+use super::{Workload, head};
 use crate::deploy::yaml::{Value, map};
 use crate::error::{Error, UsageError};
 use names::object_name;
@@ -74,12 +74,7 @@ pub fn manifests(workloads: &[Workload], args: &KubernetesArgs) -> Result<String
         documents.extend(Objects { name, workload, args }.all()?);
     }
     let texts: Vec<String> = documents.iter().map(Value::to_yaml).collect();
-    let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
-    let head = if is_open {
-        "# To build and push the images: cargo wasm-oci resolve -f THIS | kubectl apply -f -\n"
-    } else {
-        ""
-    };
+    let head = head(workloads, "cargo wasm-oci resolve -f THIS | kubectl apply -f -");
     Ok(format!("{head}{}", texts.join("---\n").trim_end()))
 }
 

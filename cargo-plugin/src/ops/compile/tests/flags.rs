@@ -1,6 +1,6 @@
 use super::{Sandbox, manifest};
 use crate::cargo::messages::Event;
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{ManifestArgs, Selection};
 
 /// Project that compiles only if flags set exactly these of `a` to `e`, and our own flags are there, too.
 fn expecting(set: &str) -> Sandbox {
@@ -17,8 +17,9 @@ fn expecting(set: &str) -> Sandbox {
 
 fn assert_builds(sandbox: &Sandbox, config: &[&str]) {
     let config = config.iter().map(|it| (*it).to_owned()).collect();
+    let manifest = ManifestArgs { config, ..ManifestArgs::default() };
     sandbox
-        .build("", Selection { config, ..Selection::default() })
+        .build("", Selection { manifest, ..Selection::default() })
         .expect("the user's flags, all and only");
 }
 

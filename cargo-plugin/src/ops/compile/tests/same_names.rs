@@ -5,7 +5,7 @@ use fs_err as fs;
 use super::{Sandbox, manifest};
 use crate::cargo::batches::unique_name;
 use crate::cargo::error::Error as CargoError;
-use crate::cargo::selection::Selection;
+use crate::cargo::selection::{Selection, TargetArgs};
 use crate::error::Error;
 use crate::ops::compile::Compiled;
 
@@ -69,6 +69,10 @@ fn is(built: &Compiled, expected: &[(&str, &str)]) {
     assert_eq!(contents(built), expected);
 }
 
+fn targets(targets: TargetArgs) -> Selection {
+    Selection { targets, ..Selection::default() }
+}
+
 fn of(package: &str) -> Selection {
     Selection { packages: vec![package.to_owned()], ..Selection::default() }
 }
@@ -85,7 +89,7 @@ fn programs_of_one_name_are_built_apart() {
     for (package, expected) in [("a", all[0]), ("b", all[1]), ("a", all[0]), ("b", all[1])] {
         is(&sandbox.build("", of(package)).expect("built"), &[expected]);
     }
-    let named = Selection { bins: vec!["app".to_owned()], ..Selection::default() };
+    let named = targets(TargetArgs { bin: vec!["app".to_owned()], ..TargetArgs::default() });
     is(&sandbox.build("", named).expect("built"), &all[..2]);
     sandbox.write("crates/a/src/main.rs", &program("<example a>"));
     let changed = [("a.app", "<example a>"), all[1], all[2]];
@@ -95,7 +99,7 @@ fn programs_of_one_name_are_built_apart() {
 #[test]
 fn a_library_and_a_program_of_one_name_are_built_apart() {
     let sandbox = programs();
-    let both = Selection { all_bins: true, lib: true, ..Selection::default() };
+    let both = targets(TargetArgs { bins: true, lib: true, ..TargetArgs::default() });
     let all = [("a.app", "<a>"), ("b.app", "<b>"), ("c.app.lib", "<c lib>"), ("c", "<c>")];
     for _ in 0..2 {
         is(&sandbox.build("", both.clone()).expect("built"), &all);
@@ -113,7 +117,7 @@ fn a_program_keeps_its_name_beside_a_library_and_an_example() {
         ("crates/other/src/lib.rs", &library("<b>")),
     ]);
     let example = ("app.app.example", "<example a>");
-    let examples = Selection { all_examples: true, ..Selection::default() };
+    let examples = targets(TargetArgs { examples: true, ..TargetArgs::default() });
     for _ in 0..2 {
         // `--lib` for the package `other` must not build the library `app` over the program.
         is(
@@ -155,7 +159,7 @@ fn examples_of_one_name_are_built_apart() {
         ("crates/b/examples/show.rs", &library("<example b>")),
     ]);
     let all = [("a.show.example", "<example a>"), ("b.show.example", "<example b>")];
-    let examples = Selection { all_examples: true, ..Selection::default() };
+    let examples = targets(TargetArgs { examples: true, ..TargetArgs::default() });
     for _ in 0..2 {
         is(&sandbox.build("", examples.clone()).expect("built"), &all);
     }
@@ -235,9 +239,9 @@ fn targets_whose_features_are_off_are_skipped_with_their_flag_for_all() {
         ("src/bin/more.rs", &program("<b>")),
         ("examples/show.rs", &program("<example a>")),
     ]);
-    let all = Selection { all_bins: true, all_examples: true, ..Selection::default() };
+    let all = targets(TargetArgs { bins: true, examples: true, ..TargetArgs::default() });
     is(&sandbox.build("", all).expect("built"), &[("app", "<a>")]);
-    let only = Selection { all_examples: true, ..Selection::default() };
+    let only = targets(TargetArgs { examples: true, ..TargetArgs::default() });
     let error = sandbox.build("", only).expect_err("nothing").to_string();
     assert!(error.contains("--features extra"), "{error}");
 }
