@@ -99,10 +99,8 @@ fn annotated(plan: &Plan, module: &ValidatedModule) -> ImageSettings {
     // `or_insert`, because the user's own annotation of the same name counts.
     settings.annotations.entry(CAPABILITIES.to_owned()).or_insert_with(|| names.join(","));
     if plan.optimize.level != Level::Off {
-        settings
-            .annotations
-            .entry(OPTIMIZED.to_owned())
-            .or_insert_with(|| plan.optimize.to_string());
+        let optimized = || plan.optimize.to_string();
+        settings.annotations.entry(OPTIMIZED.to_owned()).or_insert_with(optimized);
     }
     settings
 }

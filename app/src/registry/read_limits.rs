@@ -35,29 +35,19 @@ impl ReadLimitArgs {
     }
 }
 
-// A test compares the names and the defaults with docs/limits.md.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// One limit and its value.
+#[derive(Debug, Clone, Copy)]
 pub enum ReadLimit {
-    Fetched(ByteSize),
-    Unpacked(ByteSize),
-    Memory(ByteSize),
-    Manifests(u64),
-    Layers(u64),
-    Tags(u64),
-    Metadata(ByteSize),
+    Number(Field, u64),
     Time(Duration),
 }
+
+type Field = fn(&mut ReadLimits) -> &mut u64;
 
 impl ReadLimit {
     fn set(&self, limits: &mut ReadLimits) {
         match *self {
-            ReadLimit::Fetched(size) => limits.fetched = size.as_u64(),
-            ReadLimit::Unpacked(size) => limits.unpacked = size.as_u64(),
-            ReadLimit::Memory(size) => limits.memory = size.as_u64(),
-            ReadLimit::Manifests(count) => limits.manifests = count,
-            ReadLimit::Layers(count) => limits.layers = count,
-            ReadLimit::Tags(count) => limits.tags = count,
-            ReadLimit::Metadata(size) => limits.metadata = size.as_u64(),
+            ReadLimit::Number(field, value) => *field(limits) = value,
             ReadLimit::Time(time) => limits.time = time,
         }
     }
@@ -66,26 +56,32 @@ impl ReadLimit {
 impl FromStr for ReadLimit {
     type Err = String;
 
+    // A test compares the names and the defaults with docs/limits.md.
     fn from_str(text: &str) -> Result<ReadLimit, String> {
         let (name, value) = text
             .trim()
             .split_once('=')
             .ok_or_else(|| format!("`{text}` has no value; use NAME=VALUE"))?;
-        let size =
-            || value.parse::<ByteSize>().map_err(|e| format!("`{value}` is not a size: {e}"));
-        let count = || value.parse().map_err(|e| format!("`{value}` is not a number: {e}"));
-        let time = || {
-            humantime::parse_duration(value).map_err(|e| format!("`{value}` is not a time: {e}"))
+        let size = |field: Field| match value.parse::<ByteSize>() {
+            Ok(size) => Ok(ReadLimit::Number(field, size.as_u64())),
+            Err(e) => Err(format!("`{value}` is not a size: {e}")),
+        };
+        let count = |field: Field| match value.parse() {
+            Ok(count) => Ok(ReadLimit::Number(field, count)),
+            Err(e) => Err(format!("`{value}` is not a number: {e}")),
         };
         match name {
-            "fetched" => size().map(ReadLimit::Fetched),
-            "unpacked" => size().map(ReadLimit::Unpacked),
-            "memory" => size().map(ReadLimit::Memory),
-            "manifests" => count().map(ReadLimit::Manifests),
-            "layers" => count().map(ReadLimit::Layers),
-            "tags" => count().map(ReadLimit::Tags),
-            "metadata" => size().map(ReadLimit::Metadata),
-            "time" => time().map(ReadLimit::Time),
+            "fetched" => size(|limits| &mut limits.fetched),
+            "unpacked" => size(|limits| &mut limits.unpacked),
+            "memory" => size(|limits| &mut limits.memory),
+            "manifests" => count(|limits| &mut limits.manifests),
+            "layers" => count(|limits| &mut limits.layers),
+            "tags" => count(|limits| &mut limits.tags),
+            "metadata" => size(|limits| &mut limits.metadata),
+            "time" => match humantime::parse_duration(value) {
+                Ok(time) => Ok(ReadLimit::Time(time)),
+                Err(e) => Err(format!("`{value}` is not a time: {e}")),
+            },
             _ => Err(format!(
                 "there is no limit `{name}`; use fetched, unpacked, memory, manifests, layers, tags, \
                  metadata or time"

@@ -18,24 +18,21 @@ pub(super) fn look() -> Vec<Finding> {
 fn crun() -> Finding {
     // podman starts images for wasi/wasm with `crun-wasm`. A plain `crun` works, too, if it was built with WebAssembly.
     let advice = "needed only for podman; install a crun with WasmEdge: in Fedora the package crun-wasm, in Debian 13 the package crun";
-    let builds: Vec<(&str, Tool)> = ["crun-wasm", "crun"]
-        .into_iter()
-        .filter_map(|name| Some((name, Tool::find(name)?)))
-        .collect();
-    let found: Vec<(&str, String)> = builds
-        .iter()
-        .filter_map(|(name, tool)| {
-            Some((*name, tool.ask(&["--version"]).filter(|said| said.success)?.stdout))
-        })
-        .collect();
+    let asked = |name: &'static str| {
+        let said = Tool::find(name)?.ask(&["--version"]).filter(|said| said.success)?;
+        Some((name, said.stdout))
+    };
+    let found: Vec<(&str, String)> = ["crun-wasm", "crun"].into_iter().filter_map(asked).collect();
     match found.iter().find_map(|(name, said)| Some((name, wasm(said)?))) {
         Some((name, engine)) => Finding::ok("crun", format!("{name} with {engine}")),
-        None if found.is_empty() => Finding::missing("crun", "not on PATH", advice),
-        None => Finding::warning(
-            "crun",
-            format!("{} is built without WebAssembly", first_line(&found)),
-            advice,
-        ),
+        None => match found.first() {
+            None => Finding::missing("crun", "not on PATH", advice),
+            Some((_, said)) => {
+                let version = said.lines().next().unwrap_or_default();
+                let found = format!("{version} is built without WebAssembly");
+                Finding::warning("crun", found, advice)
+            }
+        },
     }
 }
 
@@ -43,10 +40,6 @@ fn crun() -> Finding {
 fn wasm(said: &str) -> Option<String> {
     let feature = said.split_whitespace().find(|word| word.starts_with("+WASM"))?;
     Some(feature.split_once(':').map_or("WebAssembly", |(_, engine)| engine).to_owned())
-}
-
-fn first_line(found: &[(&str, String)]) -> String {
-    found.first().and_then(|(_, said)| said.lines().next()).unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
 
-use crate::cargo::c::failure_log::{self, Failure};
+use crate::cargo::c::failure_log::{Failure, toolchain_file};
 use crate::cargo::c::shims::Tool;
 use crate::cargo::c::toolchain::Toolchain;
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
-use crate::cargo::{path_remap, rustflags};
+use crate::cargo::{json_cache, path_remap, rustflags};
 
 /// A start as a compiler shim.
 #[derive(Debug)]
@@ -56,9 +56,10 @@ impl Invocation {
     fn toolchain(&self, env: &CargoEnv) -> Option<Toolchain> {
         // Each C file starts a shim. Only the first one searches, because that takes several
         // processes.
-        failure_log::found_toolchain(&self.folder).unwrap_or_else(|| {
+        let file = toolchain_file(&self.folder);
+        json_cache::read(&file).unwrap_or_else(|| {
             let found = Toolchain::find(env, self.target, self.choice, &self.folder);
-            failure_log::write_toolchain(&self.folder, &found);
+            json_cache::write(&file, &found);
             found
         })
     }

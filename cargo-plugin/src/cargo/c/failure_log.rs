@@ -86,16 +86,6 @@ pub fn describe(
 const HELP: &str = "zig (`pip install ziglang`), or wasi-sdk with WASI_SDK_PATH set to its folder, or clang and \
                     wasi-libc (Debian: `apt install clang wasi-libc`)";
 
-/// Returns the result of an earlier search in this build, which may be that there is no compiler.
-pub fn found_toolchain(folder: &Path) -> Option<Option<Toolchain>> {
-    json_cache::read(&toolchain(folder))
-}
-
-/// Stores the result of a search for the rest of the build.
-pub fn write_toolchain(folder: &Path, found: &Option<Toolchain>) {
-    json_cache::write(&toolchain(folder), found);
-}
-
 /// Removes the log of an earlier build.
 pub fn clear(folder: &Path) {
     // Most builds compile no C, and so have no log.
@@ -112,6 +102,7 @@ fn failures(folder: &Path) -> PathBuf {
     log(folder).join("failures")
 }
 
-fn toolchain(folder: &Path) -> PathBuf {
+/// Returns the file with the compiler that this build uses, or with the fact that there is none.
+pub fn toolchain_file(folder: &Path) -> PathBuf {
     log(folder).join("toolchain.json")
 }

@@ -59,9 +59,10 @@ pub(super) struct Watch {
 
 /// The way to start a program.
 #[derive(Debug)]
-enum Action {
-    Run(RunArgs),
-    Serve(SocketAddr, RunArgs),
+struct Action {
+    /// Address to serve HTTP on.
+    serve: Option<SocketAddr>,
+    run: RunArgs,
 }
 
 impl Action {
@@ -78,12 +79,9 @@ impl Action {
         let mut args: Vec<OsString> = vec!["--color".into(), output.color.to_string().into()];
         args.extend(output.quiet.then(|| "--quiet".into()));
         args.extend((0..output.verbose).map(|_| "--verbose".into()));
-        let (addr, RunArgs { given, args: own }) = match self {
-            Action::Run(run) => (None, run),
-            Action::Serve(addr, run) => (Some(addr), run),
-        };
+        let Action { serve, run: RunArgs { given, args: own } } = self;
         args.extend(["run-image".into(), "--parent".into(), process::id().to_string().into()]);
-        args.extend(addr.iter().flat_map(|addr| ["--serve".into(), addr.to_string().into()]));
+        args.extend(serve.iter().flat_map(|addr| ["--serve".into(), addr.to_string().into()]));
         args.extend(image.into_iter().chain(given.to_args()).chain(["--".into()]));
         args.extend(own.iter().map(OsString::from));
         Ok(args)
@@ -173,11 +171,8 @@ impl Watch {
     }
 
     fn action(&self) -> Action {
-        let run = self.run.clone();
-        match self.serve || self.at != AddrArgs::default() {
-            true => Action::Serve(self.at.addr(), run),
-            false => Action::Run(run),
-        }
+        let serves = self.serve || self.at != AddrArgs::default();
+        Action { serve: serves.then(|| self.at.addr()), run: self.run.clone() }
     }
 
     fn sources(&self, env: &CargoEnv, workspace: &Workspace) -> Result<Sources, AppError> {
