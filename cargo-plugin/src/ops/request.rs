@@ -50,10 +50,10 @@ impl Request {
 #[derive(Debug, Args)]
 pub struct BuildArgs {
     /// Format of standard output
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t, help_heading = None::<&'static str>)]
     pub message_format: MessageFormat,
     /// Print the plan as JSON, and do nothing; `push` builds, and prints the requests that it would make
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&'static str>)]
     pub dry_run: bool,
     #[command(flatten)]
     pub cargo: CargoArgs,

@@ -132,7 +132,7 @@ pub struct PlaceArgs {
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct CacheArgs {
     /// Ignore cached results and do not write new ones
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&'static str>)]
     pub no_cache: bool,
 }
 

@@ -47,7 +47,7 @@ pub struct SandboxArgs {
     #[arg(long)]
     pub net: bool,
     /// Ignore cached results and do not write new ones
-    #[arg(long)]
+    #[arg(long, help_heading = None::<&'static str>)]
     pub no_cache: bool,
     #[command(flatten)]
     pub limits: LimitArgs,
@@ -164,7 +164,7 @@ pub struct ServeArgs {
     #[command(flatten)]
     pub sandbox: SandboxArgs,
     /// Arguments for the program
-    #[arg(last = true, value_name = "ARGS")]
+    #[arg(last = true, value_name = "ARGS", help_heading = None::<&'static str>)]
     pub args: Vec<String>,
 }
 
