@@ -78,7 +78,10 @@ pub enum UsageError {
     )]
     SameRepository { first: String, second: String, repository: String },
 
-    #[error("no smoke test matches `{filter}`{}", known_tests(known))]
+    #[error("no smoke test matches `{filter}`{}", match known.as_slice() {
+        [] => ": no smoke tests are defined".to_owned(),
+        known => format!("; the tests are `{}`", known.join("`, `")),
+    })]
     NoSuchTest { filter: String, known: Vec<String> },
 
     #[error(
@@ -104,11 +107,4 @@ pub enum UsageError {
     Watch { path: PathBuf, source: io::Error },
     #[error("can't listen on 127.0.0.1:{port}; choose another --port, or 0 for a free one")]
     Listen { port: u16, source: io::Error },
-}
-
-fn known_tests(known: &[String]) -> String {
-    match known {
-        [] => ": no smoke tests are defined".to_owned(),
-        known => format!("; the tests are `{}`", known.join("`, `")),
-    }
 }

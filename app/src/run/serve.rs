@@ -1,10 +1,8 @@
 //! The command `serve`.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
-use wasm_oci_core::image::Manifest;
 use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server};
 
 use crate::config::args::ServeArgs;
@@ -12,22 +10,9 @@ use crate::error::Error;
 use crate::run::run::{Prepared, cache};
 use crate::ui::shell::Shell;
 
-/// Serves the component in a file until a signal arrives.
-pub async fn serve_file(path: &Path, args: &ServeArgs, shell: &Shell) -> Result<(), Error> {
-    serve_prepared(|engine| Prepared::of_file(engine, path), args, shell).await
-}
-
-/// Serves the component of an image until a signal arrives. Arguments replace those of the image, and variables are added to
-/// those of the image. Instances can read the image's files, but not change them.
-pub async fn serve_manifest(
-    manifest: &Manifest,
-    args: &ServeArgs,
-    shell: &Shell,
-) -> Result<(), Error> {
-    serve_prepared(|engine| Prepared::of_manifest(engine, manifest), args, shell).await
-}
-
-async fn serve_prepared(
+/// Serves a component until a signal arrives. Arguments replace those of its image, and variables are added to those of the
+/// image. Instances can read the image's files, but not change them.
+pub async fn serve(
     prepared: impl FnOnce(&Engine) -> Result<Prepared, Error>,
     args: &ServeArgs,
     shell: &Shell,

@@ -7,8 +7,8 @@ use std::{process, thread};
 use clap::Args;
 use wasm_oci_app::config::args::{RunArgs, ServeArgs};
 use wasm_oci_app::exit_code::ExitCode;
-use wasm_oci_app::run::run::run_manifest;
-use wasm_oci_app::run::serve::serve_manifest;
+use wasm_oci_app::run::run::{Prepared, run_manifest};
+use wasm_oci_app::run::serve::serve;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Digest;
@@ -54,7 +54,8 @@ impl RunImage {
         match self.serve {
             None => Ok(run_manifest(manifest, Some(&self.named), &self.run, shell).await?),
             Some(addr) => {
-                serve_manifest(manifest, &ServeArgs::with(addr, self.run.clone()), shell).await?;
+                let args = ServeArgs::with(addr, self.run.clone());
+                serve(|engine| Prepared::of_manifest(engine, manifest), &args, shell).await?;
                 Ok(ExitCode::Success.code())
             }
         }

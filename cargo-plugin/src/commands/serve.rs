@@ -3,7 +3,8 @@
 use clap::Args;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::run::serve::serve_manifest;
+use wasm_oci_app::run::run::Prepared;
+use wasm_oci_app::run::serve::serve;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -36,6 +37,7 @@ impl Serve {
         }
         let built = build(&request, shell).await?;
         let image = only_program(&built)?.load_main().await?;
-        Ok(serve_manifest(image.wasm_manifest()?, &self.serve, shell).await?)
+        let manifest = image.wasm_manifest()?;
+        Ok(serve(|engine| Prepared::of_manifest(engine, manifest), &self.serve, shell).await?)
     }
 }

@@ -99,23 +99,22 @@ fn cache(request: &Request, workspace: &Workspace) -> OptimizedCache {
 
 /// A compiled program, its plan, and the places to write to.
 struct PackageJob<'a> {
+    request: &'a Request,
     compiled: &'a Compiled,
     program: &'a CompiledProgram,
     settings: Settings,
     plan: Plan,
     layout: PathBuf,
-    owns_layout: bool,
     record: PathBuf,
     debug_file: PathBuf,
     cache: OptimizedCache,
-    no_cache: bool,
     /// Sizes of the last build within the budget.
     sizes: PathBuf,
 }
 
 impl<'a> PackageJob<'a> {
     fn new(
-        request: &Request,
+        request: &'a Request,
         compiled: &'a Compiled,
         program: &'a CompiledProgram,
         revision: Option<&Revision>,
@@ -136,16 +135,15 @@ impl<'a> PackageJob<'a> {
             plan.budget = Budget::default();
         }
         Ok(PackageJob {
+            request,
             compiled,
             program,
             plan,
             settings,
             layout,
-            owns_layout: request.layout.is_none(),
             record: folder.join(".records").join(format!("{name}.json")),
             debug_file: folder.join(format!("{name}.debug.wasm")),
             cache: cache(request, &compiled.workspace),
-            no_cache: request.no_cache,
             sizes: folder.join(".sizes").join(format!("{name}.json")),
         })
     }
@@ -176,7 +174,7 @@ impl<'a> PackageJob<'a> {
 
     /// Returns the record of an earlier build, if it had the same inputs and its images are still there.
     fn fresh_record(&self) -> Result<Option<BuildRecord>, Error> {
-        if self.no_cache || !self.debug_file.exists() {
+        if self.request.no_cache || !self.debug_file.exists() {
             return Ok(None);
         }
         let Some(record) = json_cache::read::<BuildRecord>(&self.record) else { return Ok(None) };
@@ -217,7 +215,7 @@ impl<'a> PackageJob<'a> {
         }
         let packed = pack(module, &self.plan, &self.cache, Some(&self.sizes), shell)?;
         to_layout(&packed.images, &self.layout, shell).await?;
-        if self.owns_layout {
+        if self.request.layout.is_none() {
             // A layout that the user chose may hold other images, whose blobs have to stay. In our own, the blobs of earlier
             // builds would add up, but a failure to remove them costs nothing but space.
             let prune = async { Layout::open(&self.layout)?.prune().await };
@@ -228,7 +226,7 @@ impl<'a> PackageJob<'a> {
         // Last, so that an interrupted build leaves no record.
         let fingerprint = self.plan.fingerprint(digest);
         let record = BuildRecord::new(wasm, digest, fingerprint, &self.layout, &packed);
-        if !self.no_cache {
+        if !self.request.no_cache {
             json_cache::write(&self.record, &record);
         }
         Ok(record)

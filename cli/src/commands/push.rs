@@ -17,8 +17,7 @@ use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{any_imports, compressed, dry_run, pack, to_registry};
 use wasm_oci_app::pipeline::{budget, engines};
-use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
-use wasm_oci_app::registry::read_limits::ReadLimitArgs;
+use wasm_oci_app::registry::connection::{AccountArgs, Connections};
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::{Prepared, optimized_cache};
 use wasm_oci_app::runtime::until_interrupted;
@@ -53,11 +52,7 @@ pub(crate) struct Push {
     #[command(flatten)]
     cache: CacheArgs,
     #[command(flatten)]
-    registry: RegistryArgs,
-    #[command(flatten)]
-    limits: ReadLimitArgs,
-    #[command(flatten)]
-    login: LoginArgs,
+    account: AccountArgs,
     #[command(flatten)]
     names: NameArgs,
     #[command(flatten)]
@@ -86,15 +81,11 @@ impl Push {
         };
         let repository =
             Settings { repository: Some(self.destination.to_string()), ..Settings::default() };
-        let flags =
-            self.module.settings().over(self.image.settings()).over(self.registry.settings());
+        let flags = self.module.settings().over(self.image.settings());
         // The destination on the command line replaces a repository in the environment.
         let settings = flags.over(repository).over(env_vars::settings()?).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
-        let login = self.login.login(self.destination.registry())?;
-        let connections = Connections::new(&self.registry, &settings, shell)?
-            .with_login(login)
-            .with_limits(&self.limits)?;
+        let connections = self.account.connections(Some(&self.destination), shell)?;
         // A dry run packs, too: the requests that it prints contain digests.
         let (images, sizes) = self.images(&plan, &connections, shell).await?;
         if self.dry_run {

@@ -4,8 +4,8 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::config::args::ServeArgs;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::ReadArgs;
-use wasm_oci_app::run::run::pull;
-use wasm_oci_app::run::serve::{serve_file, serve_manifest};
+use wasm_oci_app::run::run::{Prepared, pull};
+use wasm_oci_app::run::serve::serve;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Serve HTTP requests with a component from a .wasm file or an image
@@ -28,10 +28,10 @@ pub(crate) struct Serve {
 impl Serve {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         if let Location::File(path) = &self.source {
-            return serve_file(path, &self.serve, shell).await;
+            return serve(|engine| Prepared::of_file(engine, path), &self.serve, shell).await;
         }
         let connections = self.read.connections(shell)?;
         let manifest = pull(&self.source, &connections, self.serve.sandbox.no_cache).await?;
-        serve_manifest(&manifest, &self.serve, shell).await
+        serve(|engine| Prepared::of_manifest(engine, &manifest), &self.serve, shell).await
     }
 }
