@@ -103,8 +103,10 @@ impl Plan {
         #[rustfmt::skip]
         let ImageSettings {
             name, entrypoint, args, env, user, labels, annotations, include, created, author, linux_platforms, artifact_os,
+            // Only images that are converted have these.
+            module: _, working_dir: _, other: _,
         } = image;
-        let files = include.iter().map(|file| (file.path(), Digest::of(file.content())));
+        let files = include.iter().map(|file| (file.path(), file.digest()));
         let inputs = json!({
             "version": [env!("CARGO_PKG_VERSION"), &CACHE_VERSION.to_string()],
             "module": module,
@@ -176,9 +178,12 @@ fn image(name: &str, settings: &Settings, include: Vec<IncludedFile>) -> ImageSe
         include,
         created: settings.created.unwrap_or(Created::EPOCH),
         author: settings.author.clone(),
-        linux_platforms: settings.linux_platforms.clone().unwrap_or(defaults.linux_platforms),
+        linux_platforms: settings
+            .linux_platforms
+            .clone()
+            .unwrap_or_else(ImageSettings::default_linux_platforms),
         artifact_os: settings.artifact_os.clone(),
-        name: defaults.name,
+        ..defaults
     }
 }
 

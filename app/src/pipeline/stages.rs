@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use wasm_oci_core::compat::runtimes::require;
-use wasm_oci_core::image::{Image, ImageSettings, Reference, Tag, assemble};
+use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
 use wasm_oci_core::module::{BuiltModule, Level, ValidateOptions, ValidatedModule, validate};
 use wasm_oci_core::store::{ArchiveImage, DryRun, Layout, Silent, save, write_archive};
 
@@ -40,6 +40,7 @@ pub fn pack(
     for (image, &format) in
         assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats)
     {
+        warn_of_losses(&settings, format, shell);
         images.push(TaggedImage { format, image, tags: plan.tags_of(format)? });
     }
     // The images themselves, because an engine also depends on the kind of module and on files, not on the format alone.
@@ -50,6 +51,13 @@ pub fn pack(
         Sizes { raw: validated.raw_size(), optimized: validated.bytes().len() as u64, compressed };
     budget::check(&plan.budget, &plan.image.name, &sizes, || Ok(validated.sizes()?), last)?;
     Ok(Packed { images, sizes, module: validated })
+}
+
+/// Warns of what an image of this format can't have.
+pub fn warn_of_losses(settings: &ImageSettings, format: Format, shell: &Shell) {
+    for lost in settings.left_out_of(format) {
+        shell.warn(format_args!("the format `{format}` holds nothing but the module, so that {lost} is left out"));
+    }
 }
 
 /// Returns the size of the layers with the module.

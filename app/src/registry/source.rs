@@ -8,13 +8,14 @@ use wasm_oci_core::store::{
 };
 
 use crate::error::{Error, UsageError};
+use crate::files::read_module;
 use crate::registry::connection::Connections;
 
 // An enum, because a trait with asynchronous functions can't be a trait object.
 pub enum AnySource {
     /// `oci:`
     Layout(Layout),
-    /// `oci-archive:`
+    /// `oci-archive:` or `docker-archive:`
     Archive(Archive),
     /// A reference such as `ghcr.io/owner/app:1.0`.
     Registry(Box<Registry>),
@@ -51,16 +52,14 @@ pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource
     match location {
         // A bare module has no manifest, so that there is nothing to resolve.
         Location::File(path) => Err(UsageError::NotAnImage { path: path.clone() }.into()),
-        Location::Layout(path, tag) => {
+        Location::Layout(path, name) => {
             let layout = Layout::open(path)?.with_limits(connections.limits());
-            let name =
-                tag.clone().map_or_else(|| layout.default_name(), |tag| Ok(Name::Tag(tag)))?;
+            let name = name.clone().map_or_else(|| layout.default_name(), Ok)?;
             Ok((AnySource::Layout(layout), name))
         }
-        Location::Archive(path, tag) => {
+        Location::Archive(path, name) | Location::DockerArchive(path, name) => {
             let archive = Archive::open(path, connections.limits())?;
-            let name =
-                tag.clone().map_or_else(|| archive.default_name(), |tag| Ok(Name::Tag(tag)))?;
+            let name = name.clone().map_or_else(|| archive.default_name(), Ok)?;
             Ok((AnySource::Archive(archive), name))
         }
         Location::Registry(reference) => {
@@ -80,7 +79,7 @@ pub async fn load_module(
     connections: &Connections,
 ) -> Result<BuiltModule, Error> {
     if let Location::File(path) = location {
-        return Ok(BuiltModule::read(path)?);
+        return Ok(read_module(path)?);
     }
     let (source, name) = open(location, connections)?;
     Ok(load_wasm(&source, &name).await?.module()?)

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytesize::ByteSize;
 use tempfile::TempDir;
 use wasm_oci_core::error_chain;
-use wasm_oci_core::image::{IncludedFile, Manifest};
+use wasm_oci_core::image::{FileTree, Manifest};
 use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
     Cache, Dir, Engine, ExitReason, Identity, Limit, Limits, Program, RunOptions, Stdin, Streams,
@@ -18,9 +18,11 @@ use crate::config::args::{CacheArgs, GivenArgs, RunArgs};
 use crate::config::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
 use crate::error::{Error, UsageError};
 use crate::exit_code::ExitCode;
+use crate::files::{is_stdin, read_module};
 use crate::pipeline::optimize_cache::OptimizedCache;
 use crate::registry::connection::Connections;
 use crate::registry::source::{AnySource, open};
+use crate::run::root::write_root;
 use crate::ui::shell::Shell;
 
 /// Default limit of the cache of pulled blobs, in bytes.
@@ -105,6 +107,11 @@ pub async fn run_manifest(
     run_prepared(prepared, args, shell).await
 }
 
+/// Warns of layers whose media type says another compression than they have.
+pub fn warn_of_labels(manifest: &Manifest, shell: &Shell) {
+    manifest.mislabelled_layers().iter().for_each(|warning| shell.warn(warning));
+}
+
 async fn run_prepared(
     prepared: impl FnOnce(&Engine) -> Result<Prepared, Error>,
     args: &RunArgs,
@@ -115,6 +122,7 @@ async fn run_prepared(
     // time of loading it.
     let engine = ManuallyDrop::new(engine);
     let prepared = ManuallyDrop::new(prepared(&engine)?);
+    prepared.warnings.iter().for_each(|warning| shell.warn(warning));
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
     let mut options = options(&args.given, prepared.command(given), prepared.env.clone())?;
     options.export = prepared.export.clone();
@@ -126,8 +134,10 @@ async fn run_prepared(
 #[derive(Debug, Clone)]
 pub struct Prepared {
     pub program: Program,
-    /// Files of the image next to the module.
-    pub(crate) files: Vec<IncludedFile>,
+    /// The root file system of the image; empty if there is nothing but the module.
+    pub(crate) files: FileTree,
+    /// Mistakes in the image, for the user.
+    pub(crate) warnings: Vec<String>,
     entrypoint: Vec<String>,
     /// Function that the entrypoint names, such as `/app.wasm#function`, to call instead of the module's entry point.
     pub(crate) export: Option<String>,
@@ -139,14 +149,18 @@ impl Prepared {
     /// Prepares the module in a file, without an image.
     pub fn of_file(engine: &Engine, path: &Path) -> Result<Prepared, Error> {
         let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
-        let identity = Identity::of_file(path);
+        let (name, identity) = match is_stdin(path) {
+            // There may be a file with this name, which is another program.
+            true => ("module.wasm".to_owned(), None),
+            false => (name, Identity::of_file(path)),
+        };
         // Messages name the file as the user did, cached or not.
         let known = identity.as_ref().and_then(|it| engine.recall(it, &path.display().to_string()));
         let program = match known {
             Some(program) => program,
             None => {
                 let program =
-                    engine.program(BuiltModule::read(path)?, &ValidateOptions::default())?;
+                    engine.program(read_module(path)?, &ValidateOptions::default())?;
                 if let Some(identity) = &identity {
                     engine.remember(identity, &program);
                 }
@@ -155,7 +169,8 @@ impl Prepared {
         };
         Ok(Prepared {
             program,
-            files: Vec::new(),
+            files: FileTree::default(),
+            warnings: Vec::new(),
             entrypoint: vec![name],
             export: None,
             args: Vec::new(),
@@ -174,10 +189,10 @@ impl Prepared {
         let (entrypoint, args) = config.module_and_args();
         let identity = Identity::of_manifest(manifest.digest());
         let (program, files) = match engine.recall(&identity, &manifest.module_name()) {
-            Some(program) => (program, Vec::new()),
+            Some(program) => (program, FileTree::default()),
             None => {
                 let program = engine.program(manifest.module()?, &ValidateOptions::default())?;
-                let files = manifest.included()?;
+                let files = manifest.root_filesystem()?;
                 // With files, we have to unpack the layers each time anyway, and find the code by the module's digest.
                 if files.is_empty() {
                     engine.remember(&identity, &program);
@@ -191,7 +206,8 @@ impl Prepared {
         };
         let export = entrypoint.first().and_then(|word| Some(word.split_once('#')?.1.to_owned()));
         let env = config.env.clone().into_iter().collect();
-        Ok(Prepared { program, files, entrypoint, export, args: args.to_vec(), env })
+        let warnings = manifest.mislabelled_layers();
+        Ok(Prepared { program, files, warnings, entrypoint, export, args: args.to_vec(), env })
     }
 
     /// Takes the names of functions from the module in `file`, as [`Program::named_by`].
@@ -217,7 +233,7 @@ impl Prepared {
         let temporary = std::env::temp_dir();
         let folder =
             tempfile::tempdir().map_err(|source| Error::Write { path: temporary, source })?;
-        write_files(&self.files, folder.path())?;
+        write_root(&self.files, folder.path())?;
         if !dirs.iter().any(|dir| dir.guest == "/") {
             dirs.insert(
                 0,
@@ -226,16 +242,6 @@ impl Prepared {
         }
         Ok(Some(folder))
     }
-}
-
-pub fn write_files(files: &[IncludedFile], folder: &Path) -> Result<(), Error> {
-    for file in files {
-        let path = file.path_below(folder);
-        let written = fs_err::create_dir_all(path.parent().unwrap_or(&path))
-            .and_then(|()| fs_err::write(&path, file.content()));
-        written.map_err(|source| Error::Write { path: path.clone(), source })?;
-    }
-    Ok(())
 }
 
 pub fn options(

@@ -19,6 +19,7 @@ pub async fn serve(
 ) -> Result<(), Error> {
     let engine = Engine::pooled(&args.limits(), cache(args.sandbox.no_cache, shell)?)?;
     let prepared = prepared(&engine)?;
+    prepared.warnings.iter().for_each(|warning| shell.warn(warning));
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());
     let mut options = options(args, prepared.command(given), prepared.env.clone())?;
     // One request must not change what the next one sees.

@@ -13,7 +13,8 @@ use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
 use super::expect::{Expectation, Mismatch, Observed, differences};
 use super::{Suite, http};
 use crate::config::smoke::case::{Case, Expected, guest_path};
-use crate::run::run::{Prepared, exit_status, write_files};
+use crate::run::root::write_root;
+use crate::run::run::{Prepared, exit_status};
 
 /// Time limit of a test that sets no other.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
@@ -192,16 +193,16 @@ pub(super) fn expectation<'a>(
 /// Creates the folder that the program sees as `/`: the files of the image, overlaid with those of the test.
 fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
     let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
-    write_files(&prepared.files, folder.path()).map_err(|e| error_chain(&e))?;
-    // After the image's files, because files of the test replace those of the image.
+    // On top of the image's files, as another layer, so that links in the image lead nowhere else.
+    let mut tree = prepared.files.clone();
     for (path, content) in &case.files {
         let files = match &content.from {
             Some(from) => IncludedFile::read(&case.folder.join(from), path),
             None => IncludedFile::new(path, content.bytes(&case.folder)?).map(|file| vec![file]),
         };
-        write_files(&files.map_err(|e| error_chain(&e))?, folder.path())
-            .map_err(|e| error_chain(&e))?;
+        files.map_err(|e| error_chain(&e))?.into_iter().for_each(|file| tree.put(file));
     }
+    write_root(&tree, folder.path()).map_err(|e| error_chain(&e))?;
     Ok(folder)
 }
 

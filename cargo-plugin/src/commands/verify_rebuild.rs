@@ -140,7 +140,7 @@ fn facts(manifest: &Manifest) -> Result<BTreeMap<String, String>, Error> {
         facts.extend(map.iter().map(|(name, value)| (format!("the {what} {name}"), value.clone())));
     }
     for file in manifest.included()? {
-        facts.insert(format!("the file {}", file.path()), Digest::of(file.content()).to_string());
+        facts.insert(format!("the file {}", file.path()), file.digest().to_string());
     }
     Ok(facts)
 }

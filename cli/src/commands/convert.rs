@@ -10,7 +10,9 @@ use wasm_oci_app::error::Error;
 use wasm_oci_app::pipeline::engines::{require, why};
 use wasm_oci_app::pipeline::messages::ImageMessage;
 use wasm_oci_app::pipeline::packed::TaggedImage;
+use wasm_oci_app::pipeline::stages::warn_of_losses;
 use wasm_oci_app::registry::source::load_image;
+use wasm_oci_app::run::run::warn_of_labels;
 use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -36,7 +38,11 @@ impl Convert {
         let TransferArgs { source: location, json, .. } = self.transfer;
         let FormatArgs { format, engines } = self.formats;
         let source = load_image(&location, &connections).await?;
-        let mut settings = ImageSettings::of(&source)?;
+        warn_of_labels(source.wasm_manifest()?, shell);
+        let (mut settings, left_out) = ImageSettings::of(&source)?;
+        for lost in left_out {
+            shell.warn(format_args!("the new image can't have {lost}"));
+        }
         if !self.linux_platforms.is_empty() {
             settings.linux_platforms = self.linux_platforms;
         }
@@ -55,6 +61,7 @@ impl Convert {
         for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {
             let tags = tags_of(destination.tags(), &formats, *format)?;
             shell.status("Converted", format_args!("{} to {format} {}", location, image.digest()));
+            warn_of_losses(&settings, *format, shell);
             images.push(TaggedImage { format: *format, image, tags });
         }
         require(&location.to_string(), &engines, &images)?;

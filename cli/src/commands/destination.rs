@@ -6,7 +6,7 @@ use clap::Args;
 
 use wasm_oci_core::image::{Descriptor, Digest, Reference, Tag};
 use wasm_oci_core::store::{
-    ArchiveImage, Layout, Location, Name, Sink, Source, copy, load, write_archive,
+    ArchiveImage, Layout, Location, Name, RefName, Sink, Source, copy, load, write_archive,
 };
 
 use wasm_oci_app::error::{Error, UsageError};
@@ -53,17 +53,32 @@ impl TransferArgs {
     }
 }
 
+fn as_tag(name: Name) -> Option<Tag> {
+    match name {
+        Name::Tag(tag) => Some(tag),
+        _ => None,
+    }
+}
+
+fn with_digest() -> Error {
+    let message = "a destination can't have a digest; the content of the image determines it";
+    UsageError::Combination(message).into()
+}
+
 /// The destination of an image, and its tags there.
 #[derive(Debug)]
 pub(super) struct Destination {
     place: Place,
     tags: Vec<Tag>,
+    /// Its name in a layout, if that is no tag.
+    name: Option<RefName>,
 }
 
 #[derive(Debug)]
 enum Place {
     Layout(PathBuf),
-    Archive(PathBuf),
+    /// With the repository of the image's names, if the user gave one.
+    Archive(PathBuf, Option<String>),
     Registry(Reference),
 }
 
@@ -75,13 +90,27 @@ impl Destination {
         source: &Location,
         more: Vec<Tag>,
     ) -> Result<Destination, Error> {
+        let mut name = None;
         let (place, tag) = match location {
-            Location::Layout(path, tag) => (Place::Layout(path), tag),
-            Location::Archive(path, tag) => (Place::Archive(path), tag),
+            Location::Layout(_, Some(Name::Digest(_)))
+            | Location::Archive(_, Some(Name::Digest(_))) => return Err(with_digest()),
             Location::Registry(reference) if reference.digest().is_some() => {
-                let message =
-                    "a destination can't have a digest; the content of the image determines it";
-                return Err(UsageError::Combination(message).into());
+                return Err(with_digest());
+            }
+            Location::Layout(path, Some(Name::Ref(given))) => {
+                name = Some(given);
+                (Place::Layout(path), None)
+            }
+            Location::Layout(path, tag) => (Place::Layout(path), tag.and_then(as_tag)),
+            Location::Archive(path, Some(Name::Ref(given))) => {
+                // Loaders take the name of an image apart, so it has to be a whole reference.
+                let reference: Reference = given.as_str().parse()?;
+                let tag = reference.tag().cloned();
+                (Place::Archive(path, Some(reference.name())), tag)
+            }
+            Location::Archive(path, tag) => (Place::Archive(path, None), tag.and_then(as_tag)),
+            Location::DockerArchive(path, _) => {
+                return Err(UsageError::NotADestination { path }.into());
             }
             Location::Registry(reference) => {
                 let tag = reference.tag().cloned();
@@ -92,7 +121,9 @@ impl Destination {
             }
         };
         let (of_source, by_digest) = match source {
-            Location::Layout(_, tag) | Location::Archive(_, tag) => (tag.clone(), false),
+            Location::Layout(_, tag)
+            | Location::Archive(_, tag)
+            | Location::DockerArchive(_, tag) => (tag.clone().and_then(as_tag), false),
             Location::Registry(reference) => {
                 (reference.tag().cloned(), reference.digest().is_some())
             }
@@ -100,17 +131,17 @@ impl Destination {
         };
         let mut tags: Vec<Tag> = tag.into_iter().collect();
         tags.extend(more);
-        if tags.is_empty() {
+        if tags.is_empty() && name.is_none() {
             tags.extend(of_source);
         }
         // Only registries can find an image without a tag: by its digest.
-        if tags.is_empty() && !(by_digest && matches!(place, Place::Registry(_))) {
+        if tags.is_empty() && name.is_none() && !(by_digest && matches!(place, Place::Registry(_))) {
             tags.push(Tag::latest());
         }
         // A tag of the location may be given again with `--tag`; one request for it is enough.
         let mut seen = std::collections::BTreeSet::new();
         tags.retain(|tag| seen.insert(tag.to_string()));
-        Ok(Destination { place, tags })
+        Ok(Destination { place, tags, name })
     }
 
     /// Copies the image with this name from `source`.
@@ -126,7 +157,11 @@ impl Destination {
         let root = source.resolve(name).await?;
         match &self.place {
             Place::Layout(path) => {
-                self.copy_to(source, &root, &Layout::create(path)?, shell).await?
+                let layout = Layout::create(path)?;
+                self.copy_to(source, &root, &layout, shell).await?;
+                if let Some(name) = &self.name {
+                    layout.set_ref(&root, name)?;
+                }
             }
             Place::Registry(reference) => {
                 // A registry can mount blobs from another of its repositories (distribution-spec, "Mounting a
@@ -134,14 +169,15 @@ impl Destination {
                 let registry = connections.registry_mounting(reference, from)?;
                 self.copy_to(source, &root, &registry, shell).await?;
             }
-            Place::Archive(path) => {
+            Place::Archive(path, repository) => {
                 // By digest, because the tag may have moved since it was resolved. The whole image, because
                 // the index of an archive comes before its blobs.
                 let image = load(source, &Name::Digest(root.digest)).await?;
+                let of_source = from.map_or_else(|| "image".to_owned(), Reference::name);
                 let images = [ArchiveImage { image: &image, tags: &self.tags }];
                 write_archive(
                     path,
-                    &from.map_or_else(|| "image".to_owned(), Reference::name),
+                    repository.as_ref().unwrap_or(&of_source),
                     &images,
                 )?;
             }
@@ -176,9 +212,27 @@ impl Destination {
     ) -> Result<(), Error> {
         match &self.place {
             Place::Registry(reference) => to_registry(images, reference, connections, shell).await,
-            Place::Layout(path) => to_layout(images, path, shell).await,
-            Place::Archive(path) => to_archive(images, path, name),
+            Place::Layout(path) => {
+                to_layout(images, path, shell).await?;
+                self.set_names(images, &Layout::create(path)?)
+            }
+            Place::Archive(path, repository) => {
+                to_archive(images, path, repository.as_deref().unwrap_or(name))
+            }
         }
+    }
+
+    /// Gives the images in a layout the name of the destination. As with tags, the first one gets it as it is.
+    fn set_names(&self, images: &[TaggedImage], layout: &Layout) -> Result<(), Error> {
+        let Some(name) = &self.name else { return Ok(()) };
+        for (number, TaggedImage { image, format, .. }) in images.iter().enumerate() {
+            let name = match number {
+                0 => name.clone(),
+                _ => format!("{name}-{format}").parse()?,
+            };
+            layout.set_ref(image.root().descriptor(), &name)?;
+        }
+        Ok(())
     }
 
     pub(super) fn places(&self) -> Places<'_> {
@@ -187,7 +241,7 @@ impl Destination {
                 Places { repository: Some(reference), ..Places::default() }
             }
             Place::Layout(path) => Places { layout: Some(path), ..Places::default() },
-            Place::Archive(path) => Places { archive: Some(path), ..Places::default() },
+            Place::Archive(path, _) => Places { archive: Some(path), ..Places::default() },
         }
     }
 
@@ -213,11 +267,12 @@ impl Destination {
 
 impl std::fmt::Display for Destination {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let first = self.tags.first().cloned();
+        let tag = self.tags.first().cloned().map(Name::Tag);
+        let first = self.name.clone().map(Name::Ref).or(tag);
         match &self.place {
             Place::Registry(reference) => f.write_str(&with_tags(reference, &self.tags)),
             Place::Layout(path) => Location::Layout(path.clone(), first).fmt(f),
-            Place::Archive(path) => Location::Archive(path.clone(), first).fmt(f),
+            Place::Archive(path, _) => Location::Archive(path.clone(), first).fmt(f),
         }
     }
 }

@@ -1,13 +1,15 @@
 use clap::Args;
 use serde_json::{Value, json};
 use wasm_oci_core::image::{Image, Manifest, Platform};
-use wasm_oci_core::module::{BuiltModule, ValidatedModule};
+use wasm_oci_core::module::ValidatedModule;
 use wasm_oci_core::store::Location;
 
 use wasm_oci_app::error::Error;
+use wasm_oci_app::files::read_module;
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_image;
+use wasm_oci_app::run::run::warn_of_labels;
 use wasm_oci_app::ui::render::{ReportJson, field, report};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_app::units::size;
@@ -34,7 +36,7 @@ impl Inspect {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
         if let Location::File(path) = &self.source {
             // Inspecting refuses no import; `validate` does.
-            let module = any_imports(BuiltModule::read(path)?)?;
+            let module = any_imports(read_module(path)?)?;
             return match self.json {
                 true => shell.print_json(&json!({ "module": ReportJson::of(&module)? })),
                 false => shell.print(report(&module)?.trim_end()),
@@ -42,6 +44,7 @@ impl Inspect {
         }
         let connections = self.read.connections(shell)?;
         let image = load_image(&self.source, &connections).await?;
+        warn_of_labels(image.wasm_manifest()?, shell);
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {
             true => shell.print_json(&image_json(&image, &module)?),
@@ -81,6 +84,12 @@ fn image_text(image: &Image, module: &ValidatedModule) -> Result<String, Error> 
     if let Some(user) = &config.user {
         field(&mut text, "user", user);
     }
+    if let Some(folder) = &config.working_dir {
+        field(&mut text, "workdir", folder);
+    }
+    for (name, value) in config.other.iter() {
+        field(&mut text, "config", &format!("{name}={value}"));
+    }
     for (name, value) in &config.labels {
         field(&mut text, "label", &format!("{name}={value}"));
     }
@@ -116,6 +125,11 @@ fn manifest_json(manifest: &Manifest) -> Value {
             "size": descriptor.size,
         })
     };
+    let other: serde_json::Map<String, Value> = config
+        .other
+        .iter()
+        .map(|(name, value)| (name.to_owned(), serde_json::from_str(&value).unwrap_or_default()))
+        .collect();
     json!({
         "digest": manifest.blob().descriptor().digest,
         "platform": config.platform.as_ref().map(Platform::to_string),
@@ -125,6 +139,8 @@ fn manifest_json(manifest: &Manifest) -> Value {
         "args": config.args,
         "env": config.env,
         "user": config.user,
+        "workingDir": config.working_dir,
+        "config": other,
         "labels": config.labels,
         "annotations": manifest.annotations(),
         "layers": manifest.layers().iter().map(layer).collect::<Vec<_>>(),

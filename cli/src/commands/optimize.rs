@@ -2,13 +2,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::image::Format;
-use wasm_oci_core::module::{BuiltModule, Level};
+use wasm_oci_core::module::Level;
 
 use wasm_oci_app::config::args::{CacheArgs, ModuleArgs};
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::files::write;
+use wasm_oci_app::files::{read_module, write};
 use wasm_oci_app::pipeline::budget;
 use wasm_oci_app::pipeline::packed::Sizes;
 use wasm_oci_app::pipeline::stages::validated;
@@ -48,7 +48,7 @@ impl Optimize {
         // The name is only for images, and this command makes none.
         let plan = Plan::resolve("module", &self.module.settings().over(smallest))?;
         let cache = optimized_cache(self.cache);
-        let module = validated(BuiltModule::read(&self.input)?, &plan, &cache, shell)?;
+        let module = validated(read_module(&self.input)?, &plan, &cache, shell)?;
         let (before, after) = (module.raw_size(), module.bytes().len() as u64);
         let sizes = Sizes { raw: before, optimized: after, compressed: 0 };
         // Before anything is written, so that a module over its budget leaves no file.

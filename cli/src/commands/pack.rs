@@ -1,14 +1,13 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use wasm_oci_core::module::BuiltModule;
 
 use wasm_oci_app::config::args::{CacheArgs, ImageArgs, ModuleArgs, PlaceArgs};
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error;
-use wasm_oci_app::files::write;
+use wasm_oci_app::files::{is_stdin, read_module, write};
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::stages::{pack, to_archive, to_layout};
 use wasm_oci_app::run::run::optimized_cache;
@@ -25,7 +24,7 @@ Examples:
   wasm-oci pack app.wasm --tag 1.0 --for docker --tarball app.tar
   wasm-oci pack app.wasm --optimize z --size-budget 600kB")]
 pub(crate) struct Pack {
-    /// .wasm file to pack
+    /// .wasm or .wat file to pack; - is standard input
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Print the new images as JSON
@@ -62,6 +61,8 @@ impl NameArgs {
         let stem = || {
             file.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned())
         };
+        // Standard input has no name of its own.
+        let stem = || if is_stdin(file) { "module".to_owned() } else { stem() };
         self.name.clone().unwrap_or_else(stem)
     }
 }
@@ -83,7 +84,7 @@ impl Pack {
             return shell.print_json(&plan.to_json());
         }
         let cache = optimized_cache(self.cache);
-        let packed = pack(BuiltModule::read(&self.file)?, &plan, &cache, None, shell)?;
+        let packed = pack(read_module(&self.file)?, &plan, &cache, None, shell)?;
         packed.sizes.show(shell);
         if let Some(path) = &self.debug_file {
             // The same code as in the image, so this file gives the functions in its stack traces their names.

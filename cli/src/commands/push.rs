@@ -2,7 +2,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::image::{Image, Reference};
-use wasm_oci_core::module::BuiltModule;
 use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
@@ -13,6 +12,7 @@ use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error;
+use wasm_oci_app::files::read_module;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{any_imports, compressed, dry_run, pack, to_registry};
@@ -65,7 +65,7 @@ pub(crate) struct Push {
 fn destination(text: &str) -> Result<Reference, String> {
     let text = text.strip_prefix("docker://").unwrap_or(text);
     match text.split_once(':') {
-        Some(("oci" | "oci-archive", _)) => {
+        Some(("oci" | "oci-archive" | "docker-archive", _)) => {
             Err("can only push to a registry; use `pack` or `pull` to write layouts and archives"
                 .to_owned())
         }
@@ -123,7 +123,7 @@ impl Push {
     ) -> Result<(Vec<TaggedImage>, Option<Sizes>), Error> {
         if let Location::File(path) = &self.source {
             let cache = optimized_cache(self.cache);
-            let packed = pack(BuiltModule::read(path)?, plan, &cache, None, shell)?;
+            let packed = pack(read_module(path)?, plan, &cache, None, shell)?;
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }

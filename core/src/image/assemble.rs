@@ -7,6 +7,9 @@ use super::{Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Plat
 use crate::limits::ReadLimits;
 use crate::module::ValidatedModule;
 
+/// The annotation of a layer with the name of its file (image-spec, annotations.md).
+const TITLE: &str = "org.opencontainers.image.title";
+
 /// Makes an image of `module` in each of the `formats`, in their order. The images share their layers.
 ///
 /// The same module and settings give the same bytes, and so the same digests, on every machine.
@@ -59,7 +62,12 @@ impl Parts<'_> {
             }
             Format::Artifact => {
                 let config = artifact_config(self.settings, self.module, raw)?;
-                self.manifest(config, &[&self.raw]).map(single)
+                // `oras pull` writes a file for each layer that has a title.
+                let layer = self.raw.described(|it| {
+                    let name = format!("{}.wasm", self.settings.name);
+                    it.annotations.insert(TITLE.to_owned(), name);
+                });
+                self.manifest(config, &[&self.raw.with_descriptor(layer)?]).map(single)
             }
         }
     }
@@ -99,7 +107,7 @@ impl Parts<'_> {
             manifests: manifests.iter().zip(&platforms).map(entry).collect(),
             annotations: self.settings.annotations.clone(),
         };
-        Ok(Image { root: index.to_blob()?, manifests })
+        Ok(Image::from_parts(index.to_blob()?, Vec::new(), manifests))
     }
 
     fn manifest(&self, config: Blob, layers: &[&Blob]) -> Result<Manifest, Error> {
@@ -121,5 +129,5 @@ impl Parts<'_> {
 }
 
 fn single(manifest: Manifest) -> Image {
-    Image { root: manifest.blob.clone(), manifests: vec![manifest] }
+    Image::from_parts(manifest.blob.clone(), Vec::new(), vec![manifest])
 }

@@ -28,10 +28,26 @@ pub struct Config {
     pub env: BTreeMap<String, String>,
     /// User (and group) of the process.
     pub user: Option<String>,
+    /// Folder in which the process starts.
+    pub working_dir: Option<String>,
     /// Labels.
     pub labels: BTreeMap<String, String>,
+    /// Everything else that tells an engine how to start the image.
+    pub other: OtherConfig,
     /// The digests of the unpacked layers of the root file system, exactly as written.
     pub diff_ids: Vec<String>,
+}
+
+/// Parts of a configuration that only engines read, such as `ExposedPorts`, `Volumes`, `StopSignal` and `Healthcheck`.
+/// They are kept as they are.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct OtherConfig(serde_json::Map<String, serde_json::Value>);
+
+impl OtherConfig {
+    /// Returns each part with its value as JSON.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, String)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.to_string()))
+    }
 }
 
 impl Config {
@@ -74,7 +90,10 @@ impl Config {
             env: execution.env.unwrap_or_default().into_iter().map(pair).collect(),
             // Docker writes an empty string if no user is set.
             user: execution.user.filter(|user| !user.is_empty()),
+            working_dir: execution.working_dir.filter(|folder| !folder.is_empty()),
             labels: execution.labels.unwrap_or_default(),
+            // Docker writes `null` for what is not set.
+            other: OtherConfig(execution.other.into_iter().filter(|(_, it)| !it.is_null()).collect()),
             // Not parsed: only their number matters, and other tools may use another algorithm than SHA-256.
             diff_ids: document.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         })
@@ -120,7 +139,11 @@ struct Execution {
     #[serde(skip_serializing_if = "Option::is_none")]
     cmd: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    working_dir: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     labels: Option<BTreeMap<String, String>>,
+    #[serde(flatten)]
+    other: serde_json::Map<String, serde_json::Value>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -209,7 +232,9 @@ fn execution(settings: &ImageSettings) -> Execution {
         ),
         entrypoint: Some(settings.entrypoint()),
         cmd: unless_empty(settings.args.clone()),
+        working_dir: settings.working_dir.clone(),
         labels: (!settings.labels.is_empty()).then(|| settings.labels.clone()),
+        other: settings.other.0.clone(),
     }
 }
 
@@ -247,6 +272,25 @@ mod tests {
         assert_eq!(config.labels, settings.labels);
         assert_eq!(config.diff_ids, [Digest::of(b"tar").to_string()]);
         assert_eq!(config.command().collect::<Vec<_>>(), ["/app.wasm", "--help"]);
+    }
+
+    #[test]
+    fn parts_for_engines_are_kept() {
+        let theirs = br#"{"config":{"Entrypoint":["/x"],"WorkingDir":"/data","ExposedPorts":{"80/tcp":{}},"Volumes":null,
+            "StopSignal":"SIGINT","Healthcheck":{"Test":["CMD","x"],"Interval":1000}}}"#;
+        let config = Config::parse(theirs).unwrap();
+        let mut settings = ImageSettings::new("app");
+        (settings.working_dir, settings.other) = (config.working_dir.clone(), config.other.clone());
+        let blob = image_config(&settings, &Platform::wasi(), &[], None).unwrap();
+        let again = Config::parse(&blob.bytes().unwrap()).unwrap();
+        assert_eq!((again.working_dir, &again.other), (Some("/data".to_owned()), &config.other));
+        let parts: Vec<_> = config.other.iter().collect();
+        let expected = [
+            ("ExposedPorts", r#"{"80/tcp":{}}"#),
+            ("Healthcheck", r#"{"Interval":1000,"Test":["CMD","x"]}"#),
+            ("StopSignal", r#""SIGINT""#),
+        ];
+        assert_eq!(parts, expected.map(|(name, value)| (name, value.to_owned())));
     }
 
     #[test]

@@ -119,6 +119,12 @@ pub enum Error {
         /// The places that were searched.
         reason: String,
     },
+    /// A layer that can't be unpacked.
+    #[error("a layer can't be unpacked: {reason}")]
+    Layer {
+        /// The reason.
+        reason: String,
+    },
     /// An image over one of the limits.
     #[error(transparent)]
     OverLimit(#[from] OverLimit),

@@ -1,14 +1,16 @@
 //! Extraction of the module and other files from an image.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
-use std::io::{self, Read};
+use std::collections::HashSet;
+use std::sync::Arc;
 
-use super::tar_bounds::TarBounds;
-use super::{Blob, Error, IncludedFile, Manifest, MediaType};
+use super::unpack::{Keep, Unpacked, content_at};
+use super::{Attributes, Blob, Error, FileTree, IncludedFile, Manifest};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
 use crate::trace::OrTrace;
+
+// More folders on `PATH` than anybody has.
+const MAX_ON_PATH: usize = 64;
 
 /// Media types of layers that are bare modules.
 const BARE: [&str; 4] = [
@@ -56,69 +58,173 @@ impl Manifest {
     /// Returns the file name of the module: that of the command, otherwise `module.wasm`.
     #[must_use]
     pub fn module_name(&self) -> String {
-        let name = self.module_path().rsplit('/').next().unwrap_or_default();
+        let name = self.command_word().rsplit('/').next().unwrap_or_default();
         if name.is_empty() { "module.wasm".to_owned() } else { name.to_owned() }
     }
 
-    /// Returns the path of the command in the image, without the `#function` that runwasi allows after it.
-    fn module_path(&self) -> &str {
-        let path = self.config().command().next().unwrap_or_default();
-        path.split_once('#').map_or(path, |(path, _)| path).trim_start_matches('/')
+    /// Returns the command, without the `#function` that runwasi allows after it.
+    pub(super) fn command_word(&self) -> &str {
+        let word = self.config().command().next().unwrap_or_default();
+        word.split_once('#').map_or(word, |(path, _)| path)
+    }
+
+    /// Returns the paths where the command may be, the likeliest first, relative to the root.
+    pub(super) fn command_paths(&self) -> Vec<String> {
+        let (word, config) = (self.command_word(), self.config());
+        let mut paths = Vec::new();
+        // As a container engine looks for a program: a name alone is on `PATH`, and anything else relative is in the
+        // working directory. The shims of runwasi start in the root folder, whatever the working directory is.
+        if !word.contains('/') && !word.is_empty() {
+            let on_path = config.env.get("PATH").map(String::as_str).unwrap_or_default();
+            paths.extend(on_path.split(':').take(MAX_ON_PATH).map(|folder| format!("{folder}/{word}")));
+        }
+        if !word.starts_with('/') {
+            let folder = config.working_dir.as_deref().unwrap_or("/");
+            paths.push(format!("{folder}/{word}"));
+        }
+        paths.push(word.to_owned());
+        let mut paths: Vec<String> = paths.iter().map(|path| without_dots(path)).collect();
+        paths.dedup();
+        paths
     }
 
     fn unpack(&self, budget: &Budget) -> Result<Program, Error> {
-        let wanted = self.module_path();
-        let mut others = Vec::new();
-        // From the top: a file of an upper layer replaces one of a lower layer (image-spec, layer.md).
-        for layer in self.layers().iter().rev() {
-            for file in files(layer, budget, |path| path == wanted || path.ends_with(".wasm"))? {
-                if file.path == wanted {
-                    return Ok(Program { bytes: file.bytes, is_named: true });
-                }
-                others.push(file);
+        let paths = self.command_paths();
+        let unpacked = Unpacked::of(self.tars(), budget, Keep::Modules(&paths))?;
+        let Located { path, is_named } = self.locate(&unpacked.tree)?;
+        let file = unpacked.tree.file(&path);
+        let file = file.ok_or_else(|| no_module(format!("`/{path}` is not a file")))?;
+        let bytes = match &file.content {
+            Some(content) => content.to_vec(),
+            // A link led to it, so that its own name said nothing.
+            None => {
+                let layer = self.tars().nth(file.origin.layer);
+                let layer = layer.ok_or_else(|| no_module("a layer is missing".to_owned()))?;
+                content_at(layer, file.origin.entry, budget)?.to_vec()
             }
-        }
-        let found: Vec<&str> = others.iter().map(|file| file.path.as_str()).collect();
-        match found.as_slice() {
-            [_] => Ok(Program { bytes: others.swap_remove(0).bytes, is_named: false }),
-            [] => Err(no_module(format!("no layer has `/{wanted}` or another .wasm file"))),
-            several => {
-                Err(no_module(format!("the command `{wanted}` is none of {}", several.join(", "))))
-            }
-        }
-    }
-
-    /// Returns true if the image has files other than its module, without reading them. A layer that can't be unpacked counts
-    /// as one that has none.
-    pub(crate) fn has_other_files(&self, budget: &Budget) -> bool {
-        let (module, found) = (self.module_path(), Cell::new(false));
-        // No file is wanted, so none is read.
-        let look = |path: &str| {
-            found.set(found.get() || path != module);
-            false
         };
-        for layer in self.layers().iter().filter(|layer| !is_bare(layer)) {
-            if found.get() {
-                break;
-            }
-            files(layer, budget, look).or_trace("look for files in a layer");
-        }
-        found.get()
+        Ok(Program { bytes, is_named })
     }
 
-    /// Returns the other files of the image. Those of upper layers replace those of lower ones.
+    /// Returns the path of the module: the file that the command names, otherwise the only `.wasm` file.
+    fn locate(&self, tree: &FileTree) -> Result<Located, Error> {
+        for path in self.command_paths() {
+            let real = tree.resolve(&path, true).filter(|real| tree.file(real).is_some());
+            if let Some(path) = real {
+                return Ok(Located { path, is_named: true });
+            }
+        }
+        let mut found: Vec<(&str, _)> =
+            tree.files().filter(|(path, _)| path.ends_with(".wasm")).collect();
+        // Hard links are one file.
+        let mut seen = HashSet::new();
+        found.retain(|(_, file)| seen.insert(Arc::as_ptr(file)));
+        let word = self.command_word();
+        match found.as_slice() {
+            [(path, _)] => Ok(Located { path: (*path).to_owned(), is_named: false }),
+            [] => {
+                let word = word.trim_start_matches('/');
+                Err(no_module(format!("no layer has `/{word}` or another .wasm file")))
+            }
+            several => {
+                let names: Vec<&str> = several.iter().take(20).map(|(path, _)| *path).collect();
+                Err(no_module(format!("the command `{word}` is none of {}", names.join(", "))))
+            }
+        }
+    }
+
+    fn tars(&self) -> impl Iterator<Item = &Blob> {
+        self.layers().iter().filter(|layer| !is_bare(layer))
+    }
+
+    /// Returns true if the image has files other than its module, without reading them. Layers that can't be unpacked count
+    /// as ones that have none.
+    pub(crate) fn has_other_files(&self, budget: &Budget) -> bool {
+        let unpacked = Unpacked::of(self.tars(), budget, Keep::Modules(&[]));
+        let tree = unpacked.or_trace("look for files in layers").unwrap_or_default().tree;
+        tree.has_files_besides(&self.module_in(&tree))
+    }
+
+    /// Returns the other files of the image, as its layers together make them.
     ///
     /// # Errors
     /// As [`Manifest::module`], and [`Error::InvalidInclude`] when the path of a file leads out of the image.
     pub fn included(&self) -> Result<Vec<IncludedFile>, Error> {
-        let (mut included, budget) = (BTreeMap::new(), self.budget());
-        for layer in self.layers().iter().filter(|layer| !is_bare(layer)) {
-            for file in files(layer, &budget, |path| path != self.module_path())? {
-                included.insert(file.path.clone(), IncludedFile::new(&file.path, file.bytes)?);
-            }
-        }
-        Ok(included.into_values().collect())
+        Ok(self.content()?.included)
     }
+
+    /// Returns the root file system, with the module in it. It is empty if there is nothing but the module.
+    ///
+    /// # Errors
+    /// As [`Manifest::included`].
+    pub fn root_filesystem(&self) -> Result<FileTree, Error> {
+        let unpacked = Unpacked::of(self.tars(), &self.budget(), Keep::All)?;
+        let module = self.module_in(&unpacked.tree);
+        Ok(if unpacked.tree.has_more_than(&module) { unpacked.tree } else { FileTree::default() })
+    }
+
+    /// Returns where the module is, or where it belongs if a bare layer has it.
+    fn module_in(&self, tree: &FileTree) -> String {
+        match self.locate(tree) {
+            Ok(located) if located.is_named || !self.layers().iter().any(is_bare) => located.path,
+            _ => self.command_paths().pop().unwrap_or_default(),
+        }
+    }
+
+    /// Returns the path that the command has in the tree: that of a link if it names one.
+    fn command_in(&self, tree: &FileTree) -> Option<String> {
+        let is_file = |path: &String| tree.resolve(path, true).is_some_and(|real| tree.file(&real).is_some());
+        self.command_paths().into_iter().find(is_file)
+    }
+
+    /// Returns everything that the layers hold.
+    pub(super) fn content(&self) -> Result<ImageContent, Error> {
+        let Unpacked { tree, left_out } = Unpacked::of(self.tars(), &self.budget(), Keep::All)?;
+        let path = self.module_in(&tree);
+        let attributes = tree.file(&path).map(|file| file.attributes.clone());
+        let mut included = tree.entries();
+        included.retain(|file| file.path() != path);
+        let command = self.command_in(&tree);
+        Ok(ImageContent { module: path, command, attributes, included, left_out })
+    }
+
+    /// Returns a sentence about each layer whose media type says another compression than it has.
+    #[must_use]
+    pub fn mislabelled_layers(&self) -> Vec<String> {
+        self.layers().iter().filter_map(super::compression::mislabelled).collect()
+    }
+}
+
+/// The content of a manifest's layers.
+pub(super) struct ImageContent {
+    /// The path of the module, relative to the root.
+    pub(super) module: String,
+    /// The path of the command, which may be a link to the module.
+    pub(super) command: Option<String>,
+    /// Those of the module, if it is in a tar.
+    pub(super) attributes: Option<Attributes>,
+    pub(super) included: Vec<IncludedFile>,
+    /// Entries that a new image can't have, for messages.
+    pub(super) left_out: Vec<String>,
+}
+
+struct Located {
+    path: String,
+    /// True if the command names it.
+    is_named: bool,
+}
+
+/// Returns an absolute path without `.`, `..` and repeated slashes, relative to the root.
+pub(crate) fn without_dots(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
 }
 
 /// The file that an image starts.
@@ -130,54 +236,6 @@ pub(crate) struct Program {
 
 pub(crate) fn is_bare(layer: &Blob) -> bool {
     BARE.contains(&layer.descriptor().media_type.as_str())
-}
-
-struct File {
-    path: String,
-    bytes: Vec<u8>,
-}
-
-/// Reads the regular files of a tar layer whose paths are `wanted`.
-fn files(layer: &Blob, budget: &Budget, wanted: impl Fn(&str) -> bool) -> Result<Vec<File>, Error> {
-    let bounds = TarBounds::new(budget);
-    // umoci omits the padding of the last file and the end of the archive, and other readers accept that.
-    let end = io::repeat(0).take(1024);
-    let mut archive = tar::Archive::new(bounds.reader(unpacked(layer)?.chain(end)));
-    let mut read = || {
-        let mut files = Vec::new();
-        for entry in archive.entries()? {
-            let mut entry = entry?;
-            bounds.enter(&entry)?;
-            let path = entry.path()?.to_string_lossy().into_owned();
-            // Archivers write `./app.wasm`, `/app.wasm` or `app.wasm` for the same file.
-            let path = path.trim_start_matches("./").trim_start_matches('/').to_owned();
-            if entry.header().entry_type().is_file() && wanted(&path) {
-                // With the path, because a million empty files fill the memory as well.
-                bounds
-                    .hold(entry.size().saturating_add((path.len() + size_of::<File>()) as u64))?;
-                let mut bytes = Vec::new();
-                entry.read_to_end(&mut bytes)?;
-                files.push(File { path, bytes });
-            }
-        }
-        Ok(files)
-    };
-    read().map_err(|error: io::Error| match bounds.take_over() {
-        Some(over) => over.into(),
-        None => no_module(format!("a layer can't be unpacked: {error}")),
-    })
-}
-
-fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
-    let reader = layer.reader()?;
-    match &layer.descriptor().media_type {
-        MediaType::ImageLayer | MediaType::DockerLayer => Ok(reader),
-        MediaType::ImageLayerGzip | MediaType::DockerLayerGzip => {
-            // A gzip file may have several members (RFC 1952, section 2.2).
-            Ok(Box::new(flate2::read::MultiGzDecoder::new(reader)))
-        }
-        other => Err(no_module(format!("layers of the type {other} can't be unpacked"))),
-    }
 }
 
 fn no_module(reason: String) -> Error {

@@ -5,29 +5,45 @@ use std::sync::Arc;
 
 use fs_err as fs;
 
-use super::Error;
 use super::layer_path::{below, layer_path};
+use super::{Attributes, Digest, Digester, Error};
 
-/// A file to put into the root file system.
+/// A file, folder or link to put into the root file system.
 #[derive(Debug, Clone)]
 pub struct IncludedFile {
     path: String,
-    content: Arc<[u8]>,
+    kind: FileKind,
+    attributes: Attributes,
+}
+
+/// Kind and content of an [`IncludedFile`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// A regular file with its content.
+    File(Arc<[u8]>),
+    /// A folder.
+    Folder,
+    /// A symbolic link with its target, exactly as written.
+    Symlink(String),
+    /// Another name of the regular file at this path.
+    HardLink(String),
 }
 
 impl IncludedFile {
-    /// A file at `path` in the image.
+    /// A regular file at `path` in the image.
     ///
     /// # Errors
     /// [`Error::InvalidInclude`] when the path is empty, or leads out of the image on any system.
     pub fn new(path: &str, content: impl Into<Arc<[u8]>>) -> Result<IncludedFile, Error> {
-        let invalid = |reason| Error::InvalidInclude { path: path.to_owned(), reason };
-        // `convert` and `run` pass paths from images of strangers.
-        Ok(IncludedFile { path: layer_path(path).map_err(invalid)?, content: content.into() })
+        let attributes = Attributes::of_mode(0o644);
+        let kind = FileKind::File(content.into());
+        Ok(IncludedFile { path: checked_path(path)?, kind, attributes })
     }
 
-    /// A file of the host, or every file below a folder of the host, for `path` in the image.
-    /// A link to a file counts as the file.
+    /// A file of the host, or everything below a folder of the host, for `path` in the image. A link to a file counts as
+    /// the file. A file that its owner may execute stays executable; nothing else of the host's attributes is taken over,
+    /// so that all machines make the same image.
     ///
     /// # Errors
     /// [`Error::Include`] when something can't be read, [`Error::InvalidInclude`] as [`IncludedFile::new`].
@@ -37,7 +53,12 @@ impl IncludedFile {
         Ok(files)
     }
 
-    /// The path in the image, relative to its root.
+    /// An entry of a tree, whose paths are checked already.
+    pub(super) fn of_tree(path: &str, kind: FileKind, attributes: Attributes) -> IncludedFile {
+        IncludedFile { path: path.to_owned(), kind, attributes }
+    }
+
+    /// The path in the image, relative to its root. It is empty for the root folder itself.
     #[must_use]
     pub fn path(&self) -> &str {
         &self.path
@@ -49,21 +70,58 @@ impl IncludedFile {
         below(root, &self.path)
     }
 
-    /// The bytes of the file.
+    /// Kind and content.
+    #[must_use]
+    pub fn kind(&self) -> &FileKind {
+        &self.kind
+    }
+
+    /// Mode, owner and time.
+    #[must_use]
+    pub fn attributes(&self) -> &Attributes {
+        &self.attributes
+    }
+
+    /// The bytes of a regular file; empty for a folder or a link.
     #[must_use]
     pub fn content(&self) -> &[u8] {
-        &self.content
+        match &self.kind {
+            FileKind::File(content) => content,
+            _ => &[],
+        }
+    }
+
+    /// A digest of everything but the path: two entries with the same digest are the same in an image.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        let (kind, link) = match &self.kind {
+            FileKind::File(_) => ("file", ""),
+            FileKind::Folder => ("folder", ""),
+            FileKind::Symlink(target) => ("symlink", target.as_str()),
+            FileKind::HardLink(target) => ("hard link", target.as_str()),
+        };
+        let Attributes { mode, uid, gid, mtime, xattrs } = &self.attributes;
+        let head = format!("{kind} {link:?} {mode:o} {uid} {gid} {mtime} {xattrs:?}\n");
+        let mut digester = Digester::default();
+        digester.update(head.as_bytes());
+        digester.update(self.content());
+        digester.finish()
     }
 }
 
 fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(), Error> {
     let failed = |source| Error::Include { path: host.to_owned(), source };
-    if !fs::metadata(host).map_err(failed)?.is_dir() {
-        files.push(IncludedFile::new(path, fs::read(host).map_err(failed)?)?);
+    let metadata = fs::metadata(host).map_err(failed)?;
+    if !metadata.is_dir() {
+        let mut file = IncludedFile::new(path, fs::read(host).map_err(failed)?)?;
+        file.attributes.mode = if is_executable(&metadata) { 0o755 } else { 0o644 };
+        files.push(file);
         return Ok(());
     }
+    let mut is_empty = true;
     // `read_dir` has no fixed order, which is harmless because the layer sorts its entries.
     for entry in fs::read_dir(host).map_err(failed)? {
+        is_empty = false;
         let entry = entry.map_err(failed)?;
         let name = entry.file_name();
         let name = name
@@ -77,7 +135,29 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
         }
         collect(&entry.path(), &format!("{path}/{name}"), files)?;
     }
+    // Only an empty folder needs an entry: the paths of files imply all others. The root is always there.
+    if is_empty && let Ok(path) = normalized(path) {
+        let attributes = Attributes::of_mode(Attributes::FOLDER);
+        files.push(IncludedFile { path, kind: FileKind::Folder, attributes });
+    }
     Ok(())
+}
+
+#[cfg(unix)]
+fn is_executable(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o100 != 0
+}
+
+#[cfg(not(unix))]
+fn is_executable(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// Returns the path as the image has it, relative to its root.
+pub(super) fn checked_path(path: &str) -> Result<String, Error> {
+    // `convert` and `run` pass paths from images of strangers.
+    layer_path(path).map_err(|reason| Error::InvalidInclude { path: path.to_owned(), reason })
 }
 
 #[cfg(test)]
@@ -102,5 +182,27 @@ mod tests {
         let mut paths: Vec<String> = files.into_iter().map(|file| file.path).collect();
         paths.sort();
         assert_eq!(paths, ["data/b", "data/sub/a"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn empty_folders_and_executable_files_stay() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("a/empty")).unwrap();
+        fs::write(dir.path().join("a/tool"), "").unwrap();
+        fs::write(dir.path().join("a/text"), "").unwrap();
+        let mode = |mode| std::fs::Permissions::from_mode(mode);
+        fs::set_permissions(dir.path().join("a/tool"), mode(0o700)).unwrap();
+        fs::set_permissions(dir.path().join("a/text"), mode(0o600)).unwrap();
+        let mut files = IncludedFile::read(dir.path(), "/x").unwrap();
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        let found: Vec<_> =
+            files.iter().map(|f| (f.path(), f.attributes.mode, f.kind == FileKind::Folder)).collect();
+        let expected =
+            [("x/a/empty", 0o755, true), ("x/a/text", 0o644, false), ("x/a/tool", 0o755, false)];
+        assert_eq!(found, expected);
+        let empty = IncludedFile::read(&dir.path().join("a/empty"), "/data").unwrap();
+        assert_eq!((empty.len(), empty[0].path()), (1, "data"));
     }
 }

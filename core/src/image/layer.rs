@@ -1,8 +1,10 @@
 //! The layer that holds the module as a file.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::{Blob, Digest, Error, ImageSettings, MediaType};
+use super::unpack::XATTR;
+use super::{Attributes, Blob, Digest, Error, FileKind, ImageSettings, MediaType, ModuleFile};
 use crate::gzip::gzip;
 
 /// A compressed layer and what configurations call it.
@@ -20,29 +22,33 @@ pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Er
 }
 
 fn tar(module: &[u8], settings: &ImageSettings) -> Result<Vec<u8>, Error> {
-    let module_file = settings.module_file();
+    let ModuleFile { path, attributes } = settings.module_file();
+    let content = FileKind::File(Arc::from(module));
     // Sorted, so that the same files give the same bytes in whatever order they were added.
-    let mut files: BTreeMap<&str, (&[u8], u32)> = BTreeMap::new();
-    // Executable, because engines that take the linux entry of a universal image check it.
-    files.insert(&module_file, (module, 0o755));
+    let mut files: BTreeMap<&str, (&FileKind, &Attributes)> = BTreeMap::new();
+    files.insert(&path, (&content, &attributes));
     for file in &settings.include {
-        if files.insert(file.path(), (file.content(), 0o644)).is_some() {
+        if files.insert(file.path(), (file.kind(), file.attributes())).is_some() {
             let reason = "another file has this path";
             return Err(Error::InvalidInclude { path: file.path().to_owned(), reason });
         }
     }
-    let folders: BTreeSet<&str> = files.keys().flat_map(|path| parents(path)).collect();
-    if let Some(path) = folders.iter().find(|folder| files.contains_key(*folder)) {
+    let is_folder = |path: &&str| matches!(files.get(path), Some((FileKind::Folder, _)));
+    let mut folders: BTreeSet<&str> = files.keys().flat_map(|path| parents(path)).collect();
+    if let Some(path) = folders.iter().find(|path| files.contains_key(*path) && !is_folder(path)) {
         let reason = "another file has this path as its folder";
         return Err(Error::InvalidInclude { path: (*path).to_owned(), reason });
     }
+    folders.extend(files.keys().filter(|path| is_folder(path)));
 
     let mut tar = tar::Builder::new(Vec::with_capacity(module.len() + 4096));
-    for folder in folders {
-        append(&mut tar, &format!("{folder}/"), &[], 0o755, tar::EntryType::Directory)?;
+    let usual = Attributes::of_mode(Attributes::FOLDER);
+    for folder in &folders {
+        let attributes = files.get(folder).map_or(&usual, |(_, attributes)| attributes);
+        append(&mut tar, folder, &FileKind::Folder, attributes)?;
     }
-    for (path, (content, mode)) in files {
-        append(&mut tar, path, content, mode, tar::EntryType::Regular)?;
+    for (path, (kind, attributes)) in files.iter().filter(|(path, _)| !folders.contains(*path)) {
+        append(&mut tar, path, kind, attributes)?;
     }
     tar.into_inner().map_err(Error::Io)
 }
@@ -50,19 +56,43 @@ fn tar(module: &[u8], settings: &ImageSettings) -> Result<Vec<u8>, Error> {
 fn append(
     tar: &mut tar::Builder<Vec<u8>>,
     path: &str,
-    content: &[u8],
-    mode: u32,
-    entry_type: tar::EntryType,
+    kind: &FileKind,
+    attributes: &Attributes,
 ) -> Result<(), Error> {
+    let Attributes { mode, uid, gid, mtime, xattrs } = attributes;
+    let records: Vec<(String, &[u8])> =
+        xattrs.iter().map(|(name, value)| (format!("{XATTR}{name}"), value.as_slice())).collect();
+    let records = records.iter().map(|(name, value)| (name.as_str(), *value));
+    // A hard link is only another name of a file that has its attributes already.
+    if !matches!(kind, FileKind::HardLink(_)) {
+        tar.append_pax_extensions(records).map_err(Error::Io)?;
+    }
     let mut header = tar::Header::new_ustar();
-    header.set_entry_type(entry_type);
-    header.set_size(content.len() as u64);
-    header.set_mode(mode);
-    // Nothing of this machine or of the time, so that the digest is the same everywhere.
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_mtime(0);
-    tar.append_data(&mut header, path, content).map_err(Error::Io)
+    header.set_mode(*mode);
+    header.set_uid(*uid);
+    header.set_gid(*gid);
+    header.set_mtime(*mtime);
+    match kind {
+        FileKind::Folder => {
+            header.set_entry_type(tar::EntryType::Directory);
+            header.set_size(0);
+            let path = if path.is_empty() { "./".to_owned() } else { format!("{path}/") };
+            tar.append_data(&mut header, path, &[][..])
+        }
+        FileKind::File(content) => {
+            header.set_entry_type(tar::EntryType::Regular);
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, path, &**content)
+        }
+        FileKind::Symlink(target) | FileKind::HardLink(target) => {
+            let is_hard = matches!(kind, FileKind::HardLink(_));
+            let entry_type = if is_hard { tar::EntryType::Link } else { tar::EntryType::Symlink };
+            header.set_entry_type(entry_type);
+            header.set_size(0);
+            tar.append_link(&mut header, path, target)
+        }
+    }
+    .map_err(Error::Io)
 }
 
 /// `a`, `a/b` of `a/b/c`.

@@ -16,6 +16,8 @@ pub enum MediaType {
     ImageLayer,
     /// `application/vnd.oci.image.layer.v1.tar+gzip`
     ImageLayerGzip,
+    /// `application/vnd.oci.image.layer.v1.tar+zstd`
+    ImageLayerZstd,
     /// `application/vnd.docker.distribution.manifest.list.v2+json`, read only.
     DockerManifestList,
     /// `application/vnd.docker.distribution.manifest.v2+json`, read only.
@@ -24,6 +26,8 @@ pub enum MediaType {
     DockerLayer,
     /// `application/vnd.docker.image.rootfs.diff.tar.gzip`, read only.
     DockerLayerGzip,
+    /// `application/vnd.docker.image.rootfs.diff.tar.zstd`, read only. Docker has no such type, but containerd unpacks it.
+    DockerLayerZstd,
     /// `application/wasm`: a bare module or component
     /// ([CNCF Wasm OCI Artifact](https://tag-runtime.cncf.io/wgs/wasm/deliverables/wasm-oci-artifact/)).
     Wasm,
@@ -40,10 +44,12 @@ const NAMES: &[(MediaType, &str)] = &[
     (MediaType::ImageConfig, "application/vnd.oci.image.config.v1+json"),
     (MediaType::ImageLayer, "application/vnd.oci.image.layer.v1.tar"),
     (MediaType::ImageLayerGzip, "application/vnd.oci.image.layer.v1.tar+gzip"),
+    (MediaType::ImageLayerZstd, "application/vnd.oci.image.layer.v1.tar+zstd"),
     (MediaType::DockerManifestList, "application/vnd.docker.distribution.manifest.list.v2+json"),
     (MediaType::DockerManifest, "application/vnd.docker.distribution.manifest.v2+json"),
     (MediaType::DockerLayer, "application/vnd.docker.image.rootfs.diff.tar"),
     (MediaType::DockerLayerGzip, "application/vnd.docker.image.rootfs.diff.tar.gzip"),
+    (MediaType::DockerLayerZstd, "application/vnd.docker.image.rootfs.diff.tar.zstd"),
     (MediaType::Wasm, "application/wasm"),
     (MediaType::WasmConfig, "application/vnd.wasm.config.v0+json"),
 ];

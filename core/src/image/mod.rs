@@ -4,7 +4,9 @@
 //! from. [`assemble`] is the only maker of new images; the [`store`](crate::store) reads and writes them.
 
 mod assemble;
+mod attributes;
 mod blob;
+mod compression;
 mod config;
 mod created;
 mod descriptor;
@@ -12,6 +14,7 @@ mod digest;
 mod documents;
 mod error;
 pub(crate) mod extract;
+mod file_tree;
 mod format;
 mod include;
 mod layer;
@@ -23,23 +26,29 @@ mod settings;
 pub(crate) mod tar_bounds;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unpack;
 
 pub use assemble::assemble;
+pub use attributes::Attributes;
 pub use blob::Blob;
-pub use config::Config;
+pub use config::{Config, OtherConfig};
 pub use created::Created;
 pub use descriptor::Descriptor;
 pub use digest::{Digest, Digester};
 pub use error::Error;
+pub use file_tree::{FileTree, target_inside};
 pub use format::Format;
-pub use include::IncludedFile;
+pub use include::{FileKind, IncludedFile};
 pub use media_type::MediaType;
 pub use platform::Platform;
 pub use reference::{Reference, Tag};
-pub use settings::ImageSettings;
+pub use settings::{ImageSettings, ModuleFile};
+
+use std::collections::BTreeMap;
 
 use crate::limits::ReadLimits;
 
+pub(crate) use compression::layer_type;
 pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
 
 /// An image, complete and immutable: a manifest, or an index of manifests, and every blob below it with its
@@ -47,6 +56,8 @@ pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
 #[derive(Debug, Clone)]
 pub struct Image {
     root: Blob,
+    /// Indexes between the root and the manifests, each after those it lists.
+    indexes: Vec<Blob>,
     manifests: Vec<Manifest>,
 }
 
@@ -62,10 +73,10 @@ pub struct Manifest {
 }
 
 impl Image {
-    /// An image of parts that were read, each verified, from a store. `root` is the index of `manifests`, or the
-    /// blob of the only one.
-    pub(crate) fn from_parts(root: Blob, manifests: Vec<Manifest>) -> Image {
-        Image { root, manifests }
+    /// An image of parts that were read, each verified, from a store. `root` is the index of `manifests`, directly or
+    /// through `indexes`, or the blob of the only one.
+    pub(crate) fn from_parts(root: Blob, indexes: Vec<Blob>, manifests: Vec<Manifest>) -> Image {
+        Image { root, indexes, manifests }
     }
 
     /// The blob that the image is named by: its index, or its only manifest.
@@ -116,6 +127,33 @@ impl Image {
         }
     }
 
+    /// Returns the linux platforms that it is for.
+    fn linux_platforms(&self) -> Vec<Platform> {
+        let platforms = self.manifests.iter().filter_map(|it| it.config().platform.clone());
+        platforms.filter(|platform| platform.os == "linux").collect()
+    }
+
+    fn index_annotations(&self) -> Result<BTreeMap<String, String>, Error> {
+        if !self.root.descriptor().media_type.is_index() {
+            return Ok(BTreeMap::new());
+        }
+        Ok(IndexDocument::parse(&self.root.bytes()?)?.annotations)
+    }
+
+    /// Returns the manifests with other layers than the Wasm manifest, for messages.
+    fn other_programs(&self) -> Vec<String> {
+        let digests = |manifest: &Manifest| -> Vec<Digest> {
+            manifest.layers().iter().map(|layer| layer.descriptor().digest).collect()
+        };
+        let Ok(wasm) = self.wasm_manifest() else { return Vec::new() };
+        let others = self.manifests.iter().filter(|it| digests(it) != digests(wasm));
+        let name = |manifest: &Manifest| match &manifest.config().platform {
+            Some(platform) => format!("the other program for {platform}"),
+            None => format!("the manifest {}", manifest.digest()),
+        };
+        others.take(20).map(name).collect()
+    }
+
     /// Every blob of the image once, in the order in which a store must take them: layers and configurations,
     /// then manifests, the root last.
     pub fn blobs(&self) -> impl Iterator<Item = &Blob> {
@@ -125,6 +163,7 @@ impl Image {
         let mut seen = std::collections::BTreeSet::new();
         leaves
             .chain(manifests)
+            .chain(&self.indexes)
             .chain([&self.root])
             .filter(move |blob| seen.insert(blob.descriptor().digest))
     }

@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 
 use super::config::MODULE_LABEL;
-use super::{Created, Error, Format, Image, IncludedFile, Platform};
+use super::{
+    Attributes, Created, Error, FileKind, Format, Image, IncludedFile, OtherConfig, Platform,
+};
 
 /// Everything that goes into an image in addition to the module. Only this and the module decide the digest.
 #[derive(Debug, Clone)]
 pub struct ImageSettings {
     /// The module's file name in the image, without `.wasm`.
     pub name: String,
-    /// The command, instead of `/<name>.wasm`.
+    /// The module's place in the root file system and its attributes there, instead of `/<name>.wasm` with mode 755.
+    pub module: Option<ModuleFile>,
+    /// The command, instead of the module's path.
     pub entrypoint: Option<Vec<String>>,
     /// Arguments after the entrypoint, which the user of a container may replace.
     pub args: Vec<String>,
@@ -18,6 +22,10 @@ pub struct ImageSettings {
     pub env: BTreeMap<String, String>,
     /// User (and group) of the process, `user[:group]` by name or number.
     pub user: Option<String>,
+    /// Folder in which the process starts.
+    pub working_dir: Option<String>,
+    /// Further parts of the configuration, for engines only.
+    pub other: OtherConfig,
     /// Labels, in the configuration.
     pub labels: BTreeMap<String, String>,
     /// Annotations, on each manifest and on the index.
@@ -35,16 +43,28 @@ pub struct ImageSettings {
     pub artifact_os: Option<String>,
 }
 
+/// A module's place in a root file system.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModuleFile {
+    /// The path, relative to the root.
+    pub path: String,
+    /// Mode, owner and time.
+    pub attributes: Attributes,
+}
+
 impl ImageSettings {
     /// Returns the default settings for a module of this name.
     #[must_use]
     pub fn new(name: &str) -> ImageSettings {
         ImageSettings {
             name: name.to_owned(),
+            module: None,
             entrypoint: None,
             args: Vec::new(),
             env: BTreeMap::new(),
             user: None,
+            working_dir: None,
+            other: OtherConfig::default(),
             labels: BTreeMap::new(),
             annotations: BTreeMap::new(),
             include: Vec::new(),
@@ -55,46 +75,73 @@ impl ImageSettings {
         }
     }
 
-    /// Reads the settings of an image. If [`assemble`](super::assemble) made the image, they make the same image from its
-    /// module again.
+    /// Reads the settings of an image, and what a new image can't have of it. If [`assemble`](super::assemble) made the
+    /// image, the settings make the same image from its module again.
     ///
     /// # Errors
     /// An error of reading the layers, or [`Error::InvalidTime`].
-    pub fn of(image: &Image) -> Result<ImageSettings, Error> {
+    pub fn of(image: &Image) -> Result<(ImageSettings, Vec<String>), Error> {
         let manifest = image.wasm_manifest()?;
         let config = manifest.config().clone();
-        let file = manifest.module_name();
+        let content = manifest.content()?;
+        let file = content.module.rsplit('/').next().filter(|file| !file.is_empty());
+        let file = file.unwrap_or("module.wasm").to_owned();
         let name = file.strip_suffix(".wasm").unwrap_or(&file);
         let defaults = ImageSettings::new(name);
+        let attributes = content.attributes.unwrap_or_else(|| defaults.module_file().attributes);
+        let path = if content.module.is_empty() { file.clone() } else { content.module };
+        let module = ModuleFile { path, attributes };
         let (entrypoint, args) = config.module_and_args();
         let (mut entrypoint, args) = (entrypoint.to_vec(), args.to_vec());
         if let Some(first) = entrypoint.first_mut() {
-            // The new image has the module in the root folder, wherever it was before.
+            // Absolute, because engines don't agree on the folder in which they look for it.
             let function =
                 first.split_once('#').map_or(String::new(), |(_, function)| format!("#{function}"));
-            *first = format!("/{}{function}", defaults.module_file());
+            *first = format!("/{}{function}", content.command.as_ref().unwrap_or(&module.path));
         }
         let mut labels = config.labels;
         // The new image gets this label again, with the digest of its own module.
         labels.remove(MODULE_LABEL);
-        let platforms =
-            image.manifests().iter().filter_map(|manifest| manifest.config().platform.clone());
-        let linux: Vec<Platform> = platforms.filter(|platform| platform.os == "linux").collect();
-        Ok(ImageSettings {
-            entrypoint: Some(entrypoint)
-                .filter(|words| !words.is_empty() && *words != defaults.entrypoint()),
+        let linux = image.linux_platforms();
+        let mut annotations = image.index_annotations()?;
+        annotations.extend(manifest.annotations().clone());
+        let mut left_out = content.left_out;
+        left_out.extend(image.other_programs());
+        let module = Some(module).filter(|module| *module != defaults.module_file());
+        let usual = ImageSettings { module: module.clone(), ..defaults.clone() }.entrypoint();
+        let settings = ImageSettings {
+            module,
+            entrypoint: Some(entrypoint).filter(|words| !words.is_empty() && *words != usual),
             args,
             env: config.env,
             user: config.user,
+            working_dir: config.working_dir,
+            other: config.other,
             labels,
-            annotations: manifest.annotations().clone(),
-            include: manifest.included()?,
+            annotations,
+            include: content.included,
             created: config.created.map_or(Ok(Created::EPOCH), |created| created.parse())?,
             author: config.author,
             // Images of other formats list none, but a universal image needs one.
-            linux_platforms: if linux.is_empty() { defaults.linux_platforms } else { linux },
-            ..ImageSettings::new(name)
-        })
+            linux_platforms: if linux.is_empty() { defaults.linux_platforms.clone() } else { linux },
+            ..defaults
+        };
+        Ok((settings, left_out))
+    }
+
+    /// Returns what an image of this format can't have of these settings; [`assemble`](super::assemble) leaves it out.
+    /// Files are never among it: they are an error.
+    #[must_use]
+    pub fn left_out_of(&self, format: Format) -> Vec<String> {
+        if format.has_root_filesystem() {
+            return Vec::new();
+        }
+        let folders: Vec<String> =
+            self.include.iter().take(20).map(|folder| format!("the folder `/{}`", folder.path())).collect();
+        let module = self.module.as_ref().map(|module| &module.attributes);
+        let has_own = module.is_some_and(|it| *it != ImageSettings::new("").module_file().attributes);
+        let owner = has_own.then(|| "mode, owner and time of the module".to_owned());
+        folders.into_iter().chain(owner).collect()
     }
 
     /// The two architectures that nearly every node has.
@@ -103,14 +150,18 @@ impl ImageSettings {
         vec![Platform::new("linux", "amd64"), Platform::new("linux", "arm64")]
     }
 
-    /// The module's file name in the image.
+    /// The module's place in the root file system.
     #[must_use]
-    pub fn module_file(&self) -> String {
-        format!("{}.wasm", self.name)
+    pub fn module_file(&self) -> ModuleFile {
+        self.module.clone().unwrap_or_else(|| ModuleFile {
+            path: format!("{}.wasm", self.name),
+            // Executable, because engines that take the linux entry of a universal image check it.
+            attributes: Attributes::of_mode(0o755),
+        })
     }
 
     pub(super) fn entrypoint(&self) -> Vec<String> {
-        self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file())])
+        self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file().path)])
     }
 
     /// Checks what types can't express: that these settings make an image in each of these formats.
@@ -133,9 +184,9 @@ impl ImageSettings {
         if formats.is_empty() || distinct.len() != formats.len() {
             return Err(Error::FormatsNotDistinct { formats: formats.to_vec() });
         }
-        if let Some(&format) =
-            formats.iter().find(|f| !self.include.is_empty() && !f.has_root_filesystem())
-        {
+        // An empty folder alone is no reason to refuse a format: `left_out_of` names it.
+        let has_files = self.include.iter().any(|file| *file.kind() != FileKind::Folder);
+        if let Some(&format) = formats.iter().find(|f| has_files && !f.has_root_filesystem()) {
             return Err(Error::NoRootFilesystem { format });
         }
         // CRI looks for its host's platform: without one in the index, it says "no match for platform".

@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+mod layers;
+
 use super::*;
 use crate::module::{BuiltModule, ValidateOptions, ValidatedModule, validate};
 
@@ -82,6 +84,9 @@ fn an_artifact_says_what_the_module_is() {
     assert_eq!(config["architecture"], "wasm");
     assert_eq!(config["layerDigests"][0], Digest::of(module().bytes()).to_string());
     assert!(config.get("component").is_none());
+    let manifest = json(image(Format::Artifact).root());
+    let title = &manifest["layers"][0]["annotations"]["org.opencontainers.image.title"];
+    assert_eq!(title, "app.wasm");
 
     let wat = r#"(component (import "wasi:cli/stdout@0.2.0" (instance)))"#;
     let built = BuiltModule::new("c.wasm", wat::parse_str(wat).unwrap()).unwrap();

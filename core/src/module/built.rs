@@ -28,15 +28,36 @@ impl BuiltModule {
         }
     }
 
-    /// Reads a module from a file.
+    /// Reads a module from a file, which is in the text format if its name ends in `.wat`.
     ///
     /// # Errors
-    /// [`ReadError::Io`], or as [`BuiltModule::new`].
+    /// [`ReadError::Io`], or as [`BuiltModule::of_either_format`].
     pub fn read(path: &Path) -> Result<BuiltModule, ReadError> {
         // std's error, not fs_err's: the message names the path already.
         let bytes = std::fs::read(path)
             .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-        BuiltModule::new(&path.display().to_string(), bytes)
+        let name = path.display().to_string();
+        match path.extension().is_some_and(|extension| extension == "wat") {
+            true => BuiltModule::of_either_format(&name, bytes),
+            false => BuiltModule::new(&name, bytes),
+        }
+    }
+
+    /// Wraps the bytes of a module, or translates
+    /// [WebAssembly's text format](https://webassembly.github.io/spec/core/text/index.html).
+    ///
+    /// # Errors
+    /// [`ReadError::Text`] when the text has an error, or as [`BuiltModule::new`].
+    pub fn of_either_format(name: &str, bytes: Vec<u8>) -> Result<BuiltModule, ReadError> {
+        if !is_text(&bytes) {
+            return BuiltModule::new(name, bytes);
+        }
+        let wrong = |error: wat::Error| ReadError::Text {
+            name: name.to_owned(),
+            reason: error.to_string(),
+        };
+        let bytes = wat::parse_bytes(&bytes).map_err(wrong)?.into_owned();
+        BuiltModule::new(name, bytes)
     }
 
     /// The name for messages.
@@ -62,6 +83,11 @@ impl BuiltModule {
     }
 }
 
+fn is_text(bytes: &[u8]) -> bool {
+    // A parenthesis, or a comment before it.
+    bytes.trim_ascii_start().starts_with(b"(") || bytes.trim_ascii_start().starts_with(b";;")
+}
+
 /// Describes bytes that are not WebAssembly, and says what to do.
 fn other_content(bytes: &[u8]) -> Option<&'static str> {
     let starts = |prefix: &[u8]| bytes.starts_with(prefix);
@@ -79,9 +105,9 @@ fn other_content(bytes: &[u8]) -> Option<&'static str> {
         ),
         _ if starts(b"\x1f\x8b") => Some("it is compressed with gzip: unpack it first"),
         _ if starts(b"BC\xc0\xde") => Some("it is LLVM bitcode: link it first"),
-        _ if bytes.trim_ascii_start().starts_with(b"(") => Some(
-            "it is WebAssembly's text format: convert it, as with `wasm-tools parse IN.wat -o OUT.wasm`",
-        ),
+        _ if is_text(bytes) => {
+            Some("it is WebAssembly's text format: give its file a name that ends in `.wat`")
+        }
         _ => Some("it doesn't start with `\\0asm`"),
     }
 }
@@ -103,6 +129,10 @@ mod tests {
         assert!(found(b"\0asm\x02\0\0\0").contains("version"));
         assert!(found(b"hello").contains("\\0asm"));
         assert!(BuiltModule::new("x", b"\0asm\x01\0\0\0".to_vec()).is_ok());
+        let module = BuiltModule::of_either_format("x", b";; text\n(module)".to_vec()).unwrap();
+        assert_eq!(module.bytes(), b"\0asm\x01\0\0\0");
+        let error = BuiltModule::of_either_format("x", b"(modul)".to_vec()).unwrap_err();
+        assert!(matches!(error, ReadError::Text { .. }), "{error}");
         assert!(BuiltModule::new("x", b"\0asm\x0d\0\x01\0".to_vec()).is_ok());
     }
 }

@@ -16,6 +16,14 @@ pub enum ReadError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The text of a module has an error.
+    #[error("`{name}` is not valid WebAssembly text: {reason}")]
+    Text {
+        /// The file's name.
+        name: String,
+        /// The error, with the line.
+        reason: String,
+    },
     /// The file is not WebAssembly.
     #[error("`{name}` is not a WebAssembly binary: {found}")]
     NotWasm {

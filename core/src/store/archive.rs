@@ -1,4 +1,4 @@
-//! OCI archives: layouts in one tar file.
+//! Archives: layouts in one tar file, or images in Docker's older format.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -8,17 +8,16 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::layout::{LAYOUT_FILE, REF_NAME, default_name, find, tagged};
+use super::docker_archive::{self, DOCKER_INDEX};
+use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::{Error, Name, Source};
 use crate::fs::WriteOptions;
+use crate::image::extract::without_dots;
 use crate::image::tar_bounds::TarBounds;
 use crate::image::{
-    Blob, Descriptor, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest, Tag,
+    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest, Tag,
 };
 use crate::limits::{Budget, ReadLimits};
-
-/// The annotation from which containerd and Docker take the name of an imported image.
-const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
 /// An image for an archive, with its tags there.
 #[derive(Debug, Clone)]
@@ -112,7 +111,7 @@ impl DockerEntry {
     }
 }
 
-fn blob_path(descriptor: &Descriptor) -> String {
+pub(super) fn blob_path(descriptor: &Descriptor) -> String {
     format!("blobs/sha256/{}", descriptor.digest.hex())
 }
 
@@ -162,16 +161,18 @@ fn append(
 pub struct Archive {
     path: PathBuf,
     files: BTreeMap<String, Range<u64>>,
+    /// Manifests that the archive doesn't have itself, because it is of Docker's format.
+    made: BTreeMap<Digest, Blob>,
     images: Vec<(Option<Tag>, Descriptor)>,
     limits: ReadLimits,
 }
 
 impl Archive {
-    /// Opens an archive, to be read within these limits.
+    /// Opens an archive, of OCI's format or of Docker's, to be read within these limits.
     ///
     /// # Errors
-    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it holds no layout, [`Error::Image`] when it is over
-    /// a limit.
+    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it is of neither format, [`Error::Image`] when it is
+    /// over a limit.
     pub fn open(path: &Path, limits: ReadLimits) -> Result<Archive, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
         let not_an_archive = |reason: String| Error::NotAStore {
@@ -181,25 +182,28 @@ impl Archive {
         };
         let budget = Budget::new(limits);
         let bounds = TarBounds::new(&budget);
-        let files = contents(file, &bounds).map_err(|error| match bounds.take_over() {
+        let mut files = contents(file, &bounds).map_err(|error| match bounds.take_over() {
             Some(over) => over.into(),
             None => not_an_archive(format!("it can't be read as tar ({error})")),
         })?;
-        let Some(range) = files.get("index.json").cloned() else {
-            let reason = if files.contains_key("manifest.json") {
-                "it is of Docker's older format: save it with a current Docker, or with `skopeo copy`"
-            } else {
-                "it has no index.json"
-            };
-            return Err(not_an_archive(reason.to_owned()));
+        let names = ["index.json", DOCKER_INDEX];
+        let Some((name, range)) =
+            names.iter().find_map(|name| Some((*name, files.get(*name)?.clone())))
+        else {
+            return Err(not_an_archive("it has no index.json and no manifest.json".to_owned()));
         };
         if range.end - range.start > MAX_DOCUMENT {
-            return Err(not_an_archive("its index.json is too large".to_owned()));
+            return Err(not_an_archive(format!("its {name} is too large")));
         }
         let index = read_range(path, &range).map_err(Error::io("read", path))?;
-        let images = tagged(IndexDocument::parse(&index)?);
+        let mut made = BTreeMap::new();
+        let index = match name {
+            DOCKER_INDEX => docker_archive::convert(path, &index, &mut files, &mut made, &budget)?,
+            _ => IndexDocument::parse(&index)?,
+        };
+        let images = tagged(index);
         budget.list_tags(images.len())?;
-        Ok(Archive { path: path.to_owned(), files, images, limits })
+        Ok(Archive { path: path.to_owned(), files, made, images, limits })
     }
 
     /// Returns the images, in the order of the index, each with its tag if it has one.
@@ -220,24 +224,41 @@ impl Archive {
 /// Returns where in the file the content of each regular file is.
 fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, Range<u64>>> {
     let mut archive = tar::Archive::new(bounds.reader(file));
-    let mut files = BTreeMap::new();
+    let (mut files, mut links) = (BTreeMap::new(), Vec::new());
     for entry in archive.entries_with_seek()? {
         let entry = entry?;
         bounds.enter(&entry)?;
-        if !entry.header().entry_type().is_file() {
-            continue;
-        }
         // `tar -c .` puts `./` before each path.
         let path = entry.path()?.to_string_lossy().trim_start_matches("./").to_owned();
+        let kind = entry.header().entry_type();
+        if kind.is_symlink() || kind.is_hard_link() {
+            // Older versions of Docker wrote a link where a layer was there already.
+            let target = entry.link_name()?.unwrap_or_default().to_string_lossy().into_owned();
+            bounds.hold((path.len() + target.len() + size_of::<(String, String)>()) as u64)?;
+            let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+            let folder = if kind.is_symlink() { folder } else { "" };
+            links.push((path, without_dots(&format!("{folder}/{target}"))));
+            continue;
+        }
+        if !kind.is_file() {
+            continue;
+        }
         // An archive may have any number of entries, and this table of them stays in memory.
         bounds.hold((path.len() + size_of::<(String, Range<u64>)>()) as u64)?;
         let start = entry.raw_file_position();
-        files.insert(path, start..start + entry.size());
+        // A hostile header can contain any size.
+        files.insert(path, start..start.saturating_add(entry.size()));
+    }
+    // Only to files: nobody writes links to links.
+    for (path, target) in links {
+        if let Some(range) = files.get(&target).cloned() {
+            files.entry(path).or_insert(range);
+        }
     }
     Ok(files)
 }
 
-fn read_range(path: &Path, range: &Range<u64>) -> io::Result<Vec<u8>> {
+pub(super) fn read_range(path: &Path, range: &Range<u64>) -> io::Result<Vec<u8>> {
     use std::io::Seek;
     let mut file = File::open(path)?;
     file.seek(io::SeekFrom::Start(range.start))?;
@@ -262,6 +283,9 @@ impl Source for Archive {
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
+        if let Some(blob) = self.made.get(&descriptor.digest) {
+            return Ok(blob.with_descriptor(descriptor.clone())?);
+        }
         let range = self.files.get(&blob_path(descriptor)).ok_or_else(|| Error::NotFound {
             place: self.to_string(),
             name: descriptor.digest.to_string(),

@@ -49,7 +49,7 @@ impl<S: Source> Source for CachedSource<S> {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         let cached = match name {
             Name::Digest(digest) => document(&self.layout, *digest),
-            Name::Tag(_) => None,
+            Name::Tag(_) | Name::Ref(_) => None,
         };
         match cached {
             Some(descriptor) => Ok(descriptor),

@@ -21,9 +21,21 @@ pub(super) struct Graph<'a, S> {
     fetched: Mutex<BTreeMap<Digest, Blob>>,
 }
 
+// Nobody nests them more than once. Without a limit, each fetch could lead to another one.
+const MAX_DEPTH: usize = 8;
+
+/// The manifests of an image in their order, with the indexes between them and the root, each after those it lists.
+#[derive(Default)]
+pub(super) struct Listing {
+    pub(super) manifests: Vec<Descriptor>,
+    pub(super) indexes: Vec<Blob>,
+}
+
 /// The parts of an image without its root, each once.
 pub(super) struct Parts {
     pub(super) manifests: Vec<Blob>,
+    /// Indexes that the root lists, directly or not, each after those it lists itself.
+    pub(super) indexes: Vec<Blob>,
     /// Layers and configurations.
     pub(super) leaves: Vec<Descriptor>,
 }
@@ -39,7 +51,7 @@ impl<'a, S: Source> Graph<'a, S> {
         self.document(&descriptor).await
     }
 
-    /// Returns the manifests that an index lists, or `root` if it is a manifest itself.
+    /// Returns the manifests that an index lists itself, or `root` if it is a manifest.
     pub(super) fn entries(&self, root: &Blob) -> Result<Vec<Descriptor>, Error> {
         if !root.descriptor().media_type.is_index() {
             return Ok(vec![root.descriptor().clone()]);
@@ -49,12 +61,43 @@ impl<'a, S: Source> Graph<'a, S> {
         Ok(entries)
     }
 
-    pub(super) async fn image(&self, root: Blob) -> Result<Image, Error> {
-        let mut manifests = Vec::new();
-        for entry in self.entries(&root)? {
-            manifests.push(self.manifest(&entry).await?);
+    /// Returns the manifests that an index lists, also through other indexes (image-spec, image-index.md).
+    pub(super) async fn listing(&self, root: &Blob) -> Result<Listing, Error> {
+        let mut listing = Listing::default();
+        // An index can't list itself, but many can list the same one.
+        let mut seen = BTreeSet::from([root.descriptor().digest]);
+        let mut open = vec![(root.clone(), self.entries(root)?.into_iter(), None)];
+        while let Some((_, rest, platform)) = open.last_mut() {
+            let Some(mut entry) = rest.next() else {
+                listing.indexes.extend(open.pop().map(|(index, ..)| index));
+                continue;
+            };
+            entry.platform = entry.platform.or_else(|| platform.clone());
+            if !entry.media_type.is_index() {
+                listing.manifests.push(entry);
+                self.budget.list_manifests(listing.manifests.len())?;
+            } else if seen.insert(entry.digest) {
+                if open.len() > MAX_DEPTH {
+                    let reason = format!("indexes are nested more than {MAX_DEPTH} deep");
+                    return Err(ImageError::Document { what: "index", reason }.into());
+                }
+                let index = self.document(&entry).await?;
+                let entries = self.entries(&index)?.into_iter();
+                open.push((index, entries, entry.platform));
+            }
         }
-        Ok(Image::from_parts(root, manifests))
+        // The root itself, which comes last.
+        listing.indexes.pop();
+        Ok(listing)
+    }
+
+    pub(super) async fn image(&self, root: Blob) -> Result<Image, Error> {
+        let listing = self.listing(&root).await?;
+        let mut manifests = Vec::new();
+        for entry in &listing.manifests {
+            manifests.push(self.manifest(entry).await?);
+        }
+        Ok(Image::from_parts(root, listing.indexes, manifests))
     }
 
     /// Reads a manifest with everything that it lists, some layers at once.
@@ -76,8 +119,9 @@ impl<'a, S: Source> Graph<'a, S> {
     /// Reads the documents of an image, and lists its layers without reading them.
     pub(super) async fn walk(&self, root: &Blob) -> Result<Parts, Error> {
         let (mut manifests, mut leaves) = (Vec::new(), Vec::new());
-        for entry in self.entries(root)? {
-            let (blob, document) = self.list(&entry).await?;
+        let listing = self.listing(root).await?;
+        for entry in &listing.manifests {
+            let (blob, document) = self.list(entry).await?;
             manifests.push(blob);
             leaves.extend(document.layers);
             leaves.push(document.config);
@@ -86,7 +130,7 @@ impl<'a, S: Source> Graph<'a, S> {
         let mut seen = BTreeSet::from([root.descriptor().digest]);
         leaves.retain(|leaf| seen.insert(leaf.digest));
         manifests.retain(|manifest| seen.insert(manifest.descriptor().digest));
-        Ok(Parts { manifests, leaves })
+        Ok(Parts { manifests, indexes: listing.indexes, leaves })
     }
 
     pub(super) async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {

@@ -7,13 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::graph::{Graph, Parts};
-use super::{Error, Name, Outcome, Progress, Silent, Sink, Source};
+use super::{Error, Name, Outcome, Progress, RefName, Silent, Sink, Source};
 use crate::fs::{Durability, WriteOptions, create_folder, sync_folder};
-use crate::image::{Blob, Descriptor, Digest, IndexDocument, Tag};
+use crate::image::{Blob, Descriptor, Digest, IndexDocument, Reference, Tag};
 use crate::limits::{Budget, ReadLimits};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
+/// The annotation from which containerd and Docker take the name of an imported image.
+pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 pub(super) const LAYOUT_FILE: &str = r#"{"imageLayoutVersion":"1.0.0"}"#;
 
 /// A directory with blobs and an index of tagged images
@@ -148,8 +150,8 @@ impl Layout {
         for (_, descriptor) in layout.images()? {
             let graph = Graph::new(&layout);
             let root = graph.document(&descriptor).await?;
-            let Parts { manifests, leaves } = graph.walk(&root).await?;
-            let documents = manifests.iter().chain([&root]).map(Blob::descriptor);
+            let Parts { manifests, indexes, leaves } = graph.walk(&root).await?;
+            let documents = manifests.iter().chain(&indexes).chain([&root]).map(Blob::descriptor);
             needed.extend(documents.chain(&leaves).map(|blob| blob.digest.hex()));
         }
         let mut freed = 0;
@@ -224,6 +226,26 @@ impl Layout {
         Ok(index)
     }
 
+    /// Gives an image in it a name that need not be a tag.
+    ///
+    /// # Errors
+    /// [`Error::Io`] or [`Error::Image`] when the index can't be changed.
+    pub fn set_ref(&self, root: &Descriptor, name: &RefName) -> Result<(), Error> {
+        self.set_name(root, name.as_str())
+    }
+
+    fn set_name(&self, root: &Descriptor, name: &str) -> Result<(), Error> {
+        let mut entry = root.clone();
+        entry.annotations.insert(REF_NAME.to_owned(), name.to_owned());
+        self.change_index(|index| {
+            let has_name = |other: &Descriptor| {
+                other.annotations.get(REF_NAME).is_some_and(|other| other == name)
+            };
+            index.manifests.retain(|other| !has_name(other));
+            index.manifests.push(entry);
+        })
+    }
+
     fn not_a_layout(&self, reason: String) -> Error {
         Error::NotAStore { path: self.path.clone(), expected: "an OCI image layout", reason }
     }
@@ -279,11 +301,24 @@ pub(super) fn find(
     name: &Name,
     place: impl FnOnce() -> String,
 ) -> Result<Descriptor, Error> {
+    let names = |descriptor: &Descriptor, is_wanted: &dyn Fn(&str) -> bool| {
+        let names = [REF_NAME, CONTAINERD_NAME].map(|key| descriptor.annotations.get(key));
+        names.into_iter().flatten().any(|name| is_wanted(name))
+    };
     let wanted = |(tag, descriptor): &&(Option<Tag>, Descriptor)| match name {
         Name::Tag(name) => tag.as_ref() == Some(name),
         Name::Digest(digest) => descriptor.digest == *digest,
+        Name::Ref(name) => names(descriptor, &|other| name.is_same(other)),
     };
-    let found = images.iter().find(wanted).map(|(_, descriptor)| descriptor.clone());
+    let mut found = images.iter().find(wanted).map(|(_, descriptor)| descriptor.clone());
+    // podman and skopeo write whole references, of which the tag is enough if only one image has it.
+    if let (None, Name::Tag(tag)) = (&found, name) {
+        let has_tag = |text: &str| {
+            text.parse::<Reference>().is_ok_and(|reference| reference.tag() == Some(tag))
+        };
+        let mut all = images.iter().map(|(_, it)| it).filter(|it| names(it, &has_tag));
+        found = all.next().filter(|_| all.next().is_none()).cloned();
+    }
     found.ok_or_else(|| Error::NotFound {
         place: place(),
         name: name.to_string(),
@@ -292,7 +327,11 @@ pub(super) fn find(
 }
 
 fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
-    images.iter().filter_map(|(tag, _)| tag.as_ref().map(Tag::to_string)).collect()
+    let name = |(_, descriptor): &(Option<Tag>, Descriptor)| {
+        let name = descriptor.annotations.get(REF_NAME).cloned();
+        name.unwrap_or_else(|| descriptor.digest.to_string())
+    };
+    images.iter().map(name).collect()
 }
 
 impl std::fmt::Display for Layout {
@@ -336,14 +375,7 @@ impl Sink for Layout {
         if !self.exists(root.descriptor()).await? {
             self.push(root, &Silent).await?;
         }
-        let mut entry = root.descriptor().clone();
-        entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
-        self.change_index(|index| {
-            index.manifests.retain(|other| {
-                other.annotations.get(REF_NAME).map(String::as_str) != Some(tag.as_str())
-            });
-            index.manifests.push(entry);
-        })?;
+        self.set_name(root.descriptor(), tag.as_str())?;
         Ok(Outcome::Moved)
     }
 }

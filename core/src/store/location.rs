@@ -4,18 +4,21 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::Error;
-use crate::image::{Reference, Tag};
+use super::{Error, Name};
+use crate::image::{Error as ImageError, Reference};
 
 /// The location of a module or an image, in the syntax of skopeo and others.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Location {
-    /// A `.wasm` file: a path that exists, that ends in `.wasm`, or that starts with `.` or `/`.
+    /// A `.wasm` or `.wat` file: a path that exists, that ends like this, or that starts with `.` or `/`. `-` is standard
+    /// input.
     File(PathBuf),
-    /// `oci:DIR[:TAG]`, a layout directory.
-    Layout(PathBuf, Option<Tag>),
-    /// `oci-archive:FILE[:TAG]`, an archive of a layout.
-    Archive(PathBuf, Option<Tag>),
+    /// `oci:DIR[:NAME][@DIGEST]`, a layout directory.
+    Layout(PathBuf, Option<Name>),
+    /// `oci-archive:FILE[:NAME][@DIGEST]`, an archive of a layout.
+    Archive(PathBuf, Option<Name>),
+    /// `docker-archive:FILE[:NAME][@DIGEST]`, an archive as `podman save` writes it. Only for reading.
+    DockerArchive(PathBuf, Option<Name>),
     /// `[docker://]REGISTRY/REPOSITORY[:TAG][@DIGEST]`.
     Registry(Reference),
 }
@@ -32,19 +35,23 @@ impl FromStr for Location {
             )));
         }
         if let Some(rest) = text.strip_prefix("oci:") {
-            let (path, tag) = split_tag(rest).map_err(invalid)?;
-            return Ok(Location::Layout(path, tag));
+            let (path, name) = split(rest, is_layout).map_err(invalid)?;
+            return Ok(Location::Layout(path, name));
         }
         if let Some(rest) = text.strip_prefix("oci-archive:") {
-            let (path, tag) = split_tag(rest).map_err(invalid)?;
-            return Ok(Location::Archive(path, tag));
+            let (path, name) = split(rest, Path::is_file).map_err(invalid)?;
+            return Ok(Location::Archive(path, name));
+        }
+        if let Some(rest) = text.strip_prefix("docker-archive:") {
+            let (path, name) = split(rest, Path::is_file).map_err(invalid)?;
+            return Ok(Location::DockerArchive(path, name));
         }
         if let Some(rest) = text.strip_prefix("docker://") {
             return Ok(Location::Registry(rest.parse()?));
         }
         let path = PathBuf::from(text);
         // Otherwise, the name of a local folder such as `target/oci` would be a repository of Docker Hub.
-        if path.join("oci-layout").is_file() {
+        if is_layout(&path) {
             return Err(invalid(format!("it is a layout directory: write `oci:{text}`")));
         }
         let is_archive = text.ends_with(".tar") && path.is_file();
@@ -57,7 +64,8 @@ impl FromStr for Location {
                 "there is no such file: for a repository of this name write `docker://{text}`"
             )));
         }
-        if path.is_file() || text.ends_with(".wasm") || text.starts_with(['.', '/']) {
+        let is_module = text == "-" || [".wasm", ".wat"].iter().any(|end| text.ends_with(end));
+        if path.is_file() || is_module || text.starts_with(['.', '/']) {
             return Ok(Location::File(path));
         }
         Ok(Location::Registry(text.parse()?))
@@ -71,18 +79,31 @@ fn is_in_registry(text: &str) -> bool {
     text.contains('/') && names_host && text.parse::<Reference>().is_ok()
 }
 
-/// Splits `PATH[:TAG]`. The text after the last colon is a tag unless it looks like a part of the path.
-fn split_tag(text: &str) -> Result<(PathBuf, Option<Tag>), String> {
-    let (path, tag) = match text.rsplit_once(':') {
-        Some((path, tag)) if !tag.contains(['/', '\\']) && !is_drive(path) => {
-            (path, Some(tag.parse().map_err(|e: crate::image::Error| e.to_string())?))
+fn is_layout(path: &Path) -> bool {
+    path.join("oci-layout").is_file()
+}
+
+/// Splits `PATH[:NAME][@DIGEST]`. A digest counts more than a name, as in a reference. Both a path and a name may have
+/// colons: the longest path of something that `exists` counts, otherwise, as in skopeo, the name begins at the first colon.
+fn split(text: &str, exists: fn(&Path) -> bool) -> Result<(PathBuf, Option<Name>), String> {
+    let (text, digest) = match text.rsplit_once('@') {
+        Some((rest, digest)) if digest.starts_with("sha256:") => {
+            (rest, Some(digest.parse().map_err(|e: ImageError| e.to_string())?))
         }
         _ => (text, None),
     };
+    let digest = digest.map(Name::Digest);
+    let mut colons: Vec<usize> = text.match_indices(':').map(|(at, _)| at).collect();
+    colons.retain(|at| !is_drive(&text[..*at]));
+    let whole = (!text.is_empty() && exists(Path::new(text))).then_some(text.len());
+    let known = colons.iter().rev().copied().find(|at| exists(Path::new(&text[..*at])));
+    let end = whole.or(known).or(colons.first().copied()).unwrap_or(text.len());
+    let (path, name) = text.split_at(end);
     if path.is_empty() {
         return Err("the path is missing".to_owned());
     }
-    Ok((PathBuf::from(path), tag))
+    let name = name.strip_prefix(':').map(Name::of_entry).transpose();
+    Ok((PathBuf::from(path), digest.or(name.map_err(|e| e.to_string())?)))
 }
 
 /// Returns true for the `C` of `C:images`.
@@ -92,15 +113,17 @@ fn is_drive(path: &str) -> bool {
 
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (scheme, path, tag) = match self {
+        let (scheme, path, name) = match self {
             Location::File(path) => ("", path, &None),
-            Location::Layout(path, tag) => ("oci:", path, tag),
-            Location::Archive(path, tag) => ("oci-archive:", path, tag),
+            Location::Layout(path, name) => ("oci:", path, name),
+            Location::Archive(path, name) => ("oci-archive:", path, name),
+            Location::DockerArchive(path, name) => ("docker-archive:", path, name),
             Location::Registry(reference) => return reference.fmt(f),
         };
         write!(f, "{scheme}{}", path.display())?;
-        match tag {
-            Some(tag) => write!(f, ":{tag}"),
+        match name {
+            Some(Name::Digest(digest)) => write!(f, "@{digest}"),
+            Some(name) => write!(f, ":{name}"),
             None => Ok(()),
         }
     }
@@ -112,15 +135,30 @@ mod tests {
 
     #[test]
     fn as_skopeo_writes_them() {
-        let tag = |text: &str| Some(text.parse::<Tag>().unwrap());
+        let tag = |text: &str| Some(Name::Tag(text.parse().unwrap()));
         let at = |text: &str| text.parse::<Location>().unwrap();
         assert_eq!(at("oci:target/app"), Location::Layout("target/app".into(), None));
         assert_eq!(at("oci:target/app:v1"), Location::Layout("target/app".into(), tag("v1")));
         assert_eq!(at("oci-archive:app.tar:v1"), Location::Archive("app.tar".into(), tag("v1")));
+        let name = |text: &str| Some(Name::Ref(text.parse().unwrap()));
+        assert_eq!(
+            at("oci:dir:localhost/app:v2"),
+            Location::Layout("dir".into(), name("localhost/app:v2"))
+        );
+        assert_eq!(
+            at("docker-archive:a.tar:app:v2"),
+            Location::DockerArchive("a.tar".into(), name("app:v2"))
+        );
+        let digest = crate::image::Digest::of(b"x");
+        let by_digest = Location::Layout("dir".into(), Some(Name::Digest(digest)));
+        assert_eq!(at(&format!("oci:dir@{digest}")), by_digest);
+        assert_eq!(at(&format!("oci:dir:v1@{digest}")), by_digest);
+        assert_eq!(at("-"), Location::File("-".into()));
+        assert_eq!(at("app.wat"), Location::File("app.wat".into()));
         assert_eq!(at("app.wasm"), Location::File("app.wasm".into()));
         assert_eq!(at("./app"), Location::File("./app".into()));
         assert_eq!(at("docker://localhost:5000/app:v1"), at("localhost:5000/app:v1"));
-        for text in ["oci:", "oci-archive::v1", "oci:x:-bad", "Not A Reference"] {
+        for text in ["oci:", "oci-archive::v1", "oci:x:-bad", "oci:x@sha256:1", "Not A Reference"] {
             assert!(text.parse::<Location>().is_err(), "{text}");
         }
     }
@@ -138,6 +176,18 @@ mod tests {
         for file in ["app.wasm", "./ghcr.io/me/app.wasm", "../a.b/app.wasm", "x/y.wasm"] {
             assert!(matches!(file.parse(), Ok(Location::File(_))), "{file}");
         }
+    }
+
+    #[test]
+    fn a_path_with_colons_that_exists_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let layout = folder.path().join("a:b");
+        crate::store::Layout::create(&layout).unwrap();
+        let text = format!("oci:{}", layout.display());
+        assert_eq!(text.parse::<Location>().unwrap(), Location::Layout(layout.clone(), None));
+        let v1 = Some(Name::Tag("v1".parse().unwrap()));
+        let location = format!("{text}:v1").parse::<Location>().unwrap();
+        assert_eq!(location, Location::Layout(layout, v1));
     }
 
     #[test]

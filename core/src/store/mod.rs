@@ -6,12 +6,14 @@
 
 mod archive;
 mod cached_source;
+mod docker_archive;
 mod error;
 mod graph;
 mod layout;
 mod location;
 mod partial_image;
 mod progress;
+mod ref_name;
 #[cfg(feature = "registry")]
 mod registry;
 #[cfg(test)]
@@ -30,6 +32,7 @@ pub use layout::Layout;
 pub use location::Location;
 pub use partial_image::{PartialImage, load_partial};
 pub use progress::{Outcome, Progress, Silent};
+pub use ref_name::RefName;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub use registry::fuzzing;
@@ -55,6 +58,8 @@ pub enum Name {
     Tag(Tag),
     /// The digest of the image's manifest or index.
     Digest(Digest),
+    /// A name in the index of a layout or an archive that is no tag, such as `localhost/app:v2`.
+    Ref(RefName),
 }
 
 impl fmt::Display for Name {
@@ -62,6 +67,20 @@ impl fmt::Display for Name {
         match self {
             Name::Tag(tag) => tag.fmt(f),
             Name::Digest(digest) => digest.fmt(f),
+            Name::Ref(name) => name.fmt(f),
+        }
+    }
+}
+
+impl Name {
+    /// Parses the name of an image in a layout or an archive.
+    ///
+    /// # Errors
+    /// [`ImageError::InvalidTag`] when it is neither a tag nor another name.
+    pub(crate) fn of_entry(text: &str) -> Result<Name, ImageError> {
+        match text.parse() {
+            Ok(tag) => Ok(Name::Tag(tag)),
+            Err(error) => text.parse().map(Name::Ref).map_err(|_: ImageError| error),
         }
     }
 }
@@ -146,7 +165,7 @@ pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
 /// Errors of [`load`].
 pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Error> {
     let graph = Graph::new(source);
-    let entries = graph.entries(&graph.root(name).await?)?;
+    let entries = graph.listing(&graph.root(name).await?).await?.manifests;
     let of_wasm =
         |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
     // The entry for a manifest that was named itself has no platform.
@@ -193,7 +212,7 @@ async fn transfer(
     tags: &[Tag],
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let Parts { manifests, leaves } = graph.walk(&root).await?;
+    let Parts { manifests, indexes, leaves } = graph.walk(&root).await?;
     // Each step waits for the one before: registries may reject a manifest with missing blobs (distribution-spec,
     // pushing manifests), and a tag must never refer to an incomplete image.
     let moves = leaves.iter().map(|leaf| move_blob(leaf, graph.fetch(leaf), sink, progress));
@@ -202,6 +221,10 @@ async fn transfer(
     let moves =
         manifests.iter().map(|blob| move_blob(blob.descriptor(), document(blob), sink, progress));
     all_at_once(moves).await?;
+    // One after the other, because they may list each other.
+    for index in &indexes {
+        move_blob(index.descriptor(), document(index), sink, progress).await?;
+    }
     // Setting a tag also stores the root.
     if tags.is_empty() {
         move_blob(root.descriptor(), document(&root), sink, progress).await?;

@@ -35,7 +35,16 @@ pub async fn load_partial(source: &impl Source, name: &Name) -> Result<PartialIm
     let root = graph.root(name).await?;
     let is_index = root.descriptor().media_type.is_index();
     let mut manifests = Vec::new();
-    for entry in graph.entries(&root)? {
+    let entries = match graph.listing(&root).await {
+        Ok(listing) => listing.manifests,
+        Err(error @ Error::Image(ImageError::OverLimit(_))) => return Err(error),
+        // One of the indexes in it can't be read: show what there is without it.
+        Err(error) => {
+            tracing::debug!(%error, "could not read an index in an index");
+            graph.entries(&root)?
+        }
+    };
+    for entry in entries {
         let manifest = match graph.manifest(&entry).await {
             // The budget is that of the whole image, so the other manifests would fail, too.
             Err(error @ Error::Image(ImageError::OverLimit(_))) => return Err(error),

@@ -15,7 +15,7 @@ use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape};
 use wasm_oci_core::compat::runtimes::{self, RuntimeCompatibility};
 use wasm_oci_core::image::{Digest, Format, Platform, Tag};
 use wasm_oci_core::module::Kind;
-use wasm_oci_core::store::{Location, load_partial};
+use wasm_oci_core::store::{Location, Name, load_partial};
 
 use crate::error::Error;
 use crate::pipeline::engines::{refuse, selected};
@@ -124,11 +124,15 @@ pub async fn check(
 fn convert_command(source: &Location, format: Format) -> String {
     let destination = match source {
         Location::Registry(reference) => tagged(&reference.name(), reference.tag(), format),
-        Location::Layout(path, tag) => {
-            tagged(&format!("oci:{}", path.display()), tag.as_ref(), format)
+        Location::Layout(path, name) => {
+            let tag = match name {
+                Some(Name::Tag(tag)) => Some(tag),
+                _ => None,
+            };
+            tagged(&format!("oci:{}", path.display()), tag, format)
         }
         // An archive is written as a whole.
-        Location::Archive(path, _) => {
+        Location::Archive(path, _) | Location::DockerArchive(path, _) => {
             let path = path.with_extension(format!("{format}.tar"));
             format!("oci-archive:{}", path.display())
         }

@@ -6,11 +6,12 @@ use serde_json::json;
 use wasm_oci_core::compat::engines::{Engine, EngineSelector, Shape, formats_for};
 use wasm_oci_core::compat::runtimes;
 use wasm_oci_core::image::Format;
-use wasm_oci_core::module::{BuiltModule, Kind, Report};
+use wasm_oci_core::module::{Kind, Report};
 
 use super::CheckArgs;
 use super::text::{runtimes_text, table};
 use crate::error::Error;
+use crate::files::read_module;
 use crate::pipeline::engines::{listed, refuse, selected};
 use crate::pipeline::stages::{any_imports, empty_main_note};
 use crate::ui::render::field;
@@ -18,7 +19,7 @@ use crate::ui::shell::Shell;
 
 pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), Error> {
     // No import is refused, because the report should say which runtimes lack it.
-    let module = BuiltModule::read(path)?;
+    let module = read_module(path)?;
     let empty_main = module.empty_main();
     let module = any_imports(module)?;
     let mut notes = module.report().notes();

@@ -30,6 +30,8 @@ pub(super) struct Parts {
     // runwasi caches compiled code by the digest of the configuration, which has to differ for each module.
     pub(super) is_labelled: bool,
     pub(super) program: Program,
+    /// Sentences about layers whose media type is wrong.
+    pub(super) mislabelled: Vec<String>,
 }
 
 /// The program that a manifest starts.
@@ -173,6 +175,7 @@ impl Shape {
                 content: Content::Wasm { kind, report: None },
                 has_files: false,
             },
+            mislabelled: Vec::new(),
         };
         let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
         Shape {
@@ -218,10 +221,16 @@ impl Shape {
                 entry.platform.as_ref().map_or("the manifest".to_owned(), Platform::to_string);
             match &entry.parts {
                 Err(reason) => notes.push(format!("{name} can't be read: {reason}")),
-                Ok(parts) => notes.extend(parts.note(&name)),
+                Ok(parts) => {
+                    notes.extend(parts.note(&name));
+                    notes.extend(parts.mislabelled.clone());
+                }
             }
         }
         notes.extend(self.report().map(Report::notes).unwrap_or_default());
+        // Manifests of one index share their layers.
+        let mut seen = std::collections::BTreeSet::new();
+        notes.retain(|note| seen.insert(note.clone()));
         notes
     }
 }
@@ -242,6 +251,7 @@ impl Parts {
             diff_ids: config.diff_ids.len(),
             is_labelled: names_a_layer(manifest),
             program,
+            mislabelled: manifest.mislabelled_layers(),
         }
     }
 
@@ -275,7 +285,7 @@ impl Parts {
 }
 
 fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Result<Program, Error> {
-    let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other) && !is_zstd(layer);
+    let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other);
     let without = |is_there, content| {
         let command = command(manifest, is_there);
         Ok(Program { command, content, has_files: false })
@@ -337,20 +347,12 @@ fn layer_kind(layer: &Blob) -> LayerKind {
         MediaType::ImageLayer
         | MediaType::ImageLayerGzip
         | MediaType::DockerLayer
-        | MediaType::DockerLayerGzip => LayerKind::Tar,
-        _ if is_zstd(layer) => LayerKind::Tar,
+        | MediaType::DockerLayerGzip
+        | MediaType::ImageLayerZstd
+        | MediaType::DockerLayerZstd => LayerKind::Tar,
         _ if is_bare(layer) => LayerKind::OtherWasm,
         _ => LayerKind::Other,
     }
-}
-
-fn is_zstd(layer: &Blob) -> bool {
-    [
-        "application/vnd.oci.image.layer.v1.tar+zstd",
-        // Docker has no such type, but containerd unpacks it.
-        "application/vnd.docker.image.rootfs.diff.tar.zstd",
-    ]
-    .contains(&layer.descriptor().media_type.as_str())
 }
 
 // A text search, because the digest can be in runwasi's label or in an artifact's `layerDigests`.

@@ -201,7 +201,7 @@ impl Registry {
 
     fn undeletable(&self, name: &Name) -> Error {
         let reason = match name {
-            Name::Tag(_) => format!(
+            Name::Tag(_) | Name::Ref(_) => format!(
                 "the registry can't delete single tags; `{self}@sha256:…` deletes the manifest with all its tags"
             ),
             Name::Digest(_) => {

@@ -132,7 +132,7 @@ async fn one_digest_that_is_named_ten_thousand_times_is_fetched_once() {
 
 /// An index can't name itself, because it would have to have its own digest in it. It can name other indexes.
 #[tokio::test]
-async fn an_index_of_indexes_is_not_followed() {
+async fn indexes_in_indexes_are_followed_only_so_far() {
     let mut source = Hostile::default();
     for _ in 0..100 {
         let deeper = source.root.clone();
@@ -140,10 +140,10 @@ async fn an_index_of_indexes_is_not_followed() {
         source.add_index(vec![deeper.clone(), deeper]);
     }
     let error = load(&source, &source.name()).await.unwrap_err();
-    assert!(error.to_string().contains("not that of an image manifest"), "{error}");
+    assert!(error.to_string().contains("nested more than 8 deep"), "{error}");
     let partial = load_partial(&source, &source.name()).await.unwrap();
     assert!(partial.manifests.iter().all(|listed| listed.manifest.is_err()));
-    assert!(source.fetches() < 10);
+    assert!(source.fetches() < 25);
 }
 
 #[tokio::test]

@@ -1,0 +1,102 @@
+//! Compression of layers, which their first bytes tell.
+
+use std::io::{self, BufRead, BufReader, Read};
+
+use super::{Blob, Error, MediaType};
+
+/// Compression of a layer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    None,
+    Gzip,
+    Zstd,
+    Xz,
+    Bzip2,
+}
+
+impl Compression {
+    const NAMES: [(Compression, &str); 5] = [
+        (Compression::None, "not compressed"),
+        (Compression::Gzip, "compressed with gzip"),
+        (Compression::Zstd, "compressed with zstd"),
+        (Compression::Xz, "compressed with xz"),
+        (Compression::Bzip2, "compressed with bzip2"),
+    ];
+
+    fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(it, _)| *it == self).map_or("", |(_, name)| name)
+    }
+
+    /// Returns the compression of bytes that begin like this.
+    fn of(start: &[u8]) -> Compression {
+        match start {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            // A frame, or a skippable frame (RFC 8878, sections 3.1.1 and 3.1.2).
+            [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => Compression::Zstd,
+            [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => Compression::Xz,
+            [b'B', b'Z', b'h', b'1'..=b'9', ..] => Compression::Bzip2,
+            _ => Compression::None,
+        }
+    }
+
+    /// Returns the compression that a media type means, if it is that of a tar layer.
+    fn of_type(media_type: &MediaType) -> Option<Compression> {
+        match media_type {
+            MediaType::ImageLayer | MediaType::DockerLayer => Some(Compression::None),
+            MediaType::ImageLayerGzip | MediaType::DockerLayerGzip => Some(Compression::Gzip),
+            MediaType::ImageLayerZstd | MediaType::DockerLayerZstd => Some(Compression::Zstd),
+            _ => None,
+        }
+    }
+}
+
+/// Returns the media type of a layer that begins like this.
+pub(crate) fn layer_type(start: &[u8]) -> MediaType {
+    match Compression::of(start) {
+        Compression::Gzip => MediaType::ImageLayerGzip,
+        Compression::Zstd => MediaType::ImageLayerZstd,
+        // The others have no media type. Reading them says so.
+        Compression::None | Compression::Xz | Compression::Bzip2 => MediaType::ImageLayer,
+    }
+}
+
+/// Returns a reader of the tar in a layer. The bytes decide, not the media type: there are images with a wrong one, and
+/// most engines unpack them.
+pub(super) fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
+    let media_type = &layer.descriptor().media_type;
+    let unreadable = |reason: String| Error::Layer { reason };
+    if Compression::of_type(media_type).is_none() {
+        return Err(unreadable(format!("layers of the type {media_type} can't be unpacked")));
+    }
+    let mut reader = BufReader::new(layer.reader()?);
+    match Compression::of(reader.fill_buf().map_err(Error::Io)?) {
+        Compression::None => Ok(Box::new(reader)),
+        // A gzip file may have several members (RFC 1952, section 2.2).
+        Compression::Gzip => Ok(Box::new(flate2::bufread::MultiGzDecoder::new(reader))),
+        // Its window is at most 128 MiB: zstd refuses a larger one.
+        Compression::Zstd => {
+            Ok(Box::new(zstd::stream::read::Decoder::with_buffer(reader).map_err(Error::Io)?))
+        }
+        other => Err(unreadable(format!("layers {} can't be unpacked", other.name()))),
+    }
+}
+
+/// Returns a sentence about a layer whose media type says another compression than it has.
+pub(super) fn mislabelled(layer: &Blob) -> Option<String> {
+    let descriptor = layer.descriptor();
+    let labelled = Compression::of_type(&descriptor.media_type)?;
+    let mut start = Vec::new();
+    let read: io::Result<_> =
+        layer.reader().ok()?.take(6).read_to_end(&mut start);
+    read.ok()?;
+    let actual = Compression::of(&start);
+    (actual != labelled).then(|| {
+        format!(
+            "the layer {} is {}, but its type {} says that it is {}; some engines can't unpack it",
+            descriptor.digest,
+            actual.name(),
+            descriptor.media_type,
+            labelled.name()
+        )
+    })
+}

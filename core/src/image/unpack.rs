@@ -1,0 +1,344 @@
+//! Unpacking of layers, in their order, into one tree of files
+//! ([image-spec, layer.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md)).
+
+use std::collections::BTreeMap;
+use std::io::{self, Read};
+use std::sync::Arc;
+
+use super::compression::unpacked;
+use super::file_tree::{File, FileTree, Node, Origin};
+use super::include::checked_path;
+use super::tar_bounds::TarBounds;
+use super::{Attributes, Blob, Error};
+use crate::limits::Budget;
+
+/// The prefix of a file that says that another one is deleted.
+const WHITEOUT: &str = ".wh.";
+/// The file that says that nothing of lower layers is left in its folder.
+const OPAQUE: &str = ".wh..wh..opq";
+/// The prefix of files that AUFS kept for itself, and that older engines wrote into layers.
+const AUFS: &str = ".wh..wh.";
+// Linux's limit for a path (`PATH_MAX`): no engine can unpack a longer one.
+const MAX_PATH: usize = 4096;
+// Enough for a user to see what is missing.
+const MAX_NOTES: usize = 20;
+
+/// Files whose content is kept in memory.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Keep<'a> {
+    All,
+    /// Those at these paths, and all `.wasm` files.
+    Modules(&'a [String]),
+}
+
+impl Keep<'_> {
+    fn wants(self, path: &str) -> bool {
+        match self {
+            Keep::All => true,
+            Keep::Modules(paths) => path.ends_with(".wasm") || paths.iter().any(|it| it == path),
+        }
+    }
+}
+
+/// The merged layers of a manifest.
+#[derive(Debug, Default)]
+pub(super) struct Unpacked {
+    pub(super) tree: FileTree,
+    /// Entries that a tree can't have, for messages.
+    pub(super) left_out: Vec<String>,
+}
+
+/// One layer, sorted by when it applies.
+#[derive(Default)]
+struct Changes {
+    /// Deleted paths of lower layers.
+    deleted: Vec<String>,
+    /// Folders that lose everything that lower layers put there.
+    cleared: Vec<String>,
+    added: Vec<(String, Added)>,
+    /// Files that AUFS hid. Hard links of the same layer may point to them.
+    hidden: BTreeMap<String, Arc<File>>,
+}
+
+enum Added {
+    Node(Node),
+    HardLink(String),
+    /// Something that we can't keep, in the place of whatever was there.
+    Nothing,
+}
+
+impl Unpacked {
+    /// Merges tar layers, the lowest first.
+    pub(super) fn of<'a>(
+        layers: impl Iterator<Item = &'a Blob>,
+        budget: &Budget,
+        keep: Keep<'_>,
+    ) -> Result<Unpacked, Error> {
+        let mut unpacked = Unpacked::default();
+        for (layer, blob) in layers.enumerate() {
+            let mut changes = Changes::default();
+            read(blob, budget, |entry, number, bounds| {
+                changes.take(entry, Origin { layer, entry: number }, bounds, keep, &mut unpacked.left_out)
+            })?;
+            unpacked.apply(changes, budget)?;
+        }
+        Ok(unpacked)
+    }
+
+    /// Applies a layer. Its whiteouts come first, wherever they are in the tar: they hide files of lower layers only.
+    fn apply(&mut self, changes: Changes, budget: &Budget) -> Result<(), Error> {
+        let Changes { deleted, cleared, added, hidden } = changes;
+        for path in deleted {
+            budget.time_left()?;
+            self.tree.remove(&path);
+        }
+        for folder in cleared {
+            budget.time_left()?;
+            self.tree.clear(&folder);
+        }
+        for (path, added) in added {
+            // Each path may have thousands of folders and links in it.
+            budget.time_left()?;
+            let node = match added {
+                Added::Node(node) => node,
+                Added::HardLink(target) => {
+                    let hidden = hidden.get(&target).map(|file| Node::File(Arc::clone(file)));
+                    hidden.or_else(|| self.tree.linked(&target)).ok_or_else(|| {
+                        unreadable(format!("`{path}` is a hard link to `{target}`, which is not a file"))
+                    })?
+                }
+                Added::Nothing => {
+                    self.tree.remove(&path);
+                    continue;
+                }
+            };
+            let size = self.tree.insert(&path, node);
+            let size = size.ok_or_else(|| unreadable(format!("links of `{path}` lead in a circle, or to a name that is refused")))?;
+            budget.hold(size as u64)?;
+        }
+        Ok(())
+    }
+}
+
+impl Changes {
+    fn take(
+        &mut self,
+        entry: &mut tar::Entry<'_, impl Read>,
+        origin: Origin,
+        bounds: &TarBounds<'_>,
+        keep: Keep<'_>,
+        left_out: &mut Vec<String>,
+    ) -> Result<(), Failure> {
+        let note = |left_out: &mut Vec<String>, path: &str, what: &str| {
+            if left_out.len() < MAX_NOTES {
+                left_out.push(format!("`{path}`: {what}"));
+            }
+        };
+        let kind = entry.header().entry_type();
+        // Comments for the whole archive, which git writes.
+        if kind.is_pax_global_extensions() {
+            return Ok(());
+        }
+        let Ok(path) = String::from_utf8(entry.path_bytes().into_owned()) else {
+            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+            note(left_out, &path, "its name is not Unicode");
+            return Ok(());
+        };
+        let is_folder = kind.is_dir() || (kind.is_file() && path.ends_with('/'));
+        let path = match (checked(&path), keep) {
+            (Ok(path), _) => path,
+            // No engine would start a module at such a path, so that it says nothing about the module.
+            (Err(_), Keep::Modules(_)) => return Ok(()),
+            (Err(error), Keep::All) => return Err(error.into()),
+        };
+        bounds.hold((path.len() + size_of::<(String, Added)>()) as u64)?;
+        let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
+        if name == OPAQUE {
+            self.cleared.push(folder.to_owned());
+            return Ok(());
+        }
+        if name.starts_with(AUFS) || folder.split('/').any(|part| part.starts_with(WHITEOUT)) {
+            if is_regular(kind) {
+                let file = file(entry, origin, bounds, true)?;
+                self.hidden.insert(path, file);
+            }
+            return Ok(());
+        }
+        if let Some(deleted) = name.strip_prefix(WHITEOUT) {
+            if matches!(deleted, "" | "." | "..") {
+                return Err(unreadable(format!("`{path}` deletes no file")).into());
+            }
+            let separator = if folder.is_empty() { "" } else { "/" };
+            self.deleted.push(format!("{folder}{separator}{deleted}"));
+            return Ok(());
+        }
+        let added = if is_folder {
+            let attributes = attributes(entry)?;
+            bounds.hold(attributes.size() as u64)?;
+            Added::Node(Node::Folder(Some(attributes)))
+        } else if is_regular(kind) {
+            Added::Node(Node::File(file(entry, origin, bounds, keep.wants(&path))?))
+        } else if kind.is_symlink() || kind.is_hard_link() {
+            let target = String::from_utf8(entry.link_name_bytes().unwrap_or_default().into_owned());
+            match target {
+                Ok(target) if target.len() > MAX_PATH => return Err(too_long(&path, target.len()).into()),
+                Ok(target) if kind.is_hard_link() => {
+                    bounds.hold(target.len() as u64)?;
+                    Added::HardLink(checked(&target)?)
+                }
+                Ok(target) if !target.is_empty() => {
+                    let attributes = attributes(entry)?;
+                    bounds.hold((target.len() + attributes.size()) as u64)?;
+                    Added::Node(Node::Symlink(target, attributes))
+                }
+                _ => {
+                    note(left_out, &path, "a link whose target is not Unicode, or missing");
+                    Added::Nothing
+                }
+            }
+        } else {
+            note(left_out, &path, "a device, a pipe or another special file");
+            Added::Nothing
+        };
+        self.added.push((path, added));
+        Ok(())
+    }
+}
+
+fn is_regular(kind: tar::EntryType) -> bool {
+    kind.is_file() || kind.is_contiguous() || kind.is_gnu_sparse()
+}
+
+/// Returns a path as the tree has it; the root is empty.
+fn checked(path: &str) -> Result<String, Error> {
+    if path.len() > MAX_PATH {
+        return Err(too_long(path, path.len()));
+    }
+    // `tar -c .` writes the root itself as `./`.
+    if path.split('/').all(|part| matches!(part, "" | ".")) {
+        return Ok(String::new());
+    }
+    checked_path(path)
+}
+
+fn too_long(path: &str, length: usize) -> Error {
+    let start: String = path.chars().take(50).collect();
+    unreadable(format!(
+        "`{start}…` has a path of {length} bytes, and no system takes more than {MAX_PATH}"
+    ))
+}
+
+fn file(
+    entry: &mut tar::Entry<'_, impl Read>,
+    origin: Origin,
+    bounds: &TarBounds<'_>,
+    is_wanted: bool,
+) -> Result<Arc<File>, Failure> {
+    let attributes = attributes(entry)?;
+    bounds.hold((attributes.size() + size_of::<File>()) as u64)?;
+    let content = if is_wanted { Some(content(entry, bounds)?) } else { None };
+    Ok(Arc::new(File { content, origin, attributes }))
+}
+
+fn content(entry: &mut tar::Entry<'_, impl Read>, bounds: &TarBounds<'_>) -> io::Result<Arc<[u8]>> {
+    bounds.hold(entry.size())?;
+    let mut bytes = Vec::new();
+    entry.read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+fn attributes(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Attributes> {
+    let header = entry.header();
+    let mut attributes = Attributes {
+        // Older archivers put the type of the file into the higher bits.
+        mode: header.mode()? & 0o7777,
+        uid: header.uid()?,
+        gid: header.gid()?,
+        // Archivers write times before 1970 in several ways; there is no such file in an image.
+        mtime: header.mtime().unwrap_or_default(),
+        xattrs: BTreeMap::new(),
+    };
+    let Some(extensions) = entry.pax_extensions()? else { return Ok(attributes) };
+    for extension in extensions {
+        let extension = extension?;
+        let Ok(key) = extension.key() else { continue };
+        if let Some(name) = key.strip_prefix(XATTR) {
+            attributes.xattrs.insert(name.to_owned(), extension.value_bytes().to_vec());
+        }
+        // A number with a fraction (POSIX, pax, "pax Extended Header").
+        if key == "mtime"
+            && let Ok(text) = extension.value()
+            && let Ok(seconds) = text.split('.').next().unwrap_or_default().parse()
+        {
+            attributes.mtime = seconds;
+        }
+    }
+    Ok(attributes)
+}
+
+/// The prefix of PAX records with extended attributes, as GNU tar and Go's archivers write them.
+pub(super) const XATTR: &str = "SCHILY.xattr.";
+
+/// Reads one file again whose content was not kept.
+pub(super) fn content_at(layer: &Blob, number: usize, budget: &Budget) -> Result<Arc<[u8]>, Error> {
+    let mut found = None;
+    read(layer, budget, |entry, at, bounds| {
+        if at == number {
+            found = Some(content(entry, bounds)?);
+        }
+        Ok(())
+    })?;
+    found.ok_or_else(|| unreadable("a file is not there any more".to_owned()))
+}
+
+/// An error of the archive, or what we say about its content.
+enum Failure {
+    Archive(io::Error),
+    Content(Error),
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Failure {
+        Failure::Archive(error)
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Failure {
+        Failure::Content(error)
+    }
+}
+
+/// Passes each entry of a tar layer, with its number, to `take`.
+fn read(
+    layer: &Blob,
+    budget: &Budget,
+    mut take: impl FnMut(
+        &mut tar::Entry<'_, Box<dyn Read + '_>>,
+        usize,
+        &TarBounds<'_>,
+    ) -> Result<(), Failure>,
+) -> Result<(), Error> {
+    let bounds = TarBounds::new(budget);
+    // umoci omits the padding of the last file and the end of the archive, and other readers accept that.
+    let end = io::repeat(0).take(1024);
+    let reader: Box<dyn Read + '_> = Box::new(bounds.reader(unpacked(layer)?.chain(end)));
+    let mut archive = tar::Archive::new(reader);
+    let mut each = || {
+        for (number, entry) in archive.entries()?.enumerate() {
+            let mut entry = entry?;
+            bounds.enter(&entry)?;
+            take(&mut entry, number, &bounds)?;
+        }
+        Ok(())
+    };
+    each().map_err(|failure| match (bounds.take_over(), failure) {
+        (Some(over), _) => over.into(),
+        (None, Failure::Content(error)) => error,
+        (None, Failure::Archive(error)) => unreadable(error.to_string()),
+    })
+}
+
+fn unreadable(reason: String) -> Error {
+    Error::Layer { reason }
+}
