@@ -82,7 +82,7 @@ fn what_is_not_wasm() {
         assert_refused(
             &folder.wasm_oci(&[command, "text.wasm"]),
             3,
-            &["`text.wasm`", "text format", "wasm-tools"],
+            &["`text.wasm`", "text format", "`.wat`"],
         );
         assert_refused(
             &folder.wasm_oci(&[command, "elf.wasm"]),

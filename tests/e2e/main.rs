@@ -21,6 +21,7 @@ mod harness;
 mod hostile;
 mod house;
 mod hybrid;
+mod images;
 mod interop;
 mod kubernetes;
 mod languages;

@@ -30,8 +30,9 @@ use wasm_oci_app::ui::shell::Shell;
 
 /// Pack any .wasm file into an OCI image, and push, inspect or run it
 ///
-/// Locations have the same form as in skopeo: the path of a .wasm file, `oci:DIR[:TAG]` for a layout directory,
-/// `oci-archive:FILE[:TAG]` for an archive, `REGISTRY/REPOSITORY[:TAG][@DIGEST]` for an image in a registry.
+/// Locations have the same form as in skopeo: the path of a .wasm or .wat file, `-` for a module on standard
+/// input, `oci:DIR[:NAME][@DIGEST]` for a layout directory,
+/// `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]` for an archive, `REGISTRY/REPOSITORY[:TAG][@DIGEST]` for an image in a registry.
 #[derive(Debug, Parser)]
 #[command(name = "wasm-oci", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {

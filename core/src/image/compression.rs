@@ -66,7 +66,7 @@ pub(super) fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
     let media_type = &layer.descriptor().media_type;
     let unreadable = |reason: String| Error::Layer { reason };
     if Compression::of_type(media_type).is_none() {
-        return Err(unreadable(format!("layers of the type {media_type} can't be unpacked")));
+        return Err(unreadable(format!("its type is {media_type}")));
     }
     let mut reader = BufReader::new(layer.reader()?);
     match Compression::of(reader.fill_buf().map_err(Error::Io)?) {
@@ -77,7 +77,7 @@ pub(super) fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
         Compression::Zstd => {
             Ok(Box::new(zstd::stream::read::Decoder::with_buffer(reader).map_err(Error::Io)?))
         }
-        other => Err(unreadable(format!("layers {} can't be unpacked", other.name()))),
+        other => Err(unreadable(format!("it is {}, which we can't unpack", other.name()))),
     }
 }
 

@@ -136,7 +136,7 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
         collect(&entry.path(), &format!("{path}/{name}"), files)?;
     }
     // Only an empty folder needs an entry: the paths of files imply all others. The root is always there.
-    if is_empty && let Ok(path) = normalized(path) {
+    if is_empty && let Ok(path) = checked_path(path) {
         let attributes = Attributes::of_mode(Attributes::FOLDER);
         files.push(IncludedFile { path, kind: FileKind::Folder, attributes });
     }

@@ -237,7 +237,8 @@ fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, R
             bounds.hold((path.len() + target.len() + size_of::<(String, String)>()) as u64)?;
             let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
             let folder = if kind.is_symlink() { folder } else { "" };
-            links.push((path, without_dots(&format!("{folder}/{target}"))));
+            let target = without_dots(&format!("{folder}/{target}"));
+            links.push((path, target));
             continue;
         }
         if !kind.is_file() {

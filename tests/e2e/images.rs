@@ -1,0 +1,381 @@
+//! Files and settings of images that other tools made: nothing changes silently.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::harness::foreign::{CONFIG, INDEX, TAR, Written};
+use crate::harness::{Run, wasm_oci};
+
+/// A module that prints the file `data/keep` in the root folder, and whether `data/secret` is there.
+const READER: &str = r#"(module
+  (import "wasi_snapshot_preview1" "path_open"
+    (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+  (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (data (i32.const 64) "link/keep")
+  (data (i32.const 96) "data/secret")
+  (data (i32.const 128) "secret!")
+  (func $try (param $path i32) (param $length i32) (result i32)
+    (call $open (i32.const 3) (i32.const 1) (local.get $path) (local.get $length)
+      (i32.const 0) (i64.const 2) (i64.const 0) (i32.const 0) (i32.const 32)))
+  (func (export "_start")
+    (if (i32.eqz (call $try (i32.const 96) (i32.const 11)))
+      (then
+        (i32.store (i32.const 0) (i32.const 128)) (i32.store (i32.const 4) (i32.const 7))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))
+    (if (call $try (i32.const 64) (i32.const 9)) (then unreachable))
+    (i32.store (i32.const 0) (i32.const 1024)) (i32.store (i32.const 4) (i32.const 100))
+    (drop (call $read (i32.load (i32.const 32)) (i32.const 0) (i32.const 1) (i32.const 4)))
+    (i32.store (i32.const 0) (i32.const 1024))
+    (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+/// A module that does nothing.
+const NOTHING: &str = r#"(module (memory (export "memory") 1) (func (export "_start")))"#;
+
+fn module(text: &str) -> Vec<u8> {
+    wat::parse_str(text).unwrap()
+}
+
+/// An entry of a layer: type, path, mode, owner, and content or target.
+type Entry<'a> = (tar::EntryType, &'a str, u32, u64, &'a [u8]);
+
+const FILE: tar::EntryType = tar::EntryType::Regular;
+const FOLDER: tar::EntryType = tar::EntryType::Directory;
+const SYMLINK: tar::EntryType = tar::EntryType::Symlink;
+const HARD: tar::EntryType = tar::EntryType::Link;
+
+fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (kind, path, mode, owner, content) in entries {
+        let mut header = tar::Header::new_ustar();
+        header.set_entry_type(*kind);
+        header.set_mode(*mode);
+        header.set_uid(*owner);
+        header.set_gid(*owner);
+        header.set_mtime(1_000_000_000);
+        header.set_size(0);
+        if kind.is_symlink() || kind.is_hard_link() {
+            let target = std::str::from_utf8(content).unwrap();
+            tar.append_link(&mut header, path, target).unwrap();
+        } else {
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, path, *content).unwrap();
+        }
+    }
+    tar.into_inner().unwrap()
+}
+
+/// Stores an image of these layers.
+fn image(written: &Written, config: &Value, layers: &[(&str, Vec<u8>)]) -> Value {
+    let layers: Vec<Value> = layers.iter().map(|(kind, bytes)| written.blob(kind, bytes)).collect();
+    let diff_ids: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
+    let config = json!({ "os": "wasi", "architecture": "wasm", "config": config,
+        "rootfs": { "type": "layers", "diff_ids": diff_ids } });
+    written.manifest(written.document(CONFIG, &config), &layers)
+}
+
+/// The entries of an image's only tar layer: path, mode, owner, time, target.
+fn entries(layout: &Path) -> Vec<(String, u32, u64, u64, String)> {
+    let read = |digest: &str| fs::read(layout.join("blobs").join(digest.replace(':', "/"))).unwrap();
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let index = json(&fs::read(layout.join("index.json")).unwrap());
+    let manifest = json(&read(index["manifests"][0]["digest"].as_str().unwrap()));
+    let layer = read(manifest["layers"][0]["digest"].as_str().unwrap());
+    let mut tar = tar::Archive::new(flate2::read::GzDecoder::new(&*layer));
+    let entry = |entry: std::io::Result<tar::Entry<'_, _>>| {
+        let entry: tar::Entry<'_, flate2::read::GzDecoder<&[u8]>> = entry.unwrap();
+        let header = entry.header();
+        let target = entry.link_name().unwrap().unwrap_or_default().display().to_string();
+        (
+            entry.path().unwrap().display().to_string(),
+            header.mode().unwrap(),
+            header.uid().unwrap(),
+            header.mtime().unwrap(),
+            target,
+        )
+    };
+    tar.entries().unwrap().map(entry).collect()
+}
+
+fn config_of(image: &str) -> Value {
+    let run = Run::of(wasm_oci().args(["inspect", image, "--json"])).success();
+    serde_json::from_str::<Value>(&run.stdout).unwrap()["manifests"][0].clone()
+}
+
+/// Converts an image to a layout, and returns the folder and what was said.
+fn convert(image: &str, format: &str) -> (TempDir, Run) {
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("oci:{}:new", folder.path().join("out").display());
+    let run = Run::of(wasm_oci().args(["convert", image, &to, "--format", format]));
+    (folder, run)
+}
+
+fn out(folder: &TempDir) -> PathBuf {
+    folder.path().join("out")
+}
+
+#[test]
+fn the_program_and_the_new_image_get_the_merged_tree() {
+    let written = Written::new();
+    let reader = module(READER);
+    let lower = layer(&[
+        (FILE, "p.wasm", 0o755, 0, &reader),
+        (FILE, "data/secret", 0o644, 0, b"s"),
+        (FILE, "data/keep", 0o644, 0, b"kept"),
+        (FILE, "old/a", 0o644, 0, b"a"),
+    ]);
+    let upper = layer(&[
+        (FILE, "data/.wh.secret", 0o644, 0, b""),
+        (FILE, "old/.wh..wh..opq", 0o644, 0, b""),
+        (FILE, "old/b", 0o644, 0, b"b"),
+        (FOLDER, "empty", 0o755, 0, b""),
+        // Absolute, and yet not the host's.
+        (SYMLINK, "link", 0o777, 0, b"/data"),
+        (HARD, "hard", 0o644, 0, b"data/keep"),
+    ]);
+    let root = image(&written, &json!({ "Entrypoint": ["/p.wasm"] }), &[(TAR, lower), (TAR, upper)]);
+    let image = written.name(root, "t");
+    for _ in 0..2 {
+        let run = Run::of(wasm_oci().args(["run", &image])).success();
+        assert_eq!(run.stdout, "kept");
+    }
+    let (folder, run) = convert(&image, "container");
+    let _converted = run.success();
+    let paths: Vec<_> = entries(&out(&folder))
+        .into_iter()
+        .map(|(path, .., target)| if target.is_empty() { path } else { format!("{path}>{target}") })
+        .collect();
+    let expected =
+        ["data/", "empty/", "old/", "data/keep", "hard>data/keep", "link>/data", "old/b", "p.wasm"];
+    assert_eq!(paths, expected);
+    let again = format!("oci:{}", out(&folder).display());
+    assert_eq!(Run::of(wasm_oci().args(["run", &again])).success().stdout, "kept");
+}
+
+#[test]
+fn modes_owners_times_and_settings_stay() {
+    let written = Written::new();
+    let nothing = module(NOTHING);
+    let content = layer(&[
+        (FILE, "app/hello.wasm", 0o755, 0, &nothing),
+        (FILE, "bin/tool", 0o755, 1000, b"#!x"),
+        (FILE, "etc/secret", 0o600, 0, b"s"),
+        (FOLDER, "tmp", 0o1777, 0, b""),
+    ]);
+    let config = json!({
+        "Entrypoint": ["./hello.wasm"], "Cmd": ["a b"], "Env": ["A=1"], "User": "1000:1000",
+        "WorkingDir": "/app", "ExposedPorts": { "8080/tcp": {} }, "Volumes": { "/data": {} },
+        "StopSignal": "SIGINT", "Healthcheck": { "Test": ["CMD", "x"] },
+    });
+    let root = image(&written, &config, &[(TAR, content)]);
+    let image = written.name(root, "t");
+    let (folder, run) = convert(&image, "container");
+    let _converted = run.success();
+    let time = 1_000_000_000;
+    let entry = |path: &str, mode, owner, time| (path.to_owned(), mode, owner, time, String::new());
+    let expected = [
+        entry("app/", 0o755, 0, 0),
+        entry("bin/", 0o755, 0, 0),
+        entry("etc/", 0o755, 0, 0),
+        entry("tmp/", 0o1777, 0, time),
+        entry("app/hello.wasm", 0o755, 0, time),
+        entry("bin/tool", 0o755, 1000, time),
+        entry("etc/secret", 0o600, 0, time),
+    ];
+    assert_eq!(entries(&out(&folder)), expected);
+    let new = config_of(&format!("oci:{}", out(&folder).display()));
+    assert_eq!(new["entrypoint"], json!(["/app/hello.wasm"]));
+    assert_eq!((&new["workingDir"], &new["user"]), (&json!("/app"), &json!("1000:1000")));
+    for part in ["ExposedPorts", "Volumes", "StopSignal", "Healthcheck"] {
+        assert_eq!(new["config"][part], config[part], "{part}");
+    }
+    // To and from every format that can hold it, and again.
+    let first = config_of(&format!("oci:{}", out(&folder).display()))["digest"].clone();
+    let (again, run) = convert(&format!("oci:{}", out(&folder).display()), "container");
+    let _converted = run.success();
+    assert_eq!(config_of(&format!("oci:{}", out(&again).display()))["digest"], first);
+    // Files that a format can't hold are an error, and nothing is written.
+    let (folder, run) = convert(&image, "module");
+    assert_ne!(run.code, 0);
+    assert!(run.stderr.contains("`module`"), "{}", run.stderr);
+    assert!(!out(&folder).exists());
+}
+
+#[test]
+fn what_a_format_cannot_hold_is_said() {
+    let written = Written::new();
+    let nothing = module(NOTHING);
+    let content = layer(&[(FILE, "hello.wasm", 0o755, 7, &nothing), (FOLDER, "tmp", 0o1777, 0, b"")]);
+    let config = json!({ "Entrypoint": ["/hello.wasm"], "WorkingDir": "/tmp", "StopSignal": "SIGINT" });
+    let root = image(&written, &config, &[(TAR, content)]);
+    let (folder, run) = convert(&written.name(root, "t"), "artifact");
+    let run = run.success();
+    for lost in ["the folder `/tmp` is left out", "mode, owner and time of the module is left out"] {
+        assert!(run.stderr.contains(lost), "{lost}: {}", run.stderr);
+    }
+    let new = config_of(&format!("oci:{}", out(&folder).display()));
+    assert_eq!(new["config"]["StopSignal"], "SIGINT");
+    assert_eq!(new["workingDir"], "/tmp");
+}
+
+#[test]
+fn the_bytes_of_a_layer_tell_its_compression() {
+    let content = layer(&[(FILE, "hello.wasm", 0o755, 0, &module(NOTHING))]);
+    let zstd = zstd::encode_all(&*content, 3).unwrap();
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(&content).unwrap();
+    let gzip = gzip.finish().unwrap();
+    let zstd_type = "application/vnd.oci.image.layer.v1.tar+zstd";
+    for (kind, bytes, lies) in
+        [(zstd_type, &zstd, false), (TAR, &zstd, true), (TAR, &gzip, true), (zstd_type, &content, true)]
+    {
+        let written = Written::new();
+        let root = image(&written, &json!({ "Entrypoint": ["/hello.wasm"] }), &[(kind, bytes.clone())]);
+        let image = written.name(root, "t");
+        for command in ["run", "inspect", "check"] {
+            let run = Run::of(wasm_oci().args([command, &image])).success();
+            let said = format!("{}{}", run.stdout, run.stderr);
+            assert_eq!(said.contains("but its type"), lies, "{command} {kind}: {said}");
+        }
+        let (folder, run) = convert(&image, "universal");
+        let _converted = run.success();
+        assert!(out(&folder).is_dir());
+    }
+}
+
+#[test]
+fn an_index_in_an_index_is_copied_whole() {
+    let written = Written::new();
+    let content = layer(&[(FILE, "hello.wasm", 0o755, 0, &module(NOTHING))]);
+    let root = image(&written, &json!({ "Entrypoint": ["/hello.wasm"] }), &[(TAR, content)]);
+    let inner = written.index(&[(root, Some("wasi/wasm"))]);
+    let root = written.index(&[(inner, None)]);
+    assert_eq!(root["mediaType"], INDEX);
+    let image = written.name(root.clone(), "t");
+    let folder = tempfile::tempdir().unwrap();
+    let to = format!("oci:{}:t", folder.path().join("out").display());
+    let _copied = Run::of(wasm_oci().args(["copy", &image, &to])).success();
+    let archive = format!("oci-archive:{}:t", folder.path().join("a.tar").display());
+    let _copied = Run::of(wasm_oci().args(["copy", &to, &archive])).success();
+    for image in [&image, &to, &archive] {
+        let run = Run::of(wasm_oci().args(["inspect", image, "--json"])).success();
+        let found: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!(found["digest"], root["digest"], "{image}");
+        let _ran = Run::of(wasm_oci().args(["run", image])).success();
+    }
+}
+
+#[test]
+fn layouts_have_names_of_any_form() {
+    let written = Written::new();
+    let content = layer(&[(FILE, "hello.wasm", 0o755, 0, &module(NOTHING))]);
+    let root = image(&written, &json!({ "Entrypoint": ["/hello.wasm"] }), &[(TAR, content)]);
+    let digest = root["digest"].as_str().unwrap().to_owned();
+    let image = written.name(root, "localhost/app:v2");
+    let dir = image.trim_end_matches(":localhost/app:v2").to_owned();
+    for image in [&image, &format!("{dir}:v2"), &format!("{dir}@{digest}"), &dir] {
+        let _ran = Run::of(wasm_oci().args(["run", image])).success();
+    }
+    let wrong = Run::of(wasm_oci().args(["run", &format!("{dir}:v3")]));
+    assert!(wrong.stderr.contains("it has localhost/app:v2"), "{}", wrong.stderr);
+    let folder = tempfile::tempdir().unwrap();
+    for to in ["oci:DIR:example.org/a/b:v3", "oci-archive:DIR.tar:example.org/a/b:v3"] {
+        let to = to.replace("DIR", folder.path().join("out").to_str().unwrap());
+        let _copied = Run::of(wasm_oci().args(["copy", &image, &to])).success();
+        let _ran = Run::of(wasm_oci().args(["run", &to])).success();
+        let _ran = Run::of(wasm_oci().args(["run", &to.replace("example.org/a/b:", "")])).success();
+    }
+}
+
+#[test]
+fn docker_archives_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let content = layer(&[
+        (FILE, "hello.wasm", 0o755, 0, &module(READER)),
+        (FILE, "data/keep", 0o644, 0, b"kept"),
+        (SYMLINK, "link", 0o777, 0, b"data"),
+    ]);
+    let config = json!({ "os": "linux", "architecture": "amd64", "config": { "Entrypoint": ["/hello.wasm"] },
+        "rootfs": { "type": "layers", "diff_ids": [] } });
+    let listing = json!([{ "Config": "c.json", "RepoTags": ["localhost/app:v2"],
+        "Layers": ["one/layer.tar", "two/layer.tar"] }]);
+    let archive = layer(&[
+        (FILE, "c.json", 0o644, 0, config.to_string().as_bytes()),
+        (FILE, "one/layer.tar", 0o644, 0, &content),
+        (SYMLINK, "two/layer.tar", 0o777, 0, b"../one/layer.tar"),
+        (FILE, "manifest.json", 0o644, 0, listing.to_string().as_bytes()),
+    ]);
+    let file = folder.path().join("a.tar");
+    fs::write(&file, archive).unwrap();
+    for name in ["", ":localhost/app:v2", ":v2"] {
+        for scheme in ["docker-archive", "oci-archive"] {
+            let image = format!("{scheme}:{}{name}", file.display());
+            assert_eq!(Run::of(wasm_oci().args(["run", &image])).success().stdout, "kept");
+        }
+    }
+    let image = format!("docker-archive:{}", file.display());
+    let _checked = Run::of(wasm_oci().args(["check", &image])).success();
+    let (converted, run) = convert(&image, "universal");
+    let _converted = run.success();
+    let new = format!("oci:{}", out(&converted).display());
+    assert_eq!(Run::of(wasm_oci().args(["run", &new])).success().stdout, "kept");
+    let refused = Run::of(wasm_oci().args(["copy", &new, &image]));
+    assert!(refused.stderr.contains("is not a destination"), "{}", refused.stderr);
+}
+
+#[test]
+fn text_and_standard_input_are_modules() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("app.wat"), include_str!("echo.wat")).unwrap();
+    let command = |args: &[&str]| {
+        let mut command = wasm_oci();
+        command.args(args).current_dir(folder.path());
+        command
+    };
+    let packed = Run::of(&mut command(&["pack", "app.wat"])).success();
+    assert_eq!(packed.stdout.trim(), "oci:app.oci:latest");
+    let _ran = Run::of(&mut command(&["run", "app.wat"])).success();
+    let piped = |args: &[&str], input: &[u8]| {
+        let mut command = command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child: std::process::Child = Command::spawn(&mut command).unwrap();
+        child.stdin.take().unwrap().write_all(input).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let binary = module(NOTHING);
+    for input in [&binary[..], NOTHING.as_bytes()] {
+        for command in ["run", "validate", "inspect", "check"] {
+            let _out = piped(&[command, "-"], input);
+        }
+        assert_eq!(piped(&["pack", "-"], input).trim(), "oci:module.oci:latest");
+        assert_eq!(piped(&["pack", "-", "--name", "x"], input).trim(), "oci:x.oci:latest");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn included_folders_and_programs_stay() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    fs::write(path("app.wat"), NOTHING).unwrap();
+    fs::create_dir_all(path("data/empty")).unwrap();
+    fs::write(path("data/tool"), "#!x").unwrap();
+    fs::set_permissions(path("data/tool"), PermissionsExt::from_mode(0o755)).unwrap();
+    let mut pack = wasm_oci();
+    pack.args(["pack", "app.wat", "--format", "container", "--include", "/opt=data"]);
+    let _packed = Run::of(pack.current_dir(folder.path())).success();
+    let found = entries(&path("app.oci"));
+    let found: Vec<_> = found.iter().map(|(path, mode, ..)| (path.as_str(), *mode)).collect();
+    let expected =
+        [("opt/", 0o755), ("opt/empty/", 0o755), ("app.wasm", 0o755), ("opt/tool", 0o755)];
+    assert_eq!(found, expected);
+}
