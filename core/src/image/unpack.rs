@@ -249,11 +249,13 @@ fn content(entry: &mut tar::Entry<'_, impl Read>, bounds: &TarBounds<'_>) -> io:
 
 fn attributes(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Attributes> {
     let header = entry.header();
+    // Some archivers leave fields empty that say nothing to them.
+    let usual = if header.entry_type().is_dir() { Attributes::FOLDER } else { 0o644 };
     let mut attributes = Attributes {
         // Older archivers put the type of the file into the higher bits.
-        mode: header.mode()? & 0o7777,
-        uid: header.uid()?,
-        gid: header.gid()?,
+        mode: header.mode().unwrap_or(usual) & 0o7777,
+        uid: header.uid().unwrap_or_default(),
+        gid: header.gid().unwrap_or_default(),
         // Archivers write times before 1970 in several ways; there is no such file in an image.
         mtime: header.mtime().unwrap_or_default(),
         xattrs: BTreeMap::new(),
