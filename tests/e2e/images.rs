@@ -82,7 +82,8 @@ fn image(written: &Written, config: &Value, layers: &[(&str, Vec<u8>)]) -> Value
 
 /// The entries of an image's only tar layer: path, mode, owner, time, target.
 fn entries(layout: &Path) -> Vec<(String, u32, u64, u64, String)> {
-    let read = |digest: &str| fs::read(layout.join("blobs").join(digest.replace(':', "/"))).unwrap();
+    let read =
+        |digest: &str| fs::read(layout.join("blobs").join(digest.replace(':', "/"))).unwrap();
     let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
     let index = json(&fs::read(layout.join("index.json")).unwrap());
     let manifest = json(&read(index["manifests"][0]["digest"].as_str().unwrap()));
@@ -139,7 +140,8 @@ fn the_program_and_the_new_image_get_the_merged_tree() {
         (SYMLINK, "link", 0o777, 0, b"/data"),
         (HARD, "hard", 0o644, 0, b"data/keep"),
     ]);
-    let root = image(&written, &json!({ "Entrypoint": ["/p.wasm"] }), &[(TAR, lower), (TAR, upper)]);
+    let root =
+        image(&written, &json!({ "Entrypoint": ["/p.wasm"] }), &[(TAR, lower), (TAR, upper)]);
     let image = written.name(root, "t");
     for _ in 0..2 {
         let run = Run::of(wasm_oci().args(["run", &image])).success();
@@ -211,12 +213,15 @@ fn modes_owners_times_and_settings_stay() {
 fn what_a_format_cannot_hold_is_said() {
     let written = Written::new();
     let nothing = module(NOTHING);
-    let content = layer(&[(FILE, "hello.wasm", 0o755, 7, &nothing), (FOLDER, "tmp", 0o1777, 0, b"")]);
-    let config = json!({ "Entrypoint": ["/hello.wasm"], "WorkingDir": "/tmp", "StopSignal": "SIGINT" });
+    let content =
+        layer(&[(FILE, "hello.wasm", 0o755, 7, &nothing), (FOLDER, "tmp", 0o1777, 0, b"")]);
+    let config =
+        json!({ "Entrypoint": ["/hello.wasm"], "WorkingDir": "/tmp", "StopSignal": "SIGINT" });
     let root = image(&written, &config, &[(TAR, content)]);
     let (folder, run) = convert(&written.name(root, "t"), "artifact");
     let run = run.success();
-    for lost in ["the folder `/tmp` is left out", "mode, owner and time of the module is left out"] {
+    for lost in ["the folder `/tmp` is left out", "mode, owner and time of the module is left out"]
+    {
         assert!(run.stderr.contains(lost), "{lost}: {}", run.stderr);
     }
     let new = config_of(&format!("oci:{}", out(&folder).display()));
@@ -232,11 +237,15 @@ fn the_bytes_of_a_layer_tell_its_compression() {
     gzip.write_all(&content).unwrap();
     let gzip = gzip.finish().unwrap();
     let zstd_type = "application/vnd.oci.image.layer.v1.tar+zstd";
-    for (kind, bytes, lies) in
-        [(zstd_type, &zstd, false), (TAR, &zstd, true), (TAR, &gzip, true), (zstd_type, &content, true)]
-    {
+    for (kind, bytes, lies) in [
+        (zstd_type, &zstd, false),
+        (TAR, &zstd, true),
+        (TAR, &gzip, true),
+        (zstd_type, &content, true),
+    ] {
         let written = Written::new();
-        let root = image(&written, &json!({ "Entrypoint": ["/hello.wasm"] }), &[(kind, bytes.clone())]);
+        let root =
+            image(&written, &json!({ "Entrypoint": ["/hello.wasm"] }), &[(kind, bytes.clone())]);
         let image = written.name(root, "t");
         for command in ["run", "inspect", "check"] {
             let run = Run::of(wasm_oci().args([command, &image])).success();

@@ -56,7 +56,9 @@ pub fn pack(
 /// Warns of what an image of this format can't have.
 pub fn warn_of_losses(settings: &ImageSettings, format: Format, shell: &Shell) {
     for lost in settings.left_out_of(format) {
-        shell.warn(format_args!("the format `{format}` holds nothing but the module, so that {lost} is left out"));
+        shell.warn(format_args!(
+            "the format `{format}` holds nothing but the module, so that {lost} is left out"
+        ));
     }
 }
 

@@ -22,7 +22,9 @@ pub fn write_root(tree: &FileTree, folder: &Path) -> Result<(), Error> {
             FileKind::File(content) => fs::write(&path, content).map_err(failed)?,
             FileKind::Folder => fs::create_dir_all(&path).map_err(failed)?,
             // Sorted by path, so that the other name is there already.
-            FileKind::HardLink(other) => fs::hard_link(folder.join(other), &path).map_err(failed)?,
+            FileKind::HardLink(other) => {
+                fs::hard_link(folder.join(other), &path).map_err(failed)?
+            }
             FileKind::Symlink(target) => {
                 link(tree, entry.path(), &target_inside(entry.path(), target), &path)
                     .map_err(failed)?;
@@ -32,14 +34,14 @@ pub fn write_root(tree: &FileTree, folder: &Path) -> Result<(), Error> {
             _ => continue,
         }
         if !matches!(entry.kind(), FileKind::HardLink(_)) {
-            set_mode(&path, entry.attributes(), *entry.kind() == FileKind::Folder).map_err(failed)?;
+            set_mode(&path, entry.attributes(), *entry.kind() == FileKind::Folder)
+                .map_err(failed)?;
             written.push((path, entry.attributes()));
         }
     }
     // Last, and from the innermost, because making a file changes the time of its folder.
     for (path, attributes) in written.iter().rev() {
-        set_time(path, attributes)
-            .map_err(|source| Error::Write { path: path.clone(), source })?;
+        set_time(path, attributes).map_err(|source| Error::Write { path: path.clone(), source })?;
     }
     Ok(())
 }

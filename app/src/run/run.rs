@@ -159,8 +159,7 @@ impl Prepared {
         let program = match known {
             Some(program) => program,
             None => {
-                let program =
-                    engine.program(read_module(path)?, &ValidateOptions::default())?;
+                let program = engine.program(read_module(path)?, &ValidateOptions::default())?;
                 if let Some(identity) = &identity {
                     engine.remember(identity, &program);
                 }

@@ -135,7 +135,8 @@ impl Destination {
             tags.extend(of_source);
         }
         // Only registries can find an image without a tag: by its digest.
-        if tags.is_empty() && name.is_none() && !(by_digest && matches!(place, Place::Registry(_))) {
+        if tags.is_empty() && name.is_none() && !(by_digest && matches!(place, Place::Registry(_)))
+        {
             tags.push(Tag::latest());
         }
         // A tag of the location may be given again with `--tag`; one request for it is enough.
@@ -175,11 +176,7 @@ impl Destination {
                 let image = load(source, &Name::Digest(root.digest)).await?;
                 let of_source = from.map_or_else(|| "image".to_owned(), Reference::name);
                 let images = [ArchiveImage { image: &image, tags: &self.tags }];
-                write_archive(
-                    path,
-                    repository.as_ref().unwrap_or(&of_source),
-                    &images,
-                )?;
+                write_archive(path, repository.as_ref().unwrap_or(&of_source), &images)?;
             }
         }
         Ok(root.digest)

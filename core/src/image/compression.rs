@@ -86,8 +86,7 @@ pub(super) fn mislabelled(layer: &Blob) -> Option<String> {
     let descriptor = layer.descriptor();
     let labelled = Compression::of_type(&descriptor.media_type)?;
     let mut start = Vec::new();
-    let read: io::Result<_> =
-        layer.reader().ok()?.take(6).read_to_end(&mut start);
+    let read: io::Result<_> = layer.reader().ok()?.take(6).read_to_end(&mut start);
     read.ok()?;
     let actual = Compression::of(&start);
     (actual != labelled).then(|| {

@@ -93,7 +93,9 @@ impl Config {
             working_dir: execution.working_dir.filter(|folder| !folder.is_empty()),
             labels: execution.labels.unwrap_or_default(),
             // Docker writes `null` for what is not set.
-            other: OtherConfig(execution.other.into_iter().filter(|(_, it)| !it.is_null()).collect()),
+            other: OtherConfig(
+                execution.other.into_iter().filter(|(_, it)| !it.is_null()).collect(),
+            ),
             // Not parsed: only their number matters, and other tools may use another algorithm than SHA-256.
             diff_ids: document.rootfs.map(|rootfs| rootfs.diff_ids).unwrap_or_default(),
         })

@@ -76,7 +76,9 @@ impl Manifest {
         // working directory. The shims of runwasi start in the root folder, whatever the working directory is.
         if !word.contains('/') && !word.is_empty() {
             let on_path = config.env.get("PATH").map(String::as_str).unwrap_or_default();
-            paths.extend(on_path.split(':').take(MAX_ON_PATH).map(|folder| format!("{folder}/{word}")));
+            paths.extend(
+                on_path.split(':').take(MAX_ON_PATH).map(|folder| format!("{folder}/{word}")),
+            );
         }
         if !word.starts_with('/') {
             let folder = config.working_dir.as_deref().unwrap_or("/");
@@ -173,7 +175,8 @@ impl Manifest {
 
     /// Returns the path that the command has in the tree: that of a link if it names one.
     fn command_in(&self, tree: &FileTree) -> Option<String> {
-        let is_file = |path: &String| tree.resolve(path, true).is_some_and(|real| tree.file(&real).is_some());
+        let is_file =
+            |path: &String| tree.resolve(path, true).is_some_and(|real| tree.file(&real).is_some());
         self.command_paths().into_iter().find(is_file)
     }
 

@@ -93,7 +93,9 @@ impl FileTree {
                     }
                     (FileKind::Folder, attributes)
                 }
-                Node::Symlink(target, attributes) => (FileKind::Symlink(target.clone()), attributes),
+                Node::Symlink(target, attributes) => {
+                    (FileKind::Symlink(target.clone()), attributes)
+                }
                 Node::File(file) => {
                     let first = first_names.entry(Arc::as_ptr(file)).or_insert(path);
                     let kind = match &file.content {

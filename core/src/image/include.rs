@@ -197,8 +197,10 @@ mod tests {
         fs::set_permissions(dir.path().join("a/text"), mode(0o600)).unwrap();
         let mut files = IncludedFile::read(dir.path(), "/x").unwrap();
         files.sort_by(|a, b| a.path.cmp(&b.path));
-        let found: Vec<_> =
-            files.iter().map(|f| (f.path(), f.attributes.mode, f.kind == FileKind::Folder)).collect();
+        let found: Vec<_> = files
+            .iter()
+            .map(|f| (f.path(), f.attributes.mode, f.kind == FileKind::Folder))
+            .collect();
         let expected =
             [("x/a/empty", 0o755, true), ("x/a/text", 0o644, false), ("x/a/tool", 0o755, false)];
         assert_eq!(found, expected);

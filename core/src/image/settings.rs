@@ -123,7 +123,11 @@ impl ImageSettings {
             created: config.created.map_or(Ok(Created::EPOCH), |created| created.parse())?,
             author: config.author,
             // Images of other formats list none, but a universal image needs one.
-            linux_platforms: if linux.is_empty() { defaults.linux_platforms.clone() } else { linux },
+            linux_platforms: if linux.is_empty() {
+                defaults.linux_platforms.clone()
+            } else {
+                linux
+            },
             ..defaults
         };
         Ok((settings, left_out))
@@ -136,10 +140,15 @@ impl ImageSettings {
         if format.has_root_filesystem() {
             return Vec::new();
         }
-        let folders: Vec<String> =
-            self.include.iter().take(20).map(|folder| format!("the folder `/{}`", folder.path())).collect();
+        let folders: Vec<String> = self
+            .include
+            .iter()
+            .take(20)
+            .map(|folder| format!("the folder `/{}`", folder.path()))
+            .collect();
         let module = self.module.as_ref().map(|module| &module.attributes);
-        let has_own = module.is_some_and(|it| *it != ImageSettings::new("").module_file().attributes);
+        let has_own =
+            module.is_some_and(|it| *it != ImageSettings::new("").module_file().attributes);
         let owner = has_own.then(|| "mode, owner and time of the module".to_owned());
         folders.into_iter().chain(owner).collect()
     }

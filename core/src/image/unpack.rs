@@ -78,7 +78,13 @@ impl Unpacked {
         for (layer, blob) in layers.enumerate() {
             let mut changes = Changes::default();
             read(blob, budget, |entry, number, bounds| {
-                changes.take(entry, Origin { layer, entry: number }, bounds, keep, &mut unpacked.left_out)
+                changes.take(
+                    entry,
+                    Origin { layer, entry: number },
+                    bounds,
+                    keep,
+                    &mut unpacked.left_out,
+                )
             })?;
             unpacked.apply(changes, budget)?;
         }
@@ -104,7 +110,9 @@ impl Unpacked {
                 Added::HardLink(target) => {
                     let hidden = hidden.get(&target).map(|file| Node::File(Arc::clone(file)));
                     hidden.or_else(|| self.tree.linked(&target)).ok_or_else(|| {
-                        unreadable(format!("`{path}` is a hard link to `{target}`, which is not a file"))
+                        unreadable(format!(
+                            "`{path}` is a hard link to `{target}`, which is not a file"
+                        ))
                     })?
                 }
                 Added::Nothing => {
@@ -113,7 +121,11 @@ impl Unpacked {
                 }
             };
             let size = self.tree.insert(&path, node);
-            let size = size.ok_or_else(|| unreadable(format!("links of `{path}` lead in a circle, or to a name that is refused")))?;
+            let size = size.ok_or_else(|| {
+                unreadable(format!(
+                    "links of `{path}` lead in a circle, or to a name that is refused"
+                ))
+            })?;
             budget.hold(size as u64)?;
         }
         Ok(())
@@ -179,9 +191,12 @@ impl Changes {
         } else if is_regular(kind) {
             Added::Node(Node::File(file(entry, origin, bounds, keep.wants(&path))?))
         } else if kind.is_symlink() || kind.is_hard_link() {
-            let target = String::from_utf8(entry.link_name_bytes().unwrap_or_default().into_owned());
+            let target =
+                String::from_utf8(entry.link_name_bytes().unwrap_or_default().into_owned());
             match target {
-                Ok(target) if target.len() > MAX_PATH => return Err(too_long(&path, target.len()).into()),
+                Ok(target) if target.len() > MAX_PATH => {
+                    return Err(too_long(&path, target.len()).into());
+                }
                 Ok(target) if kind.is_hard_link() => {
                     bounds.hold(target.len() as u64)?;
                     Added::HardLink(checked(&target)?)

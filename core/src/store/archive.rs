@@ -15,7 +15,8 @@ use crate::fs::WriteOptions;
 use crate::image::extract::without_dots;
 use crate::image::tar_bounds::TarBounds;
 use crate::image::{
-    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest, Tag,
+    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
+    Tag,
 };
 use crate::limits::{Budget, ReadLimits};
 

@@ -55,8 +55,7 @@ fn manifest_of(config: &str, layers: Vec<Blob>) -> Manifest {
 }
 
 fn manifest(layers: &[&[Entry<'_>]]) -> Manifest {
-    let layers =
-        layers.iter().map(|layer| Blob::new(MediaType::ImageLayer, tar(layer))).collect();
+    let layers = layers.iter().map(|layer| Blob::new(MediaType::ImageLayer, tar(layer))).collect();
     manifest_of(r#"{"config":{"Entrypoint":["/app.wasm"]}}"#, layers)
 }
 
@@ -80,10 +79,8 @@ fn whiteouts_hide_files_of_lower_layers_only() {
     let lower = [File("a/x", "1"), File("a/y", "1"), Folder("gone"), File("gone/z", "1")];
     assert_eq!(tree(&[&lower, &[File("a/.wh.x", ""), File(".wh.gone", "")]]), ["a/y 1"]);
     // In the same layer as the file, before and after it.
-    for upper in [
-        [File("a/.wh.x", ""), File("a/x", "2")],
-        [File("a/x", "2"), File("a/.wh.x", "")],
-    ] {
+    for upper in [[File("a/.wh.x", ""), File("a/x", "2")], [File("a/x", "2"), File("a/.wh.x", "")]]
+    {
         assert_eq!(tree(&[&lower, &upper]), ["a/x 2", "a/y 1", "gone/z 1"]);
     }
     // Of a folder that the same layer makes again.
@@ -211,19 +208,26 @@ fn the_command_is_found_as_an_engine_finds_it() {
         manifest_of(&config, vec![layer, other]).module().map(|module| module.bytes().to_vec())
     };
     let at_root = [File("hello.wasm", module), File("b.wasm", "")];
-    for word in ["/hello.wasm", "./hello.wasm", "hello.wasm", "//hello.wasm#run", "x/../hello.wasm"] {
+    for word in ["/hello.wasm", "./hello.wasm", "hello.wasm", "//hello.wasm#run", "x/../hello.wasm"]
+    {
         let config = format!(r#"{{"Entrypoint":["{word}"]}}"#);
         assert_eq!(found(&config, &at_root).unwrap(), module.as_bytes(), "{word}");
         let config = format!(r#"{{"Entrypoint":["{word}"],"WorkingDir":"/data"}}"#);
         assert_eq!(found(&config, &at_root).unwrap(), module.as_bytes(), "{word} in /data");
     }
-    let in_data = [File("data/hello.wasm", module), File("hello.wasm", ""), File("bin/tool", module)];
+    let in_data =
+        [File("data/hello.wasm", module), File("hello.wasm", ""), File("bin/tool", module)];
     let config = r#"{"Entrypoint":["./hello.wasm"],"WorkingDir":"/data"}"#;
     assert_eq!(found(config, &in_data).unwrap(), module.as_bytes());
     let config = r#"{"Cmd":["tool"],"Env":["PATH=/sbin:/bin"]}"#;
     assert_eq!(found(config, &in_data).unwrap(), module.as_bytes());
     // Links, also to a name that says nothing.
-    let links = [File("lib/m", module), Hard("h", "lib/m"), Symlink("app", "/lib/../h"), Symlink("s", "app")];
+    let links = [
+        File("lib/m", module),
+        Hard("h", "lib/m"),
+        Symlink("app", "/lib/../h"),
+        Symlink("s", "app"),
+    ];
     for word in ["/lib/m", "/h", "/app", "s"] {
         let config = format!(r#"{{"Entrypoint":["{word}"]}}"#);
         assert_eq!(found(&config, &links).unwrap(), module.as_bytes(), "{word}");
@@ -299,12 +303,12 @@ fn settings_and_attributes_survive_another_format() {
             (file.path().to_owned(), mode, uid, gid, mtime - 1_000_000_000)
         })
         .collect();
-    let expected = [
-        ("etc/secret", 0o600, 0, 1, 0),
-        ("opt/app", 0o555, 7, 8, 7),
-        ("tmp", 0o1777, 0, 1, 0),
-    ];
-    assert_eq!(found, expected.map(|(path, mode, uid, gid, time)| (path.to_owned(), mode, uid, gid, time)));
+    let expected =
+        [("etc/secret", 0o600, 0, 1, 0), ("opt/app", 0o555, 7, 8, 7), ("tmp", 0o1777, 0, 1, 0)];
+    assert_eq!(
+        found,
+        expected.map(|(path, mode, uid, gid, time)| (path.to_owned(), mode, uid, gid, time))
+    );
     // The same again.
     let (again, left_out) = ImageSettings::of(&image).unwrap();
     assert!(left_out.is_empty());
