@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use crate::harness::commands::lasting;
 use crate::harness::foreign::{CONFIG, TAR, WASM, Written, tar};
-use crate::harness::{Run, cargo_wasm_oci, wasm_oci};
+use crate::harness::{Registry, Run, cargo_wasm_oci, wasm_oci};
 
 /// A folder with a module, `app.wasm`.
 fn folder_with(wat: &str) -> (TempDir, PathBuf) {
@@ -58,15 +58,92 @@ fn who_is_named_has_to_take_it() {
     assert_eq!(refused.code, 9, "{refused:?}");
     let rows = refused.stdout.lines().filter(|line| line.starts_with("docker-")).count();
     assert_eq!(rows, 3, "{refused:?}");
-    let error =
-        "`oci:app.oci` doesn't run on docker-26, docker-28 and docker-classic: \"No such image\"";
+    let error = "`oci:app.oci` doesn't run on docker-26 and docker-classic: \"No such image\"";
     assert!(refused.stderr.starts_with(&format!("error: {error}")), "{refused:?}");
     assert!(refused.stderr.trim_end().ends_with("the format universal does"), "{refused:?}");
+    // The command has no option that the sentence before it says to leave out.
+    let docker = refused.stdout.lines().find(|line| line.starts_with("docker-28")).unwrap();
+    assert!(
+        docker.contains("ok with  no `--platform`; `docker run --network=host --runtime"),
+        "{docker}"
+    );
+    assert!(!docker.contains("--platform=wasi/wasm"), "{docker}");
     let unknown = run(folder.path(), &["check", "oci:app.oci", "--for", "moby"]);
     assert!(
         unknown.code == 2 && unknown.stderr.contains("choose one of containerd, kubernetes"),
         "{unknown:?}"
     );
+}
+
+#[test]
+fn advice_never_leads_to_a_command_that_fails() {
+    let (folder, _) = folder_with(COMMAND);
+    fs::write(folder.path().join("data.txt"), "data").unwrap();
+    let _packed =
+        run(folder.path(), &["pack", "app.wasm", "--include", "data.txt:/data.txt"]).success();
+    let text = run(folder.path(), &["check", "oci:app.oci"]).success().stdout;
+    assert!(!text.contains("--format artifact"), "{text}");
+    assert!(text.contains("for wkg: make another image, without files"), "{text}");
+    let converted = ["convert", "oci:app.oci", "oci:app.oci:artifact", "--format", "artifact"];
+    assert_ne!(run(folder.path(), &converted).code, 0);
+}
+
+#[test]
+fn an_archive_promises_docker_only_what_it_has() {
+    let (folder, _) = folder_with(COMMAND);
+    let manifest_json = |format: &str| {
+        let pack = ["pack", "app.wasm", "--format", format, "--tarball", "app.tar"];
+        let _packed = run(folder.path(), &pack).success();
+        let mut archive = tar::Archive::new(fs::File::open(folder.path().join("app.tar")).unwrap());
+        let paths =
+            archive.entries().unwrap().map(|entry| entry.unwrap().path().unwrap().into_owned());
+        paths.into_iter().any(|path| path == Path::new("manifest.json"))
+    };
+    assert!(manifest_json("universal"));
+    // An empty list would be loaded with success, and without an image.
+    assert!(!manifest_json("container") && !manifest_json("artifact"));
+}
+
+#[test]
+fn a_gate_refuses_what_it_knows_and_what_it_cannot_judge() {
+    let of = |import: &str| folder_with(&format!(r#"(component (import "{import}" (instance)))"#));
+    let refused = |import: &str, args: &[&str], part: &str| {
+        let (folder, _) = of(import);
+        for command in ["validate", "pack"] {
+            let run = run(folder.path(), &[&[command, "app.wasm"], args].concat());
+            assert_eq!(run.code, 3, "{command} {import}: {run:?}");
+            assert!(run.stderr.contains(part), "{import}: {run:?}");
+            assert!(!folder.path().join("app.oci").exists());
+        }
+    };
+    for import in ["wasi:http/client@0.3.0", "wasi:http/handler@0.3.0"] {
+        refused(import, &["--deny", "http"], "can do what is denied, `http`");
+    }
+    refused("wasi:sockets/types@0.3.0", &["--deny", "sockets"], "`sockets`");
+    refused("wasi:nn/graph@0.2.0", &["--deny", "http"], "allow `wasi:nn/graph`");
+    let (folder, _) = of("wasi:nn/graph@0.2.0");
+    let allowed = ["validate", "app.wasm", "--deny", "http", "--allow-import", "wasi:nn"];
+    let _allowed = run(folder.path(), &allowed).success();
+    let inspected = run(folder.path(), &["inspect", "app.wasm"]).success().stdout;
+    assert!(inspected.contains("can use:    unknown\n"), "{inspected}");
+}
+
+#[test]
+fn after_a_push_each_engine_is_told_how_to_run_it() {
+    let registry = Registry::start();
+    let (folder, _) = folder_with(COMMAND);
+    let reference = format!("{}/demo/app:1", registry.host());
+    let push = |flags: &[&str]| {
+        run(folder.path(), &[&["push", "app.wasm", &reference], flags].concat()).success().stderr
+    };
+    assert!(!push(&[]).contains("docker run"));
+    let told = push(&["-v"]);
+    let docker = format!("--platform=wasi/wasm {reference}`");
+    assert!(
+        told.contains("on docker-28: `docker run --network=host ") && told.contains(&docker),
+        "{told}"
+    );
+    assert!(told.contains("on podman: `podman run "), "{told}");
 }
 
 #[test]
@@ -167,7 +244,9 @@ fn formats_are_chosen_for_an_audience_and_a_line_says_why() {
     let (folder, _) = folder_with("(component)");
     let refused = run(folder.path(), &["pack", "app.wasm", "--for", "podman"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (9, ""), "{refused:?}");
-    assert!(refused.stderr.contains("doesn't run on podman: it is a component"), "{refused:?}");
+    let podman =
+        "doesn't run on podman: \"could not get wasmedge result from VM\" (it is a component)";
+    assert!(refused.stderr.contains(podman), "{refused:?}");
     assert!(!folder.path().join("app.oci").exists());
 }
 

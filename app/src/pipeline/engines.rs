@@ -2,7 +2,7 @@
 
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::engines::{Compatibility, Engine, EngineSelector, Shape, formats_for};
-use wasm_oci_core::image::Format;
+use wasm_oci_core::image::{Format, Reference};
 use wasm_oci_core::module::Kind;
 
 use crate::error::Error;
@@ -93,6 +93,27 @@ pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error
     Err(Error::NotTaken(format!("`{name}` doesn't run on {names}: {first}{suggestion}")))
 }
 
+/// Returns how each engine that can run an image of this shape is told to run it, such as
+/// `on podman: podman run …`.
+pub fn how_to_run(shape: &Shape, reference: &Reference) -> Vec<String> {
+    let mut ways: Vec<(String, Vec<&str>)> = Vec::new();
+    for compatibility in Engine::all().map(|engine| engine.check(shape)) {
+        if compatibility.supports == Supports::No {
+            continue;
+        }
+        let conditions = compatibility.with.iter().map(String::as_str);
+        let how: Vec<&str> = [compatibility.how].into_iter().chain(conditions).collect();
+        let how = how.join("; ").replace("IMAGE", &reference.to_string());
+        let name = compatibility.engine.name();
+        // Versions of one engine often have the same command.
+        match ways.iter_mut().find(|(other, _)| *other == how) {
+            Some((_, names)) => names.push(name),
+            None => ways.push((how, vec![name])),
+        }
+    }
+    ways.iter().map(|(how, names)| format!("on {}: {how}", listed(names))).collect()
+}
+
 /// Returns the message of an engine and its cause.
 pub(crate) fn failure(compatibility: &Compatibility) -> String {
     let because = compatibility.because.as_deref().unwrap_or_default();
@@ -129,6 +150,26 @@ mod tests {
             of(&["podman", "wkg"]),
             "universal, which podman takes; artifact, the only format that wkg takes"
         );
+    }
+
+    #[test]
+    fn each_engine_is_told_how_to_run_an_image() {
+        let reference = "ghcr.io/me/app:1".parse().unwrap();
+        let of = |format| how_to_run(&Shape::of_format(format, Kind::Command), &reference);
+        let universal = of(Format::Universal).join("\n");
+        for part in [
+            "on docker-28: `docker run --network=host --runtime=io.containerd.wasmtime.v1 --platform=wasi/wasm ghcr.io/me/app:1`",
+            "on cri-1.6, cri-1.7, cri-2.1, cri-2.2 and cri-2.3: a pod",
+            "`ctr image pull --local --platform wasi/wasm ghcr.io/me/app:1`",
+            "on podman: `podman run --platform=wasi/wasm ghcr.io/me/app:1`",
+        ] {
+            assert!(universal.contains(part), "{universal}");
+        }
+        let artifact = of(Format::Artifact).join("\n");
+        // No command that is followed by the advice to leave out a part of it.
+        let docker = "on docker-28: `docker run --network=host --runtime=io.containerd.wasmtime.v1 ghcr.io/me/app:1`; no";
+        assert!(artifact.contains(docker), "{artifact}");
+        assert!(!artifact.contains("docker-26"), "{artifact}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use wasm_oci_core::compat::engines::Shape;
 use wasm_oci_core::compat::runtimes::require;
 use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
 use wasm_oci_core::module::{BuiltModule, Level, ValidateOptions, ValidatedModule, validate};
@@ -147,6 +148,13 @@ pub async fn to_registry(
         save(image, &registry, tags, &transfer).await?;
         // Not reached after a failure: `transfer` then prints how many blobs have arrived.
         transfer.complete();
+        if shell.is_verbose() {
+            let tagged = tags.first().map(|tag| repository.with_tag(tag.clone()));
+            let pushed = tagged.unwrap_or_else(|| repository.with_digest(image.digest()));
+            for line in engines::how_to_run(&Shape::of(image)?, &pushed) {
+                shell.verbose("Runs", line);
+            }
+        }
     }
     Ok(())
 }

@@ -66,9 +66,14 @@ impl Shell {
         }
     }
 
+    /// Returns true with `--verbose`.
+    pub fn is_verbose(&self) -> bool {
+        self.verbosity > Verbosity::Normal
+    }
+
     /// Prints an action with `--verbose` only.
     pub fn verbose(&self, verb: &str, message: impl Display) {
-        if self.verbosity > Verbosity::Normal {
+        if self.is_verbose() {
             self.status(verb, message);
         }
     }

@@ -53,7 +53,7 @@ impl Report {
 
 impl Import {
     /// The interface that a component imports, or the module that a core module imports from.
-    pub(super) fn interface(&self) -> &str {
+    pub(crate) fn interface(&self) -> &str {
         match (&self.implements, self.module.as_str()) {
             (Some(interface), _) => interface,
             (None, "") => &self.name,

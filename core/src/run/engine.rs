@@ -11,7 +11,9 @@ use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConf
 
 use super::{Cache, Error, ExitReason, Identity, Limits};
 use crate::image::Digest;
-use crate::module::{BuiltModule, Kind, ValidateOptions, function_names, validate};
+use crate::module::{
+    BuiltModule, Import, Kind, Report, ValidateOptions, function_names, validate, visible,
+};
 use crate::trace::OrTrace;
 
 /// Interval at which a program with a time limit yields, so that its deadline can stop it.
@@ -150,6 +152,9 @@ impl Engine {
             return Ok(Program { name, digest, entry, code, named: None });
         }
         let module = validate(module.unoptimized(), options)?;
+        if let Some(reason) = other_host(module.report()) {
+            return Err(Error::Module { name, reason });
+        }
         let refused = |source: wasmtime::Error| Error::Module {
             name: name.clone(),
             reason: format!("{source:#}"),
@@ -186,6 +191,32 @@ fn config(limits: &Limits) -> Config {
         config.native_unwind_info(false);
     }
     config
+}
+
+/// Returns the host that a component needs, if it is known and not ours. Otherwise, only linking would fail, with the name of
+/// one interface.
+fn other_host(report: &Report) -> Option<String> {
+    let imports = report.imports.iter().map(Import::interface);
+    let exports = || report.exports.iter().map(|export| export.name.as_str());
+    // A component may offer itself to hosts of both versions.
+    let is_for_0_2 = exports().any(|name| name.contains("@0.2."));
+    let exports = exports().filter(|_| !is_for_0_2);
+    let mut names = imports.chain(exports).filter(|_| report.kind.is_component());
+    let is_known = |name: &&str| {
+        let of_wasi = name.starts_with("wasi:") && name.contains("@0.3.");
+        of_wasi || name.starts_with("fermyon:") || name.starts_with("spin:")
+    };
+    let name = names.find(is_known)?;
+    let advice = match name.starts_with("wasi:") {
+        true => {
+            "it is a component for WASI 0.3, and this command has WASI 0.2: run it with wasmtime 46 or newer, or build it \
+             for wasm32-wasip2"
+        }
+        false => {
+            "it is a component of a Spin application: run the application with `spin up`, or in a cluster with Spin's shim"
+        }
+    };
+    Some(format!("{advice} (`{}`)", visible(name)))
 }
 
 fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {

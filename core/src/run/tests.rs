@@ -44,6 +44,17 @@ const ASLEEP: &str = r#"(module
         (drop (call $poll (i32.const 0) (i32.const 64) (i32.const 1) (i32.const 128)))))"#;
 
 #[test]
+fn a_component_for_another_host_is_named() {
+    let error = |wat: &str| outcome(wat, RunOptions::default()).unwrap_err().to_string();
+    let wasi = error(
+        r#"(component (import "wasi:cli/stdout@0.3.0" (instance $i)) (export "wasi:cli/run@0.3.0" (instance $i)))"#,
+    );
+    assert!(wasi.contains("for WASI 0.3") && wasi.contains("wasmtime 46"), "{wasi}");
+    let spin = error(r#"(component (import "fermyon:spin/key-value@2.0.0" (instance)))"#);
+    assert!(spin.contains("Spin application") && spin.contains("`spin up`"), "{spin}");
+}
+
+#[test]
 fn the_exit_code_is_the_programs() {
     let exit = |code: i32| {
         let wat = format!(
