@@ -80,7 +80,7 @@ fn advice_never_leads_to_a_command_that_fails() {
     let (folder, _) = folder_with(COMMAND);
     fs::write(folder.path().join("data.txt"), "data").unwrap();
     let _packed =
-        run(folder.path(), &["pack", "app.wasm", "--include", "data.txt:/data.txt"]).success();
+        run(folder.path(), &["pack", "app.wasm", "--include", "/data.txt=data.txt"]).success();
     let text = run(folder.path(), &["check", "oci:app.oci"]).success().stdout;
     assert!(!text.contains("--format artifact"), "{text}");
     assert!(text.contains("for wkg: make another image, without files"), "{text}");
@@ -144,6 +144,13 @@ fn after_a_push_each_engine_is_told_how_to_run_it() {
         "{told}"
     );
     assert!(told.contains("on podman: `podman run "), "{told}");
+    // Of a format that newer nodes don't run, manifests warn.
+    let _pushed = push(&["--format", "container"]);
+    let manifests = run(folder.path(), &["k8s", &reference]).success();
+    assert!(
+        manifests.stderr.contains("doesn't run on cri-2.3: \"parent snapshot\""),
+        "{manifests:?}"
+    );
 }
 
 #[test]

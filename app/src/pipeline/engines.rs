@@ -7,6 +7,7 @@ use wasm_oci_core::module::Kind;
 
 use crate::error::Error;
 use crate::pipeline::packed::TaggedImage;
+use crate::ui::shell::Shell;
 
 /// Returns the formats for these engines and the reason: `universal, the only format that docker and podman both take`.
 pub fn why(engines: &[EngineSelector]) -> Result<String, Error> {
@@ -93,6 +94,18 @@ pub(crate) fn refuse(name: &str, left_out: &[Compatibility]) -> Result<(), Error
     Err(Error::NotTaken(format!("`{name}` doesn't run on {names}: {first}{suggestion}")))
 }
 
+/// Warns of the engines of a family, such as `kubernetes`, that can't run an image of this shape.
+pub fn warn_of(name: &str, family: &str, shape: &Shape, shell: &Shell) {
+    let engines = Engine::all().filter(|engine| engine.family() == family);
+    let failing: Vec<Compatibility> = engines
+        .map(|engine| engine.check(shape))
+        .filter(|it| it.supports == Supports::No)
+        .collect();
+    if let Err(error) = refuse(name, &failing) {
+        shell.warn(error);
+    }
+}
+
 /// Returns how each engine that can run an image of this shape is told to run it, such as
 /// `on podman: podman run …`.
 pub fn how_to_run(shape: &Shape, reference: &Reference) -> Vec<String> {
@@ -111,7 +124,7 @@ pub fn how_to_run(shape: &Shape, reference: &Reference) -> Vec<String> {
             None => ways.push((how, vec![name])),
         }
     }
-    ways.iter().map(|(how, names)| format!("on {}: {how}", listed(names))).collect()
+    ways.iter().map(|(how, names)| format!("on {}: {how}", listed(names.iter().copied()))).collect()
 }
 
 /// Returns the message of an engine and its cause.

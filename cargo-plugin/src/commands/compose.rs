@@ -40,7 +40,7 @@ impl Compose {
         let Some(path) = self.file else {
             let PushingArgs { module, image, .. } = &self.pushing;
             let request = Request::of_args(&self.cargo, module, image, Settings::default(), output);
-            let workloads = workloads(&request, self.compose.image.as_deref(), shell)?;
+            let workloads = workloads(&request, self.compose.image.as_deref(), "docker", shell)?;
             return Ok(shell.print(file(&workloads, &self.compose)?)?);
         };
         if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {

@@ -27,7 +27,7 @@ impl K8s {
     pub(super) fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         // Nothing is built, so there are no flags for modules and images.
         let request = Request::new(self.cargo.selection(output), self.cargo.settings());
-        let workloads = workloads(&request, self.kubernetes.image.as_deref(), shell)?;
+        let workloads = workloads(&request, self.kubernetes.image.as_deref(), "kubernetes", shell)?;
         Ok(shell.print(manifests(&workloads, &self.kubernetes)?)?)
     }
 }

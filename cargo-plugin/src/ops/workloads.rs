@@ -3,7 +3,10 @@
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::UsageError;
+use wasm_oci_app::pipeline::engines::warn_of;
 use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::compat::engines::Shape;
+use wasm_oci_core::module::Kind;
 
 use crate::cargo::project::{Project, TargetKind};
 use crate::error::Error;
@@ -13,13 +16,22 @@ use crate::ops::references::name;
 use crate::ops::request::Request;
 use crate::ops::resolve::{ResolvedProgram, resolve};
 
-/// Returns the selected programs as workloads, with this image, or with references that `resolve` replaces.
+/// Returns the selected programs as workloads, with this image, or with references that `resolve` replaces. Warns of formats
+/// that some engines of the family `engines` don't run.
 pub fn workloads(
     request: &Request,
     image: Option<&str>,
+    engines: &str,
     shell: &Shell,
 ) -> Result<Vec<Workload>, Error> {
     let selected = resolve(request, Some(shell))?;
+    for program in &selected {
+        // Manifests get the digest of the first format.
+        if let Some(format) = program.plan.formats.first() {
+            let shape = Shape::of_format(*format, Kind::Command);
+            warn_of(&program.project.target, engines, &shape, shell);
+        }
+    }
     let programs = Programs::of(request)?;
     if let (Some(image), [_, _, ..]) = (image, selected.as_slice())
         // A name with `{bin}` or `{package}` differs for each program.

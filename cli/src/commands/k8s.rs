@@ -1,4 +1,5 @@
 use clap::Args;
+use wasm_oci_core::compat::engines::{PartialManifest, Shape};
 use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::{Kind, Report};
 use wasm_oci_core::store::{Location, Name, Source, load_wasm};
@@ -6,6 +7,7 @@ use wasm_oci_core::store::{Location, Name, Source, load_wasm};
 use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::{Error, UsageError};
+use wasm_oci_app::pipeline::engines::warn_of;
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::open;
@@ -32,8 +34,15 @@ impl K8s {
         let connections = self.read.connections(shell)?;
         let (source, name) = open(&self.source, &connections)?;
         // Load by digest, because the tag may move between the two requests.
-        let digest = source.resolve(&name).await?.digest;
+        let root = source.resolve(&name).await?;
+        let digest = root.digest;
         let manifest = load_wasm(&source, &Name::Digest(digest)).await?;
+        // Of an index, the other manifests are not read, so nothing is known about it as a whole.
+        if !root.media_type.is_index() {
+            let whole = PartialManifest { listed_for: None, manifest: Ok(manifest.clone()) };
+            let shape = Shape::of_parts(false, &[whole])?;
+            warn_of(&self.source.to_string(), "kubernetes", &shape, shell);
+        }
         // By digest, so that a later push does not change what the cluster runs.
         let image = match (&self.kubernetes.image, &self.source) {
             (Some(image), _) => image.clone(),

@@ -94,6 +94,8 @@ fn given_by(import: &Import) -> Given {
         // Preview 0 has the functions of preview 1, by the same names.
         (WASI_PREVIEW_1 | WASI_PREVIEW_0, name) => by_function(name),
         ("wasi", "thread-spawn") => Given::only(&[Capability::Threads]),
+        // A component imports an interface as an instance.
+        ("", _) if import.kind != ExternalKind::Instance => Given::ANYTHING,
         _ if interface.starts_with("wasi:") => by_interface(interface),
         // A function of the host's own: only the host knows its effect.
         _ => Given::ANYTHING,
