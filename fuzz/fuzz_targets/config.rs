@@ -8,7 +8,7 @@ use wasm_oci_fuzz::image::{Parts, manifest};
 fuzz_target!(|config: &[u8]| {
     for layer in ["application/wasm", MediaType::ImageLayer.as_str()] {
         let root = manifest(layer);
-        let layer = b"\0asm\x01\0\0\0";
-        Parts { root: (MediaType::ImageManifest, &root), manifest: &root, config, layer }.read();
+        let root = (MediaType::ImageManifest, root.as_bytes());
+        Parts::new(root, b"", config, b"\0asm\x01\0\0\0").read();
     }
 });

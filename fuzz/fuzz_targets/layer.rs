@@ -8,6 +8,6 @@ use wasm_oci_fuzz::image::{CONFIG, Parts, manifest};
 fuzz_target!(|layer: &[u8]| {
     for media_type in [MediaType::ImageLayer, MediaType::ImageLayerGzip, MediaType::DockerLayerGzip] {
         let root = manifest(media_type.as_str());
-        Parts { root: (MediaType::ImageManifest, &root), manifest: &root, config: CONFIG, layer }.read();
+        Parts::new((MediaType::ImageManifest, root.as_bytes()), b"", CONFIG, layer).read();
     }
 });

@@ -16,5 +16,5 @@ fuzz_target!(|bytes: &[u8]| {
         _ => MediaType::ImageManifest,
     };
     let manifest = parts.next().unwrap_or_default();
-    Parts { root: (media_type, root), manifest, config: CONFIG, layer: b"\0asm\x01\0\0\0" }.read();
+    Parts::new((media_type, root), manifest, CONFIG, b"\0asm\x01\0\0\0").read();
 });

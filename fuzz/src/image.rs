@@ -6,48 +6,59 @@ use wasm_oci_core::image::{Blob, Descriptor, Image, Manifest, MediaType, Tag};
 use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::store::{Error, Name, Source, load, load_partial, load_wasm};
 
-/// A source of one image. It gives each part to everybody who asks for one of its kind, under any digest: the fuzzer can't
-/// guess digests, and real sources check them before anything here sees a byte.
-pub struct Parts<'a> {
-    /// The manifest or index that all names mean.
-    pub root: (MediaType, &'a [u8]),
-    pub manifest: &'a [u8],
-    pub config: &'a [u8],
-    pub layer: &'a [u8],
+/// A source of one image. Documents refer to its parts by names in place of digests, such as `sha256:layer`, because the
+/// fuzzer can't guess digests.
+pub struct Parts {
+    root: Blob,
+    others: Vec<Blob>,
 }
 
-/// A manifest for a configuration and a layer of this type. Its digests are of empty content.
-pub fn manifest(layer: &str) -> Vec<u8> {
-    let digest = "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-    let descriptor =
-        |media_type: &str| format!(r#"{{"mediaType":"{media_type}","digest":"{digest}","size":0}}"#);
+impl Parts {
+    /// The manifest or index `root` of this type, which may list this `manifest`, which may list `config` and `layer`.
+    pub fn new(root: (MediaType, &[u8]), manifest: &[u8], config: &[u8], layer: &[u8]) -> Parts {
+        let blob = |bytes: Vec<u8>| Blob::new(MediaType::Wasm, bytes);
+        let (config, layer) = (blob(config.to_vec()), blob(layer.to_vec()));
+        let manifest = blob(linked(manifest, &[("config", &config), ("layer", &layer)]));
+        let names = [("config", &config), ("layer", &layer), ("manifest", &manifest)];
+        let root = Blob::new(root.0, linked(root.1, &names));
+        Parts { root, others: vec![config, layer, manifest] }
+    }
+}
+
+/// Replaces names by the digests and sizes of these blobs.
+fn linked(document: &[u8], blobs: &[(&str, &Blob)]) -> Vec<u8> {
+    let mut text = String::from_utf8_lossy(document).into_owned();
+    for (name, blob) in blobs {
+        let Descriptor { digest, size, .. } = blob.descriptor();
+        text = text.replace(&format!(r#""sha256:{name}","size":0"#), &format!(r#""{digest}","size":{size}"#));
+    }
+    text.into_bytes()
+}
+
+/// A manifest for a configuration and a layer of this type.
+pub fn manifest(layer: &str) -> String {
+    let config = MediaType::ImageConfig;
     format!(
-        r#"{{"schemaVersion":2,"config":{},"layers":[{}]}}"#,
-        descriptor(MediaType::ImageConfig.as_str()),
-        // Another digest, because each digest is fetched once.
-        descriptor(layer).replace("e3b0", "0000")
+        r#"{{"schemaVersion":2,"config":{{"mediaType":"{config}","digest":"sha256:config","size":0}},
+        "layers":[{{"mediaType":"{layer}","digest":"sha256:layer","size":0}}]}}"#
     )
-    .into_bytes()
 }
 
 /// A configuration whose program is `/app.wasm`.
 pub const CONFIG: &[u8] = br#"{"architecture":"wasm","os":"wasip1","config":{"Entrypoint":["/app.wasm"]},
-    "rootfs":{"type":"layers","diff_ids":["sha256:0000c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#;
+    "rootfs":{"type":"layers","diff_ids":["sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"]}}"#;
 
-impl Source for Parts<'_> {
+impl Source for Parts {
     async fn resolve(&self, _: &Name) -> Result<Descriptor, Error> {
-        Ok(Descriptor::of(self.root.0.clone(), self.root.1))
+        Ok(self.root.descriptor().clone())
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
-        let root = Descriptor::of(self.root.0.clone(), self.root.1);
-        let bytes = match &descriptor.media_type {
-            _ if descriptor.digest == root.digest => self.root.1,
-            media_type if media_type.is_index() || media_type.is_manifest() => self.manifest,
-            MediaType::ImageConfig | MediaType::WasmConfig => self.config,
-            _ => self.layer,
-        };
-        Ok(Blob::new(descriptor.media_type.clone(), bytes))
+        let mut blobs = [&self.root].into_iter().chain(&self.others);
+        match blobs.find(|blob| blob.descriptor().digest == descriptor.digest) {
+            Some(blob) => Ok(Blob::verified(descriptor.clone(), blob.bytes()?)?),
+            None => Err(wasm_oci_core::image::Error::NoManifest.into()),
+        }
     }
 
     fn limits(&self) -> ReadLimits {
@@ -63,7 +74,7 @@ impl Source for Parts<'_> {
     }
 }
 
-impl Parts<'_> {
+impl Parts {
     /// Reads the image in all ways that the commands do.
     pub fn read(&self) {
         let name = Name::Tag(Tag::latest());

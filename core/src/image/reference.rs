@@ -109,9 +109,6 @@ impl FromStr for Reference {
                 "the registry is not a host name or address with an optional port",
             ));
         }
-        if repository.len() > LONGEST_REPOSITORY {
-            return Err(invalid("the repository has more than 255 characters"));
-        }
         if !repository.split('/').all(is_component) {
             return Err(invalid(
                 "a repository has lower-case letters and digits, and between them one of `.`, `_`, `__` or any number \
@@ -123,6 +120,10 @@ impl FromStr for Reference {
         let of_docker = registry == DOCKER_HUB && !repository.contains('/');
         let repository =
             if of_docker { format!("library/{repository}") } else { repository.to_owned() };
+        // With that part, so that a reference can be printed and read again.
+        if repository.len() > LONGEST_REPOSITORY {
+            return Err(invalid("the repository has more than 255 characters"));
+        }
         Ok(Reference { registry: registry.to_owned(), repository, tag, digest })
     }
 }
@@ -302,6 +303,10 @@ mod tests {
             assert!(text.parse::<Reference>().is_err(), "{text}");
         }
         assert!(format!("a.io/{}", "a".repeat(256)).parse::<Reference>().is_err());
+        // Docker Hub adds `library/`, which counts, too: what is accepted can be printed and read again.
+        assert!("a".repeat(248).parse::<Reference>().is_err());
+        let longest: Reference = "a".repeat(247).parse().unwrap();
+        assert_eq!(longest.to_string().parse::<Reference>().unwrap(), longest);
     }
 
     #[test]

@@ -197,7 +197,7 @@ fn content_type(headers: &HeaderMap) -> Option<String> {
 }
 
 /// Returns the media type of a manifest, from the header or the document. If both name one, they must be equal
-/// ([image-spec, `mediaType`](https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#image-manifest-property-descriptions)).
+/// ([distribution-spec, pulling manifests](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests)).
 fn media_type(content_type: Option<&str>, bytes: &[u8]) -> Result<Option<MediaType>, RequestError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]

@@ -174,7 +174,8 @@ impl Registry {
         let action = format!("list the tags of {self}");
         let time = Budget::new(self.limits());
         let mut tags = within_time(&time, self.transport.with_retries(&action, get)).await?;
-        // The spec requires this order; some registries use another.
+        // Version 1.1.1 of the spec requires an order that ignores case, later ones allow this one, too, and some registries
+        // use neither.
         tags.sort();
         Ok(tags)
     }
