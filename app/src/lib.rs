@@ -13,6 +13,8 @@ pub mod units;
 pub mod error;
 
 pub mod files;
+pub mod signals;
+
 pub mod runtime;
 
 pub mod config;

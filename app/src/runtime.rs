@@ -5,6 +5,7 @@ use std::future::Future;
 use tokio::runtime::Builder;
 
 use crate::error::Error;
+use crate::signals::{Handled, remove_temporaries_on_signals};
 
 /// Threads of the runtime next to the one of `main`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +22,7 @@ pub fn block_on<T, E: From<Error>>(
     command: impl Future<Output = Result<T, E>>,
     workers: Workers,
 ) -> Result<T, E> {
+    remove_temporaries_on_signals();
     let mut runtime = match workers {
         Workers::PerProcessor => Builder::new_multi_thread(),
         Workers::None => Builder::new_current_thread(),
@@ -38,6 +40,7 @@ pub fn block_on<T, E: From<Error>>(
 pub async fn until_interrupted<T, E: Into<Error>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {
+    let _handled = Handled::interrupt();
     tokio::select! {
         result = future => result.map_err(Into::into),
         Ok(()) = tokio::signal::ctrl_c() => Err(Error::Interrupted),

@@ -58,6 +58,10 @@
 mod named;
 
 pub mod compat;
+// Hidden, because its interface has types of hyper. The development registry of `wasm-oci` is the other server that uses it.
+#[cfg(feature = "serve")]
+#[doc(hidden)]
+pub mod connections;
 mod error;
 pub mod fs;
 mod gzip;

@@ -10,8 +10,18 @@ const ORDER: [(&str, &[&str]); 4] = [
     (
         "core",
         &[
-            "error", "named", "trace", "gzip", "limits", "fs", "module", "image", "compat",
-            "store", "run",
+            "error",
+            "named",
+            "trace",
+            "gzip",
+            "limits",
+            "fs",
+            "connections",
+            "module",
+            "image",
+            "compat",
+            "store",
+            "run",
         ],
     ),
     (
@@ -21,6 +31,7 @@ const ORDER: [(&str, &[&str]); 4] = [
             "units",
             "error",
             "files",
+            "signals",
             "runtime",
             "config",
             "ui",

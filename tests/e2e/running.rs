@@ -5,6 +5,7 @@
 mod caching;
 mod ends;
 mod hints;
+mod left_over;
 mod limits;
 mod preview1;
 

@@ -5,10 +5,10 @@
 
 use std::fs::File;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use wasm_oci_core::fs::{Durability, WriteOptions, evict, mark_used};
+use wasm_oci_core::fs::{CacheFolder, Durability, evict, mark_used};
 use wasm_oci_core::image::Digest;
 use wasm_oci_core::module::{
     BuiltModule, Level, OptimizeError, OptimizeOptions, OptimizedModule, optimize, optimized_before,
@@ -23,13 +23,34 @@ const LIMIT: u64 = 256 << 20;
 /// Cache of optimized modules in a folder, or no cache.
 #[derive(Debug, Clone)]
 pub struct OptimizedCache {
-    dir: Option<PathBuf>,
+    dir: Option<Dir>,
+}
+
+/// Folder of a cache, which may not exist yet.
+#[derive(Debug, Clone)]
+struct Dir {
+    /// Folder of all caches. It needs the same protection, because who can write to it can replace those in it.
+    outer: Option<PathBuf>,
+    own: PathBuf,
+}
+
+impl Dir {
+    fn open(&self) -> std::io::Result<CacheFolder> {
+        self.outer.as_deref().map(CacheFolder::open).transpose()?;
+        CacheFolder::open(&self.own)
+    }
 }
 
 impl OptimizedCache {
     /// Returns the cache in `dir`, which may not exist yet.
     pub fn new(dir: Option<PathBuf>) -> OptimizedCache {
-        OptimizedCache { dir }
+        OptimizedCache { dir: dir.map(|own| Dir { outer: None, own }) }
+    }
+
+    /// Returns the cache in a folder of caches, which may not exist yet.
+    pub fn among(caches: Option<PathBuf>) -> OptimizedCache {
+        let dir = |caches: PathBuf| Dir { own: caches.join("optimized"), outer: Some(caches) };
+        OptimizedCache { dir: caches.map(dir) }
     }
 
     /// Returns the module as [`optimize`] does, from the cache if possible. Calls `announce` before it optimizes.
@@ -43,13 +64,15 @@ impl OptimizedCache {
             return optimize(module, options);
         }
         // Level 0 only removes sections, which takes no longer than reading an entry.
-        let Some(dir) = self.dir.as_deref().filter(|_| options.level > Level::O0) else {
+        let dir = self.dir.as_ref().filter(|_| options.level > Level::O0);
+        let folder = dir.and_then(|dir| dir.open().or_trace("use the cache of optimized modules"));
+        let Some(folder) = folder else {
             announce();
             return optimize(module, options);
         };
-        let file = entry(dir, &module, options);
-        let cached = recall(&file);
-        tracing::debug!(file = %file.display(), hit = cached.is_some(), "cache of optimized modules");
+        let name = entry(&module, options);
+        let cached = recall(&folder, &name);
+        tracing::debug!(name, hit = cached.is_some(), "cache of optimized modules");
         if let Some(named) = cached {
             return optimized_before(module, named, options);
         }
@@ -57,13 +80,13 @@ impl OptimizedCache {
         let optimized = optimize(module, options)?;
         // A note means that the module was optimized less than requested.
         if optimized.note().is_none() {
-            keep(&file, optimized.named());
+            keep(&folder, &name, optimized.named());
         }
         Ok(optimized)
     }
 }
 
-fn entry(dir: &Path, module: &BuiltModule, options: &OptimizeOptions) -> PathBuf {
+fn entry(module: &BuiltModule, options: &OptimizeOptions) -> String {
     let key = format!(
         "{} {CACHE_VERSION} {} {options} {} {}",
         env!("CARGO_PKG_VERSION"),
@@ -71,34 +94,33 @@ fn entry(dir: &Path, module: &BuiltModule, options: &OptimizeOptions) -> PathBuf
         options.debug_info,
         options.compressed
     );
-    dir.join(Digest::of(key.as_bytes()).hex())
+    Digest::of(key.as_bytes()).hex()
 }
 
-fn recall(file: &Path) -> Option<Vec<u8>> {
-    let mut bytes = fs_err::read(file).or_trace("read a cached module")?;
+fn recall(folder: &CacheFolder, name: &str) -> Option<Vec<u8>> {
+    let mut bytes = folder.read(name).or_trace("read an optimized module")?;
     let line = bytes.iter().position(|byte| *byte == b'\n')?;
     let module = bytes.split_off(line + 1);
     let is_whole = bytes.trim_ascii_end() == Digest::of(&module).to_string().as_bytes();
-    mark_used(file);
+    mark_used(&folder.path().join(name));
     is_whole.then_some(module)
 }
 
-fn keep(file: &Path, module: &[u8]) {
-    let dir = file.parent().unwrap_or(Path::new("."));
+fn keep(folder: &CacheFolder, name: &str, module: &[u8]) {
     let digest = Digest::of(module).to_string();
-    // Replaced as a whole, because several processes may share the folder. Not synced: `recall` checks the digest, so that what a
-    // crash leaves behind is ignored and replaced.
-    let options = WriteOptions { durability: Durability::Checked, ..WriteOptions::default() };
     let fill = |file: &mut File| writeln!(file, "{digest}").and_then(|()| file.write_all(module));
-    let kept = std::fs::create_dir_all(dir).and_then(|()| options.replace(file, fill));
+    // Not synced: `recall` checks the digest, so that what a crash leaves behind is ignored and replaced.
+    let kept = folder.write(name, Durability::Checked, fill);
     if kept.or_trace("cache an optimized module").is_some() {
         // No entry stays open, because `recall` reads it at once.
-        evict(&[dir.to_owned()], LIMIT, Duration::ZERO);
+        evict(&[folder.path().to_owned()], LIMIT, Duration::ZERO);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use wasm_oci_core::module::DebugInfo;
 
     use super::*;
@@ -139,11 +161,35 @@ mod tests {
         let [entry] = &entries(dir.path())[..] else { panic!("one entry") };
         // A different module in its place proves that the entry is used.
         let other = wat::parse_str("(module)").unwrap();
-        keep(entry, &other);
+        let (folder, name) = (CacheFolder::open(dir.path()).unwrap(), entry.file_name().unwrap());
+        keep(&folder, name.to_str().unwrap(), &other);
         assert_eq!(cache.optimize(module(), &options, || {}).unwrap().bytes(), other);
         let damaged = [std::fs::read(entry).unwrap(), vec![0]].concat();
         std::fs::write(entry, damaged).unwrap();
         assert_eq!(cache.optimize(module(), &options, || {}).unwrap().bytes(), made.bytes());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_entry_in_a_folder_that_others_can_write_to_is_not_used() {
+        use std::fs::{Permissions, set_permissions};
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let caches = dir.path().join("caches");
+        let cache = OptimizedCache::among(Some(caches.clone()));
+        let options = OptimizeOptions { level: Level::O1, ..OptimizeOptions::default() };
+        let made = cache.optimize(module(), &options, || {}).unwrap();
+        let own = caches.join("optimized");
+        let [entry] = &entries(&own)[..] else { panic!("one entry") };
+        let (folder, name) = (CacheFolder::open(&own).unwrap(), entry.file_name().unwrap());
+        keep(&folder, name.to_str().unwrap(), &wat::parse_str("(module)").unwrap());
+        for path in [&caches, &own, entry] {
+            let mode = path.metadata().unwrap().permissions();
+            set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+            let optimized = cache.optimize(module(), &options, || {}).unwrap();
+            assert_eq!(optimized.bytes(), made.bytes(), "{}", path.display());
+            set_permissions(path, mode).unwrap();
+        }
     }
 
     #[test]

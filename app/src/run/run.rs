@@ -4,8 +4,8 @@ use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use bytesize::ByteSize;
-use tempfile::TempDir;
 use wasm_oci_core::error_chain;
+use wasm_oci_core::fs::{CacheFolder, TemporaryFolder};
 use wasm_oci_core::image::{FileTree, Manifest};
 use wasm_oci_core::module::{BuiltModule, ValidateOptions};
 use wasm_oci_core::run::{
@@ -13,6 +13,7 @@ use wasm_oci_core::run::{
     run,
 };
 use wasm_oci_core::store::{CachedSource, Location, load_wasm};
+use wasm_oci_core::trace::OrTrace;
 
 use crate::config::args::{CacheArgs, GivenArgs, RunArgs};
 use crate::config::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
@@ -47,8 +48,7 @@ pub(super) fn cache(no_cache: bool, shell: &Shell) -> Result<Option<Cache>, Erro
 }
 
 pub fn optimized_cache(args: CacheArgs) -> OptimizedCache {
-    let dir = cache_dir().filter(|_| !args.no_cache);
-    OptimizedCache::new(dir.map(|dir| dir.join("optimized")))
+    OptimizedCache::among(cache_dir().filter(|_| !args.no_cache))
 }
 
 fn cache_dir() -> Option<PathBuf> {
@@ -74,11 +74,14 @@ pub async fn pull(
     let (source, name) = open(location, connections)?;
     // Layouts and archives are on this machine already.
     let dir = cache_dir().filter(|_| !no_cache && matches!(source, AnySource::Registry(_)));
-    Ok(match dir {
+    // Without a cache, such as in a home that can't be written, all blobs are fetched. `cache` warns about that.
+    let cache = |dir: PathBuf| CacheFolder::open(&dir)?.folder("images");
+    let folder = dir.and_then(|dir| cache(dir).or_trace("use the cache of blobs"));
+    Ok(match folder {
         None => load_wasm(&source, &name).await?,
-        Some(dir) => {
+        Some(folder) => {
             let limit = cache_size()?.unwrap_or(DEFAULT_PULLED);
-            load_wasm(&CachedSource::new(source, &dir.join("images"), limit)?, &name).await?
+            load_wasm(&CachedSource::new(source, &folder, limit), &name).await?
         }
     })
 }
@@ -225,13 +228,13 @@ impl Prepared {
         &self,
         dirs: &mut Vec<Dir>,
         read_only: bool,
-    ) -> Result<Option<TempDir>, Error> {
+    ) -> Result<Option<TemporaryFolder>, Error> {
         if self.files.is_empty() {
             return Ok(None);
         }
         let temporary = std::env::temp_dir();
         let folder =
-            tempfile::tempdir().map_err(|source| Error::Write { path: temporary, source })?;
+            TemporaryFolder::new().map_err(|source| Error::Write { path: temporary, source })?;
         write_root(&self.files, folder.path())?;
         if !dirs.iter().any(|dir| dir.guest == "/") {
             dirs.insert(

@@ -8,6 +8,7 @@ use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server}
 use crate::config::args::ServeArgs;
 use crate::error::Error;
 use crate::run::run::{Prepared, cache};
+use crate::signals::Signals;
 use crate::ui::shell::Shell;
 
 /// Serves a component until a signal arrives. Arguments replace those of its image, and variables are added to those of the
@@ -81,46 +82,6 @@ async fn serve_program(
     Ok(())
 }
 
-struct Signals {
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-}
-
-#[cfg(unix)]
-impl Signals {
-    fn new() -> Result<Signals, Error> {
-        use tokio::signal::unix::{SignalKind, signal};
-        let listen = |kind| signal(kind).map_err(Error::Runtime);
-        Ok(Signals {
-            terminate: listen(SignalKind::terminate())?,
-            interrupt: listen(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
-    }
-}
-
-#[cfg(not(unix))]
-impl Signals {
-    fn new() -> Result<Signals, Error> {
-        Ok(Signals {})
-    }
-
-    async fn next(&mut self) {
-        // If we can't listen for Ctrl-C, it ends the process.
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
-}
-
 struct Log {
     shell: Shell,
     name: String,
@@ -132,8 +93,10 @@ impl Log {
         let line = line(access);
         match &access.failure {
             None => self.shell.log(line),
-            // A client that disconnects is not an error of the program, so `--quiet` hides it.
-            Some(failure @ Failure::Gone) => self.shell.log(format_args!("{line} ({failure})")),
+            // A client that disconnects, or too many of them, are not an error of the program, so `--quiet` hides it.
+            Some(failure @ (Failure::Gone | Failure::Busy)) => {
+                self.shell.log(format_args!("{line} ({failure})"))
+            }
             Some(failure) => {
                 self.shell.error(format_args!("`{}` failed: {failure}", self.name));
                 self.shell.log(line);

@@ -5,8 +5,8 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use tempfile::TempDir;
 use wasm_oci_core::error_chain;
+use wasm_oci_core::fs::TemporaryFolder;
 use wasm_oci_core::image::IncludedFile;
 use wasm_oci_core::run::{Dir, Engine, Limits, RunOptions, Stdin, Streams, run};
 
@@ -191,8 +191,9 @@ pub(super) fn expectation<'a>(
 }
 
 /// Creates the folder that the program sees as `/`: the files of the image, overlaid with those of the test.
-fn root(prepared: &Prepared, case: &Case) -> Result<TempDir, String> {
-    let folder = tempfile::tempdir().map_err(|e| format!("can't make a temporary folder: {e}"))?;
+fn root(prepared: &Prepared, case: &Case) -> Result<TemporaryFolder, String> {
+    let folder =
+        TemporaryFolder::new().map_err(|e| format!("can't make a temporary folder: {e}"))?;
     // On top of the image's files, as another layer, so that links in the image lead nowhere else.
     let mut tree = prepared.files.clone();
     for (path, content) in &case.files {

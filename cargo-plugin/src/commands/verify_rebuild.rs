@@ -12,6 +12,7 @@ use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::fs::TemporaryFolder;
 use wasm_oci_core::image::{Digest, Image, Manifest};
 use wasm_oci_core::module::first_difference;
 use wasm_oci_core::store::Location;
@@ -43,7 +44,7 @@ impl VerifyRebuild {
         // All formats have the same module, but other digests.
         let format = Some(vec![published.format()]);
         let of_image = Settings { format, ..self.read.registry.settings() };
-        let folder = tempfile::tempdir()
+        let folder = TemporaryFolder::new()
             .map_err(|source| AppError::Write { path: "a temporary folder".into(), source })?;
         let request = self.build.request(of_image, output);
         // Not in the folder that `build` writes to: a layout with the image must keep it, and traces need the names of the

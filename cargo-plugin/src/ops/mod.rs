@@ -39,7 +39,7 @@ pub async fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>,
         let start = || PendingRevision::start(&env, &request.selection.folder(&env));
         pending.get_or_insert_with(start);
     })?;
-    let known = compiled.workspace.target_dir().join("wasm-oci/.commit.json");
+    let known = compiled.workspace.target_dir().join("wasm-oci/.commit/commit.json");
     let revision = pending.flatten().map_or(Ok(None), |pending| pending.finish(Some(&known)));
     let revision = revision.unwrap_or_else(|unreadable| {
         shell.warn(unreadable);

@@ -13,6 +13,7 @@ use wasm_oci_app::pipeline::optimize_cache::OptimizedCache;
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{pack, to_layout, validated};
 use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::fs::TrackedFile;
 use wasm_oci_core::image::{Digest, Image};
 use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
@@ -181,6 +182,7 @@ impl<'a> PackageJob<'a> {
         let module = &self.program.module;
         // Reading a large module takes longer than the rest of a build without a change.
         let known = record.digest_of(&module.wasm).filter(|_| module.fresh);
+        let file = TrackedFile::of(&module.wasm);
         let digest = match known {
             Some(digest) => digest,
             None => Digest::of(BuiltModule::read(&module.wasm)?.bytes()),
@@ -196,13 +198,14 @@ impl<'a> PackageJob<'a> {
             return Ok(Some(record));
         }
         // The same module in a new file, which the next build needn't read.
-        let record = record.of_file(&module.wasm);
+        let record = record.of_file(file);
         json_cache::write(&self.record, &record);
         Ok(Some(record))
     }
 
     async fn pack(&self, shell: &Shell) -> Result<BuildRecord, Error> {
         let wasm = &self.program.module.wasm;
+        let file = TrackedFile::of(wasm);
         let module = BuiltModule::read(wasm)?;
         let digest = Digest::of(module.bytes());
         let folders: Vec<&Path> =
@@ -225,7 +228,7 @@ impl<'a> PackageJob<'a> {
         packed.sizes.show(shell);
         // Last, so that an interrupted build leaves no record.
         let fingerprint = self.plan.fingerprint(digest);
-        let record = BuildRecord::new(wasm, digest, fingerprint, &self.layout, &packed);
+        let record = BuildRecord::new(file, digest, fingerprint, &self.layout, &packed);
         if !self.request.no_cache {
             json_cache::write(&self.record, &record);
         }

@@ -38,28 +38,28 @@ pub struct BuiltImage {
 }
 
 impl BuildRecord {
-    /// Describes images that were just made from the module at `path`.
+    /// Describes images that were just made from a module. The state of `file` was taken before the module was read.
     pub fn new(
-        path: &Path,
+        file: TrackedFile,
         module: Digest,
         fingerprint: Digest,
         layout: &Path,
         packed: &Packed,
     ) -> BuildRecord {
         let images = packed.images.iter().map(BuiltImage::of).collect();
-        let module = ModuleFile { file: TrackedFile::of(path), digest: module };
+        let module = ModuleFile { file, digest: module };
         BuildRecord { module, fingerprint, layout: layout.to_owned(), sizes: packed.sizes, images }
     }
 
     /// Returns the digest of the module at `path` without reading it, if the file has not changed.
     pub fn digest_of(&self, path: &Path) -> Option<Digest> {
         let ModuleFile { file, digest } = &self.module;
-        (file.exists() && TrackedFile::of(path) == *file).then_some(*digest)
+        (file.exists() && file.path() == path && file.is_current()).then_some(*digest)
     }
 
-    /// Returns the record for the same module in a new file.
-    pub fn of_file(self, path: &Path) -> BuildRecord {
-        BuildRecord { module: ModuleFile { file: TrackedFile::of(path), ..self.module }, ..self }
+    /// Returns the record for the same module in a new file, whose state was taken before it was read.
+    pub fn of_file(self, file: TrackedFile) -> BuildRecord {
+        BuildRecord { module: ModuleFile { file, ..self.module }, ..self }
     }
 
     /// Returns true if a build with the inputs of `fingerprint` would write only what `layout` already has.

@@ -4,8 +4,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use fs_err as fs;
-use tempfile::TempDir;
-use wasm_oci_core::fs::{rename, write};
+use wasm_oci_core::fs::{TemporaryFolder, rename, write};
 use wasm_oci_templates::Rendered;
 
 use crate::scaffold::error::Error;
@@ -29,11 +28,7 @@ pub fn create(
     finish(temporary.path())?;
     fs::create_dir_all(folder.parent().unwrap_or(folder)).map_err(failed)?;
     match rename(temporary.path(), folder) {
-        Ok(()) => {
-            // The folder was renamed, so there is nothing to remove.
-            _ = temporary.keep();
-            Ok(())
-        }
+        Ok(()) => Ok(()),
         Err(error)
             // Somebody has made the folder meanwhile. Renaming replaces only an empty one
             // (rename(2)).
@@ -54,15 +49,11 @@ pub(super) fn write_below(folder: &Path, file: &Rendered) -> Result<(), Error> {
 }
 
 /// Creates a temporary folder in the nearest existing folder above `path`.
-fn temporary_above(path: &Path) -> io::Result<TempDir> {
+fn temporary_above(path: &Path) -> io::Result<TemporaryFolder> {
     // On the same file system, because a rename works only within one.
     let above: PathBuf = std::path::absolute(path)?;
     let above = above.ancestors().skip(1).find(|folder| folder.is_dir()).unwrap_or(Path::new("/"));
-    let mut builder = tempfile::Builder::new();
-    // Temporary folders are private by default, but projects follow the user's umask.
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o777));
-    builder.prefix(".tmp-").tempdir_in(above)
+    TemporaryFolder::new_in(above)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::process::Stdio;
 
 use fs_err as fs;
+use wasm_oci_core::fs::TemporaryFolder;
 
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error as CargoError;
@@ -13,7 +14,7 @@ use crate::scaffold::values::image;
 pub fn check(name: &str, env: &CargoEnv) -> Result<Vec<String>, Error> {
     // The rules change with cargo's versions, so cargo itself checks the name.
     let invalid = |reason: String| Error::Name { name: name.to_owned(), reason };
-    let folder = tempfile::tempdir()
+    let folder = TemporaryFolder::new()
         .map_err(|source| Error::Write { path: std::env::temp_dir(), source })?;
     // cargo adds a new package to the workspace above it. So we put one there, to protect the user's.
     let workspace = folder.path().join("Cargo.toml");

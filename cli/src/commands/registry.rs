@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 
 use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::registry::development::serve;
+use wasm_oci_app::signals::Signals;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Run a local registry for development
@@ -40,6 +41,7 @@ impl Registry {
         let Command::Serve(Serve { folder, port }) = self.command;
         let unwritable = |source| Error::Write { path: folder.clone(), source };
         std::fs::create_dir_all(&folder).map_err(unwritable)?;
+        let mut signals = Signals::new()?;
         // Only on loopback, because the registry has neither TLS nor access control.
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .await
@@ -51,7 +53,6 @@ impl Registry {
         );
         // For scripts: with `--port 0`, the system chooses the port.
         shell.print(address)?;
-        let end = async { tokio::signal::ctrl_c().await.unwrap_or(()) };
-        serve(&folder, listener, end).await.map_err(Error::Runtime)
+        serve(&folder, listener, signals.next()).await.map_err(Error::Runtime)
     }
 }

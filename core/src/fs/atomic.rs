@@ -6,8 +6,9 @@ use std::path::Path;
 
 use tempfile::TempPath;
 
-/// The prefix of the names of files that are still being written.
-pub(super) const TEMPORARY: &str = ".tmp-";
+#[cfg(test)]
+use super::journal::{Change, note};
+use super::temporary::{Registered, UNFINISHED, sweep_unfinished};
 
 /// The users who may read a new file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -52,7 +53,9 @@ impl WriteOptions<'_> {
         path: &Path,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> io::Result<()> {
-        let temporary = self.temporary(path, fill)?;
+        let (temporary, _registered) = self.temporary(path, fill)?;
+        #[cfg(test)]
+        note(Change::Rename { from: temporary.to_path_buf(), to: path.to_owned() });
         temporary.persist(path).map_err(|e| e.error)?;
         self.sync_folder_of(path)
     }
@@ -66,7 +69,11 @@ impl WriteOptions<'_> {
         path: &Path,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
     ) -> io::Result<()> {
-        let temporary = self.temporary(path, fill)?;
+        let (temporary, _registered) = self.temporary(path, fill)?;
+        #[cfg(test)]
+        if !path.exists() {
+            note(Change::Rename { from: temporary.to_path_buf(), to: path.to_owned() });
+        }
         match temporary.persist_noclobber(path) {
             // Another process was faster.
             Err(e) if e.error.kind() == ErrorKind::AlreadyExists => Ok(()),
@@ -81,7 +88,7 @@ impl WriteOptions<'_> {
         &self,
         path: &Path,
         fill: impl FnOnce(&mut File) -> io::Result<()>,
-    ) -> io::Result<TempPath> {
+    ) -> io::Result<(TempPath, Registered)> {
         let mut builder = tempfile::Builder::new();
         // Temporary files are private by default.
         #[cfg(unix)]
@@ -89,13 +96,21 @@ impl WriteOptions<'_> {
             builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
         }
         let folder = self.staging.unwrap_or(folder_of(path));
-        let mut file = builder.prefix(TEMPORARY).tempfile_in(folder)?;
+        let make = || builder.prefix(UNFINISHED).tempfile_in(folder);
+        let (mut file, registered) = Registered::create(make, |it| it.path().to_owned())?;
         fill(file.as_file_mut())?;
+        #[cfg(test)]
+        note(Change::Content {
+            file: file.path().to_owned(),
+            content: std::fs::read(file.path())?,
+        });
         // Without this, the new name can reach the disk before the content does.
         if self.durability == Durability::Full {
             file.as_file().sync_all()?;
+            #[cfg(test)]
+            note(Change::SyncFile(file.path().to_owned()));
         }
-        Ok(file.into_temp_path())
+        Ok((file.into_temp_path(), registered))
     }
 
     fn sync_folder_of(&self, path: &Path) -> io::Result<()> {
@@ -107,11 +122,13 @@ impl WriteOptions<'_> {
     }
 }
 
-/// Replaces a file, or creates it: readable as the umask says, and on disk when this returns.
+/// Replaces a file, or creates it: readable as the umask says, and on disk when this returns. What killed processes left
+/// unfinished in its folder is removed.
 ///
 /// # Errors
 /// As [`WriteOptions::replace`].
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    sweep_unfinished(folder_of(path));
     WriteOptions::default().replace(path, |file| file.write_all(bytes))
 }
 
@@ -120,6 +137,8 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
 /// # Errors
 /// The error of renaming, or of syncing the folder of `to`.
 pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    note(Change::Rename { from: from.to_owned(), to: to.to_owned() });
     fs_err::rename(from, to)?;
     sync_folder(folder_of(to))
 }
@@ -131,12 +150,15 @@ pub fn rename(from: &Path, to: &Path) -> io::Result<()> {
 pub fn replace_link(link: &Path, target: &Path) -> io::Result<()> {
     // `symlink` doesn't replace a link, but renaming one over another does.
     #[cfg(unix)]
-    return tempfile::Builder::new()
-        .prefix(TEMPORARY)
-        .make_in(folder_of(link), |temporary| std::os::unix::fs::symlink(target, temporary))?
-        .into_temp_path()
-        .persist(link)
-        .map_err(|e| e.error);
+    {
+        let mut builder = tempfile::Builder::new();
+        let make = || {
+            let place = |temporary: &Path| std::os::unix::fs::symlink(target, temporary);
+            builder.prefix(UNFINISHED).make_in(folder_of(link), place)
+        };
+        let (temporary, _registered) = Registered::create(make, |it| it.path().to_owned())?;
+        temporary.into_temp_path().persist(link).map_err(|e| e.error)
+    }
     #[cfg(not(unix))]
     {
         let _ = (link, target);
@@ -151,6 +173,8 @@ pub fn replace_link(link: &Path, target: &Path) -> io::Result<()> {
 pub fn create_folder(folder: &Path) -> io::Result<()> {
     let missing: Vec<&Path> = folder.ancestors().take_while(|it| !it.is_dir()).collect();
     DirBuilder::new().recursive(true).create(folder)?;
+    #[cfg(test)]
+    missing.iter().rev().for_each(|it| note(Change::Folder(it.to_path_buf())));
     // The name of each new folder is in its parent.
     missing
         .into_iter()
@@ -181,7 +205,11 @@ pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
             tracing::debug!(%error, folder = %folder.display(), "can't sync a folder");
             Ok(())
         }
-        synced => synced,
+        synced => {
+            #[cfg(test)]
+            note(Change::SyncFolder(folder.to_owned()));
+            synced
+        }
     }
 }
 

@@ -5,11 +5,8 @@ use std::fs::{File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use super::atomic::TEMPORARY;
+use super::temporary::{ABANDONED_AFTER, UNFINISHED};
 use crate::trace::OrTrace;
-
-// Writing a file takes seconds, so a temporary file of this age was left by a process that was killed.
-const ABANDONED_AFTER: Duration = Duration::from_secs(60 * 60);
 
 // Otherwise each hit would cost a write to the disk.
 const USE_NOTED_FOR: Duration = Duration::from_secs(60);
@@ -37,7 +34,7 @@ pub fn evict(folders: &[PathBuf], limit: u64, in_use: Duration) {
             let path = file.path();
             let Some((metadata, modified)) = state(&path) else { continue };
             match path.file_name().and_then(|name| name.to_str()) {
-                Some(name) if name.starts_with(TEMPORARY) => {
+                Some(name) if name.starts_with(UNFINISHED) => {
                     if is_older(modified, ABANDONED_AFTER) {
                         remove(&path);
                     } else {
@@ -86,7 +83,7 @@ fn state(file: &Path) -> Option<(Metadata, SystemTime)> {
 }
 
 /// Returns false for a time in the future.
-fn is_older(time: SystemTime, age: Duration) -> bool {
+pub(super) fn is_older(time: SystemTime, age: Duration) -> bool {
     time.elapsed().is_ok_and(|elapsed| elapsed >= age)
 }
 
@@ -142,7 +139,8 @@ mod tests {
         let [code, record] = ["code", "json"].map(|it| format!("{}.{it}", name('a')));
         let (code, record) = (of(&code, 9), of(&record, 1));
         let other = of(&name('b'), 5);
-        let [letter, begun, left] = [of("letter.txt", 9), of(".tmp-1", 0), of(".tmp-2", 2)];
+        let [letter, begun, left] =
+            [of("letter.txt", 9), of(".tmp-wasm-oci-1", 0), of(".tmp-wasm-oci-2", 2)];
         let link = folder.path().join(name('d'));
         std::fs::create_dir(&link).unwrap();
         evict(&[folder.path().to_owned()], 300, Duration::ZERO);

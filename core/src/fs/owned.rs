@@ -29,6 +29,18 @@ pub fn require_owned(path: &Path) -> io::Result<Metadata> {
     }
 }
 
+/// Returns true for a file or folder of this user. A symbolic link is nobody's.
+pub(super) fn is_ours(metadata: &Metadata) -> bool {
+    #[cfg(unix)]
+    let is_owner = || {
+        use std::os::unix::fs::MetadataExt;
+        metadata.uid() == rustix::process::geteuid().as_raw()
+    };
+    #[cfg(not(unix))]
+    let is_owner = || true;
+    !metadata.is_symlink() && is_owner()
+}
+
 fn objection(metadata: &Metadata) -> Option<&'static str> {
     if metadata.is_symlink() {
         return Some("it is a symbolic link; name the folder itself");
@@ -36,7 +48,7 @@ fn objection(metadata: &Metadata) -> Option<&'static str> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::MetadataExt;
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
+        if !is_ours(metadata) {
             return Some("it belongs to another user");
         }
         if metadata.mode() & 0o022 != 0 {

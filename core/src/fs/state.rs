@@ -59,6 +59,13 @@ impl FileState {
         time.duration_since(last).is_ok_and(|age| age > self.tick())
     }
 
+    /// Returns true for a state of the same file with the same content, whatever its name.
+    pub(super) fn is_same_file(&self, other: &FileState) -> bool {
+        // Renaming sets the time of the last change.
+        let key = |state: &FileState| (state.modified, state.length, state.number);
+        key(self) == key(other)
+    }
+
     fn tick(&self) -> Duration {
         // A program may have set `modified` to a whole second on a fine clock. Waiting longer then is harmless.
         let is_whole = |time: SystemTime| {
@@ -69,18 +76,22 @@ impl FileState {
     }
 }
 
-/// A path with the state of its file at one moment, or the fact that there was none.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// A path with the state of its file at one moment, or the fact that there was none. Take it before reading the file: a later state
+/// may be that of another content.
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct TrackedFile {
     path: PathBuf,
     state: Option<FileState>,
+    taken: SystemTime,
 }
 
 impl TrackedFile {
     /// Records the present state of the file. Links are followed.
     #[must_use]
     pub fn of(path: &Path) -> TrackedFile {
-        TrackedFile { path: path.to_owned(), state: FileState::of(path) }
+        // The time first, because the file may change at any moment.
+        let taken = SystemTime::now();
+        TrackedFile { path: path.to_owned(), state: FileState::of(path), taken }
     }
 
     /// The path, as it was passed to [`TrackedFile::of`].
@@ -95,10 +106,11 @@ impl TrackedFile {
         self.state.is_some()
     }
 
-    /// Returns true if the file is still in the recorded state.
+    /// Returns true if the file is still in the recorded state, and a change since would show. It would not if the file had
+    /// [just been changed](FileState::is_settled) when its state was taken.
     #[must_use]
     pub fn is_current(&self) -> bool {
-        FileState::of(&self.path) == self.state
+        FileState::of(&self.path) == self.state && self.is_settled(self.taken)
     }
 
     /// Returns true if a change after `time` would show, as [`FileState::is_settled`]. A missing file is settled: its
@@ -123,10 +135,12 @@ mod tests {
         assert!(missing.is_current() && !missing.exists());
         fs::write(&path, "one").unwrap();
         assert!(!missing.is_current());
+        let early = TrackedFile::of(&path);
+        std::thread::sleep(2 * TICK);
         let known = TrackedFile::of(&path);
         let modified = fs::metadata(&path).unwrap().modified().unwrap();
-        std::thread::sleep(TICK);
-        assert!(known.is_current());
+        // The file could have been changed again at once, in the same tick of the clock.
+        assert!(known.is_current() && !early.is_current());
         fs::write(&path, "two").unwrap();
         fs::File::options().append(true).open(&path).unwrap().set_modified(modified).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().modified().unwrap(), modified);

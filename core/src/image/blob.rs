@@ -9,6 +9,7 @@ use std::sync::Arc;
 use fs_err::File;
 
 use super::{Descriptor, Digester, Error, MediaType};
+use crate::fs::TemporaryFile;
 
 /// Content with its descriptor. One that exists was hashed: its bytes have the descriptor's digest and size.
 ///
@@ -31,7 +32,7 @@ struct FileRange {
     // Not always 0: an archive is one file with all blobs in it.
     offset: u64,
     // Deletes a temporary file when the last clone of the blob is dropped.
-    _guard: Option<tempfile::TempPath>,
+    _guard: Option<TemporaryFile>,
 }
 
 impl Blob {
@@ -72,12 +73,10 @@ impl Blob {
     ///
     /// # Errors
     /// As [`Blob::verified_file`].
-    pub fn verified_temporary(
-        descriptor: Descriptor,
-        path: tempfile::TempPath,
-    ) -> Result<Blob, Error> {
+    pub fn verified_temporary(descriptor: Descriptor, file: TemporaryFile) -> Result<Blob, Error> {
+        let path = file.path().to_owned();
         let length = fs_err::metadata(&path).map_err(Error::Io)?.len();
-        let content = FileRange { path: path.to_path_buf(), offset: 0, _guard: Some(path) };
+        let content = FileRange { path, offset: 0, _guard: Some(file) };
         Blob { descriptor, content: Content::File(Arc::new(content)) }.checked(length)
     }
 

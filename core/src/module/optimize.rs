@@ -12,6 +12,7 @@ use super::validate::check_depth;
 use super::{
     BuiltModule, DebugInfo, Level, OptimizeError, OptimizeOptions, Optimizer, ValidateError,
 };
+use crate::fs::TemporaryFolder;
 use crate::gzip::gzip;
 
 /// A module after the optimizer, or one that should stay as it is.
@@ -232,7 +233,7 @@ pub(super) fn through_files(
     run: impl FnOnce(&Path, &Path) -> Result<Option<String>, OptimizeError>,
 ) -> Result<Outcome, OptimizeError> {
     // Binaryen's interfaces, the library as well as `wasm-opt`, read and write files only.
-    let folder = tempfile::tempdir().map_err(OptimizeError::Temporary)?;
+    let folder = TemporaryFolder::new().map_err(OptimizeError::Temporary)?;
     let (input, output) = (folder.path().join("in.wasm"), folder.path().join("out.wasm"));
     fs_err::write(&input, module).map_err(OptimizeError::Temporary)?;
     let note = run(&input, &output)?;

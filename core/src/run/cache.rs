@@ -23,10 +23,7 @@ use wasmtime::component::Component;
 
 use super::engine::Code;
 use super::{EntryKind, Error};
-use crate::fs::{
-    Access, Durability, FileState, WriteOptions, create_private_folder, evict, mark_used,
-    require_owned,
-};
+use crate::fs::{CacheFolder, Durability, FileState, evict, mark_used, require_owned};
 use crate::image::{Digest, Digester};
 use crate::trace::OrTrace;
 
@@ -79,12 +76,9 @@ impl Cache {
     /// [`Error::Cache`] if the folder can't be created, or others can write to it.
     pub fn open(dir: &Path, limit: Option<u64>) -> Result<Cache, Error> {
         let refused = |reason: String| Error::Cache { dir: dir.to_owned(), reason };
-        let own = dir.join("code");
-        for folder in [dir, &own] {
-            let owned = create_private_folder(folder).and_then(|()| require_owned(folder));
-            owned.map_err(|e| refused(e.to_string()))?;
-        }
-        Ok(Cache { dir: own, limit: limit.unwrap_or(DEFAULT_LIMIT) })
+        let own = CacheFolder::open(dir).and_then(|dir| dir.folder("code"));
+        let own = own.map_err(|e| refused(e.to_string()))?;
+        Ok(Cache { dir: own.path().to_owned(), limit: limit.unwrap_or(DEFAULT_LIMIT) })
     }
 
     /// Returns the folder `wasm-oci` in the user's cache folder (`$XDG_CACHE_HOME` or `~/.cache` on Linux).
@@ -108,10 +102,8 @@ impl Cache {
         module: Digest,
     ) -> Option<(EntryKind, Code)> {
         let (code, record_file) = self.entry(engine, module);
-        // Other users may have created the folder or the file at a time when they could write to the cache.
-        for path in [code.parent()?, &code] {
-            require_owned(path).or_trace("use cached code")?;
-        }
+        // Other users may have created the file at a time when they could write to the cache.
+        require_owned(&code).or_trace("use cached code")?;
         let mut record: Record = read_record(&record_file)?;
         let state = FileState::of(&code)?;
         if state != record.state {
@@ -200,9 +192,14 @@ fn map_component(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
 }
 
 fn read_record<T: DeserializeOwned>(file: &Path) -> Option<T> {
-    let read = require_owned(file).and_then(|_| fs_err::read(file));
+    let (folder, name) = split(file)?;
+    let read = CacheFolder::existing(folder).and_then(|folder| folder.read(name));
     serde_json::from_slice(&read.or_trace("read a record of the cache")?)
         .or_trace("understand a record of the cache")
+}
+
+fn split(file: &Path) -> Option<(&Path, &str)> {
+    Some((file.parent()?, file.file_name()?.to_str()?))
 }
 
 /// Writes a record. A failure costs only time: the module is compiled again.
@@ -214,9 +211,8 @@ fn write_record(file: &Path, record: &impl Serialize) {
 }
 
 fn write(path: &Path, bytes: &[u8], durability: Durability) -> io::Result<()> {
-    create_private_folder(path.parent().unwrap_or(path))?;
-    let options = WriteOptions { access: Access::Private, durability, staging: None };
-    options.replace(path, |file| file.write_all(bytes))
+    let (folder, name) = split(path).ok_or(io::ErrorKind::InvalidInput)?;
+    CacheFolder::open(folder)?.write(name, durability, |file| file.write_all(bytes))
 }
 
 fn digest_of(mut file: File) -> io::Result<Digest> {

@@ -36,5 +36,8 @@ pub use options::{Dir, RunOptions, Stdin, Streams};
 pub use serve::{Access, Failure, ServeOptions, Server};
 pub use trap::{Frame, Trapped};
 
+#[cfg(feature = "serve")]
+pub use crate::connections::ConnectionLimits;
+
 #[cfg(test)]
 mod tests;

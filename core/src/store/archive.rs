@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::docker_archive::{self, DOCKER_INDEX};
 use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::{Error, Name, Source};
-use crate::fs::WriteOptions;
+use crate::fs::{WriteOptions, sweep_unfinished};
 use crate::image::extract::without_dots;
 use crate::image::tar_bounds::TarBounds;
 use crate::image::{
@@ -46,6 +46,7 @@ pub fn write_archive(
     let fill = |file: &mut File| {
         append_all(&mut tar::Builder::new(io::BufWriter::new(file)), &documents, images)
     };
+    sweep_unfinished(path.parent().unwrap_or(Path::new(".")));
     WriteOptions::default().replace(path, fill).map_err(Error::io("write", path))
 }
 

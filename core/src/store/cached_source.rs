@@ -1,10 +1,9 @@
 //! A cache of fetched blobs.
 
-use std::path::Path;
 use std::time::Duration;
 
 use super::{Error, Layout, Name, Silent, Sink, Source};
-use crate::fs::{create_private_folder, evict, mark_used};
+use crate::fs::{CacheFolder, evict, mark_used};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
 use crate::limits::ReadLimits;
 use crate::trace::OrTrace;
@@ -17,38 +16,47 @@ const IN_USE: Duration = Duration::from_secs(60 * 60);
 #[derive(Debug)]
 pub struct CachedSource<S> {
     origin: S,
-    layout: Layout,
+    /// Nothing where no layout can be made, such as in a home that can't be written.
+    layout: Option<Layout>,
     limit: u64,
 }
 
 impl<S> CachedSource<S> {
-    /// Returns `origin` with a cache in the layout in `dir`, of at most `limit` bytes.
-    ///
-    /// # Errors
-    /// Errors of [`Layout::create`].
-    pub fn new(origin: S, dir: &Path, limit: u64) -> Result<CachedSource<S>, Error> {
-        // Images that were pulled with a user's credentials are not for others.
-        create_private_folder(dir).map_err(Error::io("create", dir))?;
-        Ok(CachedSource { origin, layout: Layout::create(dir)?.checked(), limit })
+    /// Returns `origin` with a cache in the layout in `folder`, of at most `limit` bytes. If the folder can't be used, blobs are
+    /// fetched each time.
+    // In a private folder, because images that were pulled with a user's credentials are not for others.
+    pub fn new(origin: S, folder: &CacheFolder, limit: u64) -> CachedSource<S> {
+        let layout = Layout::create(folder.path()).or_trace("use the cache of blobs");
+        CachedSource { origin, layout: layout.map(Layout::checked), limit }
     }
 
     async fn cache(&self, blob: &Blob) {
+        let Some(layout) = &self.layout else { return };
         // Failure is harmless: the blob is fetched again.
-        if self.layout.push(blob, &Silent).await.or_trace("cache a blob").is_some() {
+        if layout.push(blob, &Silent).await.or_trace("cache a blob").is_some() {
             self.shrink();
         }
     }
 
     /// Evicts the least recently used blobs until the rest is within the limit.
     pub(super) fn shrink(&self) {
-        evict(&[self.layout.path().to_owned(), self.layout.blobs()], self.limit, IN_USE);
+        if let Some(layout) = &self.layout {
+            evict(&[layout.path().to_owned(), layout.blobs()], self.limit, IN_USE);
+        }
+    }
+
+    async fn cached(&self, descriptor: &Descriptor) -> Option<Blob> {
+        let layout = self.layout.as_ref().filter(|it| it.has_size(descriptor))?;
+        let blob = layout.fetch(descriptor).await.or_trace("use a cached blob")?;
+        mark_used(&layout.blob_file(descriptor.digest));
+        Some(blob)
     }
 }
 
 impl<S: Source> Source for CachedSource<S> {
     async fn resolve(&self, name: &Name) -> Result<Descriptor, Error> {
         let cached = match name {
-            Name::Digest(digest) => document(&self.layout, *digest),
+            Name::Digest(digest) => self.layout.as_ref().and_then(|it| document(it, *digest)),
             Name::Tag(_) | Name::Ref(_) => None,
         };
         match cached {
@@ -62,11 +70,8 @@ impl<S: Source> Source for CachedSource<S> {
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
-        if self.layout.contains(descriptor.digest, descriptor.size)
-            && let Some(blob) = self.layout.fetch(descriptor).await.or_trace("use a cached blob")
-        {
+        if let Some(blob) = self.cached(descriptor).await {
             tracing::debug!(digest = %descriptor.digest, "cache hit: a blob");
-            mark_used(&self.layout.blob_file(descriptor.digest));
             return Ok(blob);
         }
         tracing::debug!(digest = %descriptor.digest, "cache miss: a blob");

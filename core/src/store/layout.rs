@@ -1,5 +1,7 @@
 //! OCI image layout directories.
 
+mod integrity;
+
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Write;
@@ -8,9 +10,13 @@ use std::sync::Arc;
 
 use super::graph::{Graph, Parts};
 use super::{Error, Name, Outcome, Progress, RefName, Silent, Sink, Source};
-use crate::fs::{Durability, WriteOptions, create_folder, sync_folder};
+use crate::fs::{
+    Durability, WriteOptions, create_folder, lock_beside, sweep_unfinished, sync_folder,
+};
 use crate::image::{Blob, Descriptor, Digest, IndexDocument, Reference, Tag};
 use crate::limits::{Budget, ReadLimits};
+use crate::trace::OrTrace;
+use integrity::{EMPTY_INDEX, is_lost};
 
 /// The annotation that holds a tag in a layout's index (image-spec, annotations.md).
 pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
@@ -40,19 +46,20 @@ impl Layout {
     pub fn create(path: &Path) -> Result<Layout, Error> {
         let layout = Layout::at(path);
         if layout.marker().is_file() {
+            sweep_unfinished(path);
+            layout.heal();
             return Layout::open(path);
         }
-        let occupied = path.read_dir().is_ok_and(|mut entries| entries.next().is_some());
-        // Another process may be making the layout at this moment.
-        if occupied && !layout.blobs().is_dir() {
+        // Another process may be making the layout at this moment, or a killed one may have begun it.
+        if !layout.blobs().is_dir() && layout.is_occupied() {
             let reason = "it holds other files: choose another folder, or an empty one".to_owned();
             return Err(layout.not_a_layout(reason));
         }
         create_folder(&layout.blobs()).map_err(Error::io("create", &layout.blobs()))?;
-        let empty = br#"{"manifests":[],"schemaVersion":2}"#;
+        sweep_unfinished(path);
         // The marker comes last: other processes take it for a sign of a complete layout.
         for (file, content) in
-            [(layout.index_file(), &empty[..]), (layout.marker(), LAYOUT_FILE.as_bytes())]
+            [(layout.index_file(), EMPTY_INDEX), (layout.marker(), LAYOUT_FILE.as_bytes())]
         {
             let created = layout.writing().create(&file, |it| it.write_all(content));
             created.map_err(Error::io("write", &file))?;
@@ -66,9 +73,11 @@ impl Layout {
     /// [`Error::NotAStore`] when the directory has no layout.
     pub fn open(path: &Path) -> Result<Layout, Error> {
         let layout = Layout::at(path);
-        let reason = match std::fs::read_to_string(layout.marker()) {
+        let reason = match std::fs::read(layout.marker()) {
             Err(error) => format!("its file `oci-layout` can't be read ({error})"),
-            Ok(text) => match serde_json::from_str::<serde_json::Value>(&text) {
+            // It can have no other content.
+            Ok(bytes) if is_lost(&bytes) && layout.blobs().is_dir() => return Ok(layout.in_use()),
+            Ok(bytes) => match serde_json::from_slice::<serde_json::Value>(&bytes) {
                 Ok(json) if json["imageLayoutVersion"] == "1.0.0" => return Ok(layout.in_use()),
                 _ => "its file `oci-layout` doesn't say version 1.0.0".to_owned(),
             },
@@ -102,19 +111,6 @@ impl Layout {
     /// [`Error::NotFound`] when there are several images, none of them with the tag `latest`.
     pub fn default_name(&self) -> Result<Name, Error> {
         default_name(&self.images()?, || self.to_string())
-    }
-
-    /// Returns true if there is a blob of this digest and size. Blobs are complete when they are renamed into place, so the
-    /// size is enough to detect one that was truncated since.
-    #[must_use]
-    pub fn contains(&self, digest: Digest, size: u64) -> bool {
-        std::fs::metadata(self.blob_file(digest)).is_ok_and(|metadata| metadata.len() == size)
-    }
-
-    /// Returns true if there is a file under this digest.
-    #[must_use]
-    pub fn holds(&self, digest: Digest) -> bool {
-        self.blob_file(digest).is_file()
     }
 
     /// Removes an image and all its tags from the index, and returns true if it was there. Its blobs stay, because other
@@ -221,7 +217,12 @@ impl Layout {
         let failed = || Error::io("read", &path);
         let budget = Budget::new(self.limits);
         budget.hold(std::fs::metadata(&path).map_err(failed())?.len())?;
-        let index = IndexDocument::parse(&std::fs::read(&path).map_err(failed())?)?;
+        let bytes = std::fs::read(&path).map_err(failed())?;
+        if is_lost(&bytes) {
+            tracing::warn!(path = %path.display(), "the index is empty, as after a power failure");
+            return Ok(IndexDocument::default());
+        }
+        let index = IndexDocument::parse(&bytes)?;
         budget.list_tags(index.manifests.len())?;
         Ok(index)
     }
@@ -260,9 +261,8 @@ impl Layout {
     }
 
     fn change_index(&self, change: impl FnOnce(&mut IndexDocument)) -> Result<(), Error> {
-        // `oci-layout` is never replaced, so all processes lock the same file.
-        let marker = File::open(self.marker()).map_err(Error::io("read", &self.marker()))?;
-        marker.lock().map_err(Error::io("lock", &self.marker()))?;
+        // All processes lock the same file: `oci-layout` is replaced only after it has lost its content.
+        let _lock = lock_beside(&self.marker()).map_err(Error::io("lock", &self.marker()))?;
         let mut index = self.index()?;
         change(&mut index);
         // Another process may have renamed a blob that we found here, and not yet synced the folder.
@@ -350,15 +350,20 @@ impl Source for Layout {
     }
 
     async fn fetch(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
-        let path = self.blob_file(descriptor.digest);
-        let size = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
-        Ok(Blob::verified_file(descriptor.clone(), &path, 0..size)?)
+        self.read(descriptor)
     }
 }
 
 impl Sink for Layout {
     async fn exists(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        Ok(self.contains(descriptor.digest, descriptor.size))
+        let exists = self.contains(descriptor.digest, descriptor.size);
+        if exists && self.durability == Durability::Full {
+            // Another tool may have written it, and not waited for the disk.
+            let path = self.blob_file(descriptor.digest);
+            let synced = File::open(&path).and_then(|file| file.sync_all());
+            synced.or_trace("sync a blob");
+        }
+        Ok(exists)
     }
 
     async fn push(&self, blob: &Blob, progress: &dyn Progress) -> Result<(), Error> {

@@ -1,10 +1,12 @@
 //! Write, read, compare: layouts and archives.
 
 mod hostile;
+mod power;
 
 use std::path::Path;
 
 use super::*;
+use crate::fs::CacheFolder;
 use crate::image::tests::image;
 use crate::image::{Format, MAX_DOCUMENT, MediaType};
 
@@ -216,7 +218,7 @@ async fn fetched_blobs_are_cached() {
     let image = image(Format::Universal);
     let layout = saved(&place, &image, &["1"]).await;
     let origin = Counting(&layout, 0.into());
-    let source = || CachedSource::new(&origin, &cache, 1 << 20).unwrap();
+    let source = || CachedSource::new(&origin, &CacheFolder::open(&cache).unwrap(), 1 << 20);
     let (by_tag, by_digest) = (Name::Tag(tag("1")), Name::Digest(image.digest()));
     let digest = load_wasm(&source(), &by_tag).await.unwrap().digest();
     assert_eq!(origin.asked(), 5, "the tag, the index, a manifest, its configuration, its layer");
@@ -237,7 +239,7 @@ async fn the_cache_stays_within_its_limit() {
     let folder = tempfile::tempdir().unwrap();
     let (place, cache) = (folder.path().join("layout"), folder.path().join("cache"));
     let layout = saved(&place, &image(Format::Universal), &["1"]).await;
-    let source = CachedSource::new(layout, &cache, 0).unwrap();
+    let source = CachedSource::new(layout, &CacheFolder::open(&cache).unwrap(), 0);
     load_wasm(&source, &Name::Tag(tag("1"))).await.unwrap();
     let blobs =
         || std::fs::read_dir(cache.join("blobs/sha256")).unwrap().map(|blob| blob.unwrap().path());

@@ -76,6 +76,39 @@ fn what_was_pushed_is_a_layout_and_a_layout_is_a_repository() {
 }
 
 #[test]
+fn pages_in_a_browser_cannot_use_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut served = serve(folder.path());
+    let uploads = format!("http://{}/v2/app/blobs/uploads/", served.address());
+    let post = |header: &str| {
+        let mut curl = Command::new("curl");
+        curl.args(["--silent", "--include", "--request", "POST", "--header", header, &uploads]);
+        Run::of(&mut curl).success().stdout
+    };
+    let own = format!("Origin: http://{}", served.address());
+    let port = served.address().rsplit(':').next().unwrap();
+    for header in [&own, "Host: localhost", &format!("Host: registry.localhost:{port}")] {
+        assert!(post(header).starts_with("HTTP/1.1 202"), "{header}");
+    }
+    for header in [
+        // Its name was rebound to 127.0.0.1.
+        &format!("Host: evil.test:{port}"),
+        "Host: localhost.evil.test",
+        "Origin: http://evil.test",
+        "Origin: null",
+    ] {
+        let answer = post(header);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{header}: {answer}");
+        assert!(
+            answer.contains("\"DENIED\"") && answer.contains("this registry answers"),
+            "{answer}"
+        );
+    }
+    served.signal("TERM");
+    assert_eq!(served.exit_code(), 0);
+}
+
+#[test]
 fn a_port_that_is_taken_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();

@@ -11,13 +11,13 @@ use std::process::{self, Child, Command};
 use std::time::Duration;
 
 use clap::Args;
-use tempfile::TempDir;
 use wasm_oci_app::config::args::{AddrArgs, RunArgs};
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::exit_code::ExitCode;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
+use wasm_oci_core::fs::TemporaryFolder;
 use wasm_oci_core::module::Level;
 
 use wasm_oci_core::trace::OrTrace;
@@ -93,7 +93,7 @@ struct Running {
     name: String,
     child: Child,
     /// `TMPDIR` of the program.
-    _temporary: Option<TempDir>,
+    _temporary: Option<TemporaryFolder>,
 }
 
 impl Running {
@@ -108,7 +108,7 @@ impl Running {
         };
         let own = env::current_exe().map_err(failed(Path::new("cargo-wasm-oci")))?;
         // A program that is killed can't remove its own temporary files.
-        let temporary = tempfile::tempdir().or_trace("make a folder for temporary files");
+        let temporary = TemporaryFolder::new().or_trace("make a folder for temporary files");
         let mut command = Command::new(&own);
         command.args(action.args(program, output)?);
         command.envs(temporary.iter().map(|folder| ("TMPDIR", folder.path())));

@@ -4,10 +4,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use hyper::body::Incoming;
 use hyper::{Request, StatusCode};
 
 use super::Life;
+use crate::connections::RequestBody;
 use crate::run::Limit;
 use crate::run::trap::Trapped;
 
@@ -52,6 +52,9 @@ pub enum Failure {
     /// The instance could not be created.
     #[error("{0}")]
     Start(String),
+    /// Too many other requests were running and waiting.
+    #[error("too many requests were waiting")]
+    Busy,
     /// The client disconnected before the end of the answer.
     #[error("the client disconnected")]
     Gone,
@@ -67,6 +70,7 @@ impl Failure {
             Failure::Limit(_) => {
                 (StatusCode::SERVICE_UNAVAILABLE, "the request exceeded a limit\n")
             }
+            Failure::Busy => (StatusCode::SERVICE_UNAVAILABLE, "too many requests are waiting\n"),
             _ => (StatusCode::INTERNAL_SERVER_ERROR, "the request could not be answered\n"),
         }
     }
@@ -81,7 +85,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(life: &Life, request: &Request<Incoming>) -> Arc<Record> {
+    pub(super) fn new(life: &Life, request: &Request<RequestBody>) -> Arc<Record> {
         life.running.fetch_add(1, Ordering::Relaxed);
         let access = Access {
             method: request.method().to_string(),

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
-use hyper::body::{Body, Frame, Incoming, SizeHint};
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::body::{Body, Frame, SizeHint};
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use hyper::{Method, Request, Response, StatusCode};
 use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
@@ -16,19 +16,28 @@ use wasmtime_wasi_http::{self as http, WasiBody};
 
 use super::Life;
 use super::access::{Failure, Record};
+use super::host::require_host;
+use crate::connections::RequestBody;
 
 /// Head of an answer with a stream of its body, or the error that the program returned instead.
 pub(super) type Head = Result<Response<WasiBody>, ErrorCode>;
 
-pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<Answer> {
+/// Time after which a client should try again if there was no room for its request, in seconds.
+const RETRY: HeaderValue = HeaderValue::from_static("1");
+
+pub(super) async fn answer(life: &Life, mut request: Request<RequestBody>) -> Response<Answer> {
     let record = Record::new(life, &request);
     let is_head = request.method() == Method::HEAD;
-    // RFC 9112, 3.2. In HTTP/2, the authority takes the place of the header (RFC 9113, 8.3.1).
-    let has_host =
-        request.uri().authority().is_some() || request.headers().contains_key(hyper::header::HOST);
-    if !has_host {
-        return plain(StatusCode::BAD_REQUEST, "the request has no Host header\n", &record);
+    if let Err(reason) = require_host(&mut request, life.addr) {
+        return plain(StatusCode::BAD_REQUEST, reason, &record);
     }
+    // Room comes before anything that is opened for the request: beyond the size of the pool, wasmtime refuses instances.
+    let Some(Some(room)) = life.clone().until_stopped(life.app.room.enter()).await else {
+        record.fail(Failure::Busy);
+        let mut response = failed(&record);
+        response.headers_mut().insert(RETRY_AFTER, RETRY);
+        return response;
+    };
     let (to_client, head) = oneshot::channel();
     let instance = tokio::spawn({
         let (life, record) = (life.clone(), Arc::clone(&record));
@@ -40,6 +49,7 @@ pub(super) async fn answer(life: &Life, request: Request<Incoming>) -> Response<
                 }
             };
             life.until_stopped(work).await;
+            drop(room);
         }
     });
     let instance = Instance(Some(instance.abort_handle()));

@@ -5,6 +5,7 @@
 
 mod access;
 mod answer;
+mod host;
 
 use std::future::Future;
 use std::net::SocketAddr;
@@ -13,12 +14,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hyper::Request;
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use hyper_util::server::conn::auto;
-use hyper_util::server::graceful::GracefulShutdown;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot, watch};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
 use wasmtime::component::{Component, Linker, ResourceTable};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView, p2};
 use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
@@ -35,11 +32,7 @@ use super::engine::{Code, MAX_CONCURRENT};
 use super::limits::Limiter;
 use super::outgoing::Outgoing;
 use super::{Dir, Engine, EntryKind, Error, Limits, Program, streams};
-use crate::trace::OrTrace;
-
-// A connection can't be accepted if a resource such as file descriptors is used up. Trying again at once would only
-// keep a processor busy until another connection ends.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(50);
+use crate::connections::{self, ConnectionLimits, RequestBody, Room, max_open_files};
 
 /// Options of a server. Its instances can see nothing else of the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +50,22 @@ pub struct ServeOptions {
     /// Limits of each request. The engine must have been created for the same limits. Without a time limit, an instance that
     /// loops occupies a thread for ever, even after its client has disconnected.
     pub limits: Limits,
+    /// Limits of the clients' connections.
+    pub connections: ConnectionLimits,
+    /// Largest number of requests that run at a time. It may be lower if instances of the program don't fit into the pool, or open
+    /// many folders.
+    pub requests: usize,
+    /// Largest number of requests that wait because others run. Further ones are answered with 503.
+    pub queue: usize,
+    /// Longest time that a request waits because others run. Then it is answered with 503.
+    pub queue_time: Duration,
     /// Time for running requests after the shutdown has begun.
     pub drain: Duration,
 }
 
 impl Default for ServeOptions {
-    /// Returns options for a free port of the loopback address, without permissions and limits, and ten seconds to drain.
+    /// Returns options for a free port of the loopback address, without permissions and limits of the program. 1,000 requests may
+    /// wait for ten seconds, and there are ten seconds to drain.
     fn default() -> ServeOptions {
         ServeOptions {
             addr: SocketAddr::from(([127, 0, 0, 1], 0)),
@@ -71,6 +74,10 @@ impl Default for ServeOptions {
             dirs: Vec::new(),
             network: false,
             limits: Limits::default(),
+            connections: ConnectionLimits::default(),
+            requests: 1_000,
+            queue: 1_000,
+            queue_time: Duration::from_secs(10),
             drain: Duration::from_secs(10),
         }
     }
@@ -87,8 +94,8 @@ pub struct Server {
 struct App {
     linked: ProxyPre<State>,
     options: ServeOptions,
-    /// Permits for instances: as many as fit into the pool.
-    room: Semaphore,
+    /// Places for instances: as many as fit into the pool.
+    room: Room,
 }
 
 struct State {
@@ -141,7 +148,8 @@ impl Server {
             add_only_http_to_linker_async(&mut linker)?;
             ProxyPre::new(linker.instantiate_pre(component)?)
         };
-        let room = Semaphore::new(at_once(component));
+        let places = at_once(component).min(with_open_folders(options.dirs.len()));
+        let room = Room::new(places.min(options.requests), options.queue, options.queue_time);
         let app = App { linked: link().map_err(|e| program.refused(&e))?, options, room };
         // Report a folder that can't be opened now, and not at the first request.
         let _context = app.context()?;
@@ -164,48 +172,34 @@ impl Server {
         shutdown: impl Future<Output = ()>,
         on_access: impl Fn(&Access) + Send + Sync + 'static,
     ) -> usize {
-        let Server { listener, app, .. } = self;
-        let drain = app.options.drain;
+        let Server { listener, app, addr } = self;
+        let (drain, limits) = (app.options.drain, app.options.connections);
         let (stop, stopped) = watch::channel(());
         let (alive, mut gone) = mpsc::channel(1);
         let running = Arc::new(AtomicUsize::new(0));
         let life = Life {
             app,
+            addr,
             on_access: Arc::new(on_access),
             running: Arc::clone(&running),
             _alive: alive,
             stopped,
         };
-        let connections = GracefulShutdown::new();
-        let mut builder = auto::Builder::new(TokioExecutor::new());
-        // With a timer, hyper gives up on a client that doesn't finish its head.
-        builder.http1().timer(TokioTimer::new());
-        builder.http2().timer(TokioTimer::new());
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
-            tokio::select! {
-                accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => serve_connection(&builder, &connections, stream, &life),
-                    Err(error) => {
-                        tracing::debug!(%error, "can't accept a connection");
-                        tokio::time::sleep(ACCEPT_AGAIN).await;
-                    }
-                },
-                () = &mut shutdown => break,
-            }
-        }
-        // Clients get an error at once instead of waiting, and `gone` closes when the last other handle is dropped.
-        drop((listener, life));
+        let service = move |request| {
+            let life = life.clone();
+            async move { answer(&life, request).await }
+        };
+        let mut open = connections::serve(listener, limits, service, shutdown).await;
         let all_end = async {
-            connections.shutdown().await;
-            // Instances may still run after their answer.
+            open.closed().await;
+            // Instances may still run after their answer. This closes when the last other handle is dropped.
             while gone.recv().await.is_some() {}
         };
         if tokio::time::timeout(drain, all_end).await.is_ok() {
             return 0;
         }
         let cut_off = running.load(Ordering::Relaxed);
-        drop(stop);
+        drop((stop, open));
         while gone.recv().await.is_some() {}
         cut_off
     }
@@ -215,6 +209,8 @@ impl Server {
 #[derive(Clone)]
 struct Life {
     app: Arc<App>,
+    /// The address of the server.
+    addr: SocketAddr,
     on_access: Arc<dyn Fn(&Access) + Send + Sync>,
     /// Number of requests in progress.
     running: Arc<AtomicUsize>,
@@ -234,29 +230,6 @@ impl Life {
     }
 }
 
-fn serve_connection(
-    builder: &auto::Builder<TokioExecutor>,
-    connections: &GracefulShutdown,
-    stream: TcpStream,
-    life: &Life,
-) {
-    // Answers are written as a whole, so Nagle's algorithm would only delay them.
-    stream.set_nodelay(true).or_trace("turn off Nagle's algorithm");
-    let of_requests = life.clone();
-    let service = hyper::service::service_fn(move |request| {
-        let life = of_requests.clone();
-        async move { Ok::<_, std::convert::Infallible>(answer(&life, request).await) }
-    });
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
-    // An error of one connection, such as a malformed request, doesn't affect the server.
-    let served = life.clone().until_stopped(connections.watch(connection));
-    tokio::spawn(async move {
-        if let Some(Err(error)) = served.await {
-            tracing::debug!(%error, "can't serve a connection");
-        }
-    });
-}
-
 /// Assumed number of memories or tables of a component for which wasmtime can't tell.
 const UNKNOWN_NEED: u32 = 16;
 
@@ -268,6 +241,14 @@ fn at_once(component: &Component) -> usize {
     usize::try_from(MAX_CONCURRENT / each.min(MAX_CONCURRENT)).unwrap_or(1)
 }
 
+/// Returns the number of instances that can have this many open folders each, with as many files left for connections.
+fn with_open_folders(each: usize) -> usize {
+    match (each, max_open_files()) {
+        (1.., Some(files)) => (files / 4 / each).max(1),
+        _ => usize::MAX,
+    }
+}
+
 impl App {
     fn context(&self) -> Result<WasiCtx, Error> {
         let ServeOptions { args, env, dirs, network, limits, .. } = &self.options;
@@ -277,10 +258,10 @@ impl App {
         Ok(given.context(stdout, stderr)?.build())
     }
 
-    /// Handles one request in a new instance, which sends the head of its answer to `to_client`.
+    /// Handles one request in a new instance, for which there is room, and which sends the head of its answer to `to_client`.
     async fn handle(
         &self,
-        request: Request<Incoming>,
+        request: Request<RequestBody>,
         to_client: oneshot::Sender<Head>,
         record: &Arc<Record>,
     ) -> Result<(), Failure> {
@@ -294,8 +275,6 @@ impl App {
             outgoing: Outgoing::new(self.options.network, record.refused()),
             limiter: Limiter::new(limits),
         };
-        // Beyond the size of the pool, wasmtime would refuse the instance.
-        let _room = self.room.acquire().await.map_err(|e| started(&e))?;
         // A store of its own, so that no request finds data of another (docs/decisions/0024-store-per-request.md).
         let mut store = store(self.linked.engine(), state, &limits).map_err(|e| started(&e))?;
         let mut http = store.data_mut().http();

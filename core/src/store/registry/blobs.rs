@@ -1,5 +1,6 @@
 //! Operations on blobs: look-up, mount, download and upload. Content passes through memory in chunks.
 
+use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::pin::pin;
 use std::sync::{Mutex, PoisonError};
@@ -8,7 +9,6 @@ use bytes::Bytes;
 use futures_util::stream;
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE};
 use reqwest::{Body, RequestBuilder, Response, StatusCode, Url};
-use tempfile::NamedTempFile;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::{Error, Progress};
@@ -17,6 +17,7 @@ use super::exchange::content_length;
 use super::manifests::reported_digest;
 use super::request_error::RequestError;
 use super::transport::Transport;
+use crate::fs::TemporaryFile;
 use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
 use crate::trace::trace_ignored;
 
@@ -72,26 +73,27 @@ pub(super) async fn mount(
 }
 
 pub(super) struct Partial {
-    file: NamedTempFile,
+    file: File,
+    temporary: TemporaryFile,
     length: u64,
 }
 
 impl Partial {
     pub(super) fn new() -> Result<Partial, Error> {
-        let file = NamedTempFile::new().map_err(Error::io("write", &std::env::temp_dir()))?;
-        Ok(Partial { file, length: 0 })
+        let new = TemporaryFile::new().map_err(Error::io("write", &std::env::temp_dir()));
+        let (file, temporary) = new?;
+        Ok(Partial { file, temporary, length: 0 })
     }
 
     fn append(&mut self, chunk: &[u8]) -> Result<(), RequestError> {
-        self.file.write_all(chunk).map_err(Error::io("write", self.file.path()))?;
+        self.file.write_all(chunk).map_err(Error::io("write", self.temporary.path()))?;
         self.length += chunk.len() as u64;
         Ok(())
     }
 
     fn truncate(&mut self) -> Result<(), RequestError> {
-        let file = self.file.as_file_mut();
-        let emptied = file.set_len(0).and_then(|()| file.seek(SeekFrom::Start(0)));
-        emptied.map_err(Error::io("write", self.file.path()))?;
+        let emptied = self.file.set_len(0).and_then(|()| self.file.seek(SeekFrom::Start(0)));
+        emptied.map_err(Error::io("write", self.temporary.path()))?;
         self.length = 0;
         Ok(())
     }
@@ -110,7 +112,7 @@ pub(super) async fn get(
     };
     match read(transport, descriptor, &mut part).await {
         Ok(resumed) => {
-            match Blob::verified_temporary(descriptor.clone(), part.file.into_temp_path()) {
+            match Blob::verified_temporary(descriptor.clone(), part.temporary) {
                 // The two parts are of different content. The next attempt downloads all of it.
                 Err(error @ ImageError::Mismatch { .. }) if resumed => {
                     Err(RequestError::Protocol {

@@ -1,21 +1,14 @@
-//! Registry for development: serves a folder with one layout for each repository.
-//!
-//! `ferro-oci-server` implements the protocol; this module stores its blobs, manifests and tags. A pushed blob is in
-//! `FOLDER/.incoming` until a manifest needs it, and then in the layout of that manifest's repository, where any tool can
-//! read it.
+//! Storage of the development registry: blobs, manifests and tags are in layouts, running uploads in memory.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use ferro_blob_store::{BlobStore, BlobStoreError, Digest as FerroDigest, Result as Stored};
 use ferro_oci_server::{
-    AppState, InMemoryRegistryMeta, Reference, ReferrerDescriptor, RegistryMeta, UploadAdmission,
-    UploadState, router,
+    InMemoryRegistryMeta, Reference, ReferrerDescriptor, RegistryMeta, UploadAdmission, UploadState,
 };
 use serde::Deserialize;
-use tokio::net::TcpListener;
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Blob, Digest, MediaType, Tag};
 use wasm_oci_core::store::{Layout, Name, Silent, Sink, Source};
@@ -25,23 +18,9 @@ const INCOMING: &str = ".incoming";
 /// Maximum number of parts in the name of a repository.
 const DEEPEST: usize = 8;
 
-/// Serves the layouts in `folder` until `end`.
-pub async fn serve(
-    folder: &Path,
-    listener: TcpListener,
-    end: impl Future<Output = ()> + Send + 'static,
-) -> std::io::Result<()> {
-    let layouts = Layouts { folder: folder.to_owned() };
-    let meta = Meta { layouts: layouts.clone(), memory: InMemoryRegistryMeta::new() };
-    // Referrers are in memory only, so each start collects them again.
-    meta.find_referrers().await.map_err(std::io::Error::other)?;
-    let state = AppState::new(Arc::new(layouts), Arc::new(meta));
-    axum::serve(listener, router(state)).with_graceful_shutdown(end).await
-}
-
 #[derive(Debug, Clone)]
-struct Layouts {
-    folder: PathBuf,
+pub(super) struct Layouts {
+    pub(super) folder: PathBuf,
 }
 
 impl Layouts {
@@ -161,9 +140,9 @@ impl BlobStore for Layouts {
 }
 
 /// Manifests and tags are in the layouts; running uploads and referrers are in memory.
-struct Meta {
-    layouts: Layouts,
-    memory: InMemoryRegistryMeta,
+pub(super) struct Meta {
+    pub(super) layouts: Layouts,
+    pub(super) memory: InMemoryRegistryMeta,
 }
 
 /// The fields of a manifest that the registry needs.
@@ -236,7 +215,7 @@ impl Meta {
     }
 
     /// Registers the manifests of all layouts that refer to others.
-    async fn find_referrers(&self) -> Stored<()> {
+    pub(super) async fn find_referrers(&self) -> Stored<()> {
         for repository in self.layouts.repositories() {
             let Some(layout) = self.layouts.open(&repository) else { continue };
             for (_, descriptor) in layout.images().map_err(failed)? {

@@ -1,0 +1,123 @@
+//! Signals that end a command.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crate::error::Error;
+
+/// Number of those who end the command by themselves on SIGINT, and of those who do on SIGTERM.
+static OF_INTERRUPT: AtomicUsize = AtomicUsize::new(0);
+static OF_TERMINATE: AtomicUsize = AtomicUsize::new(0);
+
+/// Keeps [`remove_temporaries_on_signals`] from ending the process on a signal, until it is dropped.
+#[derive(Debug)]
+pub struct Handled(&'static AtomicUsize);
+
+impl Handled {
+    fn new(counter: &'static AtomicUsize) -> Handled {
+        counter.fetch_add(1, Ordering::SeqCst);
+        Handled(counter)
+    }
+
+    /// Returns a guard of somebody who listens for SIGINT.
+    pub fn interrupt() -> Handled {
+        Handled::new(&OF_INTERRUPT)
+    }
+}
+
+impl Drop for Handled {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+/// Makes signals that end the process remove its temporary files first.
+pub fn remove_temporaries_on_signals() {
+    // Not before the first temporary file: most commands have none.
+    #[cfg(unix)]
+    wasm_oci_core::fs::before_first_temporary(unix::listen);
+}
+
+#[cfg(unix)]
+mod unix {
+    use std::sync::atomic::Ordering;
+
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    use signal_hook::low_level::emulate_default_handler;
+    use wasm_oci_core::fs::remove_temporaries;
+    use wasm_oci_core::trace::OrTrace;
+
+    use super::{OF_INTERRUPT, OF_TERMINATE};
+
+    pub(super) fn listen() {
+        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+        let Some(mut signals) = Signals::new(signals).or_trace("listen for signals") else {
+            return;
+        };
+        std::thread::spawn(move || {
+            for signal in signals.forever() {
+                let handled = match signal {
+                    SIGINT => OF_INTERRUPT.load(Ordering::SeqCst),
+                    SIGTERM => OF_TERMINATE.load(Ordering::SeqCst),
+                    _ => 0,
+                };
+                if handled > 0 {
+                    continue;
+                }
+                remove_temporaries();
+                // The parent process sees by which signal we ended, as without temporary files.
+                emulate_default_handler(signal).or_trace("end by a signal");
+            }
+        });
+    }
+
+    /// Returns true for a signal that the parent process has us ignore, as `nohup` and shells in the background do.
+    fn is_ignored(signal: i32) -> bool {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+    }
+}
+
+/// Listens for SIGINT and SIGTERM, which don't end the process meanwhile.
+pub struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    _handled: [Handled; 2],
+}
+
+impl Signals {
+    pub fn new() -> Result<Signals, Error> {
+        let _handled = [&OF_INTERRUPT, &OF_TERMINATE].map(Handled::new);
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            let listen = |kind| signal(kind).map_err(Error::Runtime);
+            let terminate = listen(SignalKind::terminate())?;
+            Ok(Signals { terminate, interrupt: listen(SignalKind::interrupt())?, _handled })
+        }
+        #[cfg(not(unix))]
+        Ok(Signals { _handled })
+    }
+
+    /// Waits for the next signal.
+    #[cfg(unix)]
+    pub async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+
+    /// Waits for the next Ctrl-C.
+    #[cfg(not(unix))]
+    pub async fn next(&mut self) {
+        // If we can't listen for Ctrl-C, it ends the process.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
