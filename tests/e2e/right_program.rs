@@ -42,13 +42,16 @@ fn programs_of_one_name_have_images_of_their_own() {
         let run = build(folder.path(), args, &[]).success();
         run.stdout.lines().map(output).collect()
     };
+    // An image from before another program got the same name, which a script would push as the new one.
+    write(folder.path(), &[("target/wasm-oci/app/oci-layout", "{}")]);
     // The second build of each finds its own earlier image.
     for _ in 0..2 {
-        assert_eq!(printed(&["--bins", "--examples"]), ["from a\n", "from b\n", "example of a\n"]);
+        assert_eq!(printed(&["--bins", "--examples"]), ["from a\n", "example of a\n", "from b\n"]);
         assert_eq!(printed(&["-p", "b"]), ["from b\n"]);
         assert_eq!(printed(&["-p", "a"]), ["from a\n"]);
         assert_eq!(printed(&[]), ["from a\n", "from b\n"]);
     }
+    assert!(!folder.path().join("target/wasm-oci/app").exists());
     let fresh = build(folder.path(), &[], &[]).success();
     assert_eq!(fresh.stderr.matches("Fresh app").count(), 2, "{}", fresh.stderr);
     let layouts = folder.path().join("layouts");

@@ -69,12 +69,12 @@ pub enum UsageError {
         "`{image}` can be the image of one program only; write {{bin}} in it, or choose a program with --bin"
     )]
     OneImage { image: String },
-    #[error("several programs could be started; choose one with --bin: {}", names.join(", "))]
+    #[error("several programs could be started; choose one with -p or --bin: {}", names.join(", "))]
     AmbiguousProgram { names: Vec<String> },
     #[error("`{first}` and `{second}` would both be called {name}; select one with -p or --bin")]
     SameName { first: String, second: String, name: String },
     #[error(
-        "`{first}` and `{second}` would both be pushed to {repository}; write {{bin}} or {{package}} in its name, or choose one with --bin"
+        "`{first}` and `{second}` would both be pushed to {repository}; write {{bin}} or {{package}} in its name, or choose one with -p or --bin"
     )]
     SameRepository { first: String, second: String, repository: String },
 

@@ -183,6 +183,17 @@ pub fn unique_name(workspace: &Workspace, project: &Project) -> String {
     format!("{}.{}{suffix}", project.package, project.target)
 }
 
+/// Returns the target's own name, if no target of the workspace has its results there.
+pub fn name_of_none<'a>(workspace: &Workspace, project: &'a Project) -> Option<&'a str> {
+    if unique_name(workspace, project) == project.target {
+        return None;
+    }
+    let all = workspace.all_projects();
+    let mut rivals = all.iter().filter(|other| other.target == project.target);
+    let is_unused = rivals.all(|other| unique_name(workspace, other) != project.target);
+    is_unused.then_some(project.target.as_str())
+}
+
 fn rank(kind: TargetKind) -> u8 {
     match kind {
         TargetKind::Bin => 0,

@@ -19,7 +19,7 @@ use wasm_oci_core::module::{BuiltModule, ValidatedModule};
 use wasm_oci_core::store::{Layout, Name, load};
 use wasm_oci_core::trace::OrTrace;
 
-use crate::cargo::batches::unique_name;
+use crate::cargo::batches::{name_of_none, unique_name};
 use crate::cargo::git::Revision;
 use crate::cargo::json_cache;
 use crate::cargo::leaked_paths::leaked_paths;
@@ -149,8 +149,20 @@ impl<'a> PackageJob<'a> {
         })
     }
 
+    /// Removes the layout that the program had before another got the same name: a script would push it as the new one.
+    fn remove_outdated_layout(&self) {
+        let Some(name) = name_of_none(&self.compiled.workspace, &self.program.project) else {
+            return;
+        };
+        let outdated = self.layout.with_file_name(name);
+        if self.request.layout.is_none() && outdated.join("oci-layout").is_file() {
+            fs_err::remove_dir_all(outdated).or_trace("remove an outdated layout");
+        }
+    }
+
     /// Packs the program, unless an earlier build did so with the same inputs.
     async fn run(self, shell: &Shell) -> Result<BuiltImages, Error> {
+        self.remove_outdated_layout();
         let (record, fresh) = match self.fresh_record()? {
             Some(record) => (record, true),
             None => (self.pack(shell).await?, false),
@@ -290,8 +302,17 @@ pub fn only_program(all: &[BuiltImages]) -> Result<&BuiltImages, Error> {
         ([only], ..) => Ok(only),
         (_, Some(default), None) => Ok(default),
         _ => {
-            let names = all.iter().map(|program| program.project.target.clone()).collect();
+            let names = all.iter().map(|program| name_among(all, program)).collect();
             Err(UsageError::AmbiguousProgram { names }.into())
         }
+    }
+}
+
+/// Returns the name of a program for messages, with its package if another one has the same name.
+pub fn name_among(all: &[BuiltImages], program: &BuiltImages) -> String {
+    let Project { package, target, .. } = &program.project;
+    match all.iter().filter(|other| other.project.target == *target).count() {
+        0 | 1 => target.clone(),
+        _ => format!("{package}/{target}"),
     }
 }

@@ -11,7 +11,7 @@ use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::image::Reference;
 
 use crate::error::Error;
-use crate::ops::package::BuiltImages;
+use crate::ops::package::{BuiltImages, name_among};
 use crate::ops::smoke_tests::suites;
 
 /// Arguments of commands that push images.
@@ -147,7 +147,7 @@ fn check_distinct(built: &[BuiltImages], repositories: &[&Reference]) -> Result<
     for (n, repository) in repositories.iter().enumerate() {
         let name = repository.name();
         if let Some(other) = repositories[..n].iter().position(|other| other.name() == name) {
-            let target = |n: usize| built[n].project.target.clone();
+            let target = |n: usize| name_among(built, &built[n]);
             let (first, second, repository) = (target(other), target(n), name.to_owned());
             return Err(UsageError::SameRepository { first, second, repository }.into());
         }
