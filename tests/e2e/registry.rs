@@ -1,14 +1,17 @@
 //! The library against Debian's registry, which is real. Those that misbehave are in [`misbehaving`].
 
+mod addresses;
 mod attacks;
 mod debug_log;
 mod development;
 mod fake;
 mod faults;
 mod interrupted;
+mod logins;
 mod misbehaving;
 mod modes;
 mod peers;
+mod quirks;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -12,6 +12,8 @@ pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
 pub const WASM_OCI_REPOSITORY: &str = "WASM_OCI_REPOSITORY";
 /// Registries to access over plain HTTP, separated by commas: the setting `insecure-registries`.
 pub const WASM_OCI_INSECURE_REGISTRIES: &str = "WASM_OCI_INSECURE_REGISTRIES";
+/// Hosts that a registry may send us to even though their addresses are not public, separated by commas.
+pub const WASM_OCI_PRIVATE_HOSTS: &str = "WASM_OCI_PRIVATE_HOSTS";
 /// Host and port of the registry that the user name and password are for.
 pub const WASM_OCI_REGISTRY: &str = "WASM_OCI_REGISTRY";
 pub const WASM_OCI_USERNAME: &str = "WASM_OCI_USERNAME";
@@ -29,6 +31,15 @@ pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
 /// Returns the value of a variable unless it is empty.
 pub fn value(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Returns the parts of a variable that are separated by commas.
+pub fn list(name: &str) -> Option<Vec<String>> {
+    value(name).map(split)
+}
+
+fn split(list: String) -> Vec<String> {
+    list.split(',').map(|part| part.trim().to_owned()).collect()
 }
 
 /// Returns the program of this name in the first of `folders` that has one.
@@ -63,8 +74,7 @@ pub fn registry_settings() -> Settings {
 
 fn registry_settings_from(variable: impl Fn(&str) -> Option<String>) -> Settings {
     Settings {
-        insecure_registries: variable(WASM_OCI_INSECURE_REGISTRIES)
-            .map(|list| list.split(',').map(|host| host.trim().to_owned()).collect()),
+        insecure_registries: variable(WASM_OCI_INSECURE_REGISTRIES).map(split),
         ..Settings::default()
     }
 }

@@ -1,17 +1,22 @@
 //! Connections to registries: options of the user, and certificates and logins of this machine.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::Args;
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::store::{
-    Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, RetryEvent, Secret, Tls,
+    Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, RetryEvent, Secret,
+    StoredLogin, Tls,
 };
 
 use crate::config::args::unless_empty;
-use crate::config::env_vars::{self, WASM_OCI_PASSWORD, WASM_OCI_REGISTRY, WASM_OCI_USERNAME};
+use crate::config::env_vars::{
+    self, WASM_OCI_PASSWORD, WASM_OCI_PRIVATE_HOSTS, WASM_OCI_REGISTRY, WASM_OCI_USERNAME,
+};
 use crate::config::settings::Settings;
 use crate::error::{Error, UsageError};
 use crate::registry::read_limits::ReadLimitArgs;
@@ -36,6 +41,9 @@ pub struct RegistryArgs {
     /// Also send the registry's credentials to this token server, even though it is on another domain
     #[arg(long = "token-server", value_name = "HOST")]
     pub token_servers: Vec<String>,
+    /// Let the registry send us to this host even though its address is not public, such as storage in your network
+    #[arg(long = "private-host", value_name = "HOST[:PORT]")]
+    pub private_hosts: Vec<String>,
 }
 
 /// Login for the registry of a command, instead of the one that `login` has stored.
@@ -126,10 +134,14 @@ impl AccountArgs {
 #[derive(Debug, Clone)]
 pub struct Connections {
     insecure: Vec<String>,
+    /// Insecure registries of settings that need not be the user's own, such as those of a crate.
+    insecure_if_anonymous: Vec<String>,
     token_servers: Vec<String>,
+    private_hosts: Vec<String>,
     tls: Tls,
     login: Option<Login>,
     limits: ReadLimits,
+    warned: Arc<Mutex<BTreeSet<String>>>,
     shell: Shell,
 }
 
@@ -153,11 +165,20 @@ impl Connections {
         // clap accepts neither of them without the other.
         let identity = args.client_cert.clone().zip(args.client_key.clone());
         Ok(Connections {
-            insecure: settings.insecure_registries.clone().unwrap_or_default(),
+            insecure: args
+                .settings()
+                .over(env_vars::registry_settings())
+                .insecure_registries
+                .unwrap_or_default(),
+            insecure_if_anonymous: settings.insecure_registries.clone().unwrap_or_default(),
             token_servers: args.token_servers.clone(),
+            // Flags come before the environment.
+            private_hosts: unless_empty(&args.private_hosts)
+                .unwrap_or_else(|| env_vars::list(WASM_OCI_PRIVATE_HOSTS).unwrap_or_default()),
             tls: Tls { authorities: args.authorities.clone(), identity },
             login: login_from(env_vars::value)?,
             limits: ReadLimitArgs::default().limits()?,
+            warned: Arc::default(),
             shell: shell.clone(),
         })
     }
@@ -178,12 +199,13 @@ impl Connections {
 
     pub fn options(&self, host: &str, repository: &str) -> Result<RegistryOptions, Error> {
         // The host includes the port: another port may belong to another server.
-        let credentials = match self.login.as_ref().filter(|login| login.registry == host) {
+        let login = self.login.as_ref().filter(|login| login.registry == host);
+        let credentials = match login {
             Some(login) => Credentials::Basic {
                 username: login.username.clone(),
                 password: login.password.clone(),
             },
-            None => Credentials::for_repository(host, repository).map_err(StoreError::from)?,
+            None => self.stored_login(host, repository)?,
         };
         let mut tls = Tls::for_registry(host);
         tls.authorities.extend(self.tls.authorities.iter().cloned());
@@ -192,13 +214,28 @@ impl Connections {
         let shell = self.shell.clone();
         Ok(RegistryOptions {
             insecure: self.insecure.iter().any(|insecure| insecure == host),
+            insecure_if_anonymous: self.insecure_if_anonymous.iter().any(|it| it == host),
             credentials,
+            is_stored_login: login.is_none(),
             token_servers: self.token_servers.clone(),
+            private_hosts: self.private_hosts.clone(),
             tls,
             limits: self.limits,
             on_retry: Some(OnRetry::new(move |event| announce(&shell, event))),
             ..RegistryOptions::default()
         })
+    }
+
+    fn stored_login(&self, host: &str, repository: &str) -> Result<Credentials, Error> {
+        let stored = StoredLogin::find(host, repository).map_err(StoreError::from)?;
+        if let Some(warning) = stored.warning {
+            let message = format!("{warning}; using {host} without a login");
+            // A command connects to a registry several times.
+            if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(message.clone()) {
+                self.shell.warn(message);
+            }
+        }
+        Ok(stored.credentials)
     }
 
     /// Returns the client for the repository of a reference.

@@ -139,13 +139,23 @@ impl Blob {
     /// # Errors
     /// [`Error::Io`] when its file can't be opened.
     pub fn reader(&self) -> Result<Box<dyn Read + Send>, Error> {
+        self.reader_from(0)
+    }
+
+    /// Returns a reader of the content without its first `start` bytes.
+    pub(crate) fn reader_from(&self, start: u64) -> Result<Box<dyn Read + Send>, Error> {
         match &self.content {
-            Content::Memory(bytes) => Ok(Box::new(Cursor::new(Arc::clone(bytes)))),
+            Content::Memory(bytes) => {
+                let mut cursor = Cursor::new(Arc::clone(bytes));
+                cursor.set_position(start);
+                Ok(Box::new(cursor))
+            }
             Content::File(range) => {
                 let mut file = File::open(&range.path).map_err(Error::Io)?;
-                file.seek(SeekFrom::Start(range.offset)).map_err(Error::Io)?;
+                let position = range.offset.saturating_add(start);
+                file.seek(SeekFrom::Start(position)).map_err(Error::Io)?;
                 // In an archive, the bytes after the range belong to other blobs.
-                Ok(Box::new(file.take(self.descriptor.size)))
+                Ok(Box::new(file.take(self.descriptor.size.saturating_sub(start))))
             }
         }
     }

@@ -39,7 +39,7 @@ pub use registry::fuzzing;
 #[cfg(feature = "registry")]
 pub use registry::{
     Credentials, DryRun, OnRetry, Registry, RegistryError, RegistryOptions, Request, RetryEvent,
-    RetryPolicy, Secret, Stored, Tls, forget_login, log_in, store_login,
+    RetryPolicy, Secret, Stored, StoredLogin, Tls, forget_login, log_in, store_login,
 };
 
 use self::graph::{Graph, Parts};

@@ -46,6 +46,11 @@ impl Tokens {
         format!("http://{}/token", self.address)
     }
 
+    /// Its `127.0.0.1:PORT`, which a client has to be told: it is on another port than the registry.
+    pub(crate) fn host(&self) -> &str {
+        &self.address
+    }
+
     /// The paths that were asked for since the last time, with their queries.
     pub(crate) fn take_requests(&self) -> Vec<String> {
         std::mem::take(&mut *self.requests.lock().expect("no test panics in it"))

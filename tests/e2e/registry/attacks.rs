@@ -17,23 +17,31 @@ use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::{self, Run, wasm_oci};
 
 /// Somebody on another host, who writes down what they are sent.
-struct Thief {
-    host: String,
+pub(super) struct Thief {
+    pub(super) host: String,
     heard: Arc<Mutex<Vec<String>>>,
 }
 
 impl Thief {
-    fn start() -> Thief {
+    pub(super) fn start() -> Thief {
+        Thief::start_on("127.0.0.2:0")
+    }
+
+    pub(super) fn start_on(address: &str) -> Thief {
         let heard = Arc::new(Mutex::new(Vec::new()));
         let notes = Arc::clone(&heard);
-        let fake = Fake::start_on("127.0.0.2:0", move |request, _| {
+        let fake = Fake::start_on(address, move |request, _| {
             notes.lock().unwrap().push(request.to_owned());
             fake::json(r#"{"token":"x"}"#)
         });
         Thief { host: fake.host().to_owned(), heard }
     }
 
-    fn heard(&self) -> Vec<String> {
+    pub(super) fn forget(&self) {
+        self.heard.lock().unwrap().clear();
+    }
+
+    pub(super) fn heard(&self) -> Vec<String> {
         self.heard.lock().unwrap().clone()
     }
 }
@@ -47,7 +55,7 @@ fn repository(host: &str, options: RegistryOptions) -> Registry {
     Registry::new(&format!("{host}/app").parse().unwrap(), options).unwrap()
 }
 
-fn unauthorized(challenge: &str) -> String {
+pub(super) fn unauthorized(challenge: &str) -> String {
     format!(
         "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nWWW-Authenticate: {challenge}\r\n\r\n"
     )
@@ -104,7 +112,8 @@ fn a_redirect_takes_nobody_s_name_along() {
             ),
             false => unauthorized(r#"Basic realm="x""#),
         });
-    let registry = repository(server.host(), options());
+    let named = RegistryOptions { private_hosts: vec![thief.host.clone()], ..options() };
+    let registry = repository(server.host(), named);
     let descriptor = Descriptor::of(MediaType::Wasm, b"abc");
     wait(registry.fetch(&descriptor)).unwrap_err();
     wait(registry.resolve(&Name::Tag(tag("1")))).unwrap_err();

@@ -9,8 +9,14 @@ use crate::harness::run::Run;
 fn push(server: &Registry, flags: &[&str]) -> String {
     let (user, reference) = (User::new(), format!("{}/app:1", server.host()));
     let words = ["login", server.host(), "-u", USER, "--password-stdin"];
-    let _login = Run::with_stdin(&mut user.command(&words), PASSWORD).success();
-    user.run(&[&["push", "app.wasm", &reference], flags].concat()).success().stderr
+    // The token server is on another port than the registry.
+    let command = |words: &[&str]| {
+        let mut command = user.command(words);
+        command.env("WASM_OCI_PRIVATE_HOSTS", "127.0.0.1");
+        command
+    };
+    let _login = Run::with_stdin(&mut command(&words), PASSWORD).success();
+    Run::of(&mut command(&[&["push", "app.wasm", &reference], flags].concat())).success().stderr
 }
 
 fn requests(log: &str) -> Vec<&str> {

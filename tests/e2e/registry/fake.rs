@@ -4,6 +4,7 @@ use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use wasm_oci_core::image::MediaType;
 
@@ -40,6 +41,29 @@ impl Fake {
                 let (answer, host) = (Arc::clone(&answer), own.clone());
                 // A client that goes away is what some tests are about.
                 thread::spawn(move || serve(stream, |request| answer(request, &host)).ok());
+            }
+        });
+        Fake { host }
+    }
+
+    /// One whose bodies come byte by byte, ten in a second.
+    pub(super) fn start_slow(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let answer = Arc::new(answer);
+        thread::spawn(move || {
+            for mut stream in listener.incoming().map_while(Result::ok) {
+                let answer = Arc::clone(&answer);
+                thread::spawn(move || {
+                    let head = read_head(&mut BufReader::new(stream.try_clone()?))?;
+                    let answer = answer(&head.unwrap_or_default());
+                    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+                    stream.write_all(format!("{head}\r\n\r\n").as_bytes())?;
+                    body.bytes().try_for_each(|byte| {
+                        thread::sleep(Duration::from_millis(100));
+                        stream.write_all(&[byte])
+                    })
+                });
             }
         });
         Fake { host }

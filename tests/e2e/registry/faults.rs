@@ -180,8 +180,10 @@ fn a_place_that_is_missing_relative_or_elsewhere_is_found() {
     let image = &images()[1];
     let proxy = Proxy::before(server.host());
     let push = |path: &str| {
+        let private_hosts = vec![elsewhere.host().to_owned()];
+        let options = RegistryOptions { private_hosts, ..quick() };
         let registry =
-            Registry::new(&format!("{}/{path}", proxy.host()).parse().unwrap(), quick()).unwrap();
+            Registry::new(&format!("{}/{path}", proxy.host()).parse().unwrap(), options).unwrap();
         wait(save(image, &registry, &[tag("now")], &Silent))
     };
     // Then it is begun again.
@@ -229,7 +231,8 @@ fn an_upload_goes_where_the_registry_sends_it_without_saying_who_we_are() {
         false => Fault::None,
     });
     let credentials = Credentials::Basic { username: USER.into(), password: Secret::new(PASSWORD) };
-    let registry = through(&second, RegistryOptions { credentials, ..quick() });
+    let private_hosts = vec![first.host().to_owned()];
+    let registry = through(&second, RegistryOptions { credentials, private_hosts, ..quick() });
     for manifest in image.manifests() {
         for blob in manifest.layers() {
             wait(registry.push(blob, &Silent)).unwrap();
@@ -273,7 +276,8 @@ fn a_token_that_ends_in_the_middle_is_replaced() {
             Credentials::Basic { username: USER.into(), password: Secret::new(PASSWORD) };
         let path = format!("{}-{}", method.to_lowercase(), part.replace(['/', ':'], ""));
         let name = format!("{}/{path}", proxy.host());
-        let options = RegistryOptions { credentials, ..quick() };
+        let token_servers = vec![server.tokens().host().to_owned()];
+        let options = RegistryOptions { credentials, token_servers, ..quick() };
         let registry = Registry::new(&name.parse().unwrap(), options).unwrap();
         server.tokens().take_requests();
         proxy.set_times(1, ended.clone(), move |request| request.is(method, part));

@@ -170,8 +170,12 @@ fn mutual_tls() {
 #[test]
 fn token() {
     let (user, server) = (User::new(), Registry::start_token());
-    let _in = user.log_in(server.host(), &[]).success();
-    everything(&user, server.host(), &[], true);
+    let refused = user.log_in(server.host(), &[]);
+    assert_eq!(refused.code, 4, "{}", refused.stderr);
+    assert!(server.tokens().take_requests().is_empty(), "{}", refused.stderr);
+    let named = ["--token-server", server.tokens().host()];
+    let _in = user.log_in(server.host(), &named).success();
+    everything(&user, server.host(), &named, true);
     let requests = server.tokens().take_requests();
     assert!(
         requests
@@ -377,18 +381,18 @@ fn login_and_logout_use_the_helper_that_there_is() {
     assert!(!kept.exists());
 }
 
-fn write(path: &Path, text: &str) {
+pub(super) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
-fn program(path: &Path, text: &str) {
+pub(super) fn program(path: &Path, text: &str) {
     write(path, text);
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
     fs::set_permissions(path, mode).unwrap();
 }
 
-fn with_path(command: &mut Command, folder: &Path) {
+pub(super) fn with_path(command: &mut Command, folder: &Path) {
     let path = std::env::join_paths(
         std::iter::once(folder.to_owned()).chain(std::env::split_paths(&tools::search_path())),
     );

@@ -2,27 +2,26 @@
 //! ([distribution, token authentication](https://distribution.github.io/distribution/spec/auth/token/)).
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
-use reqwest::{Client, Request, RequestBuilder, Url};
-use serde::Deserialize;
+use reqwest::{Method, Request, RequestBuilder, Url};
 use tokio::sync::Mutex;
 
+use super::address::is_host;
 use super::challenge::{BearerChallenge, Challenge};
+use super::clients::{Clients, Purpose};
 use super::error_response::ErrorResponse;
-use super::exchange::{bounded_body, execute};
+use super::exchange::{Pace, bounded_body};
+use super::owner::same_owner;
 use super::request_error::RequestError;
+use super::token::Token;
 use super::transport::root_url;
 use super::{Credentials, RegistryOptions, Secret};
 
-/// Lifetime assumed for a token without `expires_in`, in seconds (the spec's default).
-const DEFAULT_LIFETIME: u64 = 60;
-// Replaced this long before its expiry, a token does not expire while its request is on the way.
-const EXPIRY_MARGIN: Duration = Duration::from_secs(10);
 /// Longest response of a token server that we read, in bytes.
 const MAX_TOKEN_RESPONSE: u64 = 1 << 20;
 const CLIENT_ID: &str = "wasm-oci";
@@ -45,15 +44,20 @@ pub(super) enum Authorization {
     Bearer(Secret),
 }
 
+static ANONYMOUS: Credentials = Credentials::Anonymous;
+
 pub(super) struct Auth {
     credentials: Credentials,
+    /// True for a stored login, which may be out of date.
+    is_stored: bool,
     /// `scheme://host:port`.
     origin: Url,
     repository: String,
     mount_from: Option<String>,
     /// Hosts on other domains that may receive the credentials.
     token_servers: Vec<String>,
-    client: Client,
+    clients: Arc<Clients>,
+    read_timeout: Duration,
     state: Mutex<State>,
 }
 
@@ -61,28 +65,27 @@ pub(super) struct Auth {
 struct State {
     challenge: Challenge,
     tokens: BTreeMap<Access, Token>,
-}
-
-struct Token {
-    value: Secret,
-    until: Instant,
+    /// True once the registry has refused a stored login for reading.
+    pulls_anonymously: bool,
 }
 
 impl Auth {
-    /// Returns the authentication for a repository of the registry at `origin`. `client` must not follow redirects.
+    /// Returns the authentication for a repository of the registry at `origin`.
     pub(super) fn new(
         options: &RegistryOptions,
         origin: Url,
         repository: &str,
-        client: Client,
+        clients: Arc<Clients>,
     ) -> Auth {
         Auth {
             credentials: options.credentials.clone(),
+            is_stored: options.is_stored_login,
             origin,
             repository: repository.to_owned(),
             mount_from: options.mount_from.clone(),
             token_servers: options.token_servers.clone(),
-            client,
+            clients,
+            read_timeout: options.read_timeout,
             state: Mutex::default(),
         }
     }
@@ -93,7 +96,7 @@ impl Auth {
     ) -> Result<Authorization, RequestError> {
         let mut state = self.state.lock().await;
         if matches!(state.challenge, Challenge::Unknown) {
-            if self.credentials == Credentials::Anonymous {
+            if *self.credentials(&state, access) == Credentials::Anonymous {
                 return Ok(Authorization::None);
             }
             // Some registries answer anonymous requests with 404 instead of 401, so ask for the challenge first.
@@ -124,11 +127,31 @@ impl Auth {
             Challenge::Unknown | Challenge::Nothing => return Err(refusal),
             // The registry has seen the credentials and rejects them.
             Challenge::Basic if *used == Authorization::Basic => return Err(refusal),
-            Challenge::Basic if self.credentials == Credentials::Anonymous => return Err(refusal),
+            Challenge::Basic if *self.credentials(&state, access) == Credentials::Anonymous => {
+                return Err(refusal);
+            }
             challenge => challenge,
         };
         state.tokens.remove(&access);
         self.authorize(&mut state, access).await.map(drop)
+    }
+
+    /// Stops using a stored login for reading, because a public image needs none. Returns false if there is none, or if
+    /// `access` is not for reading.
+    pub(super) async fn forget_stored_login(&self, access: Access) -> bool {
+        if !self.is_stored || access != Access::Pull || self.credentials == Credentials::Anonymous {
+            return false;
+        }
+        let mut state = self.state.lock().await;
+        if !state.pulls_anonymously {
+            *state = State { pulls_anonymously: true, ..State::default() };
+        }
+        true
+    }
+
+    fn credentials(&self, state: &State, access: Access) -> &Credentials {
+        let is_anonymous = state.pulls_anonymously && access == Access::Pull;
+        if is_anonymous { &ANONYMOUS } else { &self.credentials }
     }
 
     /// Adds the header to a request to the registry itself.
@@ -152,8 +175,12 @@ impl Auth {
         state: &mut State,
         access: Access,
     ) -> Result<Authorization, RequestError> {
+        let credentials = self.credentials(state, access);
         let bearer = match &state.challenge {
             Challenge::Unknown | Challenge::Nothing => return Ok(Authorization::None),
+            Challenge::Basic if *credentials == Credentials::Anonymous => {
+                return Ok(Authorization::None);
+            }
             Challenge::Basic => return Ok(Authorization::Basic),
             Challenge::Bearer(bearer) => bearer,
         };
@@ -161,7 +188,7 @@ impl Auth {
         {
             return Ok(Authorization::Bearer(token.value.clone()));
         }
-        let token = self.token(bearer, access).await?;
+        let token = self.token(bearer, access, credentials).await?;
         let value = token.value.clone();
         state.tokens.insert(access, token);
         Ok(Authorization::Bearer(value))
@@ -170,8 +197,8 @@ impl Auth {
     /// Asks the registry for its challenge
     /// ([distribution-spec, determining support](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support)).
     async fn probe(&self) -> Result<Challenge, RequestError> {
-        let request = self.client.get(root_url(&self.origin)).build()?;
-        let response = execute(&self.client, request).await?;
+        let request = self.clients.request(Method::GET, &root_url(&self.origin)).build()?;
+        let response = self.clients.send(Purpose::Token, request).await?;
         match response.status().as_u16() {
             401 => Challenge::of(response.headers(), &self.origin),
             // Other errors come again with the request that matters.
@@ -179,34 +206,27 @@ impl Auth {
         }
     }
 
-    async fn token(&self, bearer: &BearerChallenge, access: Access) -> Result<Token, RequestError> {
-        // An anonymous request for a token contains no secret, so any server may receive it.
-        if self.credentials != Credentials::Anonymous {
+    async fn token(
+        &self,
+        bearer: &BearerChallenge,
+        access: Access,
+        credentials: &Credentials,
+    ) -> Result<Token, RequestError> {
+        // An anonymous request for a token contains no secret, so any public server may receive it.
+        if *credentials != Credentials::Anonymous {
             self.check_realm(&bearer.realm)?;
         }
-        let request = self.token_request(bearer, access)?.build()?;
-        let response = execute(&self.client, request).await?;
+        let request = self.token_request(bearer, access, credentials)?.build()?;
+        let response = self.clients.send(Purpose::Token, request).await?;
+        let pace = Pace::new(self.read_timeout);
         if !response.status().is_success() {
-            let response = ErrorResponse::of(response).await;
+            let response = ErrorResponse::of(response, pace).await;
             // The token server refuses a token. For users, that is the registry rejecting their credentials.
             let is_refusal = matches!(response.status, 400 | 403 | 404);
             let status = if is_refusal { 401 } else { response.status };
             return Err(RequestError::Status(ErrorResponse { status, ..response }));
         }
-        let start = Instant::now();
-        let body = bounded_body(response, MAX_TOKEN_RESPONSE).await?;
-        let invalid = || RequestError::protocol("its token server sent no valid token");
-        // The parser's error may quote the token, so it is dropped.
-        let response: TokenResponse = serde_json::from_slice(&body).map_err(|_| invalid())?;
-        let is_valid = |token: &String| !token.is_empty() && sensitive_header(token).is_some();
-        // The spec allows both names; `access_token` is that of OAuth 2.
-        let value =
-            response.token.or(response.access_token).filter(is_valid).ok_or_else(invalid)?;
-        let lifetime = Duration::from_secs(response.expires_in.unwrap_or(DEFAULT_LIFETIME));
-        tracing::debug!(?access, ?lifetime, "new token");
-        // A lifetime shorter than the margin would otherwise make the token expire at once.
-        let until = start + lifetime.saturating_sub(EXPIRY_MARGIN).max(lifetime / 2);
-        Ok(Token { value: Secret::new(value), until })
+        Token::parse(&bounded_body(response, MAX_TOKEN_RESPONSE, pace).await?)
     }
 
     /// Returns the request for a token: a GET with name and password, or a POST that exchanges an identity token
@@ -215,11 +235,12 @@ impl Auth {
         &self,
         bearer: &BearerChallenge,
         access: Access,
+        credentials: &Credentials,
     ) -> Result<RequestBuilder, RequestError> {
         let scopes = self.scopes(bearer, access);
         let service = bearer.service.as_deref();
         let host = bearer.realm.host_str();
-        if let Credentials::IdentityToken(token) = &self.credentials {
+        if let Credentials::IdentityToken(token) = credentials {
             let scope = scopes.join(" ");
             let mut form = vec![
                 ("grant_type", "refresh_token"),
@@ -229,7 +250,7 @@ impl Auth {
             ];
             form.extend(service.map(|service| ("service", service)));
             tracing::debug!(host, scope, "sending the identity token to the token server");
-            return Ok(self.client.post(bearer.realm.clone()).form(&form));
+            return Ok(self.clients.request(Method::POST, &bearer.realm).form(&form));
         }
         let mut url = bearer.realm.clone();
         {
@@ -237,12 +258,12 @@ impl Auth {
             query.extend_pairs(service.map(|service| ("service", service)));
             query.extend_pairs(scopes.iter().map(|scope| ("scope", scope)));
         }
-        let request = self.client.get(url);
-        if !matches!(self.credentials, Credentials::Basic { .. }) {
+        let request = self.clients.request(Method::GET, &url);
+        if !matches!(credentials, Credentials::Basic { .. }) {
             return Ok(request);
         }
         tracing::debug!(host, "sending name and password to the token server");
-        Ok(request.header(AUTHORIZATION, basic(&self.credentials)?))
+        Ok(request.header(AUTHORIZATION, basic(credentials)?))
     }
 
     /// Returns the scopes of a token: those for `access`, and those that the challenge names for anything but our
@@ -273,31 +294,14 @@ impl Auth {
         let host = realm.host_str().unwrap_or_default();
         let own = self.origin.host_str().unwrap_or_default();
         // A malicious registry could otherwise collect passwords.
-        if safe && (same_owner(own, host) || self.token_servers.iter().any(|named| named == host)) {
+        if safe
+            && (same_owner(own, host)
+                || self.token_servers.iter().any(|named| is_host(realm, named)))
+        {
             return Ok(());
         }
         Err(RequestError::UntrustedRealm { host: host.to_owned(), safe })
     }
-}
-
-/// Returns true if two hosts have the same registrable domain, by the [public suffix list](https://publicsuffix.org/).
-fn same_owner(a: &str, b: &str) -> bool {
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
-    if a == b {
-        return true;
-    }
-    // The public suffix list would take the end of an IP address for a domain.
-    if is_address(a) || is_address(b) {
-        return false;
-    }
-    matches!((psl::domain_str(a), psl::domain_str(b)), (Some(a), Some(b)) if a == b)
-}
-
-#[derive(Deserialize)]
-struct TokenResponse {
-    token: Option<String>,
-    access_token: Option<String>,
-    expires_in: Option<u64>,
 }
 
 fn basic(credentials: &Credentials) -> Result<HeaderValue, RequestError> {
@@ -316,7 +320,7 @@ fn basic(credentials: &Credentials) -> Result<HeaderValue, RequestError> {
 }
 
 /// Returns the value of a header that neither logs nor `Debug` show.
-fn sensitive_header(text: &str) -> Option<HeaderValue> {
+pub(super) fn sensitive_header(text: &str) -> Option<HeaderValue> {
     let mut value = HeaderValue::from_str(text).ok()?;
     value.set_sensitive(true);
     Some(value)
@@ -337,8 +341,8 @@ mod tests {
             mount_from: Some("from/there".to_owned()),
             ..RegistryOptions::default()
         };
-        let clients = Clients::new("r.io", &options).unwrap();
-        Auth::new(&options, origin, "own/app", clients.tokens)
+        let clients = Clients::new(&origin, &options).unwrap();
+        Auth::new(&options, origin, "own/app", Arc::new(clients))
     }
 
     #[test]
@@ -352,7 +356,7 @@ mod tests {
             ("https://ghcr.io", "https://ghcr.io/token"),
             ("https://registry.firm.co.uk", "https://login.firm.co.uk/token"),
             ("https://registry.firm.com", "https://named.example.net/token"),
-            ("http://127.0.0.1:5000", "http://127.0.0.1:5001/token"),
+            ("http://127.0.0.1:5000", "http://127.0.0.1:5000/token"),
             ("http://registry.lan:5000", "https://auth.registry.lan/token"),
         ] {
             assert!(trusts(registry, realm), "{registry} {realm}");

@@ -1,17 +1,16 @@
 //! Credentials, and where other tools store them.
 
+use std::env;
 use std::error::Error as StdError;
+use std::ffi::OsString;
 use std::fmt;
-use std::fs::File;
-use std::io::{BufReader, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::sync::mpsc;
-use std::time::Duration;
-
-use docker_credential::{CredentialRetrievalError, DockerCredential};
+use std::io::ErrorKind;
+use std::path::PathBuf;
 
 use super::RegistryError;
-use crate::trace::trace_ignored;
+use super::credential_file::{CredentialFile, Found};
+use super::credential_helper::{self, Answer};
+use crate::trace::OrTrace;
 
 /// Credentials for a registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -60,205 +59,135 @@ impl fmt::Display for Secret {
     }
 }
 
-/// Result of a look-up in one place, which may have nothing for this registry.
-type Lookup = Result<Option<DockerCredential>, LookupError>;
-
-#[derive(Debug)]
-enum LookupError {
-    Read(PathBuf, std::io::Error),
-    Retrieve(CredentialRetrievalError),
+/// The login that is stored for a repository.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct StoredLogin {
+    /// The login; [`Credentials::Anonymous`] if there is none.
+    pub credentials: Credentials,
+    /// The reason why a place that should have one can't be used.
+    pub warning: Option<String>,
 }
 
-// A minute, because some helpers ask the user.
-pub(super) const HELPER_TIMEOUT: Duration = Duration::from_secs(60);
-
-impl Credentials {
-    /// Returns the credentials that `docker login` or otherwise `podman login` has stored for `repository` of the registry
+impl StoredLogin {
+    /// Returns the login that `docker login` or otherwise `podman login` has stored for `repository` of the registry
     /// `host` (with its port, as in a reference), in a file or with a credential helper, which this runs.
-    /// [`Credentials::Anonymous`] if there are none.
     ///
     /// The places are, in this order: the variable `DOCKER_AUTH_CONFIG`, which holds the content of such a file;
     /// `config.json` in `$DOCKER_CONFIG` or `~/.docker`; `$REGISTRY_AUTH_FILE`, or `containers/auth.json` in
-    /// `$XDG_RUNTIME_DIR`. The last may have credentials for a single repository
+    /// `$XDG_RUNTIME_DIR` (`/run/containers/UID/auth.json` without that) and in `$XDG_CONFIG_HOME` or `~/.config`. Each
+    /// may have credentials for a single repository
     /// ([containers-auth.json](https://github.com/containers/image/blob/main/docs/containers-auth.json.5.md)).
     ///
     /// # Errors
     /// [`RegistryError::InvalidCredentials`] if a file can't be read, or a helper fails or takes longer than a minute.
     /// The error does not contain the output of a helper, which may be a secret.
-    pub fn for_repository(host: &str, repository: &str) -> Result<Credentials, RegistryError> {
-        let (sender, receiver) = mpsc::channel();
-        let (owned, repository) = (host.to_owned(), repository.to_owned());
-        // docker_credential has no time limit for helpers, so it gets a thread that does not keep the process alive.
-        std::thread::spawn(move || sender.send(look_up(&owned, &repository)));
-        match receiver.recv_timeout(HELPER_TIMEOUT) {
-            Ok(Ok(None)) => Ok(Credentials::Anonymous),
-            Ok(Ok(Some(credential))) => Ok(Credentials::of(credential)),
-            Ok(Err(error)) => Err(explain(host, error)),
-            Err(_) => {
-                let seconds = HELPER_TIMEOUT.as_secs();
-                Err(invalid(
-                    host,
-                    format!("the credential helper did not answer within {seconds} seconds"),
-                ))
+    pub fn find(host: &str, repository: &str) -> Result<StoredLogin, RegistryError> {
+        let mut warning = None;
+        for place in places() {
+            let Some(bytes) = place.read(host)? else { continue };
+            let unreadable = |error| invalid_because(host, format!("{place} is damaged"), error);
+            let file = CredentialFile::parse(&bytes).map_err(unreadable)?;
+            let undecodable =
+                |_| invalid(host, format!("an `auth` in {place} can't be decoded; log in again"));
+            let answer = match file.find(host, repository).map_err(undecodable)? {
+                Found::Nothing => Answer::Nothing,
+                Found::Login(credentials) => Answer::Login(credentials),
+                Found::Helper { helper, servers } => {
+                    credential_helper::get(host, &helper, &servers)?
+                }
+            };
+            match answer {
+                Answer::Login(credentials) => {
+                    tracing::debug!(host, %place, "credentials found");
+                    return Ok(StoredLogin { credentials, warning: None });
+                }
+                Answer::Nothing => {}
+                Answer::Unusable(reason) => warning = warning.or(Some(reason)),
             }
         }
+        tracing::debug!(host, "no credentials found");
+        Ok(StoredLogin { credentials: Credentials::Anonymous, warning })
     }
+}
 
-    fn of(credential: DockerCredential) -> Credentials {
-        match credential {
-            DockerCredential::UsernamePassword(username, password) => {
-                Credentials::Basic { username, password: Secret(password) }
+/// A place with logins, as `Display` names it.
+enum Place {
+    Variable(String),
+    File(PathBuf),
+}
+
+impl Place {
+    /// Returns the content, or `None` if there is no such file.
+    fn read(&self, host: &str) -> Result<Option<Vec<u8>>, RegistryError> {
+        let path = match self {
+            Place::Variable(text) => return Ok(Some(text.clone().into_bytes())),
+            Place::File(path) => path,
+        };
+        match std::fs::read(path) {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(error)
+                if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>
+            {
+                Ok(None)
             }
-            DockerCredential::IdentityToken(token) => Credentials::IdentityToken(Secret(token)),
+            Err(error) => Err(invalid_because(host, format!("can't read {self}"), error)),
         }
     }
 }
 
-fn look_up(host: &str, repository: &str) -> Lookup {
-    for server in servers(host) {
-        for look_up in [in_variable, in_docker_config] {
-            if let Some(found) = look_up(server)? {
-                return Ok(Some(found));
-            }
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Place::Variable(_) => f.write_str("`$DOCKER_AUTH_CONFIG`"),
+            Place::File(path) => write!(f, "`{}`", path.display()),
         }
-    }
-    // Podman prefers the most specific key: the repository, then its parents, then the host.
-    let whole = format!("{host}/{repository}");
-    let mut key = whole.as_str();
-    loop {
-        if let Some(found) = in_podman_file(key)? {
-            return Ok(Some(found));
-        }
-        match key.rsplit_once('/') {
-            Some((shorter, _)) => key = shorter,
-            None => break,
-        }
-    }
-    tracing::debug!(host, "no credentials found");
-    Ok(None)
-}
-
-/// Returns the names of a registry in Docker's files.
-pub(super) fn servers(host: &str) -> Vec<&str> {
-    match host {
-        // `docker login` still uses the URL of Docker Hub's first version.
-        "docker.io" | "index.docker.io" => vec!["https://index.docker.io/v1/", "docker.io"],
-        host => vec![host],
     }
 }
 
-fn in_variable(server: &str) -> Lookup {
-    match std::env::var("DOCKER_AUTH_CONFIG") {
-        Ok(text) => found(
-            docker_credential::get_credential_from_reader(text.as_bytes(), server),
-            server,
-            "$DOCKER_AUTH_CONFIG",
-        ),
-        Err(std::env::VarError::NotPresent) => Ok(None),
-        Err(error) => {
-            trace_ignored("read $DOCKER_AUTH_CONFIG", error);
-            Ok(None)
-        }
-    }
+fn places() -> Vec<Place> {
+    let variable = match env::var("DOCKER_AUTH_CONFIG") {
+        Err(env::VarError::NotPresent) => None,
+        text => text.or_trace("read $DOCKER_AUTH_CONFIG"),
+    };
+    let files = docker_config().into_iter().chain(podman_files(
+        |name| env::var_os(name).filter(|value| !value.is_empty()),
+        env::home_dir(),
+    ));
+    variable.map(Place::Variable).into_iter().chain(files.map(Place::File)).collect()
 }
 
 /// Returns the file of `docker login`.
 pub(super) fn docker_config() -> Option<PathBuf> {
-    let directory = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from);
-    Some(directory.or_else(|| Some(std::env::home_dir()?.join(".docker")))?.join("config.json"))
+    let directory = env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty());
+    let directory = directory.map(PathBuf::from);
+    Some(directory.or_else(|| Some(env::home_dir()?.join(".docker")))?.join("config.json"))
 }
 
 /// Returns the file that podman and skopeo use instead of all others, if the user has set one.
 pub(super) fn auth_file() -> Option<PathBuf> {
-    std::env::var_os("REGISTRY_AUTH_FILE").map(PathBuf::from)
+    env::var_os("REGISTRY_AUTH_FILE").filter(|value| !value.is_empty()).map(PathBuf::from)
 }
 
-fn in_docker_config(server: &str) -> Lookup {
-    docker_config().map_or(Ok(None), |path| in_file(&path, server))
-}
-
-fn in_file(path: &Path, server: &str) -> Lookup {
-    // docker_credential returns the same error for a missing file and a damaged one, so open it here.
-    match File::open(path) {
-        Ok(file) => {
-            let file = BufReader::new(file);
-            let result = docker_credential::get_credential_from_reader(file, server);
-            found(result, server, &path.to_string_lossy())
-        }
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(error) => Err(LookupError::Read(path.to_owned(), error)),
+/// Returns the files where podman looks, in its order.
+fn podman_files(
+    variable: impl Fn(&str) -> Option<OsString>,
+    home: Option<PathBuf>,
+) -> Vec<PathBuf> {
+    if let Some(file) = variable("REGISTRY_AUTH_FILE") {
+        return vec![file.into()];
     }
-}
-
-fn in_podman_file(key: &str) -> Lookup {
-    match docker_credential::get_podman_credential(key) {
-        Err(CredentialRetrievalError::ConfigNotFound) => Ok(None),
-        // Also the error for a missing file.
-        Err(error @ CredentialRetrievalError::ConfigReadError) => {
-            trace_ignored("read podman's credentials", error);
-            Ok(None)
-        }
-        result => found(result, key, "podman's credentials"),
-    }
-}
-
-fn found(
-    result: Result<DockerCredential, CredentialRetrievalError>,
-    key: &str,
-    place: &str,
-) -> Lookup {
-    match result {
-        Ok(credential) => {
-            tracing::debug!(key, place, "credentials found");
-            Ok(Some(credential))
-        }
-        Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(None),
-        // Helpers fail for an unknown registry. Docker's protocol tells this from other failures by the text alone.
-        Err(CredentialRetrievalError::HelperFailure { stdout, .. })
-            if stdout.contains("credentials not found") =>
-        {
-            Ok(None)
-        }
-        Err(error) => Err(LookupError::Retrieve(error)),
-    }
-}
-
-fn explain(registry: &str, error: LookupError) -> RegistryError {
-    let error = match error {
-        LookupError::Read(path, error) => {
-            return invalid_because(registry, format!("can't read `{}`", path.display()), error);
-        }
-        LookupError::Retrieve(error) => error,
-    };
-    let reason = match error {
-        // The output of a helper may be a secret, so the error leaves it out.
-        CredentialRetrievalError::HelperFailure { helper, .. } => {
-            return invalid(registry, helper_failed(&helper));
-        }
-        CredentialRetrievalError::HelperCommunicationError => {
-            "the credential helper in Docker's configuration can't be run, or exits at once; check that it is \
-             installed and executable"
-        }
-        CredentialRetrievalError::MalformedHelperResponse => {
-            "the credential helper's response is invalid"
-        }
-        CredentialRetrievalError::ConfigReadError => {
-            "Docker's `config.json` can't be read, or is not valid JSON"
-        }
-        CredentialRetrievalError::CredentialDecodingError => "the stored `auth` can't be decoded",
-        CredentialRetrievalError::CredentialMismatchError => {
-            "the stored `auth` differs from the stored `username` and `password`"
-        }
-        CredentialRetrievalError::NoCredentialConfigured
-        | CredentialRetrievalError::ConfigNotFound => "there are none",
-    };
-    invalid(registry, reason)
-}
-
-pub(super) fn helper_failed(program: &str) -> String {
-    format!("the credential helper `{program}` failed; run it to see why")
+    let mut folders = Vec::new();
+    #[cfg(target_os = "linux")]
+    folders.push(match variable("XDG_RUNTIME_DIR") {
+        Some(folder) => PathBuf::from(folder).join("containers"),
+        // Such as for root, and in sessions without a login.
+        None => PathBuf::from(format!("/run/containers/{}", rustix::process::getuid().as_raw())),
+    });
+    let config = variable("XDG_CONFIG_HOME").map(PathBuf::from);
+    let config = config.or_else(|| Some(home?.join(".config")));
+    folders.extend(config.map(|folder| folder.join("containers")));
+    folders.into_iter().map(|folder| folder.join("auth.json")).collect()
 }
 
 pub(super) fn invalid(registry: &str, reason: impl Into<String>) -> RegistryError {
@@ -279,14 +208,6 @@ pub(super) fn invalid_because(
 mod tests {
     use super::*;
 
-    fn helper_failure(stdout: &str) -> CredentialRetrievalError {
-        CredentialRetrievalError::HelperFailure {
-            helper: "docker-credential-x".to_owned(),
-            stdout: stdout.to_owned(),
-            stderr: "hunter2".to_owned(),
-        }
-    }
-
     #[test]
     fn secrets_are_never_printed() {
         let credentials =
@@ -295,53 +216,25 @@ mod tests {
         assert_eq!(Secret::new("hunter2").to_string(), "<redacted>");
     }
 
+    #[cfg(target_os = "linux")]
     #[test]
-    fn what_a_helper_printed_is_not_repeated() {
-        let error = explain("ghcr.io", LookupError::Retrieve(helper_failure("hunter2")));
-        assert!(!error.to_string().contains("hunter2"), "{error}");
-        assert!(!format!("{error:?}").contains("hunter2"));
-        assert!(error.to_string().contains("docker-credential-x"));
-    }
-
-    #[test]
-    fn a_helper_that_knows_nothing_is_no_error() {
-        let message = "credentials not found in native keychain\n";
-        let of = |error| found(Err(error), "a.io", "here");
-        assert_eq!(of(helper_failure(message)).unwrap(), None);
-        assert!(of(helper_failure("locked")).is_err());
-        assert_eq!(of(CredentialRetrievalError::NoCredentialConfigured).unwrap(), None);
-    }
-
-    #[test]
-    fn docker_s_file_is_read_and_may_be_missing_but_not_damaged() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("config.json");
-        assert_eq!(in_file(&path, "a.io").unwrap(), None);
-        // `me:hunter2`, as `docker login` encodes it.
-        std::fs::write(&path, r#"{"auths":{"https://a.io/v2/":{"auth":"bWU6aHVudGVyMg=="}}}"#)
-            .unwrap();
-        let expected =
-            Credentials::Basic { username: "me".into(), password: Secret::new("hunter2") };
-        assert_eq!(Credentials::of(in_file(&path, "a.io").unwrap().unwrap()), expected);
-        assert_eq!(in_file(&path, "b.io").unwrap(), None);
-        std::fs::write(&path, "{").unwrap();
-        let damaged = in_file(&path, "a.io").unwrap_err();
-        assert!(matches!(
-            damaged,
-            LookupError::Retrieve(CredentialRetrievalError::ConfigReadError)
-        ));
-    }
-
-    #[test]
-    fn docker_hub_has_several_names() {
-        assert_eq!(servers("docker.io").len(), 2);
-        assert_eq!(servers("localhost:5000"), ["localhost:5000"]);
-    }
-
-    #[test]
-    fn identity_tokens_are_kept_as_such() {
-        let credentials = Credentials::of(DockerCredential::IdentityToken("hunter2".into()));
-        assert_eq!(credentials, Credentials::IdentityToken(Secret::new("hunter2")));
-        assert!(!format!("{credentials:?}").contains("hunter2"));
+    fn podman_s_files_are_where_podman_has_them() {
+        let files = |variables: &[(&str, &str)]| {
+            let variable = |name: &str| {
+                let found = variables.iter().find(|(key, _)| *key == name);
+                found.map(|(_, value)| OsString::from(value))
+            };
+            podman_files(variable, Some(PathBuf::from("/home/me")))
+        };
+        let paths = |paths: &[&str]| paths.iter().map(PathBuf::from).collect::<Vec<_>>();
+        let uid = rustix::process::getuid().as_raw();
+        let run = format!("/run/containers/{uid}/auth.json");
+        let config = "/home/me/.config/containers/auth.json";
+        assert_eq!(files(&[]), paths(&[&run, config]));
+        assert_eq!(
+            files(&[("XDG_RUNTIME_DIR", "/run/user/1"), ("XDG_CONFIG_HOME", "/c")]),
+            paths(&["/run/user/1/containers/auth.json", "/c/containers/auth.json"])
+        );
+        assert_eq!(files(&[("REGISTRY_AUTH_FILE", "/a")]), paths(&["/a"]));
     }
 }

@@ -84,6 +84,17 @@ pub enum RegistryError {
         user: Option<String>,
         message: String,
     },
+    /// A realm, redirect or location to a host that only this machine or its network can reach.
+    #[error(
+        "can't {action}: {registry} leads to {host}, which has no public address; nothing was sent there. If you trust \
+         it, pass `--private-host {host}`"
+    )]
+    PrivateAddress {
+        action: String,
+        registry: String,
+        /// Host, and its port unless that is the usual one.
+        host: String,
+    },
     /// The user lacks the permission (403).
     #[error(
         "can't {action}: {registry} denies access{message}; ask for access to the repository, or log in as another \

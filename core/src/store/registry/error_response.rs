@@ -5,8 +5,8 @@ use std::time::Duration;
 use reqwest::Response;
 use serde::Deserialize;
 
+use super::exchange::Pace;
 use super::retry::retry_after;
-use crate::trace::trace_ignored;
 
 /// Longest part of an error response's body that we read, in bytes.
 const MAX_ERROR_BODY: usize = 1 << 16;
@@ -19,16 +19,16 @@ pub(super) struct ErrorResponse {
 }
 
 impl ErrorResponse {
-    pub(super) async fn of(mut response: Response) -> ErrorResponse {
+    pub(super) async fn of(mut response: Response, mut pace: Pace) -> ErrorResponse {
         let (status, retry_after) = (response.status().as_u16(), retry_after(response.headers()));
         let mut body = Vec::new();
         loop {
-            match response.chunk().await {
+            match pace.chunk(&mut response).await {
                 Ok(Some(chunk)) if body.len() <= MAX_ERROR_BODY => body.extend_from_slice(&chunk),
                 Ok(_) => break,
                 // The status alone is enough for an error.
-                Err(error) => {
-                    trace_ignored("read the body of an error response", error.without_url());
+                Err(_) => {
+                    tracing::debug!(status, "the body of an error response can't be read");
                     break;
                 }
             }

@@ -1,8 +1,9 @@
 //! Single HTTP exchanges: the one place where requests are sent, and where the debug log learns of them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use reqwest::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
 use reqwest::{Client, Request, Response, Url};
 
@@ -46,10 +47,45 @@ pub(super) async fn execute(client: &Client, request: Request) -> Result<Respons
     Ok(result?)
 }
 
+/// Least bytes of a body in a second, on average. A body that comes more slowly keeps us waiting for nothing.
+const MIN_RATE: f64 = 1024.0;
+
+/// The pace at which a body arrives. The time limit for reading does not end a body that comes byte by byte.
+pub(super) struct Pace {
+    window: Duration,
+    start: Instant,
+    received: usize,
+}
+
+impl Pace {
+    /// Returns a pace that is measured in windows of this length.
+    pub(super) fn new(window: Duration) -> Pace {
+        Pace { window, start: Instant::now(), received: 0 }
+    }
+
+    /// Returns the next part of a body, or an error if it came too slowly.
+    pub(super) async fn chunk(
+        &mut self,
+        response: &mut Response,
+    ) -> Result<Option<Bytes>, RequestError> {
+        let Some(chunk) = response.chunk().await? else { return Ok(None) };
+        self.received += chunk.len();
+        let elapsed = self.start.elapsed();
+        if elapsed >= self.window {
+            if (self.received as f64) < MIN_RATE * elapsed.as_secs_f64() {
+                return Err(RequestError::Stalled(self.window));
+            }
+            *self = Pace::new(self.window);
+        }
+        Ok(Some(chunk))
+    }
+}
+
 /// Returns the body of a response, unless it is longer than `limit` bytes.
 pub(super) async fn bounded_body(
     mut response: Response,
     limit: u64,
+    mut pace: Pace,
 ) -> Result<Vec<u8>, RequestError> {
     let too_large = |length: u64| length > limit;
     if response.content_length().is_some_and(too_large) {
@@ -57,7 +93,7 @@ pub(super) async fn bounded_body(
     }
     // A chunked body declares no length.
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
+    while let Some(chunk) = pace.chunk(&mut response).await? {
         body.extend_from_slice(&chunk);
         if too_large(body.len() as u64) {
             return Err(RequestError::TooLarge { limit });

@@ -1,18 +1,16 @@
 //! Login and logout: credentials stored where `docker login` stores them, so that other tools find them.
 
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Instant;
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
-use wait_timeout::ChildExt;
 
-use super::credentials::{
-    HELPER_TIMEOUT, auth_file, docker_config, helper_failed, invalid, invalid_because, servers,
-};
+use super::credential_file::{is_empty, servers, without_mark};
+use super::credential_helper::change;
+use super::credentials::{auth_file, docker_config, invalid, invalid_because};
 use super::{RegistryError, Secret};
 use crate::fs::{Access, WriteOptions, create_folder};
 use crate::trace::OrTrace;
@@ -33,22 +31,21 @@ pub enum Stored {
 /// # Errors
 /// [`RegistryError::InvalidCredentials`] if the file can't be read or written, or the helper fails.
 pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stored, RegistryError> {
-    let mut file = File::open(host)?;
+    let file = File::open(host)?;
     let server = file.server(host);
     let helper = file.helper(&server);
     let entry = match &helper {
         Some(helper) => {
             let login =
                 json!({"ServerURL": server, "Username": username, "Secret": password.reveal()});
-            run(host, helper, "store", &login.to_string())?;
+            change(host, helper, "store", &login.to_string())?;
             // An empty entry, as Docker writes it, shows that there is a login.
             json!({})
         }
         None => json!({"auth": BASE64.encode(format!("{username}:{}", password.reveal()))}),
     };
-    file.section("auths").insert(server, entry);
-    file.write(host)?;
-    Ok(helper.map_or(Stored::File(file.path), Stored::Helper))
+    let path = file.update(host, |file| drop(file.section("auths").insert(server, entry)))?;
+    Ok(helper.map_or(Stored::File(path), Stored::Helper))
 }
 
 /// Removes the login for the registry `host`, also one that `docker login` has stored. Returns its place, or `None` if
@@ -60,18 +57,20 @@ pub fn forget_login(host: &str) -> Result<Option<Stored>, RegistryError> {
     let mut file = File::open(host)?;
     let server = file.server(host);
     let helper = file.helper(&server);
-    let auths = file.section("auths");
     // Old versions of Docker stored names with a scheme, and Docker still reads them.
     let known = [server.clone(), format!("https://{host}"), format!("http://{host}")];
-    let removed = known.iter().filter(|name| auths.remove(*name).is_some()).count() > 0;
-    if let (Some(helper), true) = (&helper, removed) {
-        run(host, helper, "erase", &server)?;
-    }
-    if !removed {
+    let auths = file.section("auths");
+    if !known.iter().any(|name| auths.contains_key(name)) {
         return Ok(None);
     }
-    file.write(host)?;
-    Ok(Some(helper.map_or(Stored::File(file.path), Stored::Helper)))
+    if let Some(helper) = &helper {
+        change(host, helper, "erase", &server)?;
+    }
+    let path = file.update(host, |file| {
+        let auths = file.section("auths");
+        known.iter().for_each(|name| drop(auths.remove(name)));
+    })?;
+    Ok(Some(helper.map_or(Stored::File(path), Stored::Helper)))
 }
 
 /// Docker's configuration. It keeps the parts that we do not interpret.
@@ -92,14 +91,41 @@ impl File {
         };
         // A symbolic link stays one: only its target is replaced.
         let path = path.canonicalize().unwrap_or(path);
-        let unreadable = || format!("can't read `{}`", path.display());
-        let content = match std::fs::read(&path) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
+        let mut file = File { path, plain_names, content: Map::new() };
+        file.read(host)?;
+        Ok(file)
+    }
+
+    fn read(&mut self, host: &str) -> Result<(), RegistryError> {
+        let unreadable = || format!("can't read `{}`", self.path.display());
+        self.content = match fs::read(&self.path) {
+            Ok(bytes) if is_empty(&bytes) => Map::new(),
+            Ok(bytes) => serde_json::from_slice(without_mark(&bytes))
                 .map_err(|error| invalid_because(host, unreadable(), error))?,
             Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
             Err(error) => return Err(invalid_because(host, unreadable(), error)),
         };
-        Ok(File { path, plain_names, content })
+        Ok(())
+    }
+
+    /// Reads the file again, changes it, and writes it. Meanwhile, no other process of ours does the same: the file would
+    /// lose the login of one of them. Returns its path.
+    fn update(
+        mut self,
+        host: &str,
+        change: impl FnOnce(&mut File),
+    ) -> Result<PathBuf, RegistryError> {
+        let failed = |path: &Path, error: io::Error| {
+            invalid_because(host, format!("can't write `{}`", path.display()), error)
+        };
+        let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        create_folder(&folder).map_err(|error| failed(&self.path, error))?;
+        // Held until it is dropped. The file itself can't be locked, because it is replaced.
+        let _lock = lock(&folder).or_trace("lock the folder of the logins");
+        self.read(host)?;
+        change(&mut self);
+        self.write().map_err(|error| failed(&self.path, error))?;
+        Ok(self.path)
     }
 
     fn server(&self, host: &str) -> String {
@@ -120,58 +146,43 @@ impl File {
         section.as_object_mut().unwrap_or_else(|| unreachable!("it was just made one"))
     }
 
-    fn write(&self, host: &str) -> Result<(), RegistryError> {
-        let failed = |error: std::io::Error| {
-            invalid_because(host, format!("can't write `{}`", self.path.display()), error)
-        };
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        create_folder(folder).map_err(failed)?;
-        let mut text =
-            serde_json::to_vec_pretty(&self.content).map_err(|error| failed(error.into()))?;
+    fn write(&self) -> io::Result<()> {
+        let mut text = serde_json::to_vec_pretty(&self.content)?;
         text.push(b'\n');
-        // Only the user may read the file, because it holds passwords.
+        let existing = fs::metadata(&self.path).ok();
+        // Only the user may read a new file, because it holds passwords.
         let private = WriteOptions { access: Access::Private, ..WriteOptions::default() };
-        private.replace(&self.path, |file| file.write_all(&text)).map_err(failed)
+        private.replace(&self.path, |file| {
+            if let Some(existing) = &existing {
+                keep_access(file, existing)?;
+            }
+            file.write_all(&text)
+        })
     }
 }
 
-/// Runs a credential helper
-/// ([docker-credential-helpers](https://github.com/docker/docker-credential-helpers#development)).
-fn run(host: &str, helper: &str, action: &str, input: &str) -> Result<(), RegistryError> {
-    let program = format!("docker-credential-{helper}");
-    let start = Instant::now();
-    let failed = |reason: &str, error: std::io::Error| {
-        invalid_because(host, format!("the credential helper `{program}` {reason}"), error)
-    };
-    let mut child = Command::new(&program)
-        .arg(action)
-        .stdin(Stdio::piped())
-        // The output may be a secret.
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(|error| failed("can't be run", error))?;
-    if let Some(mut stdin) = child.stdin.take() {
-        // A helper that does not read its input reports with its status whether that is an error.
-        stdin.write_all(input.as_bytes()).or_trace("write to the credential helper");
-    }
-    let status =
-        child.wait_timeout(HELPER_TIMEOUT).map_err(|error| failed("can't be waited for", error))?;
-    tracing::debug!(program, action, ?status, ms = start.elapsed().as_millis(), "command");
-    match status {
-        Some(status) if status.success() => Ok(()),
-        Some(_) => Err(invalid(host, helper_failed(&program))),
-        None => {
-            end(&mut child);
-            let seconds = HELPER_TIMEOUT.as_secs();
-            let reason =
-                format!("the credential helper `{program}` took longer than {seconds} seconds");
-            Err(invalid(host, reason))
+/// Gives a file that replaces another the mode and the owner of that one: root may log in for somebody else.
+fn keep_access(file: &fs::File, existing: &fs::Metadata) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        let new = file.metadata()?;
+        if (new.uid(), new.gid()) != (existing.uid(), existing.gid()) {
+            // Only root may give files away. For others, the file is their own from now on.
+            fchown(file, Some(existing.uid()), Some(existing.gid())).or_trace("keep the owner");
         }
+        file.set_permissions(existing.permissions())?;
     }
+    let _ = (file, existing);
+    Ok(())
 }
 
-fn end(child: &mut Child) {
-    child.kill().or_trace("end the credential helper");
-    child.wait().or_trace("wait for the credential helper");
+fn lock(folder: &Path) -> io::Result<fs::File> {
+    // Windows can't lock folders.
+    let file = match cfg!(unix) {
+        true => fs::File::open(folder)?,
+        false => fs::File::create(folder.join(".config.json.lock"))?,
+    };
+    file.lock()?;
+    Ok(file)
 }

@@ -1,13 +1,14 @@
 //! Operations on manifests and indexes: look-up, read, write, delete, and lists of tags.
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LINK};
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap};
+use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 
 use super::super::{Error, Name};
 use super::auth::Access;
 use super::exchange::bounded_body;
+use super::link::next_page;
 use super::request_error::RequestError;
 use super::transport::Transport;
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, MediaType};
@@ -58,12 +59,21 @@ pub(super) async fn get(
     name: &Name,
     limit: u64,
 ) -> Result<Received, RequestError> {
+    read(transport, Access::Pull, name, limit).await
+}
+
+async fn read(
+    transport: &Transport,
+    access: Access,
+    name: &Name,
+    limit: u64,
+) -> Result<Received, RequestError> {
     let url = transport.manifest_url(name);
-    let request = || accepting(transport.clients().requests.get(url.clone()));
-    let response = transport.send(Access::Pull, request).await?;
+    let request = || accepting(transport.request(Method::GET, &url));
+    let response = transport.send(access, request).await?;
     let reported = reported_digest(response.headers())?;
     let content_type = content_type(response.headers());
-    let bytes = bounded_body(response, limit.min(MAX_DOCUMENT)).await?;
+    let bytes = bounded_body(response, limit.min(MAX_DOCUMENT), transport.pace()).await?;
     let found = Digest::of(&bytes);
     if let Name::Digest(pinned) = name {
         expect(Some(*pinned), found)?;
@@ -84,10 +94,25 @@ pub(super) async fn head(
     name: &Name,
 ) -> Result<ManifestStatus, RequestError> {
     let url = transport.manifest_url(name);
-    let request = || accepting(transport.clients().requests.head(url.clone()));
+    let request = || accepting(transport.request(Method::HEAD, &url));
     match transport.send(access, request).await {
         Ok(response) => reported_digest(response.headers()).map(ManifestStatus::Exists),
         Err(error) if error.is_not_found() => Ok(ManifestStatus::Missing),
+        Err(error) if error.refuses_head() => by_reading(transport, access, name).await,
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the status of a manifest from the response to GET, for registries that refuse HEAD.
+async fn by_reading(
+    transport: &Transport,
+    access: Access,
+    name: &Name,
+) -> Result<ManifestStatus, RequestError> {
+    match read(transport, access, name, MAX_DOCUMENT).await {
+        Ok(received) => Ok(ManifestStatus::Exists(Some(Digest::of(&received.bytes)))),
+        // Whoever can't look may still be allowed to write, and the response to that says if they are.
+        Err(error) if error.is_not_found() || error.refuses_head() => Ok(ManifestStatus::Missing),
         Err(error) => Err(error),
     }
 }
@@ -100,7 +125,7 @@ pub(super) async fn put(
     let descriptor = blob.descriptor();
     let (url, bytes) = (transport.manifest_url(name), Bytes::from_owner(blob.bytes()?));
     let request = || {
-        let request = transport.clients().requests.put(url.clone());
+        let request = transport.request(Method::PUT, &url);
         request.header(CONTENT_TYPE, descriptor.media_type.as_str()).body(bytes.clone())
     };
     let response = transport.send(Access::Push, request).await?;
@@ -111,7 +136,7 @@ pub(super) async fn put(
 /// ([distribution-spec, deleting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management)).
 pub(super) async fn delete(transport: &Transport, name: &Name) -> Result<(), RequestError> {
     let url = transport.manifest_url(name);
-    let request = || transport.clients().requests.delete(url.clone());
+    let request = || transport.request(Method::DELETE, &url);
     transport.send(Access::Delete, request).await.map(drop)
 }
 
@@ -128,10 +153,11 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
     let mut next = Some(transport.url("tags/list"));
     for _ in 0..MAX_PAGES {
         let Some(url) = next else { return Ok(tags) };
-        let request = || transport.clients().requests.get(url.clone());
+        let request = || transport.request(Method::GET, &url);
         let response = transport.send(Access::Pull, request).await?;
-        next = next_page(&response, &url)?;
-        let body = bounded_body(response, MAX_DOCUMENT).await?;
+        // A registry that ignores the query sends the same page again and again.
+        next = next_page(response.headers(), &url).filter(|next| *next != url);
+        let body = bounded_body(response, MAX_DOCUMENT, transport.pace()).await?;
         let page: Page = serde_json::from_slice(&body)
             .map_err(|error| RequestError::malformed("its list of tags is invalid", error))?;
         let page = page.tags.unwrap_or_default();
@@ -142,27 +168,6 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
         tags.extend(page);
     }
     Err(RequestError::protocol("its list of tags has no end"))
-}
-
-/// Returns the URL of the page after `current`, from the header `Link: </v2/…>; rel="next"`
-/// ([RFC 8288](https://www.rfc-editor.org/rfc/rfc8288.html)).
-fn next_page(response: &Response, current: &Url) -> Result<Option<Url>, RequestError> {
-    let link = response.headers().get(LINK).map(|link| link.to_str());
-    let Some(link) = link.and_then(|link| link.or_trace("read the header `Link`")) else {
-        return Ok(None);
-    };
-    let Some((target, parameters)) = link.trim_start_matches('<').split_once('>') else {
-        return Ok(None);
-    };
-    // RFC 8288 allows `rel=next` with and without quotes.
-    if !parameters.contains("next") {
-        return Ok(None);
-    }
-    let next = current.join(target).or_trace("parse the URL of the next page");
-    // The same host only, because the request for the page carries the credentials.
-    let next = next.filter(|next| next.origin() == current.origin());
-    next.map(Some)
-        .ok_or_else(|| RequestError::protocol("its list of tags continues on another host"))
 }
 
 fn accepting(request: RequestBuilder) -> RequestBuilder {

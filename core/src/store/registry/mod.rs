@@ -4,10 +4,14 @@
 //! [`exchange`] sends every request. [`Transport::send`] authenticates it (see [`auth`]);
 //! [`Transport::with_retries`] runs an operation, with retries (see [`retry`]).
 
+mod address;
 mod auth;
 mod blobs;
 mod challenge;
+mod chunked;
 mod clients;
+mod credential_file;
+mod credential_helper;
 mod credentials;
 mod dry_run;
 mod error;
@@ -15,19 +19,25 @@ mod error_response;
 mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod link;
 mod login;
 mod manifests;
+mod owner;
 mod request_error;
 mod retry;
 mod tls;
+mod token;
 mod transport;
+mod uploads;
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-pub use credentials::{Credentials, Secret};
+use reqwest::Method;
+
+pub use credentials::{Credentials, Secret, StoredLogin};
 pub use dry_run::{DryRun, Request};
 pub use error::RegistryError;
 pub use login::{Stored, forget_login, store_login};
@@ -39,6 +49,7 @@ use self::blobs::MountOutcome;
 use self::manifests::{ManifestStatus, Received};
 use self::request_error::RequestError;
 use self::transport::Transport;
+use self::uploads::Upload;
 use super::graph::within_time;
 use super::{Error, Name, Outcome, Progress, Sink, Source};
 use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
@@ -51,10 +62,19 @@ pub struct RegistryOptions {
     /// Use plain HTTP. Registries on this machine (`localhost`, 127.0.0.0/8, `[::1]`) do so anyway, unless `tls` names
     /// files.
     pub insecure: bool,
+    /// Use plain HTTP unless there are credentials. For registries that somebody other than the user calls insecure, such
+    /// as the settings of a crate: they must not decide how the user's credentials travel.
+    pub insecure_if_anonymous: bool,
     /// Credentials for the registry.
     pub credentials: Credentials,
+    /// True if the credentials are a stored login. If the registry refuses it, an image is read once more without it: a
+    /// public image needs none, and stored logins expire.
+    pub is_stored_login: bool,
     /// Hosts on other domains that may receive the credentials, to exchange them for tokens.
     pub token_servers: Vec<String>,
+    /// Hosts, with or without a port, that the registry may send us to even though their addresses are not public. The
+    /// registry itself and `token_servers` need not be among them.
+    pub private_hosts: Vec<String>,
     /// Certificates in addition to the system's.
     pub tls: Tls,
     /// Number and delay of retries.
@@ -79,8 +99,11 @@ impl Default for RegistryOptions {
     fn default() -> RegistryOptions {
         RegistryOptions {
             insecure: false,
+            insecure_if_anonymous: false,
             credentials: Credentials::Anonymous,
+            is_stored_login: false,
             token_servers: Vec::new(),
+            private_hosts: Vec::new(),
             tls: Tls::default(),
             retry: RetryPolicy::default(),
             on_retry: None,
@@ -134,9 +157,8 @@ impl fmt::Debug for OnRetry {
 pub async fn log_in(host: &str, options: RegistryOptions) -> Result<(), Error> {
     let transport = Transport::new(host, "", options)?;
     let get = |_| async {
-        transport
-            .send(Access::LogIn, || transport.clients().requests.get(transport.root_url()))
-            .await
+        let url = transport.root_url();
+        transport.send(Access::LogIn, || transport.request(Method::GET, &url)).await
     };
     transport.with_retries(&format!("log in to {host}"), get).await.map(drop)
 }
@@ -338,14 +360,16 @@ impl Sink for Registry {
             return Ok(());
         }
         let action = format!("push the blob `{}` to {self}", descriptor.digest);
-        let put = |earlier_attempts| async move {
-            // Removed, because a location is valid for one attempt only.
-            let location = self
-                .started_uploads
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&descriptor.digest);
-            blobs::put(&self.transport, blob, location, earlier_attempts > 0, progress).await
+        let started = self
+            .started_uploads
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&descriptor.digest);
+        // All attempts share it, so that each continues where the one before ended.
+        let upload = tokio::sync::Mutex::new(Upload::new(&self.transport, blob, started));
+        let upload = &upload;
+        let put = |earlier_attempts: u32| async move {
+            upload.lock().await.put(&self.transport, blob, earlier_attempts > 0, progress).await
         };
         self.transport.with_retries(&action, put).await
     }

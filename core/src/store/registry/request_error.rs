@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::super::Error;
+use super::address::PrivateAddress;
 use super::error_response::{ErrorResponse, SpecError, printable};
 use super::{Credentials, RegistryError, RegistryOptions};
 use crate::image::{Digest, Error as ImageError};
@@ -24,6 +25,8 @@ pub(super) enum RequestError {
     Protocol { reason: String, source: Option<Box<dyn StdError + Send + Sync>>, is_transient: bool },
     /// A token server that must not see the credentials.
     UntrustedRealm { host: String, safe: bool },
+    /// A host that the registry sends us to, whose address is not public.
+    PrivateAddress { host: String },
     /// Credentials that can't be sent in a header.
     Credentials(&'static str),
     /// An error on this machine: unreadable content, or no space for it.
@@ -60,6 +63,9 @@ impl RequestError {
             RequestError::UntrustedRealm { host, safe } => {
                 RegistryError::UntrustedTokenServer { action, registry, host, safe }
             }
+            RequestError::PrivateAddress { host } => {
+                RegistryError::PrivateAddress { action, registry, host }
+            }
             RequestError::Credentials(reason) => {
                 let reason = reason.to_owned();
                 RegistryError::InvalidCredentials { registry, reason, source: None }
@@ -87,8 +93,19 @@ impl RequestError {
         }
     }
 
+    /// Returns true if the response has an error with one of these codes.
+    pub(super) fn has_code(&self, codes: &[&str]) -> bool {
+        let RequestError::Status(response) = self else { return false };
+        response.errors().iter().any(|error| codes.contains(&error.code.as_str()))
+    }
+
     pub(super) fn is_not_found(&self) -> bool {
         self.status() == Some(404)
+    }
+
+    /// Returns true for a status with which registries and proxies refuse the method HEAD, even of what exists.
+    pub(super) fn refuses_head(&self) -> bool {
+        matches!(self.status(), Some(403 | 405 | 501))
     }
 
     pub(super) fn is_connect(&self) -> bool {
@@ -122,8 +139,18 @@ impl RequestError {
 
 impl From<reqwest::Error> for RequestError {
     fn from(error: reqwest::Error) -> RequestError {
+        // The resolver's error is inside of reqwest's.
+        if let Some(private) = find::<PrivateAddress>(&error) {
+            return private.clone().into();
+        }
         // The query of an upload's or a redirect's URL may contain secrets.
         RequestError::Connection(error.without_url())
+    }
+}
+
+impl From<PrivateAddress> for RequestError {
+    fn from(PrivateAddress { host }: PrivateAddress) -> RequestError {
+        RequestError::PrivateAddress { host }
     }
 }
 
@@ -146,13 +173,19 @@ enum TlsFailure {
 }
 
 fn tls_failure(error: &reqwest::Error) -> Option<TlsFailure> {
+    match find::<rustls::Error>(error)? {
+        rustls::Error::InvalidCertificate(_) => Some(TlsFailure::Untrusted),
+        rustls::Error::AlertReceived(_) => Some(TlsFailure::Refused),
+        _ => None,
+    }
+}
+
+/// Returns the cause of this type.
+fn find<T: StdError + 'static>(error: &reqwest::Error) -> Option<&T> {
     let mut source: Option<&(dyn StdError + 'static)> = Some(error);
     while let Some(error) = source {
-        match error.downcast_ref::<rustls::Error>() {
-            Some(rustls::Error::InvalidCertificate(_)) => return Some(TlsFailure::Untrusted),
-            Some(rustls::Error::AlertReceived(_)) => return Some(TlsFailure::Refused),
-            Some(_) => return None,
-            None => {}
+        if let Some(found) = error.downcast_ref() {
+            return Some(found);
         }
         // `io::Error::source` skips the error inside: it returns the source of that one.
         let inner = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);

@@ -55,6 +55,10 @@ pub(super) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     match text.parse() {
         Ok(seconds) => Some(Duration::from_secs(seconds)),
+        // More seconds than a number has.
+        Err(_) if !text.is_empty() && text.bytes().all(|digit| digit.is_ascii_digit()) => {
+            Some(Duration::MAX)
+        }
         Err(_) => {
             let date = httpdate::parse_http_date(text).or_trace("parse `Retry-After`")?;
             // A date in the past means no wait. Clocks may differ.
@@ -100,6 +104,9 @@ mod tests {
         let soon = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(100));
         assert!(retry_after(&headers(&soon)).is_some_and(|wait| wait > Duration::from_secs(90)));
         assert_eq!(retry_after(&headers("soon")), None);
+        assert_eq!(retry_after(&headers("-1")), None);
+        assert_eq!(retry_after(&headers("99999999999999999999999")), Some(Duration::MAX));
+        assert_eq!(RetryPolicy::default().backoff(1, Some(Duration::MAX)), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }
 }

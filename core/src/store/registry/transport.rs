@@ -5,20 +5,22 @@
 //! names it in the final error.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use reqwest::header::LOCATION;
-use reqwest::{RequestBuilder, Response, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use tracing::{Instrument, debug_span};
 
 use super::super::{Error, Name};
 use super::auth::{Access, Auth, Authorization};
-use super::clients::{Clients, is_loopback};
+use super::clients::{Clients, Purpose, is_loopback};
+use super::credentials::invalid;
 use super::error_response::ErrorResponse;
-use super::exchange::execute;
+use super::exchange::Pace;
 use super::request_error::{Context, RequestError};
-use super::{RegistryError, RegistryOptions, RetryEvent, Tls};
+use super::{Credentials, RegistryError, RegistryOptions, RetryEvent, Tls};
 use crate::error::error_chain;
 use crate::image::Digest;
 use crate::trace::OrTrace;
@@ -33,10 +35,12 @@ pub(super) struct Transport {
     /// Scheme, host and port that requests go to.
     origin: Url,
     options: RegistryOptions,
-    clients: Clients,
+    clients: Arc<Clients>,
     auth: Auth,
     /// True once the registry has answered a request.
     answered: AtomicBool,
+    /// True once the registry has refused a blob in one request.
+    wants_chunks: AtomicBool,
 }
 
 impl Transport {
@@ -47,12 +51,25 @@ impl Transport {
     ) -> Result<Transport, RegistryError> {
         // Files for TLS show that the registry uses it, even on this machine.
         options.insecure |= is_loopback(registry) && options.tls == Tls::default();
+        if options.insecure_if_anonymous && !options.insecure {
+            check_anonymous(registry, &options.credentials)?;
+            options.insecure = true;
+        }
         let origin = origin(registry, options.insecure)?;
-        let clients = Clients::new(registry, &options)?;
-        let auth = Auth::new(&options, origin.clone(), repository, clients.tokens.clone());
+        let clients = Arc::new(Clients::new(&origin, &options)?);
+        let auth = Auth::new(&options, origin.clone(), repository, Arc::clone(&clients));
         let (registry, repository) = (registry.to_owned(), repository.to_owned());
-        let answered = AtomicBool::new(false);
-        Ok(Transport { registry, repository, origin, options, clients, auth, answered })
+        let (answered, wants_chunks) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok(Transport {
+            registry,
+            repository,
+            origin,
+            options,
+            clients,
+            auth,
+            answered,
+            wants_chunks,
+        })
     }
 
     /// Returns `registry/repository`.
@@ -64,8 +81,23 @@ impl Transport {
         &self.options
     }
 
-    pub(super) fn clients(&self) -> &Clients {
-        &self.clients
+    pub(super) fn wants_chunks(&self) -> bool {
+        self.wants_chunks.load(Ordering::Relaxed)
+    }
+
+    /// Uploads all further blobs in chunks, so that no other is sent in vain.
+    pub(super) fn want_chunks(&self) {
+        self.wants_chunks.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the measure for a body that arrives from now on.
+    pub(super) fn pace(&self) -> Pace {
+        Pace::new(self.options.read_timeout)
+    }
+
+    /// Starts a request, which [`Transport::send`] sends.
+    pub(super) fn request(&self, method: Method, url: &Url) -> RequestBuilder {
+        self.clients.request(method, url)
     }
 
     /// Returns the URL of a path in the repository
@@ -112,17 +144,46 @@ impl Transport {
         access: Access,
         request: impl Fn() -> RequestBuilder + Send,
     ) -> Result<Response, RequestError> {
+        self.send_for(Purpose::Exchange, access, request).await
+    }
+
+    /// Sends a request for this purpose, like [`Transport::send`].
+    pub(super) async fn send_for(
+        &self,
+        purpose: Purpose,
+        access: Access,
+        request: impl Fn() -> RequestBuilder + Send,
+    ) -> Result<Response, RequestError> {
+        let refusal = match self.send_authorized(purpose, access, &request).await {
+            Err(refusal) if refusal.status() == Some(401) => refusal,
+            result => return result,
+        };
+        if !self.auth.forget_stored_login(access).await {
+            return Err(refusal);
+        }
+        tracing::debug!("the registry refuses the stored login; reading without it");
+        match self.send_authorized(purpose, access, &request).await {
+            Err(again) if again.status() == Some(401) => Err(refusal),
+            result => result,
+        }
+    }
+
+    async fn send_authorized(
+        &self,
+        purpose: Purpose,
+        access: Access,
+        request: &(impl Fn() -> RequestBuilder + Send),
+    ) -> Result<Response, RequestError> {
         let mut renewals = 0;
         loop {
-            let (client, request) = request().build_split();
-            let mut request = request?;
+            let mut request = request().build()?;
             // The location of an upload may be on another host, which must not receive credentials.
             let authorization = match self.is_own(request.url()) {
                 true => self.auth.authorization(access).await?,
                 false => Authorization::None,
             };
             self.auth.apply(&authorization, &mut request)?;
-            let response = execute(&client, request).await?;
+            let response = self.clients.send(purpose, request).await?;
             self.answered.store(true, Ordering::Relaxed);
             if response.status().is_success() {
                 return Ok(response);
@@ -130,7 +191,7 @@ impl Transport {
             let headers = response.headers().clone();
             // After a redirect, another host may have answered. Its challenge could ask for our credentials.
             let is_challenge = response.status().as_u16() == 401 && self.is_own(response.url());
-            let refusal = RequestError::Status(ErrorResponse::of(response).await);
+            let refusal = RequestError::Status(ErrorResponse::of(response, self.pace()).await);
             if !is_challenge || renewals == MAX_RENEWALS {
                 return Err(refusal);
             }
@@ -214,6 +275,18 @@ impl Transport {
     }
 }
 
+/// Refuses credentials that only somebody other than the user wants to send over plain HTTP.
+fn check_anonymous(registry: &str, credentials: &Credentials) -> Result<(), RegistryError> {
+    if *credentials == Credentials::Anonymous {
+        return Ok(());
+    }
+    let reason = format!(
+        "the settings of a crate ask for plain HTTP, which would show them to everybody on the way; if you want that, \
+         pass `--insecure-registry {registry}`"
+    );
+    Err(invalid(registry, reason))
+}
+
 /// Returns scheme, host and port of a registry.
 fn origin(registry: &str, insecure: bool) -> Result<Url, RegistryError> {
     let scheme = if insecure { "http" } else { "https" };
@@ -236,6 +309,7 @@ pub(super) fn root_url(origin: &Url) -> Url {
 mod tests {
     use reqwest::ResponseBuilderExt;
 
+    use super::super::Secret;
     use super::*;
 
     fn transport(registry: &str) -> Transport {
@@ -272,6 +346,28 @@ mod tests {
         assert_eq!(of("r.io", "ftp://r.io/1"), None);
         assert_eq!(of("127.0.0.1:5000", "http://10.0.0.1/1"), at("http://10.0.0.1/1"));
         assert!(matches!(place("r.io", None), Ok(None)));
+    }
+
+    #[test]
+    fn only_the_user_sends_credentials_over_plain_http() {
+        let origin = |registry: &str, insecure: bool, credentials: Credentials| {
+            let options = RegistryOptions {
+                insecure,
+                insecure_if_anonymous: true,
+                credentials,
+                ..RegistryOptions::default()
+            };
+            Transport::new(registry, "app", options).map(|transport| transport.origin.to_string())
+        };
+        let me = || Credentials::Basic { username: "me".into(), password: Secret::new("x") };
+        assert_eq!(origin("r.lan", false, Credentials::Anonymous).unwrap(), "http://r.lan/");
+        assert_eq!(origin("r.lan", true, me()).unwrap(), "http://r.lan/");
+        assert_eq!(origin("localhost:5000", false, me()).unwrap(), "http://localhost:5000/");
+        for credentials in [me(), Credentials::IdentityToken(Secret::new("x"))] {
+            let error = origin("r.lan", false, credentials).unwrap_err();
+            assert!(error.is_authentication(), "{error}");
+            assert!(error.to_string().contains("--insecure-registry r.lan"), "{error}");
+        }
     }
 
     #[test]
