@@ -32,33 +32,36 @@ fn links(header: &str) -> impl Iterator<Item = Link<'_>> {
     std::iter::from_fn(move || {
         let (_, link) = rest.split_once('<')?;
         let (target, after) = link.split_once('>')?;
-        let (parameters, next) = after.split_at(end_of_parameters(after));
+        let (parameters, next) = split(after, ',');
         rest = next;
         Some(Link { target, parameters })
     })
 }
 
-/// Returns the position of the first comma outside of quotes.
-fn end_of_parameters(text: &str) -> usize {
+/// Returns the text before and after the first `separator` outside of quotes.
+fn split(text: &str, separator: char) -> (&str, &str) {
     let mut is_quoted = false;
     let is_end = |letter: char| {
         is_quoted ^= letter == '"';
-        letter == ',' && !is_quoted
+        letter == separator && !is_quoted
     };
-    text.find(is_end).unwrap_or(text.len())
+    text.split_at(text.find(is_end).unwrap_or(text.len()))
 }
 
-fn is_next(parameters: &str) -> bool {
-    parameters.split(';').any(|parameter| {
-        let Some((name, value)) = parameter.split_once('=') else { return false };
+fn is_next(mut parameters: &str) -> bool {
+    while !parameters.is_empty() {
+        let (parameter, rest) = split(parameters.trim_start_matches(';'), ';');
+        parameters = rest;
+        let Some((name, value)) = parameter.split_once('=') else { continue };
         // The quotes are optional, and one link may have several relations.
-        name.trim().eq_ignore_ascii_case("rel")
-            && value
-                .trim()
-                .trim_matches('"')
-                .split_whitespace()
-                .any(|relation| relation.eq_ignore_ascii_case("next"))
-    })
+        let mut relations = value.trim().trim_matches('"').split_whitespace();
+        if name.trim().eq_ignore_ascii_case("rel")
+            && relations.any(|relation| relation.eq_ignore_ascii_case("next"))
+        {
+            return true;
+        }
+    }
+    false
 }
 
 #[cfg(test)]
