@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use wasm_oci_core::store::Credentials;
+use wasm_oci_core::store::StoredLogin;
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 
@@ -30,7 +30,7 @@ fuzz_target!(
         for file in ["config.json", "auth.json"] {
             fs::write(folder.join(file), bytes).expect("it can be written");
             for host in ["ghcr.io", "docker.io", "localhost:5000"] {
-                if let Ok(found) = Credentials::for_repository(host, "me/app") {
+                if let Ok(found) = StoredLogin::find(host, "me/app") {
                     assert!(!format!("{found:?}").contains("secret"), "Debug shows a password");
                 }
             }

@@ -32,7 +32,7 @@ mod uploads;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Method;
@@ -41,7 +41,7 @@ pub use credentials::{Credentials, Secret, StoredLogin};
 pub use dry_run::{DryRun, Request};
 pub use error::RegistryError;
 pub use login::{Stored, forget_login, store_login};
-pub use retry::RetryPolicy;
+pub use retry::{OnRetry, RetryEvent, RetryPolicy};
 pub use tls::Tls;
 
 use self::auth::Access;
@@ -113,40 +113,6 @@ impl Default for RegistryOptions {
             stall_timeout: Duration::from_secs(120),
             limits: ReadLimits::default(),
         }
-    }
-}
-
-/// Retry of a failed operation.
-#[derive(Debug)]
-pub struct RetryEvent {
-    /// Error of the last attempt.
-    pub error: Error,
-    /// Wait before the next attempt.
-    pub wait: Duration,
-    /// Number of the next attempt, from 2.
-    pub attempt: u32,
-    /// Most attempts that the retry policy allows.
-    pub max_attempts: u32,
-}
-
-/// Callback for retries.
-#[derive(Clone)]
-pub struct OnRetry(Arc<dyn Fn(&RetryEvent) + Send + Sync>);
-
-impl OnRetry {
-    /// Returns a callback that runs before the wait of each retry.
-    pub fn new(callback: impl Fn(&RetryEvent) + Send + Sync + 'static) -> OnRetry {
-        OnRetry(Arc::new(callback))
-    }
-
-    fn call(&self, event: &RetryEvent) {
-        (self.0)(event);
-    }
-}
-
-impl fmt::Debug for OnRetry {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("OnRetry")
     }
 }
 

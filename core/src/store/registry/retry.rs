@@ -1,9 +1,12 @@
 //! Retries of failed requests: how many, and how long to wait before each.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
+use super::super::Error;
 use crate::trace::OrTrace;
 
 /// Retry policy for transient failures: the statuses 408, 429, 500, 502, 503 and 504, and connections that broke or
@@ -47,6 +50,40 @@ impl RetryPolicy {
         let backoff = backoff.map_or(self.max_backoff, |backoff| backoff.min(self.max_backoff));
         // Random, so that clients that failed together do not return together, and never earlier than the registry asks.
         Some(backoff.mul_f64(0.5 + fastrand::f64() / 2.0).max(retry_after))
+    }
+}
+
+/// Retry of a failed operation.
+#[derive(Debug)]
+pub struct RetryEvent {
+    /// Error of the last attempt.
+    pub error: Error,
+    /// Wait before the next attempt.
+    pub wait: Duration,
+    /// Number of the next attempt, from 2.
+    pub attempt: u32,
+    /// Most attempts that the retry policy allows.
+    pub max_attempts: u32,
+}
+
+/// Callback for retries.
+#[derive(Clone)]
+pub struct OnRetry(Arc<dyn Fn(&RetryEvent) + Send + Sync>);
+
+impl OnRetry {
+    /// Returns a callback that runs before the wait of each retry.
+    pub fn new(callback: impl Fn(&RetryEvent) + Send + Sync + 'static) -> OnRetry {
+        OnRetry(Arc::new(callback))
+    }
+
+    pub(super) fn call(&self, event: &RetryEvent) {
+        (self.0)(event);
+    }
+}
+
+impl fmt::Debug for OnRetry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("OnRetry")
     }
 }
 
