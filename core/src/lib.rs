@@ -71,6 +71,7 @@ pub mod module;
 #[cfg(feature = "run")]
 pub mod run;
 pub mod store;
+pub mod text;
 pub mod trace;
 
 pub use error::error_chain;

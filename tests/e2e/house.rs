@@ -12,6 +12,7 @@ const ORDER: [(&str, &[&str]); 4] = [
         &[
             "error",
             "named",
+            "text",
             "trace",
             "gzip",
             "limits",

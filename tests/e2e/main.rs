@@ -39,5 +39,6 @@ mod serve;
 mod size;
 mod smoke;
 mod templates;
+mod terminal;
 mod watch;
 mod yaml;

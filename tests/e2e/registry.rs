@@ -4,7 +4,7 @@ mod addresses;
 mod attacks;
 mod debug_log;
 mod development;
-mod fake;
+pub(crate) mod fake;
 mod faults;
 mod interrupted;
 mod logins;

@@ -32,6 +32,7 @@ impl Completions {
         let script = String::from_utf8_lossy(&script);
         // clap_complete 4.6.11 writes a name with a hyphen in two ways for bash, which breaks the completion of subcommands.
         let script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
-        shell.print(format_args!("{}{}", script.trim_end(), after(self.dialect).trim_end()))
+        let after = after(self.dialect);
+        shell.print_exactly(&format!("{}{}\n", script.trim_end(), after.trim_end()))
     }
 }

@@ -29,7 +29,7 @@ impl Man {
         let mut command = command.disable_help_subcommand(true);
         command.build();
         let Some(folder) = self.out_dir else {
-            return shell.print(text(self.find(&command)?)?.trim_end());
+            return shell.print_exactly(&format!("{}\n", text(self.find(&command)?)?.trim_end()));
         };
         std::fs::create_dir_all(&folder)
             .map_err(|source| Error::Write { path: folder.clone(), source })?;

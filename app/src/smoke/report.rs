@@ -87,21 +87,15 @@ impl FinishedTest<'_> {
 
     fn show_failure(&self, shell: &Shell) {
         let FinishedTest { suite, case, .. } = self;
-        let mut text = String::new();
-        for line in self.problems().lines().chain(self.output().lines()) {
-            // Writing to a String can't fail.
-            let _ = match line.strip_prefix("    ").and_then(|line| line.chars().next()) {
-                Some('-') => coloured(&mut text, AnsiColor::Red, line),
-                Some('+') => coloured(&mut text, AnsiColor::Green, line),
-                _ => writeln!(text, "  {line}"),
-            };
-        }
-        shell.error(format_args!(
-            "the smoke test `{}` of `{}` failed:\n{}",
-            case.name,
-            suite.name,
-            text.trim_end()
-        ));
+        let color = |line: &str| match line.strip_prefix("    ").and_then(|it| it.chars().next()) {
+            Some('-') => Some(AnsiColor::Red),
+            Some('+') => Some(AnsiColor::Green),
+            _ => None,
+        };
+        let (problems, output) = (self.problems(), self.output());
+        let lines = problems.lines().chain(output.lines()).map(|line| (color(line), line));
+        let message = format_args!("the smoke test `{}` of `{}` failed:", case.name, suite.name);
+        shell.error_with(message, lines);
     }
 
     fn junit(&self) -> TestCase {
@@ -178,11 +172,6 @@ struct SummaryMessage {
     failed: usize,
     skipped: usize,
     seconds: f64,
-}
-
-fn coloured(text: &mut String, colour: AnsiColor, line: &str) -> std::fmt::Result {
-    let style = colour.on_default();
-    writeln!(text, "{style}  {line}{style:#}")
 }
 
 impl TestReport<'_> {

@@ -58,7 +58,7 @@ struct ShellWriter(Shell);
 
 impl io::Write for ShellWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        self.0.pass_on(line);
+        self.0.log(String::from_utf8_lossy(line).trim_end_matches('\n'));
         Ok(line.len())
     }
 

@@ -5,7 +5,8 @@ use std::fmt::Write;
 use serde::Serialize;
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::runtimes::{self, Obstacle, RuntimeCompatibility};
-use wasm_oci_core::module::{Feature, Limits, Report, Use, ValidatedModule, visible};
+use wasm_oci_core::module::{Feature, Limits, Report, Use, ValidatedModule};
+use wasm_oci_core::text::visible;
 
 use crate::error::Error;
 use crate::units::size;
@@ -123,7 +124,8 @@ fn obstacle(obstacle: &Obstacle) -> String {
 /// Appends an aligned line `name: value`.
 pub fn field(text: &mut String, name: &str, value: &str) {
     // Writing to a String can't fail.
-    let _ = writeln!(text, "{:<12}{value}", format!("{name}:"));
+    // On one line, so that no value looks like a field.
+    let _ = writeln!(text, "{:<12}{}", format!("{name}:"), visible(value));
 }
 
 /// Appends a heading and a line for each item.

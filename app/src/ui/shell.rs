@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Descriptor, Digest};
 use wasm_oci_core::store::{Outcome, Progress};
+use wasm_oci_core::text::{escaped, escaped_json};
 
 use crate::error::Error;
 
@@ -62,7 +63,7 @@ impl Shell {
     /// Prints a log line of a server.
     pub fn log(&self, line: impl Display) {
         if self.verbosity > Verbosity::Quiet {
-            self.line(format_args!("{line}"));
+            self.line(format_args!("{}", Escaped(line)));
         }
     }
 
@@ -108,7 +109,7 @@ impl Shell {
     /// Asks a question and returns the answer, or `None` at the end of the input.
     pub fn ask(&self, question: impl Display) -> Option<String> {
         let style = Style::new().bold();
-        let question = format!("{style}{question}{style:#}: ");
+        let question = format!("{style}{}{style:#}: ", Escaped(question));
         self.bars.suspend(|| drop(anstream::stderr().write_all(question.as_bytes())));
         let mut answer = String::new();
         match std::io::stdin().read_line(&mut answer) {
@@ -119,7 +120,7 @@ impl Shell {
 
     fn titled(&self, color: AnsiColor, title: impl Display, rest: impl Display) {
         let style = color.on_default().bold();
-        self.line(format_args!("{style}{title}{style:#}{rest}"));
+        self.line(format_args!("{style}{title}{style:#}{}", Escaped(rest)));
     }
 
     fn line(&self, line: std::fmt::Arguments<'_>) {
@@ -129,17 +130,27 @@ impl Shell {
         self.bars.suspend(|| drop(anstream::stderr().write_all(line.as_bytes())));
     }
 
-    /// Prints a line of another program with its colours.
-    pub fn pass_on(&self, line: &[u8]) {
-        self.bars.suspend(|| drop(anstream::stderr().write_all(line)));
+    /// Prints an error, and lines below it, some of them in a colour.
+    pub fn error_with<'a>(
+        &self,
+        message: impl Display,
+        lines: impl IntoIterator<Item = (Option<AnsiColor>, &'a str)>,
+    ) {
+        let style = AnsiColor::Red.on_default().bold();
+        let mut text = format!("{style}error{style:#}: {}", Escaped(message));
+        for (color, line) in lines {
+            let style = color.map(AnsiColor::on_default).unwrap_or_default();
+            text.push_str(&format!("\n{style}  {}{style:#}", Escaped(line)));
+        }
+        self.line(format_args!("{text}"));
     }
 
-    /// Prints a result to standard output.
+    /// Prints a result for people to standard output.
     pub fn print(&self, line: impl Display) -> Result<(), Error> {
-        self.write_result(|| writeln!(anstream::stdout(), "{line}"))
+        self.write_result(|| writeln!(anstream::stdout(), "{}", Escaped(line)))
     }
 
-    /// Prints a text to standard output without any change.
+    /// Prints a text for programs to standard output, without any change.
     pub fn print_exactly(&self, text: &str) -> Result<(), Error> {
         let mut stdout = std::io::stdout();
         self.write_result(|| stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()))
@@ -156,7 +167,8 @@ impl Shell {
     /// Prints a result as one line of JSON.
     pub fn print_json(&self, value: &impl serde::Serialize) -> Result<(), Error> {
         let json = serde_json::to_string(value).map_err(|e| Error::Stdout(e.into()))?;
-        self.print(json)
+        // Programs read the same values, and a terminal shows them.
+        self.print_exactly(&format!("{}\n", escaped_json(&json)))
     }
 
     /// Returns progress bars for blobs.
@@ -168,6 +180,16 @@ impl Shell {
     /// upload that ends without [`Transfer::complete`] prints how many blobs arrived.
     pub fn upload(&self, place: String) -> Transfer<'_> {
         Transfer { shell: self, place: Some(place), state: Mutex::default() }
+    }
+}
+
+/// A text without characters that a terminal would obey. Every message passes here once, because any part of it may be
+/// what a registry, an image or a module says.
+struct Escaped<T>(T);
+
+impl<T: Display> Display for Escaped<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&escaped(&self.0.to_string()))
     }
 }
 

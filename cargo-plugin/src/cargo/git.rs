@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 use wasm_oci_core::fs::TrackedFile;
-use wasm_oci_core::module::visible;
+use wasm_oci_core::text::visible;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::env::{CargoEnv, traced};

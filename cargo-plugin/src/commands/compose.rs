@@ -8,7 +8,7 @@ use wasm_oci_app::deploy::manifests::compose::{ComposeArgs, complete, file};
 use wasm_oci_app::error::UsageError;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
-use wasm_oci_core::module::visible;
+use wasm_oci_core::text::visible;
 
 use crate::args::CargoArgs;
 use crate::error::Error;
@@ -41,7 +41,7 @@ impl Compose {
             let PushingArgs { module, image, .. } = &self.pushing;
             let request = Request::of_args(&self.cargo, module, image, Settings::default(), output);
             let workloads = workloads(&request, self.compose.image.as_deref(), "docker", shell)?;
-            return Ok(shell.print(file(&workloads, &self.compose)?)?);
+            return Ok(shell.print_exactly(&format!("{}\n", file(&workloads, &self.compose)?))?);
         };
         if self.cargo.selects() || self.compose.image.is_some() || self.compose.port.is_some() {
             // Refused, because these flags would have no effect.

@@ -28,6 +28,6 @@ impl K8s {
         // Nothing is built, so there are no flags for modules and images.
         let request = Request::new(self.cargo.selection(output), self.cargo.settings());
         let workloads = workloads(&request, self.kubernetes.image.as_deref(), "kubernetes", shell)?;
-        Ok(shell.print(manifests(&workloads, &self.kubernetes)?)?)
+        Ok(shell.print_exactly(&format!("{}\n", manifests(&workloads, &self.kubernetes)?))?)
     }
 }

@@ -81,7 +81,9 @@ fn compiled(
         }
         Event::Building => meanwhile(),
         // After a failure, such as a closed pipe, cargo still finishes the build.
-        Event::CargoMessage(line) if request.json && printed.is_ok() => printed = shell.print(line),
+        Event::CargoMessage(line) if request.json && printed.is_ok() => {
+            printed = shell.print_exactly(&format!("{line}\n"))
+        }
         Event::CargoMessage(_) => {}
     })?;
     printed?;

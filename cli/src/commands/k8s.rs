@@ -53,7 +53,7 @@ impl K8s {
             }
         };
         let workload = workload(image, &manifest)?;
-        shell.print(manifests(&[workload], &self.kubernetes)?)
+        shell.print_exactly(&format!("{}\n", manifests(&[workload], &self.kubernetes)?))
     }
 }
 

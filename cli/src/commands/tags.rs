@@ -1,5 +1,6 @@
 use clap::Args;
 use wasm_oci_core::image::Reference;
+use wasm_oci_core::text::visible;
 
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::AccountArgs;
@@ -26,6 +27,6 @@ impl Tags {
         if self.json {
             return shell.print_json(&tags);
         }
-        tags.iter().try_for_each(|tag| shell.print(tag))
+        tags.iter().try_for_each(|tag| shell.print(visible(tag)))
     }
 }

@@ -30,7 +30,7 @@ pub use error::{OptimizeError, ReadError, ValidateError};
 pub use features::Feature;
 pub use optimize::{OptimizedModule, optimize, optimized_before};
 pub use options::{DebugInfo, Level, OptimizeOptions, Optimizer};
-pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize, visible};
+pub use report::{Export, ExternalKind, Import, Kind, Limits, Report, SectionSize};
 pub use size::{
     OTHER_LANGUAGES, PREAMBLE, SizeNode, SizeNodeKind, SizeReport, SizedFunction, SizedSection,
     SizedSegment, UNNAMED, function_names, readable_name,

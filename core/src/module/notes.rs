@@ -7,7 +7,8 @@ use wasmparser::{
     WasmFeatures,
 };
 
-use super::{BuiltModule, Export, ExternalKind, Kind, Report, readable_name, visible};
+use super::{BuiltModule, Export, ExternalKind, Kind, Report, readable_name};
+use crate::text::visible;
 
 /// Exports that compilers add, and that hosts call on their own account only.
 const NOT_CALLED: [&str; 4] =

@@ -1,6 +1,7 @@
 //! Origins of modules with imports beyond WASI: the compiler or host that such imports are known from.
 
-use super::{Import, WASI_PREVIEW_0, visible};
+use super::{Import, WASI_PREVIEW_0};
+use crate::text::visible;
 
 /// Imports by which a compiler or a host is recognized, and what to do.
 struct Origin {

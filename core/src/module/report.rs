@@ -11,6 +11,7 @@ use super::features;
 use super::notes::{component_has_entry, module_has_entry};
 use super::sections::{SectionRange, sections};
 use super::{Capability, Feature};
+use crate::text::visible;
 
 /// Facts about a module, read from its bytes. [`compat::runtimes::check`](crate::compat::runtimes::check) judges them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -84,17 +85,6 @@ impl fmt::Display for Import {
             (None, module) => write!(f, "{}.{}", visible(module), visible(&self.name)),
         }
     }
-}
-
-/// Escapes a name from a module for a line of text: names may contain anything, even control sequences for terminals.
-#[must_use]
-pub fn visible(name: &str) -> String {
-    let shown = |letter: char| match letter {
-        // Control characters include line breaks and the start of terminal escape sequences.
-        _ if letter.is_control() => letter.escape_default().to_string(),
-        _ => letter.to_string(),
-    };
-    name.chars().map(shown).collect()
 }
 
 /// An export.

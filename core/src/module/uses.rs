@@ -8,8 +8,9 @@ use wasmparser::{
     KnownCustom, Name, Parser, Payload, ValidPayload, Validator, ValidatorResources, WasmFeatures,
 };
 
+use super::Feature;
 use super::sections::section_name;
-use super::{Feature, visible};
+use crate::text::visible;
 
 // More names don't help, because usually all functions come from one crate or option.
 const NAMED: usize = 3;

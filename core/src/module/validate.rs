@@ -6,7 +6,8 @@ use wasmparser::{Parser, Payload};
 
 use super::origin::{other_cause, usual_cause};
 use super::uses::uses;
-use super::{Capability, Import, OptimizedModule, Report, Use, ValidateError, report, visible};
+use super::{Capability, Import, OptimizedModule, Report, Use, ValidateError, report};
+use crate::text::visible;
 
 /// The module name of WASI preview 1's imports
 /// ([WASI 0.1](https://github.com/WebAssembly/WASI/blob/wasi-0.1/preview1/docs.md)).

@@ -11,24 +11,24 @@ use wasm_oci_core::image::MediaType;
 use crate::harness::proxy::{header, read_head};
 
 /// Answers every request with what a function makes of its head. It lives as long as the test's process.
-pub(super) struct Fake {
+pub(crate) struct Fake {
     host: String,
 }
 
 impl Fake {
-    pub(super) fn start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
+    pub(crate) fn start(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
         Fake::start_with_host(move |request, _| answer(request))
     }
 
     /// The function is also given the registry's own address.
-    pub(super) fn start_with_host(
+    pub(crate) fn start_with_host(
         answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
     ) -> Fake {
         Fake::start_on("127.0.0.1:0", answer)
     }
 
     /// The same at this address.
-    pub(super) fn start_on(
+    pub(crate) fn start_on(
         address: &str,
         answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
     ) -> Fake {
@@ -47,7 +47,7 @@ impl Fake {
     }
 
     /// One whose bodies come byte by byte, ten in a second.
-    pub(super) fn start_slow(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
+    pub(crate) fn start_slow(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let answer = Arc::new(answer);
@@ -70,7 +70,7 @@ impl Fake {
     }
 
     /// `127.0.0.1:PORT`.
-    pub(super) fn host(&self) -> &str {
+    pub(crate) fn host(&self) -> &str {
         &self.host
     }
 }
@@ -87,7 +87,7 @@ fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) -> std::io::Res
 }
 
 /// The answer with a manifest, and with more headers.
-pub(super) fn manifest(body: &str, headers: &str) -> String {
+pub(crate) fn manifest(body: &str, headers: &str) -> String {
     let media_type = MediaType::ImageManifest;
     let length = body.len();
     format!(
@@ -95,10 +95,10 @@ pub(super) fn manifest(body: &str, headers: &str) -> String {
     )
 }
 
-pub(super) fn json(body: &str) -> String {
+pub(crate) fn json(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-pub(super) fn not_found() -> String {
+pub(crate) fn not_found() -> String {
     "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_owned()
 }

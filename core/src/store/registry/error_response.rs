@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::exchange::Pace;
 use super::retry::retry_after;
+use crate::text::is_obeyed;
 
 /// Longest part of an error response's body that we read, in bytes.
 const MAX_ERROR_BODY: usize = 1 << 16;
@@ -79,5 +80,5 @@ impl SpecError {
 pub(super) fn printable(text: &str) -> String {
     const MAX_CHARS: usize = 200;
     // Control characters could move the terminal's cursor.
-    text.trim().chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
+    text.trim().chars().map(|c| if is_obeyed(c) { ' ' } else { c }).take(MAX_CHARS).collect()
 }

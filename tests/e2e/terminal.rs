@@ -1,0 +1,116 @@
+//! Terminals, which obey some characters: those that registries, images and modules send are written out.
+
+use std::path::Path;
+use std::process::Command;
+
+use regex::Regex;
+use serde_json::{Value, json};
+use wasm_oci_core::image::{Blob, Descriptor, MediaType};
+use wasm_oci_core::store::{Layout, Silent, Sink};
+use wasm_oci_core::text::is_obeyed;
+
+use crate::harness::commands::program;
+use crate::harness::{Run, tools};
+use crate::registry::fake::{self, Fake};
+
+/// Sets the title, clears the screen, turns red by a single byte of Latin-1, and writes from right to left.
+const HOSTILE: &str = "x\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}\u{2066}\u{200f}\u{7f}y";
+
+/// Runs our command on a pseudo-terminal, where a person would see it, with colours. Returns all that it prints.
+fn on_terminal(args: &[&str]) -> String {
+    let ours = program("wasm-oci");
+    let words = [&[ours.to_str().unwrap()], args, &["--color", "always"]].concat();
+    let mut command = Command::new(tools::program("script"));
+    command.args(["-qec", &shlex::try_join(words).unwrap(), "/dev/null"]);
+    Run::of(command.env("TERM", "xterm-256color")).stdout
+}
+
+#[track_caller]
+fn assert_harmless(args: &[&str]) -> String {
+    let shown = on_terminal(args);
+    // Our own colours.
+    let plain = Regex::new("\x1b\\[[0-9;]*m").unwrap().replace_all(&shown, "").into_owned();
+    let obeyed: Vec<char> =
+        plain.chars().filter(|it| is_obeyed(*it) && !"\r\n\t".contains(*it)).collect();
+    assert!(obeyed.is_empty(), "{args:?}: {obeyed:?} in {plain:?}");
+    plain
+}
+
+#[test]
+fn what_a_registry_says_is_written_out() {
+    let server = Fake::start(|request| match request.contains("/v2/tags/") {
+        true => fake::json(&json!({"tags": [HOSTILE, "line\nerror: forged"]}).to_string()),
+        false => {
+            let body = json!({"errors": [{"code": HOSTILE, "message": HOSTILE}]}).to_string();
+            format!("HTTP/1.1 418 No\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+        }
+    });
+    let (tags, refused) = (format!("{}/tags", server.host()), format!("{}/refused", server.host()));
+    let shown = assert_harmless(&["tags", &tags]);
+    assert!(shown.contains(r"x\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}"), "{shown}");
+    assert!(!shown.contains("\nerror: forged"), "{shown}");
+    // Programs read what the registry said, character by character.
+    let json = assert_harmless(&["tags", &tags, "--json"]);
+    let read: Vec<String> = serde_json::from_str(json.trim()).unwrap();
+    assert_eq!(read, ["line\nerror: forged", HOSTILE]);
+    assert!(assert_harmless(&["tags", &refused, "-vv"]).contains("418"));
+}
+
+fn wait<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
+}
+
+fn push(layout: &Layout, media_type: MediaType, bytes: Vec<u8>) -> Value {
+    let blob = Blob::new(media_type, bytes);
+    wait(layout.push(&blob, &Silent)).unwrap();
+    let Descriptor { media_type, digest, size, .. } = blob.descriptor();
+    json!({"mediaType": media_type.as_str(), "digest": digest.to_string(), "size": size})
+}
+
+/// An image whose texts are all hostile, with a hostile path in its layer.
+fn write_image(folder: &Path, path: &str) {
+    let text = r#"(module (import "env\1b]0;x\07" "\e2\80\ae\1b[2J" (func)) (memory (export "memory") 1)
+        (func (export "_start")) (func (export "f\c2\9b31m")) (@custom "\1b[1m" "x"))"#;
+    let module = wat::parse_str(text).unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, bytes) in [("app.wasm", module.as_slice()), (path, b"x")] {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, path, bytes).unwrap();
+    }
+    let layout = Layout::create(folder).unwrap();
+    let config = json!({
+        "os": "wasi", "architecture": "wasm", "variant": HOSTILE, "author": HOSTILE, "created": HOSTILE,
+        "config": {
+            "Entrypoint": ["/app.wasm", HOSTILE], "Cmd": [HOSTILE], "Env": [format!("A={HOSTILE}")],
+            "User": HOSTILE, "WorkingDir": "/", "Labels": {HOSTILE: "line\nerror: forged"},
+        },
+        "rootfs": {"type": "layers", "diff_ids": []},
+    });
+    let layer = push(&layout, MediaType::ImageLayer, tar.into_inner().unwrap());
+    let config = push(&layout, MediaType::ImageConfig, config.to_string().into_bytes());
+    let manifest = json!({
+        "schemaVersion": 2, "mediaType": MediaType::ImageManifest.as_str(), "config": config,
+        "layers": [layer], "annotations": {HOSTILE: HOSTILE},
+    });
+    let manifest = Blob::new(MediaType::ImageManifest, manifest.to_string().into_bytes());
+    wait(layout.tag(&manifest, &"latest".parse().unwrap())).unwrap();
+}
+
+#[test]
+fn what_an_image_says_is_written_out() {
+    let folder = tempfile::tempdir().unwrap();
+    for (n, path) in ["plain", "a\u{1b}]0;owned\u{7}\\b", "\u{202e}:x"].into_iter().enumerate() {
+        let layout = folder.path().join(n.to_string());
+        write_image(&layout, path);
+        let image = format!("oci:{}", layout.display());
+        for command in ["inspect", "check", "run", "validate", "size"] {
+            let shown = assert_harmless(&[command, &image]);
+            assert!(!shown.contains("\nerror: forged"), "{command}: {shown}");
+        }
+        let _json = assert_harmless(&["inspect", &image, "--json"]);
+        let missing = assert_harmless(&["inspect", &format!("{image}:missing")]);
+        assert!(missing.contains("missing"), "{missing}");
+    }
+}
