@@ -53,7 +53,8 @@ impl NamedPlaces {
             return Ok(true);
         }
         // The resolver can't see literal addresses. A proxy's name passes it, so that the name must not be a destination.
-        let is_private = address(host).is_some_and(|address| !is_public(address))
+        let is_private = is_local_name(host)
+            || address(host).is_some_and(|address| !is_public(address))
             || self.proxies.iter().any(|proxy| proxy == host);
         match is_private {
             true => Err(PrivateAddress { host: authority(url) }),
@@ -84,6 +85,13 @@ pub(super) fn is_host(url: &Url, named: &str) -> bool {
 
 fn is_here(url: &Url) -> bool {
     matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"))
+}
+
+/// Returns true for names that mean this machine by definition, also where no resolver knows them
+/// ([RFC 6761, section 6.3](https://www.rfc-editor.org/rfc/rfc6761.html#section-6.3)).
+fn is_local_name(host: &str) -> bool {
+    let host = host.trim_end_matches('.');
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 fn address(host: &str) -> Option<IpAddr> {
@@ -263,9 +271,7 @@ mod tests {
         ] {
             assert_eq!(contains(&there, url), Ok(true), "{url}");
         }
-        for url in
-            ["https://r.lan:8443/", "https://minio.lan/", "https://localhost/", "https://1.1.1.1/"]
-        {
+        for url in ["https://r.lan:8443/", "https://minio.lan/", "https://1.1.1.1/"] {
             assert_eq!(contains(&there, url), Ok(false), "{url}");
         }
         for url in [
@@ -278,6 +284,9 @@ mod tests {
             "http://10.0.0.1:5000/",
             "http://169.254.169.254/latest",
             "http://proxy.lan/",
+            "http://localhost:5001/",
+            "https://localhost./",
+            "https://x.localhost/",
         ] {
             assert!(contains(&here, url).is_err(), "{url}");
         }
