@@ -11,9 +11,8 @@ use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConf
 
 use super::{Cache, Error, ExitReason, Identity, Limits};
 use crate::image::Digest;
-use crate::module::{
-    BuiltModule, Import, Kind, Report, ValidateOptions, function_names, validate, visible,
-};
+use crate::module::{BuiltModule, Import, Kind, Report, ValidateOptions, function_names, validate};
+use crate::text::visible;
 use crate::trace::OrTrace;
 
 /// Interval at which a program with a time limit yields, so that its deadline can stop it.
