@@ -259,6 +259,21 @@ fn the_bytes_of_a_layer_tell_its_compression() {
 }
 
 #[test]
+fn a_layer_is_compressed_with_zstd_on_request() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("app.wat"), NOTHING).unwrap();
+    let mut pack = wasm_oci();
+    pack.args(["pack", "app.wat", "--layer-compression", "zstd"]).current_dir(folder.path());
+    let _packed = Run::of(&mut pack).success();
+    let image = format!("oci:{}", folder.path().join("app.oci").display());
+    let inspect = Run::of(wasm_oci().args(["inspect", &image])).success();
+    assert!(inspect.stdout.contains("tar+zstd"), "{}", inspect.stdout);
+    let _ran = Run::of(wasm_oci().args(["run", &image])).success();
+    let check = Run::of(wasm_oci().args(["check", &image])).success();
+    assert!(check.stdout.contains("compressed with zstd"), "{}", check.stdout);
+}
+
+#[test]
 fn an_index_in_an_index_is_copied_whole() {
     let written = Written::new();
     let content = layer(&[(FILE, "hello.wasm", 0o755, 0, &module(NOTHING))]);

@@ -102,7 +102,7 @@ impl Plan {
         let ValidateOptions { allow_imports, deny, allow_any_import } = validate;
         #[rustfmt::skip]
         let ImageSettings {
-            name, entrypoint, args, env, user, labels, annotations, include, created, author, linux_platforms, artifact_os,
+            name, entrypoint, args, env, user, labels, annotations, include, created, author, linux_platforms, artifact_os, compression,
             // Only images that are converted have these.
             module: _, working_dir: _, other: _,
         } = image;
@@ -132,6 +132,7 @@ impl Plan {
             "author": author,
             "linux-platforms": texts(linux_platforms),
             "artifact-os": artifact_os,
+            "layer-compression": compression.name(),
         });
         // Objects of `serde_json` are sorted, so the same inputs give the same text in every run.
         Digest::of(inputs.to_string().as_bytes())
@@ -183,6 +184,7 @@ fn image(name: &str, settings: &Settings, include: Vec<IncludedFile>) -> ImageSe
             .clone()
             .unwrap_or_else(ImageSettings::default_linux_platforms),
         artifact_os: settings.artifact_os.clone(),
+        compression: settings.layer_compression.unwrap_or_default(),
         ..defaults
     }
 }

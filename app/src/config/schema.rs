@@ -8,7 +8,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 use wasm_oci_core::compat::engines::EngineSelector;
 use wasm_oci_core::compat::runtimes::Runtime;
-use wasm_oci_core::image::Format;
+use wasm_oci_core::image::{Format, LayerCompression};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
 use crate::config::c_compiler::Choice;
@@ -161,6 +161,10 @@ pub(crate) fn levels(_: &mut SchemaGenerator) -> Schema {
 
 pub(crate) fn debug_info(_: &mut SchemaGenerator) -> Schema {
     one_of(DebugInfo::ALL.map(DebugInfo::name))
+}
+
+pub(crate) fn layer_compressions(_: &mut SchemaGenerator) -> Schema {
+    one_of(LayerCompression::ALL.map(LayerCompression::name))
 }
 
 pub(crate) fn targets(_: &mut SchemaGenerator) -> Schema {

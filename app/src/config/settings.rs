@@ -10,7 +10,7 @@ use schemars::{JsonSchema, SchemaGenerator};
 use serde::Deserialize;
 use wasm_oci_core::compat::engines::EngineSelector;
 use wasm_oci_core::compat::runtimes::RequiredRuntime;
-use wasm_oci_core::image::{Created, Format, Platform};
+use wasm_oci_core::image::{Created, Format, LayerCompression, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
 use crate::config::budget::Budget;
@@ -121,6 +121,14 @@ pub struct Settings {
     pub author: Option<String>,
     /// `os` of an artifact instead of `wasip1` or `wasip2`. With `wasi`, Docker 28 can run the artifact, too.
     pub artifact_os: Option<String>,
+    /// Compression of the layer: `gzip`, or `zstd`, which is smaller and faster to unpack, but unknown to older engines; see
+    /// [formats](formats.md#details).
+    #[serde(deserialize_with = "typed::one")]
+    #[schemars(
+        schema_with = "schema::layer_compressions",
+        extend("x-flag" = "--layer-compression", "default" = "gzip")
+    )]
+    pub layer_compression: Option<LayerCompression>,
     /// Compile with `opt-level = "z"`: smaller, but up to 50 % slower in computations.
     #[schemars(extend("x-flag" = "--small", "default" = false))]
     pub small: Option<bool>,
@@ -199,7 +207,7 @@ impl Settings {
         }
         merged!(self over lower: format engines tags repository insecure_registries optimize wasm_opt debug_info
             allow_imports deny size_budget runtimes linux_platforms entrypoint args env user labels annotations include
-            created author artifact_os small target install_target c_compiler smoke)
+            created author artifact_os layer_compression small target install_target c_compiler smoke)
     }
 
     /// Reads the settings of a metadata table for the program `bin`: those of the table itself, overridden by those of its

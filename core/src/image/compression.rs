@@ -3,6 +3,36 @@
 use std::io::{self, BufRead, BufReader, Read};
 
 use super::{Blob, Error, MediaType};
+use crate::gzip::gzip;
+
+named_enum! {
+    /// Compression of the layers that we make.
+    #[derive(Default)]
+    pub enum LayerCompression: "compression" {
+        /// Every engine and registry takes it.
+        #[default]
+        Gzip = "gzip",
+        /// Smaller and faster to unpack, but newer.
+        Zstd = "zstd",
+    }
+}
+
+// The highest level that needs no more memory to unpack than others. Changing the level or the library changes the digests
+// of images with this compression.
+const ZSTD_LEVEL: i32 = 19;
+
+impl LayerCompression {
+    /// Returns the layer of a tar. The same tar gives the same bytes.
+    pub(super) fn layer(self, tar: &[u8]) -> Result<Blob, Error> {
+        Ok(match self {
+            LayerCompression::Gzip => Blob::new(MediaType::ImageLayerGzip, gzip(tar)),
+            LayerCompression::Zstd => {
+                let zstd = zstd::bulk::compress(tar, ZSTD_LEVEL).map_err(Error::Io)?;
+                Blob::new(MediaType::ImageLayerZstd, zstd)
+            }
+        })
+    }
+}
 
 /// Compression of a layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::unpack::{Keep, Unpacked, content_at};
-use super::{Attributes, Blob, Error, FileTree, IncludedFile, Manifest};
+use super::{
+    Attributes, Blob, Error, FileTree, IncludedFile, LayerCompression, Manifest, MediaType,
+};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
 use crate::trace::OrTrace;
@@ -135,6 +137,15 @@ impl Manifest {
         }
     }
 
+    /// Returns the compression for a new image like this one.
+    pub(super) fn compression(&self) -> LayerCompression {
+        let is_zstd = |layer: &Blob| layer.descriptor().media_type == MediaType::ImageLayerZstd;
+        match self.tars().next().is_some_and(is_zstd) {
+            true => LayerCompression::Zstd,
+            false => LayerCompression::Gzip,
+        }
+    }
+
     fn tars(&self) -> impl Iterator<Item = &Blob> {
         self.layers().iter().filter(|layer| !is_bare(layer))
     }
@@ -142,7 +153,7 @@ impl Manifest {
     /// Returns true if the image has files other than its module, without reading them. Layers that can't be unpacked count
     /// as ones that have none.
     pub(crate) fn has_other_files(&self, budget: &Budget) -> bool {
-        let unpacked = Unpacked::of(self.tars(), budget, Keep::Modules(&[]));
+        let unpacked = Unpacked::of(self.tars(), budget, Keep::Nothing);
         let tree = unpacked.or_trace("look for files in layers").unwrap_or_default().tree;
         tree.has_files_besides(&self.module_in(&tree))
     }
@@ -188,7 +199,7 @@ impl Manifest {
         let mut included = tree.entries();
         included.retain(|file| file.path() != path);
         let command = self.command_in(&tree);
-        Ok(ImageContent { module: path, command, attributes, included, left_out })
+        Ok(ImageContent { module: path, command, attributes, included, left_out: left_out.0 })
     }
 
     /// Returns a sentence about each layer whose media type says another compression than it has.

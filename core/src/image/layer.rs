@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::unpack::XATTR;
-use super::{Attributes, Blob, Digest, Error, FileKind, ImageSettings, MediaType, ModuleFile};
-use crate::gzip::gzip;
+use super::{Attributes, Blob, Digest, Error, FileKind, ImageSettings, ModuleFile};
 
 /// A compressed layer and what configurations call it.
 #[derive(Clone)]
@@ -18,7 +17,7 @@ pub(super) struct Layer {
 /// Returns the layer with the module and the additional files.
 pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Error> {
     let tar = tar(module, settings)?;
-    Ok(Layer { blob: Blob::new(MediaType::ImageLayerGzip, gzip(&tar)), diff_id: Digest::of(&tar) })
+    Ok(Layer { blob: settings.compression.layer(&tar)?, diff_id: Digest::of(&tar) })
 }
 
 fn tar(module: &[u8], settings: &ImageSettings) -> Result<Vec<u8>, Error> {

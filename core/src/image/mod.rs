@@ -31,6 +31,7 @@ mod unpack;
 pub use assemble::assemble;
 pub use attributes::Attributes;
 pub use blob::Blob;
+pub use compression::LayerCompression;
 pub use config::{Config, OtherConfig};
 pub use created::Created;
 pub use descriptor::Descriptor;

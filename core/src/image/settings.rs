@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::config::MODULE_LABEL;
 use super::{
-    Attributes, Created, Error, FileKind, Format, Image, IncludedFile, OtherConfig, Platform,
+    Attributes, Created, Error, FileKind, Format, Image, IncludedFile, LayerCompression, OtherConfig, Platform,
 };
 
 /// Everything that goes into an image in addition to the module. Only this and the module decide the digest.
@@ -41,6 +41,8 @@ pub struct ImageSettings {
     /// `os` in the configuration of an artifact, instead of `wasip1` or `wasip2` by what the module is. With
     /// `wasi`, Docker 28 runs the artifact too; the CNCF's text does not list that value.
     pub artifact_os: Option<String>,
+    /// Compression of the layer.
+    pub compression: LayerCompression,
 }
 
 /// A module's place in a root file system.
@@ -72,6 +74,7 @@ impl ImageSettings {
             author: None,
             linux_platforms: ImageSettings::default_linux_platforms(),
             artifact_os: None,
+            compression: LayerCompression::default(),
         }
     }
 
@@ -122,6 +125,7 @@ impl ImageSettings {
             include: content.included,
             created: config.created.map_or(Ok(Created::EPOCH), |created| created.parse())?,
             author: config.author,
+            compression: manifest.compression(),
             // Images of other formats list none, but a universal image needs one.
             linux_platforms: if linux.is_empty() {
                 defaults.linux_platforms.clone()

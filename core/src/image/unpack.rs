@@ -29,12 +29,14 @@ pub(super) enum Keep<'a> {
     All,
     /// Those at these paths, and all `.wasm` files.
     Modules(&'a [String]),
+    Nothing,
 }
 
 impl Keep<'_> {
     fn wants(self, path: &str) -> bool {
         match self {
             Keep::All => true,
+            Keep::Nothing => false,
             Keep::Modules(paths) => path.ends_with(".wasm") || paths.iter().any(|it| it == path),
         }
     }
@@ -44,8 +46,7 @@ impl Keep<'_> {
 #[derive(Debug, Default)]
 pub(super) struct Unpacked {
     pub(super) tree: FileTree,
-    /// Entries that a tree can't have, for messages.
-    pub(super) left_out: Vec<String>,
+    pub(super) left_out: Notes,
 }
 
 /// One layer, sorted by when it applies.
@@ -78,13 +79,8 @@ impl Unpacked {
         for (layer, blob) in layers.enumerate() {
             let mut changes = Changes::default();
             read(blob, budget, |entry, number, bounds| {
-                changes.take(
-                    entry,
-                    Origin { layer, entry: number },
-                    bounds,
-                    keep,
-                    &mut unpacked.left_out,
-                )
+                let origin = Origin { layer, entry: number };
+                changes.take(entry, Reading { origin, bounds, keep }, &mut unpacked.left_out)
             })?;
             unpacked.apply(changes, budget)?;
         }
@@ -136,87 +132,120 @@ impl Changes {
     fn take(
         &mut self,
         entry: &mut tar::Entry<'_, impl Read>,
-        origin: Origin,
-        bounds: &TarBounds<'_>,
-        keep: Keep<'_>,
-        left_out: &mut Vec<String>,
+        reading: Reading<'_>,
+        left_out: &mut Notes,
     ) -> Result<(), Failure> {
-        let note = |left_out: &mut Vec<String>, path: &str, what: &str| {
-            if left_out.len() < MAX_NOTES {
-                left_out.push(format!("`{path}`: {what}"));
-            }
-        };
         let kind = entry.header().entry_type();
         // Comments for the whole archive, which git writes.
         if kind.is_pax_global_extensions() {
             return Ok(());
         }
         let Ok(path) = String::from_utf8(entry.path_bytes().into_owned()) else {
-            let path = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
-            note(left_out, &path, "its name is not Unicode");
+            left_out.add(&String::from_utf8_lossy(&entry.path_bytes()), "its name is not Unicode");
             return Ok(());
         };
         let is_folder = kind.is_dir() || (kind.is_file() && path.ends_with('/'));
-        let path = match (checked(&path), keep) {
+        let path = match (checked(&path), reading.keep) {
             (Ok(path), _) => path,
             // No engine would start a module at such a path, so that it says nothing about the module.
-            (Err(_), Keep::Modules(_)) => return Ok(()),
+            (Err(_), Keep::Modules(_) | Keep::Nothing) => return Ok(()),
             (Err(error), Keep::All) => return Err(error.into()),
         };
-        bounds.hold((path.len() + size_of::<(String, Added)>()) as u64)?;
+        reading.bounds.hold((path.len() + size_of::<(String, Added)>()) as u64)?;
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         if name == OPAQUE {
             self.cleared.push(folder.to_owned());
-            return Ok(());
-        }
-        if name.starts_with(AUFS) || folder.split('/').any(|part| part.starts_with(WHITEOUT)) {
+        } else if name.starts_with(AUFS)
+            || folder.split('/').any(|part| part.starts_with(WHITEOUT))
+        {
             if is_regular(kind) {
-                let file = file(entry, origin, bounds, true)?;
-                self.hidden.insert(path, file);
+                self.hidden.insert(path, reading.file(entry, true)?);
             }
-            return Ok(());
-        }
-        if let Some(deleted) = name.strip_prefix(WHITEOUT) {
+        } else if let Some(deleted) = name.strip_prefix(WHITEOUT) {
             if matches!(deleted, "" | "." | "..") {
                 return Err(unreadable(format!("`{path}` deletes no file")).into());
             }
             let separator = if folder.is_empty() { "" } else { "/" };
             self.deleted.push(format!("{folder}{separator}{deleted}"));
-            return Ok(());
-        }
-        let added = if is_folder {
-            let attributes = attributes(entry)?;
-            bounds.hold(attributes.size() as u64)?;
-            Added::Node(Node::Folder(Some(attributes)))
-        } else if is_regular(kind) {
-            Added::Node(Node::File(file(entry, origin, bounds, keep.wants(&path))?))
-        } else if kind.is_symlink() || kind.is_hard_link() {
-            let target =
-                String::from_utf8(entry.link_name_bytes().unwrap_or_default().into_owned());
-            match target {
-                Ok(target) if target.len() > MAX_PATH => {
-                    return Err(too_long(&path, target.len()).into());
-                }
-                Ok(target) if kind.is_hard_link() => {
-                    bounds.hold(target.len() as u64)?;
-                    Added::HardLink(checked(&target)?)
-                }
-                Ok(target) if !target.is_empty() => {
-                    let attributes = attributes(entry)?;
-                    bounds.hold((target.len() + attributes.size()) as u64)?;
-                    Added::Node(Node::Symlink(target, attributes))
-                }
-                _ => {
-                    note(left_out, &path, "a link whose target is not Unicode, or missing");
-                    Added::Nothing
-                }
-            }
         } else {
-            note(left_out, &path, "a device, a pipe or another special file");
-            Added::Nothing
-        };
-        self.added.push((path, added));
+            let added = if is_folder {
+                Added::Node(Node::Folder(Some(reading.attributes(entry)?)))
+            } else if is_regular(kind) {
+                Added::Node(Node::File(reading.file(entry, reading.keep.wants(&path))?))
+            } else if kind.is_symlink() || kind.is_hard_link() {
+                reading.link(entry, &path, left_out)?
+            } else {
+                left_out.add(&path, "a device, a pipe or another special file");
+                Added::Nothing
+            };
+            self.added.push((path, added));
+        }
         Ok(())
+    }
+}
+
+/// The entry that is read, and what to keep of it.
+#[derive(Clone, Copy)]
+struct Reading<'a> {
+    origin: Origin,
+    bounds: &'a TarBounds<'a>,
+    keep: Keep<'a>,
+}
+
+impl Reading<'_> {
+    fn file(
+        self,
+        entry: &mut tar::Entry<'_, impl Read>,
+        is_wanted: bool,
+    ) -> Result<Arc<File>, Failure> {
+        let attributes = self.attributes(entry)?;
+        self.bounds.hold(size_of::<File>() as u64)?;
+        let content = if is_wanted { Some(content(entry, self.bounds)?) } else { None };
+        Ok(Arc::new(File { content, origin: self.origin, attributes }))
+    }
+
+    fn link(
+        self,
+        entry: &mut tar::Entry<'_, impl Read>,
+        path: &str,
+        left_out: &mut Notes,
+    ) -> Result<Added, Failure> {
+        let target = entry.link_name_bytes().unwrap_or_default().into_owned();
+        let target = String::from_utf8(target).unwrap_or_default();
+        if target.is_empty() {
+            left_out.add(path, "a link whose target is not Unicode, or missing");
+            return Ok(Added::Nothing);
+        }
+        if target.len() > MAX_PATH {
+            return Err(too_long(path, target.len()).into());
+        }
+        self.bounds.hold(target.len() as u64)?;
+        if entry.header().entry_type().is_symlink() {
+            return Ok(Added::Node(Node::Symlink(target, self.attributes(entry)?)));
+        }
+        match (checked(&target), self.keep) {
+            (Ok(target), _) => Ok(Added::HardLink(target)),
+            (Err(_), Keep::Modules(_) | Keep::Nothing) => Ok(Added::Nothing),
+            (Err(error), Keep::All) => Err(error.into()),
+        }
+    }
+
+    fn attributes(self, entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Attributes> {
+        let attributes = attributes(entry)?;
+        self.bounds.hold(attributes.size() as u64)?;
+        Ok(attributes)
+    }
+}
+
+/// Entries that a tree can't have, for messages.
+#[derive(Debug, Default)]
+pub(super) struct Notes(pub(super) Vec<String>);
+
+impl Notes {
+    fn add(&mut self, path: &str, what: &str) {
+        if self.0.len() < MAX_NOTES {
+            self.0.push(format!("`{path}`: {what}"));
+        }
     }
 }
 
@@ -241,18 +270,6 @@ fn too_long(path: &str, length: usize) -> Error {
     unreadable(format!(
         "`{start}…` has a path of {length} bytes, and no system takes more than {MAX_PATH}"
     ))
-}
-
-fn file(
-    entry: &mut tar::Entry<'_, impl Read>,
-    origin: Origin,
-    bounds: &TarBounds<'_>,
-    is_wanted: bool,
-) -> Result<Arc<File>, Failure> {
-    let attributes = attributes(entry)?;
-    bounds.hold((attributes.size() + size_of::<File>()) as u64)?;
-    let content = if is_wanted { Some(content(entry, bounds)?) } else { None };
-    Ok(Arc::new(File { content, origin, attributes }))
 }
 
 fn content(entry: &mut tar::Entry<'_, impl Read>, bounds: &TarBounds<'_>) -> io::Result<Arc<[u8]>> {

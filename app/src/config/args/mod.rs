@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use clap::Args;
 use wasm_oci_core::compat::engines::EngineSelector;
 use wasm_oci_core::compat::runtimes::RequiredRuntime;
-use wasm_oci_core::image::{Created, Format, Platform};
+use wasm_oci_core::image::{Created, Format, LayerCompression, Platform};
 use wasm_oci_core::module::{Capability, DebugInfo, Level};
 
 pub use self::program::{
@@ -116,6 +116,9 @@ pub struct ImageArgs {
     /// Linux platform to list in a universal image
     #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
     pub linux_platforms: Vec<Platform>,
+    /// Compression of the layer: gzip, zstd
+    #[arg(long, value_name = "COMPRESSION")]
+    pub layer_compression: Option<LayerCompression>,
 }
 
 #[derive(Debug, Clone, Default, Args)]
@@ -175,6 +178,7 @@ impl ImageArgs {
             created: self.created,
             author: self.author.clone(),
             linux_platforms: unless_empty(&self.linux_platforms),
+            layer_compression: self.layer_compression,
             ..Settings::default()
         }
     }

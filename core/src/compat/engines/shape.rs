@@ -30,8 +30,8 @@ pub(super) struct Parts {
     // runwasi caches compiled code by the digest of the configuration, which has to differ for each module.
     pub(super) is_labelled: bool,
     pub(super) program: Program,
-    /// Sentences about layers whose media type is wrong.
-    pub(super) mislabelled: Vec<String>,
+    /// Sentences about the compression of layers.
+    pub(super) compression: Vec<String>,
 }
 
 /// The program that a manifest starts.
@@ -175,7 +175,7 @@ impl Shape {
                 content: Content::Wasm { kind, report: None },
                 has_files: false,
             },
-            mislabelled: Vec::new(),
+            compression: Vec::new(),
         };
         let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
         Shape {
@@ -223,7 +223,7 @@ impl Shape {
                 Err(reason) => notes.push(format!("{name} can't be read: {reason}")),
                 Ok(parts) => {
                     notes.extend(parts.note(&name));
-                    notes.extend(parts.mislabelled.clone());
+                    notes.extend(parts.compression.clone());
                 }
             }
         }
@@ -251,7 +251,7 @@ impl Parts {
             diff_ids: config.diff_ids.len(),
             is_labelled: names_a_layer(manifest),
             program,
-            mislabelled: manifest.mislabelled_layers(),
+            compression: compression(manifest),
         }
     }
 
@@ -354,6 +354,25 @@ fn layer_kind(layer: &Blob) -> LayerKind {
         _ => LayerKind::Other,
     }
 }
+
+fn compression(manifest: &Manifest) -> Vec<String> {
+    let mut notes = manifest.mislabelled_layers();
+    let is_zstd = |layer: &Blob| {
+        matches!(
+            layer.descriptor().media_type,
+            MediaType::ImageLayerZstd | MediaType::DockerLayerZstd
+        )
+    };
+    if manifest.layers().iter().any(is_zstd) {
+        notes.push(ZSTD.to_owned());
+    }
+    notes
+}
+
+/// Said of layers that are compressed with zstd. Every engine of the table unpacks them.
+// By the sources of containerd (`archive/compression`) and of moby (`pkg/archive`).
+const ZSTD: &str = "a layer is compressed with zstd: every container engine that is listed here unpacks it, but containerd \
+                    before 1.5 and Docker's classic store before 23.0 don't";
 
 // A text search, because the digest can be in runwasi's label or in an artifact's `layerDigests`.
 fn names_a_layer(manifest: &Manifest) -> bool {

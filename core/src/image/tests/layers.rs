@@ -328,6 +328,22 @@ fn single_of(manifest: Manifest) -> Image {
 }
 
 #[test]
+fn layers_can_be_compressed_with_zstd() {
+    let mut settings = ImageSettings::new("app");
+    settings.compression = LayerCompression::Zstd;
+    let images = assemble(&module(), &settings, &[Format::Universal, Format::Combined]).unwrap();
+    for image in &images {
+        let layer = image.manifests()[0].layers()[0].descriptor().media_type.as_str();
+        assert_eq!(layer, "application/vnd.oci.image.layer.v1.tar+zstd");
+        assert_eq!(image.wasm_manifest().unwrap().module().unwrap().bytes(), module().bytes());
+        // What is made of it again is the same.
+        let (again, _) = ImageSettings::of(image).unwrap();
+        let again = assemble(&module(), &again, &[image.format()]).unwrap().remove(0);
+        assert_eq!(again.digest(), image.digest());
+    }
+}
+
+#[test]
 fn targets_stay_inside() {
     let inside = |path, target| super::target_inside(path, target);
     assert_eq!(inside("a/l", "b"), "b");
