@@ -364,7 +364,7 @@ fn text_and_standard_input_are_modules() {
     };
     let packed = Run::of(&mut command(&["pack", "app.wat"])).success();
     assert_eq!(packed.stdout.trim(), "oci:app.oci:latest");
-    let _ran = Run::of(&mut command(&["run", "app.wat"])).success();
+    assert_eq!(Run::of(&mut command(&["run", "app.wat"])).stdout, "app.wat\n");
     let piped = |args: &[&str], input: &[u8]| {
         let mut command = command(args);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());

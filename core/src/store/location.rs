@@ -84,7 +84,8 @@ fn is_layout(path: &Path) -> bool {
 }
 
 /// Splits `PATH[:NAME][@DIGEST]`. A digest counts more than a name, as in a reference. Both a path and a name may have
-/// colons: the longest path of something that `exists` counts, otherwise, as in skopeo, the name begins at the first colon.
+/// colons: the longest path of something that `exists` counts, otherwise, as in skopeo, the name begins at the first colon
+/// that a name can follow.
 fn split(text: &str, exists: fn(&Path) -> bool) -> Result<(PathBuf, Option<Name>), String> {
     let (text, digest) = match text.rsplit_once('@') {
         Some((rest, digest)) if digest.starts_with("sha256:") => {
@@ -97,7 +98,8 @@ fn split(text: &str, exists: fn(&Path) -> bool) -> Result<(PathBuf, Option<Name>
     colons.retain(|at| !is_drive(&text[..*at]));
     let whole = (!text.is_empty() && exists(Path::new(text))).then_some(text.len());
     let known = colons.iter().rev().copied().find(|at| exists(Path::new(&text[..*at])));
-    let end = whole.or(known).or(colons.first().copied()).unwrap_or(text.len());
+    let named = colons.iter().copied().find(|at| Name::of_entry(&text[at + 1..]).is_ok());
+    let end = whole.or(known).or(named).or(colons.first().copied()).unwrap_or(text.len());
     let (path, name) = text.split_at(end);
     if path.is_empty() {
         return Err("the path is missing".to_owned());
@@ -153,6 +155,10 @@ mod tests {
         let by_digest = Location::Layout("dir".into(), Some(Name::Digest(digest)));
         assert_eq!(at(&format!("oci:dir@{digest}")), by_digest);
         assert_eq!(at(&format!("oci:dir:v1@{digest}")), by_digest);
+        assert_eq!(
+            at("oci:x](http:evil) |:v1"),
+            Location::Layout("x](http:evil) |".into(), tag("v1"))
+        );
         assert_eq!(at("-"), Location::File("-".into()));
         assert_eq!(at("app.wat"), Location::File("app.wat".into()));
         assert_eq!(at("app.wasm"), Location::File("app.wasm".into()));
