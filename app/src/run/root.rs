@@ -23,7 +23,10 @@ pub fn write_root(tree: &FileTree, folder: &Path) -> Result<(), Error> {
             FileKind::Folder => fs::create_dir_all(&path).map_err(failed)?,
             // Sorted by path, so that the other name is there already.
             FileKind::HardLink(other) => {
-                fs::hard_link(folder.join(other), &path).map_err(failed)?
+                let other = folder.join(other);
+                // Not every file system has hard links.
+                let linked = fs::hard_link(&other, &path);
+                linked.or_else(|_| fs::copy(&other, &path).map(drop)).map_err(failed)?;
             }
             FileKind::Symlink(target) => {
                 link(tree, entry.path(), &target_inside(entry.path(), target), &path)
