@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::config::MODULE_LABEL;
 use super::{
-    Attributes, Created, Error, FileKind, Format, Image, IncludedFile, LayerCompression, OtherConfig, Platform,
+    Attributes, Created, Error, FileKind, Format, Image, IncludedFile, LayerCompression,
+    OtherConfig, Platform,
 };
 
 /// Everything that goes into an image in addition to the module. Only this and the module decide the digest.

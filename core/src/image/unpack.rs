@@ -155,8 +155,7 @@ impl Changes {
         let (folder, name) = path.rsplit_once('/').unwrap_or(("", &path));
         if name == OPAQUE {
             self.cleared.push(folder.to_owned());
-        } else if name.starts_with(AUFS)
-            || folder.split('/').any(|part| part.starts_with(WHITEOUT))
+        } else if name.starts_with(AUFS) || folder.split('/').any(|part| part.starts_with(WHITEOUT))
         {
             if is_regular(kind) {
                 self.hidden.insert(path, reading.file(entry, true)?);
