@@ -364,7 +364,7 @@ fn nonsense_does_not_stop_it() {
         ("\0\0\0\0\0\0\0\0\n\n", "HTTP/1.1 400"),
         // HAProxy's check.
         ("GET / HTTP/1.0\r\n\r\n", "HTTP/1.0 200"),
-        ("OPTIONS / HTTP/1.0\r\n\r\n", "HTTP/1.0 200"),
+        ("OPTIONS / HTTP/1.0\r\n\r\n", "HTTP/1.0 405"),
         ("GET / HTTP/1.1\r\nHost:\r\n\r\n", "HTTP/1.1 200"),
         ("GET / HTTP/1.1\r\n\r\n", "HTTP/1.1 400"),
         ("GET / HTTP/1.1\r\nHost: \u{e9}\r\n\r\n", "HTTP/1.1 400"),
