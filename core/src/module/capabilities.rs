@@ -218,7 +218,7 @@ fn by_interface(name: &str) -> Given {
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         })
     };
-    Given { known, unknown: !versions.iter().any(|version| is_of(&version)) }
+    Given { known, unknown: !versions.iter().any(is_of) }
 }
 
 #[cfg(test)]
