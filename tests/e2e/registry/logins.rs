@@ -45,7 +45,8 @@ fn twelve_logins_at_once_are_all_kept() {
     });
     let mut kept = auths(&file);
     let mut expected: Vec<String> = servers.iter().map(|it| it.host().to_owned()).collect();
-    kept.sort(); expected.sort();
+    kept.sort();
+    expected.sort();
     assert_eq!(kept, expected);
     let metadata = fs::metadata(&file).unwrap();
     assert_eq!(metadata.mode() & 0o777, 0o640);
