@@ -168,6 +168,15 @@ async fn documents_together_take_no_more_memory_than_they_may() {
 }
 
 #[tokio::test]
+async fn a_document_counts_with_what_parsing_it_takes() {
+    let mut source = Hostile::default();
+    let manifest = source.add_manifest(Vec::new(), 0);
+    source.limits.memory = manifest.size * 4;
+    source.root = Some(manifest);
+    assert_eq!(limit_of_all(&source).await, "memory");
+}
+
+#[tokio::test]
 async fn layers_that_unpack_to_more_together_are_refused() {
     let mut source = Hostile::default();
     source.limits.unpacked = 5 << 20;
