@@ -193,6 +193,10 @@ impl Connections {
         Ok(Connections { limits: args.limits()?, ..self })
     }
 
+    pub fn shell(&self) -> &Shell {
+        &self.shell
+    }
+
     pub fn limits(&self) -> ReadLimits {
         self.limits
     }

@@ -59,6 +59,14 @@ pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource
         }
         Location::Archive(path, name) | Location::DockerArchive(path, name) => {
             let archive = Archive::open(path, connections.limits())?;
+            // Its digest is another one than that of the whole image.
+            if !archive.missing_platforms().is_empty() {
+                connections.shell().warn(format_args!(
+                    "`{}` has only a part of its image, without {}: `docker save` writes what was pulled",
+                    path.display(),
+                    archive.missing_platforms().join(" and ")
+                ));
+            }
             let name = name.clone().map_or_else(|| archive.default_name(), Ok)?;
             Ok((AnySource::Archive(archive), name))
         }

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::docker_archive::{self, DOCKER_INDEX};
 use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME, default_name, find, tagged};
+use super::saved_part::Files;
 use super::{Error, Name, Source};
 use crate::fs::{WriteOptions, sweep_unfinished};
 use crate::image::extract::without_dots;
@@ -163,8 +164,9 @@ fn append(
 pub struct Archive {
     path: PathBuf,
     files: BTreeMap<String, Range<u64>>,
-    /// Manifests that the archive doesn't have itself, because it is of Docker's format.
+    /// Documents that the archive doesn't have itself, because it is of Docker's format, or has only a part of an index.
     made: BTreeMap<Digest, Blob>,
+    missing: Vec<String>,
     images: Vec<(Option<Tag>, Descriptor)>,
     limits: ReadLimits,
 }
@@ -203,9 +205,31 @@ impl Archive {
             DOCKER_INDEX => docker_archive::convert(path, &index, &mut files, &mut made, &budget)?,
             _ => IndexDocument::parse(&index)?,
         };
-        let images = tagged(index);
+        let mut images = tagged(index);
         budget.list_tags(images.len())?;
-        Ok(Archive { path: path.to_owned(), files, made, images, limits })
+        let mut missing = Vec::new();
+        // Tags of one image are next to each other, and it is looked at once.
+        let mut parts: BTreeMap<Digest, Option<Descriptor>> = BTreeMap::new();
+        for (_, root) in &mut images {
+            if !parts.contains_key(&root.digest) {
+                let part = Files { path, ranges: &files }.saved_part(root, &budget)?;
+                parts.insert(root.digest, part.as_ref().map(|part| part.root.clone()));
+                if let Some(part) = part {
+                    missing.extend(part.missing);
+                    made.extend(part.index.map(|index| (index.descriptor().digest, index)));
+                }
+            }
+            if let Some(Some(part)) = parts.get(&root.digest) {
+                *root = Descriptor { annotations: root.annotations.clone(), ..part.clone() };
+            }
+        }
+        Ok(Archive { path: path.to_owned(), files, made, missing, images, limits })
+    }
+
+    /// Returns the platforms that an index in the archive lists and the archive doesn't have. The image is what is there.
+    #[must_use]
+    pub fn missing_platforms(&self) -> &[String] {
+        &self.missing
     }
 
     /// Returns the images, in the order of the index, each with its tag if it has one.

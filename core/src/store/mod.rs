@@ -16,6 +16,7 @@ mod progress;
 mod ref_name;
 #[cfg(feature = "registry")]
 mod registry;
+mod saved_part;
 #[cfg(test)]
 mod tests;
 
