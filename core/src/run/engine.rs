@@ -184,6 +184,9 @@ fn config(limits: &Limits) -> Config {
     let mut config = Config::new();
     // Both checks slow the code down (`Limits`), so it has only those that a limit needs.
     config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
+    // Reference types need wasmtime's support for garbage collection. What a program allocates there is not counted by our
+    // limits, so the proposals that allocate are off.
+    config.wasm_gc(false).wasm_function_references(false).wasm_exceptions(false);
     // wasmtime unwinds its stack by frame pointers. Unwind tables are for native debuggers only, and mapping and registering
     // those of a large module slows down each start. On Windows, wasmtime requires them.
     if !cfg!(windows) {

@@ -55,6 +55,16 @@ fn a_component_for_another_host_is_named() {
 }
 
 #[test]
+fn tables_of_host_references_need_no_garbage_collection() {
+    let table = r#"(module (table $t 1 externref) (memory (export "memory") 1) (func (export "_start")
+        (table.set $t (i32.const 0) (ref.null extern)) (drop (table.get $t (i32.const 0)))))"#;
+    assert_eq!(exit_reason(table, Limits::default()), ExitReason::Exit(0));
+    // Garbage collection itself stays off.
+    let gc = "(module (type $t (struct)) (func (export \"_start\") (drop (struct.new $t))))";
+    assert!(matches!(outcome(gc, RunOptions::default()), Err(Error::Module { .. })));
+}
+
+#[test]
 fn the_exit_code_is_the_programs() {
     let exit = |code: i32| {
         let wat = format!(
