@@ -202,7 +202,10 @@ fn optimized(name: &str, module: &[u8]) -> Option<Vec<u8>> {
     let run = Run::of(command.args(arguments).current_dir(folder.path())).success();
     let made = fs::read(file("out.wasm")).unwrap();
     let skipped = run.stderr.contains("too much for Binaryen: ");
-    assert_eq!(skipped, run.stderr.contains("warning: "), "{name}: {}", run.stderr);
+    // Some of the modules export nothing, which is a warning of its own.
+    let is_other = |line: &str| line.contains("can be started or called");
+    let warned = run.stderr.lines().any(|line| line.starts_with("warning: ") && !is_other(line));
+    assert_eq!(skipped, warned, "{name}: {}", run.stderr);
     if skipped {
         assert_eq!(made, module, "{name}");
     }

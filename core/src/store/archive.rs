@@ -1,5 +1,6 @@
 //! Archives: layouts in one tar file, or images in Docker's older format.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
@@ -211,15 +212,19 @@ impl Archive {
         // Tags of one image are next to each other, and it is looked at once.
         let mut parts: BTreeMap<Digest, Option<Descriptor>> = BTreeMap::new();
         for (_, root) in &mut images {
-            if !parts.contains_key(&root.digest) {
-                let part = Files { path, ranges: &files }.saved_part(root, &budget)?;
-                parts.insert(root.digest, part.as_ref().map(|part| part.root.clone()));
-                if let Some(part) = part {
-                    missing.extend(part.missing);
-                    made.extend(part.index.map(|index| (index.descriptor().digest, index)));
+            let part = match parts.entry(root.digest) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(new) => {
+                    let part = Files { path, ranges: &files }.saved_part(root, &budget)?;
+                    let saved = part.as_ref().map(|part| part.root.clone());
+                    if let Some(part) = part {
+                        missing.extend(part.missing);
+                        made.extend(part.index.map(|index| (index.descriptor().digest, index)));
+                    }
+                    new.insert(saved)
                 }
-            }
-            if let Some(Some(part)) = parts.get(&root.digest) {
+            };
+            if let Some(part) = part {
                 *root = Descriptor { annotations: root.annotations.clone(), ..part.clone() };
             }
         }
