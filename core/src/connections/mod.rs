@@ -1,6 +1,6 @@
 //! HTTP connections from clients that nobody vouches for, with limits that no client can evade.
 //!
-//! Every connection has a supervisor, which closes it when it is [overdue](activity::Activity::overdue): the client sent no
+//! Every connection has a supervisor, which closes it when it is overdue: the client sent no
 //! complete head of a request in time, asks for nothing, or sends or reads so slowly that it would hold its place for ever.
 //! One rule covers the protocol's detection, TLS-less HTTP/2 handshakes, heads and bodies alike, because it looks at requests
 //! and bytes instead of states of the protocol.
