@@ -5,7 +5,9 @@ use std::path::Path;
 use wasm_oci_core::compat::engines::Shape;
 use wasm_oci_core::compat::runtimes::require;
 use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
-use wasm_oci_core::module::{BuiltModule, Level, ValidateOptions, ValidatedModule, validate};
+use wasm_oci_core::module::{
+    BuiltModule, Level, Report, ValidateOptions, ValidatedModule, validate,
+};
 use wasm_oci_core::store::{ArchiveImage, DryRun, Layout, Silent, save, write_archive};
 
 use crate::config::plan::Plan;
@@ -86,20 +88,22 @@ pub fn validated(
         shell.warn(format_args!("`{}` was not optimized: {note}", optimized.name()));
     }
     let module = validate(optimized, &plan.validate)?;
-    let name = &plan.image.name;
-    module.report().notes().iter().for_each(|note| shell.warn(format_args!("`{name}`: {note}")));
-    if let Some(main) = empty_main {
-        shell.warn(format_args!("`{name}`: {}", empty_main_note(&main)));
+    for note in notes(module.report(), empty_main) {
+        shell.warn(format_args!("`{}`: {note}", plan.image.name));
     }
     require(&module, &plan.runtimes)?;
     Ok(module)
 }
 
-/// Describes a program whose `main` is empty, by the name of that function.
-pub fn empty_main_note(main: &str) -> String {
-    format!(
-        "`{main}` is empty, so this program does nothing; crates often leave it out for Wasm (`#[cfg(target_family = \"wasm\")]`)"
-    )
+/// Returns signs that a module does nothing. `empty_main` is the name of an empty `main` from before it was optimized.
+pub fn notes(report: &Report, empty_main: Option<String>) -> Vec<String> {
+    let mut notes = report.notes();
+    notes.extend(empty_main.map(|main| {
+        format!(
+            "`{main}` is empty, so this program does nothing; crates often leave it out for Wasm (`#[cfg(target_family = \"wasm\")]`)"
+        )
+    }));
+    notes
 }
 
 /// Returns the settings of the image with annotations about its module.

@@ -13,7 +13,7 @@ use super::text::{runtimes_text, table};
 use crate::error::Error;
 use crate::files::read_module;
 use crate::pipeline::engines::{listed, refuse, selected};
-use crate::pipeline::stages::{any_imports, empty_main_note};
+use crate::pipeline::stages::{any_imports, notes};
 use crate::ui::render::field;
 use crate::ui::shell::Shell;
 
@@ -22,9 +22,8 @@ pub(super) fn check(path: &Path, args: &CheckArgs, shell: &Shell) -> Result<(), 
     let module = read_module(path)?;
     let empty_main = module.empty_main();
     let module = any_imports(module)?;
-    let mut notes = module.report().notes();
-    notes.extend(empty_main.map(|main| empty_main_note(&main)));
     let report = module.report();
+    let notes = notes(report, empty_main);
     let file = path.display().to_string();
     let all = selected(&args.engines);
     match args.json {
