@@ -50,7 +50,9 @@ mod unix {
     use super::{OF_INTERRUPT, OF_TERMINATE};
 
     pub(super) fn listen() {
-        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !is_ignored(*signal));
+        let ignored = ignored();
+        let signals = [SIGINT, SIGTERM, SIGHUP].into_iter();
+        let signals = signals.filter(|signal| ignored >> (signal - 1) & 1 == 0);
         let Some(mut signals) = Signals::new(signals).or_trace("listen for signals") else {
             return;
         };
@@ -71,12 +73,12 @@ mod unix {
         });
     }
 
-    /// Returns true for a signal that the parent process has us ignore, as `nohup` and shells in the background do.
-    fn is_ignored(signal: i32) -> bool {
+    /// Returns the signals that the parent process has us ignore, as `nohup` and shells in the background do: bit 0 is signal 1
+    /// (`SigIgn` of proc_pid_status(5)).
+    fn ignored() -> u64 {
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-        let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        mask.is_some_and(|mask| mask >> (signal - 1) & 1 == 1)
+        mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default()
     }
 }
 

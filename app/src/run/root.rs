@@ -5,6 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
 use wasm_oci_core::image::{Attributes, FileKind, FileTree, target_inside};
+use wasm_oci_core::trace::OrTrace;
 
 use crate::error::Error;
 
@@ -44,7 +45,7 @@ pub fn write_root(tree: &FileTree, folder: &Path) -> Result<(), Error> {
     }
     // Last, and from the innermost, because making a file changes the time of its folder.
     for (path, attributes) in written.iter().rev() {
-        set_time(path, attributes).map_err(|source| Error::Write { path: path.clone(), source })?;
+        set_time(path, attributes);
     }
     Ok(())
 }
@@ -80,22 +81,13 @@ fn set_mode(_: &Path, _: &Attributes, _: bool) -> std::io::Result<()> {
     Ok(())
 }
 
-fn set_time(path: &Path, attributes: &Attributes) -> std::io::Result<()> {
+/// Sets the time of a file or folder where the system can: Windows, for example, opens no folder.
+fn set_time(path: &Path, attributes: &Attributes) {
     // A tar can say any time; one that the system can't have stays as it is.
     let time = SystemTime::UNIX_EPOCH.checked_add(Duration::from_secs(attributes.mtime));
-    let Some(time) = time.filter(|_| attributes.mtime <= u64::from(u32::MAX)) else {
-        return Ok(());
-    };
-    // Windows opens no folder.
-    match std::fs::File::open(path) {
-        Ok(file) => file.set_times(std::fs::FileTimes::new().set_modified(time)).or_else(|error| {
-            tracing::debug!(%error, path = %path.display(), "could not set a time");
-            Ok(())
-        }),
-        Err(error) => {
-            tracing::debug!(%error, path = %path.display(), "could not set a time");
-            Ok(())
-        }
+    if let Some(time) = time.filter(|_| attributes.mtime <= u64::from(u32::MAX)) {
+        let set = fs::File::open(path).and_then(|file| file.set_modified(time));
+        set.or_trace("set the time of a file");
     }
 }
 

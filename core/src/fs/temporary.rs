@@ -55,12 +55,7 @@ pub fn remove_temporaries() {
     for path in live.iter() {
         // Another thread may be writing into the folder.
         for _ in 0..3 {
-            let removed = if path.is_dir() {
-                fs_err::remove_dir_all(path)
-            } else {
-                fs_err::remove_file(path)
-            };
-            match removed {
+            match remove(path) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => {
                     tracing::debug!(%error, "can't remove a temporary file");
                 }
@@ -69,6 +64,10 @@ pub fn remove_temporaries() {
         }
     }
     std::mem::forget(live);
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    if path.is_dir() { fs_err::remove_dir_all(path) } else { fs_err::remove_file(path) }
 }
 
 /// Registration of a temporary file or folder until it is dropped.
@@ -93,9 +92,7 @@ impl Registered {
         live.insert(path.clone());
         Ok((made, Registered(path)))
     }
-}
 
-impl Registered {
     pub(super) fn path(&self) -> &Path {
         &self.0
     }
@@ -212,12 +209,7 @@ fn sweep(folder: &Path, prefix: &str) {
         let path = entry.path();
         if entry.file_name().to_string_lossy().starts_with(prefix) && is_abandoned(&path) {
             tracing::debug!(path = %path.display(), "remove what a killed process left");
-            let removed = if path.is_dir() {
-                fs_err::remove_dir_all(&path)
-            } else {
-                fs_err::remove_file(&path)
-            };
-            removed.or_trace("remove an abandoned temporary file");
+            remove(&path).or_trace("remove an abandoned temporary file");
         }
     }
 }
