@@ -60,14 +60,15 @@ impl Error {
     /// Returns the exit code of the process.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Error::Read(module::ReadError::NotWasm { .. }) | Error::Validate(_) => {
-                ExitCode::Invalid
-            }
+            Error::Read(module::ReadError::NotWasm { .. } | module::ReadError::Text { .. })
+            | Error::Validate(_) => ExitCode::Invalid,
             Error::Optimize(module::OptimizeError::Invalid(_)) => ExitCode::Invalid,
             Error::Compat(compat::Error::Unsupported { .. } | compat::Error::Module(_)) => {
                 ExitCode::Invalid
             }
-            Error::Image(image::Error::NoModule { .. }) => ExitCode::Invalid,
+            Error::Image(image::Error::NoModule { .. } | image::Error::Layer { .. }) => {
+                ExitCode::Invalid
+            }
             Error::Image(image::Error::OverLimit(_))
             | Error::Store(store::Error::Image(image::Error::OverLimit(_))) => ExitCode::OverLimit,
             Error::Store(store::Error::Registry(e)) if e.is_authentication() => {

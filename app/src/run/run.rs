@@ -193,8 +193,8 @@ impl Prepared {
         let (program, files) = match engine.recall(&identity, &manifest.module_name()) {
             Some(program) => (program, FileTree::default()),
             None => {
-                let program = engine.program(manifest.module()?, &ValidateOptions::default())?;
-                let files = manifest.root_filesystem()?;
+                let (module, files) = manifest.module_and_root()?;
+                let program = engine.program(module, &ValidateOptions::default())?;
                 // With files, we have to unpack the layers each time anyway, and find the code by the module's digest.
                 if files.is_empty() {
                     engine.remember(&identity, &program);

@@ -1,6 +1,6 @@
 //! Compression of layers, which their first bytes tell.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read};
 
 use super::{Blob, Error, MediaType};
 use crate::gzip::gzip;
@@ -45,16 +45,14 @@ enum Compression {
 }
 
 impl Compression {
-    const NAMES: [(Compression, &str); 5] = [
-        (Compression::None, "not compressed"),
-        (Compression::Gzip, "compressed with gzip"),
-        (Compression::Zstd, "compressed with zstd"),
-        (Compression::Xz, "compressed with xz"),
-        (Compression::Bzip2, "compressed with bzip2"),
-    ];
-
     fn name(self) -> &'static str {
-        Self::NAMES.iter().find(|(it, _)| *it == self).map_or("", |(_, name)| name)
+        match self {
+            Compression::None => "not compressed",
+            Compression::Gzip => "compressed with gzip",
+            Compression::Zstd => "compressed with zstd",
+            Compression::Xz => "compressed with xz",
+            Compression::Bzip2 => "compressed with bzip2",
+        }
     }
 
     /// Returns the compression of bytes that begin like this.
@@ -80,6 +78,11 @@ impl Compression {
     }
 }
 
+/// Returns true for the type of a tar layer.
+pub(crate) fn is_tar(media_type: &MediaType) -> bool {
+    Compression::of_type(media_type).is_some()
+}
+
 /// Returns the media type of a layer that begins like this.
 pub(crate) fn layer_type(start: &[u8]) -> MediaType {
     match Compression::of(start) {
@@ -95,7 +98,7 @@ pub(crate) fn layer_type(start: &[u8]) -> MediaType {
 pub(super) fn unpacked(layer: &Blob) -> Result<Box<dyn Read>, Error> {
     let media_type = &layer.descriptor().media_type;
     let unreadable = |reason: String| Error::Layer { reason };
-    if Compression::of_type(media_type).is_none() {
+    if !is_tar(media_type) {
         return Err(unreadable(format!("its type is {media_type}")));
     }
     let mut reader = BufReader::new(layer.reader()?);
@@ -116,8 +119,7 @@ pub(super) fn mislabelled(layer: &Blob) -> Option<String> {
     let descriptor = layer.descriptor();
     let labelled = Compression::of_type(&descriptor.media_type)?;
     let mut start = Vec::new();
-    let read: io::Result<_> = layer.reader().ok()?.take(6).read_to_end(&mut start);
-    read.ok()?;
+    layer.reader().ok()?.take(6).read_to_end(&mut start).ok()?;
     let actual = Compression::of(&start);
     (actual != labelled).then(|| {
         format!(

@@ -24,12 +24,11 @@ impl Descriptor {
     /// A descriptor of `bytes`.
     #[must_use]
     pub fn of(media_type: MediaType, bytes: &[u8]) -> Descriptor {
-        Descriptor {
-            media_type,
-            digest: Digest::of(bytes),
-            size: bytes.len() as u64,
-            platform: None,
-            annotations: BTreeMap::new(),
-        }
+        Descriptor::new(media_type, Digest::of(bytes), bytes.len() as u64)
+    }
+
+    /// A descriptor of a blob with this digest and size.
+    pub(crate) fn new(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
+        Descriptor { media_type, digest, size, platform: None, annotations: BTreeMap::new() }
     }
 }

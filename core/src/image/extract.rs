@@ -3,10 +3,9 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use super::layer_path::{file_name, without_dots};
 use super::unpack::{Keep, Unpacked, content_at};
-use super::{
-    Attributes, Blob, Error, FileTree, IncludedFile, LayerCompression, Manifest, MediaType,
-};
+use super::{Attributes, Blob, Error, FileTree, IncludedFile, LayerCompression, Manifest};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
 use crate::trace::OrTrace;
@@ -31,11 +30,14 @@ impl Manifest {
     /// the only `.wasm` file.
     ///
     /// # Errors
-    /// [`Error::NoModule`] when there is none, or when we can't read the format of a layer; [`Error::OverLimit`] when the
+    /// [`Error::NoModule`] when there is none, [`Error::Layer`] when we can't unpack a layer; [`Error::OverLimit`] when the
     /// layers unpack to more than the store's [`ReadLimits`](crate::limits::ReadLimits) allow.
     pub fn module(&self) -> Result<BuiltModule, Error> {
-        let Program { bytes, .. } = self.program(&self.budget())?;
-        BuiltModule::new(&self.module_name(), bytes).map_err(|e| no_module(e.to_string()))
+        self.built(self.program(&self.budget())?)
+    }
+
+    fn built(&self, program: Program) -> Result<BuiltModule, Error> {
+        BuiltModule::new(&self.module_name(), program.bytes).map_err(|e| no_module(e.to_string()))
     }
 
     /// Returns what the image starts, which need not be a module.
@@ -44,13 +46,21 @@ impl Manifest {
     /// As [`Manifest::module`].
     pub(crate) fn program(&self, budget: &Budget) -> Result<Program, Error> {
         // First, because runwasi starts the bare layer of an image that also has a tar.
-        match self.layers().iter().find(|layer| is_bare(layer)) {
-            Some(layer) => {
-                budget.hold(layer.descriptor().size)?;
-                Ok(Program { bytes: layer.bytes()?.to_vec(), is_named: true })
+        match self.bare_program(budget)? {
+            Some(program) => Ok(program),
+            None => {
+                let keep = Keep::Modules(&self.command_paths());
+                self.program_in(&Unpacked::of(self.tars(), budget, keep)?.tree, budget)
             }
-            None => self.unpack(budget),
         }
+    }
+
+    fn bare_program(&self, budget: &Budget) -> Result<Option<Program>, Error> {
+        let Some(layer) = self.layers().iter().find(|layer| is_bare(layer)) else {
+            return Ok(None);
+        };
+        budget.hold(layer.descriptor().size)?;
+        Ok(Some(Program { bytes: layer.bytes()?.to_vec(), is_named: true, has_other_files: None }))
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -60,8 +70,7 @@ impl Manifest {
     /// Returns the file name of the module: that of the command, otherwise `module.wasm`.
     #[must_use]
     pub fn module_name(&self) -> String {
-        let name = self.command_word().rsplit('/').next().unwrap_or_default();
-        if name.is_empty() { "module.wasm".to_owned() } else { name.to_owned() }
+        file_name(self.command_word()).to_owned()
     }
 
     /// Returns the command, without the `#function` that runwasi allows after it.
@@ -92,11 +101,9 @@ impl Manifest {
         paths
     }
 
-    fn unpack(&self, budget: &Budget) -> Result<Program, Error> {
-        let paths = self.command_paths();
-        let unpacked = Unpacked::of(self.tars(), budget, Keep::Modules(&paths))?;
-        let Located { path, is_named } = self.locate(&unpacked.tree)?;
-        let file = unpacked.tree.file(&path);
+    fn program_in(&self, tree: &FileTree, budget: &Budget) -> Result<Program, Error> {
+        let Located { path, is_named } = self.locate(tree)?;
+        let file = tree.file(&path);
         let file = file.ok_or_else(|| no_module(format!("`/{path}` is not a file")))?;
         let bytes = match &file.content {
             Some(content) => content.to_vec(),
@@ -107,7 +114,7 @@ impl Manifest {
                 content_at(layer, file.origin.entry, budget)?.to_vec()
             }
         };
-        Ok(Program { bytes, is_named })
+        Ok(Program { bytes, is_named, has_other_files: Some(tree.has_files_besides(&path)) })
     }
 
     /// Returns the path of the module: the file that the command names, otherwise the only `.wasm` file.
@@ -139,7 +146,7 @@ impl Manifest {
 
     /// Returns the compression for a new image like this one.
     pub(super) fn compression(&self) -> LayerCompression {
-        let is_zstd = |layer: &Blob| layer.descriptor().media_type == MediaType::ImageLayerZstd;
+        let is_zstd = |layer: &Blob| layer.descriptor().media_type.is_zstd();
         match self.tars().next().is_some_and(is_zstd) {
             true => LayerCompression::Zstd,
             false => LayerCompression::Gzip,
@@ -166,14 +173,17 @@ impl Manifest {
         Ok(self.content()?.included)
     }
 
-    /// Returns the root file system, with the module in it. It is empty if there is nothing but the module.
+    /// Returns the module, and the root file system with the module in it, which is empty if there is nothing else.
     ///
     /// # Errors
-    /// As [`Manifest::included`].
-    pub fn root_filesystem(&self) -> Result<FileTree, Error> {
-        let unpacked = Unpacked::of(self.tars(), &self.budget(), Keep::All)?;
-        let module = self.module_in(&unpacked.tree);
-        Ok(if unpacked.tree.has_more_than(&module) { unpacked.tree } else { FileTree::default() })
+    /// As [`Manifest::module`] and [`Manifest::included`].
+    pub fn module_and_root(&self) -> Result<(BuiltModule, FileTree), Error> {
+        let bare = self.bare_program(&self.budget())?;
+        let budget = self.budget();
+        let tree = Unpacked::of(self.tars(), &budget, Keep::All)?.tree;
+        let module = self.built(bare.map_or_else(|| self.program_in(&tree, &budget), Ok)?)?;
+        let path = self.module_in(&tree);
+        Ok((module, if tree.has_more_than(&path) { tree } else { FileTree::default() }))
     }
 
     /// Returns where the module is, or where it belongs if a bare layer has it.
@@ -228,24 +238,13 @@ struct Located {
     is_named: bool,
 }
 
-/// Returns an absolute path without `.`, `..` and repeated slashes, relative to the root.
-pub(crate) fn without_dots(path: &str) -> String {
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(parts.pop()),
-            name => parts.push(name),
-        }
-    }
-    parts.join("/")
-}
-
 /// The file that an image starts.
 pub(crate) struct Program {
     pub(crate) bytes: Vec<u8>,
     /// True if the command names it. A bare layer needs no path.
     pub(crate) is_named: bool,
+    /// True if the layers have other files; `None` if they were not unpacked.
+    pub(crate) has_other_files: Option<bool>,
 }
 
 pub(crate) fn is_bare(layer: &Blob) -> bool {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use super::layer_path::layer_path;
+use super::layer_path::{layer_path, without_dots};
 use super::{Attributes, FileKind, IncludedFile};
 
 // Linux's limit (`MAXSYMLINKS`), which also ends loops.
@@ -256,8 +256,9 @@ impl FileTree {
 /// absolute, and never out of that folder.
 #[must_use]
 pub fn target_inside(path: &str, target: &str) -> String {
-    let folder: Vec<&str> = path.split('/').rev().skip(1).collect();
-    let (mut depth, mut leads_out) = (folder.len(), target.starts_with('/'));
+    let folder = path.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let above = path.matches('/').count();
+    let (mut depth, mut leads_out) = (above, target.starts_with('/'));
     for part in target.split('/') {
         match part {
             "" | "." => {}
@@ -271,18 +272,10 @@ pub fn target_inside(path: &str, target: &str) -> String {
     if !leads_out {
         return target.to_owned();
     }
-    let mut real: Vec<&str> = Vec::new();
-    if !target.starts_with('/') {
-        real.extend(folder.iter().rev());
+    let from = if target.starts_with('/') { "" } else { folder };
+    let relative = format!("{}{}", "../".repeat(above), without_dots(&format!("{from}/{target}")));
+    match relative.trim_end_matches('/') {
+        "" => ".".to_owned(),
+        relative => relative.to_owned(),
     }
-    for part in target.split('/') {
-        match part {
-            "" | "." => {}
-            ".." => drop(real.pop()),
-            name => real.push(name),
-        }
-    }
-    let up = folder.iter().map(|_| "..");
-    let relative: Vec<&str> = up.chain(real).collect();
-    if relative.is_empty() { ".".to_owned() } else { relative.join("/") }
 }

@@ -136,8 +136,9 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
         collect(&entry.path(), &format!("{path}/{name}"), files)?;
     }
     // Only an empty folder needs an entry: the paths of files imply all others. The root is always there.
-    if is_empty && let Ok(path) = checked_path(path) {
-        let attributes = Attributes::of_mode(Attributes::FOLDER);
+    let is_root = path.split('/').all(|part| matches!(part, "" | "."));
+    if is_empty && !is_root {
+        let (path, attributes) = (checked_path(path)?, Attributes::of_mode(Attributes::FOLDER));
         files.push(IncludedFile { path, kind: FileKind::Folder, attributes });
     }
     Ok(())

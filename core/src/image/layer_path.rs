@@ -66,6 +66,24 @@ fn is_device(name: &str) -> bool {
     is_numbered || DEVICES.iter().any(|device| is(device))
 }
 
+/// Returns the file name in the path of a module, otherwise `module.wasm`.
+pub(super) fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("module.wasm")
+}
+
+/// Returns an absolute path without `.`, `..` and repeated slashes, relative to the root.
+pub(crate) fn without_dots(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    parts.join("/")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

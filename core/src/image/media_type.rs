@@ -67,6 +67,12 @@ impl MediaType {
         }
     }
 
+    /// Returns true for a tar layer that is compressed with zstd.
+    #[must_use]
+    pub fn is_zstd(&self) -> bool {
+        matches!(self, MediaType::ImageLayerZstd | MediaType::DockerLayerZstd)
+    }
+
     /// Returns true for an index, which lists images for several platforms.
     #[must_use]
     pub fn is_index(&self) -> bool {

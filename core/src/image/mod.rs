@@ -18,7 +18,7 @@ mod file_tree;
 mod format;
 mod include;
 mod layer;
-mod layer_path;
+pub(crate) mod layer_path;
 mod media_type;
 mod platform;
 mod reference;
@@ -49,7 +49,7 @@ use std::collections::BTreeMap;
 
 use crate::limits::ReadLimits;
 
-pub(crate) use compression::layer_type;
+pub(crate) use compression::{is_tar, layer_type};
 pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
 
 /// An image, complete and immutable: a manifest, or an index of manifests, and every blob below it with its
@@ -143,11 +143,8 @@ impl Image {
 
     /// Returns the manifests with other layers than the Wasm manifest, for messages.
     fn other_programs(&self) -> Vec<String> {
-        let digests = |manifest: &Manifest| -> Vec<Digest> {
-            manifest.layers().iter().map(|layer| layer.descriptor().digest).collect()
-        };
         let Ok(wasm) = self.wasm_manifest() else { return Vec::new() };
-        let others = self.manifests.iter().filter(|it| digests(it) != digests(wasm));
+        let others = self.manifests.iter().filter(|it| it.layer_digests() != wasm.layer_digests());
         let name = |manifest: &Manifest| match &manifest.config().platform {
             Some(platform) => format!("the other program for {platform}"),
             None => format!("the manifest {}", manifest.digest()),
@@ -220,6 +217,10 @@ impl Manifest {
     #[must_use]
     pub fn layers(&self) -> &[Blob] {
         &self.layers
+    }
+
+    pub(crate) fn layer_digests(&self) -> Vec<Digest> {
+        self.layers.iter().map(|layer| layer.descriptor().digest).collect()
     }
 
     /// The manifest's annotations.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::config::MODULE_LABEL;
+use super::layer_path::file_name;
 use super::{
     Attributes, Created, Error, FileKind, Format, Image, IncludedFile, LayerCompression,
     OtherConfig, Platform,
@@ -88,8 +89,7 @@ impl ImageSettings {
         let manifest = image.wasm_manifest()?;
         let config = manifest.config().clone();
         let content = manifest.content()?;
-        let file = content.module.rsplit('/').next().filter(|file| !file.is_empty());
-        let file = file.unwrap_or("module.wasm").to_owned();
+        let file = file_name(&content.module).to_owned();
         let name = file.strip_suffix(".wasm").unwrap_or(&file);
         let defaults = ImageSettings::new(name);
         let attributes = content.attributes.unwrap_or_else(|| defaults.module_file().attributes);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::Serialize;
+use wasmparser::types::Types;
 use wasmparser::{BinaryReaderError, Validator, WasmFeatures};
 
 use super::sections::sections;
@@ -27,12 +28,18 @@ impl fmt::Display for Feature {
 
 /// Returns the smallest set of features with which the module is valid.
 pub(super) fn used(bytes: &[u8]) -> Result<WasmFeatures, BinaryReaderError> {
+    used_with_types(bytes).map(|(features, _)| features)
+}
+
+/// As [`used`], with the types that the validator found.
+pub(super) fn used_with_types(bytes: &[u8]) -> Result<(WasmFeatures, Types), BinaryReaderError> {
     // A `target_features` section does not help: it lists what the compiler had enabled, not what the module uses.
     let mut features = WasmFeatures::MVP;
     loop {
         // The validator reports only the first feature that is missing.
-        let Err(error) = Validator::new_with_features(features).validate_all(bytes) else {
-            return Ok(features | needed_by_sections(bytes)?);
+        let error = match Validator::new_with_features(features).validate_all(bytes) {
+            Ok(types) => return Ok((features | needed_by_sections(bytes)?, types)),
+            Err(error) => error,
         };
         let missing = error.missing_wasm_feature().or_else(|| missing_by_message(error.message()));
         // A feature that is enabled already is not the reason, and adding it again would loop for ever.

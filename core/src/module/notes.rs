@@ -2,10 +2,7 @@
 
 use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
-use wasmparser::{
-    BinaryReaderError, Encoding, KnownCustom, Name, Parser, Payload, TypeRef, Validator,
-    WasmFeatures,
-};
+use wasmparser::{BinaryReaderError, Encoding, KnownCustom, Name, Parser, Payload, TypeRef};
 
 use super::{BuiltModule, Export, ExternalKind, Kind, Report, readable_name};
 use crate::text::visible;
@@ -52,27 +49,18 @@ pub(super) fn module_has_entry(exports: &[Export], has_start: bool) -> bool {
 }
 
 /// Returns true if a component with these exports can be started or called.
-pub(super) fn component_has_entry(
-    bytes: &[u8],
-    exports: &[Export],
-) -> Result<bool, BinaryReaderError> {
+pub(super) fn component_has_entry(types: TypesRef<'_>, exports: &[Export]) -> bool {
     // Only hosts with a use for them start what is in these.
     let is_entry = |export: &Export| match export.kind {
         ExternalKind::Function | ExternalKind::Component | ExternalKind::Module => true,
         ExternalKind::Instance => is_run(export),
         _ => false,
     };
-    if exports.iter().any(is_entry) {
-        return Ok(true);
-    }
-    if !exports.iter().any(|export| export.kind == ExternalKind::Instance) {
-        return Ok(false);
-    }
     // An interface may consist of types alone. Only the validator knows its content.
-    let types = Validator::new_with_features(WasmFeatures::all()).validate_all(bytes)?;
-    let types = types.as_ref();
     let of_export = |export: &Export| types.component_item_for_export(&export.name);
-    Ok(exports.iter().filter_map(of_export).any(|item| is_callable(types, &item.ty)))
+    let mut interfaces = exports.iter().filter(|export| export.kind == ExternalKind::Instance);
+    exports.iter().any(is_entry)
+        || interfaces.any(|it| of_export(it).is_some_and(|item| is_callable(types, &item.ty)))
 }
 
 fn is_callable(types: TypesRef<'_>, ty: &ComponentEntityType) -> bool {

@@ -136,7 +136,7 @@ pub struct SectionSize {
 
 pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
     // This validates the module, so that the functions below can rely on it.
-    let features = features::used(bytes)?;
+    let (features, types) = features::used_with_types(bytes)?;
     let mut report = Report {
         kind: Kind::Reactor,
         size: bytes.len() as u64,
@@ -152,7 +152,7 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
     if features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL) {
         report.kind = Kind::Component;
         report.read_component(bytes)?;
-        report.has_entry = component_has_entry(bytes, &report.exports)?;
+        report.has_entry = component_has_entry(types.as_ref(), &report.exports);
     } else {
         report.read_module(bytes)?;
         // An exported memory or global with this name is not an entry point (WASI application ABI).

@@ -2,7 +2,9 @@
 
 use crate::error::error_chain;
 use crate::image::extract::is_bare;
-use crate::image::{Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform};
+use crate::image::{
+    Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform, is_tar,
+};
 use crate::limits::{Budget, ReadLimits};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
 
@@ -118,7 +120,7 @@ impl Shape {
         let first = manifests.iter().find_map(|listed| listed.manifest.as_ref().ok());
         // One budget for all manifests: otherwise, an image could exceed the limits by listing several.
         let budget = || first.map_or_else(|| Budget::new(ReadLimits::default()), Manifest::budget);
-        // The second look, for other files, unpacks the layers again.
+        // The look for other files next to a bare layer unpacks layers that the first one didn't.
         let (budget, files_budget) = (budget(), budget());
         let mut entries: Vec<Entry> = Vec::new();
         for (n, PartialManifest { listed_for, manifest }) in manifests.iter().enumerate() {
@@ -302,10 +304,12 @@ fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Resul
     };
     // Only one program is in memory at a time.
     budget.release();
+    let has_files =
+        program.has_other_files.unwrap_or_else(|| manifest.has_other_files(files_budget));
     Ok(Program {
         command: command(manifest, program.is_named),
         content: content(&manifest.module_name(), program.bytes),
-        has_files: manifest.has_other_files(files_budget),
+        has_files,
     })
 }
 
@@ -344,12 +348,7 @@ fn is_precompiled(bytes: &[u8]) -> bool {
 fn layer_kind(layer: &Blob) -> LayerKind {
     match &layer.descriptor().media_type {
         MediaType::Wasm => LayerKind::Wasm,
-        MediaType::ImageLayer
-        | MediaType::ImageLayerGzip
-        | MediaType::DockerLayer
-        | MediaType::DockerLayerGzip
-        | MediaType::ImageLayerZstd
-        | MediaType::DockerLayerZstd => LayerKind::Tar,
+        media_type if is_tar(media_type) => LayerKind::Tar,
         _ if is_bare(layer) => LayerKind::OtherWasm,
         _ => LayerKind::Other,
     }
@@ -357,13 +356,7 @@ fn layer_kind(layer: &Blob) -> LayerKind {
 
 fn compression(manifest: &Manifest) -> Vec<String> {
     let mut notes = manifest.mislabelled_layers();
-    let is_zstd = |layer: &Blob| {
-        matches!(
-            layer.descriptor().media_type,
-            MediaType::ImageLayerZstd | MediaType::DockerLayerZstd
-        )
-    };
-    if manifest.layers().iter().any(is_zstd) {
+    if manifest.layers().iter().any(|layer| layer.descriptor().media_type.is_zstd()) {
         notes.push(ZSTD.to_owned());
     }
     notes
@@ -384,8 +377,5 @@ fn names_a_layer(manifest: &Manifest) -> bool {
 
 fn is_same_program(a: &Result<Manifest, String>, b: &Result<Manifest, String>) -> bool {
     let (Ok(a), Ok(b)) = (a, b) else { return false };
-    let digests = |manifest: &Manifest| -> Vec<_> {
-        manifest.layers().iter().map(|layer| layer.descriptor().digest).collect()
-    };
-    digests(a) == digests(b) && a.config().command().eq(b.config().command())
+    a.layer_digests() == b.layer_digests() && a.config().command().eq(b.config().command())
 }

@@ -294,7 +294,7 @@ fn settings_and_attributes_survive_another_format() {
     let config = image.manifests()[0].config();
     assert_eq!(config.entrypoint, ["/opt/app", "-x"]);
     assert_eq!(config.working_dir.as_deref(), Some("/opt"));
-    let tree = image.manifests()[0].root_filesystem().unwrap();
+    let tree = image.manifests()[0].module_and_root().unwrap().1;
     let found: Vec<_> = tree
         .entries()
         .iter()
