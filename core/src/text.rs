@@ -21,23 +21,31 @@ pub fn is_obeyed(letter: char) -> bool {
 /// Returns a text of several lines with all other characters that are obeyed as `\u{…}`.
 #[must_use]
 pub fn escaped(text: &str) -> Cow<'_, str> {
-    escape(text, |letter| is_obeyed(letter) && !matches!(letter, '\n' | '\t'))
+    escape(text, |letter| is_obeyed(letter) && !matches!(letter, '\n' | '\t'), write_out)
 }
 
 /// Returns a name or another text that has to stay on one line, with all characters that are obeyed as `\u{…}`.
 #[must_use]
 pub fn visible(text: &str) -> String {
-    escape(text, is_obeyed).into_owned()
+    escape(text, is_obeyed, write_out).into_owned()
 }
 
-fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
+fn write_out(shown: &mut String, letter: char) {
+    shown.extend(letter.escape_default());
+}
+
+fn escape(
+    text: &str,
+    is_escaped: impl Fn(char) -> bool,
+    write: impl Fn(&mut String, char),
+) -> Cow<'_, str> {
     if !text.contains(&is_escaped) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
         match is_escaped(letter) {
-            true => shown.extend(letter.escape_default()),
+            true => write(&mut shown, letter),
             false => shown.push(letter),
         }
     }
@@ -49,18 +57,10 @@ fn escape(text: &str, is_escaped: impl Fn(char) -> bool) -> Cow<'_, str> {
 pub fn escaped_json(json: &str) -> Cow<'_, str> {
     // JSON itself escapes the control characters of ASCII but for DEL. Line breaks between values stay.
     let is_escaped = |letter: char| is_obeyed(letter) && letter >= '\u{7f}';
-    if !json.contains(is_escaped) {
-        return Cow::Borrowed(json);
-    }
-    let mut shown = String::with_capacity(json.len());
-    for letter in json.chars() {
-        match is_escaped(letter) {
-            // All of these characters are in the first plane.
-            true => shown.push_str(&format!("\\u{:04x}", u32::from(letter))),
-            false => shown.push(letter),
-        }
-    }
-    Cow::Owned(shown)
+    // All of these characters are in the first plane.
+    escape(json, is_escaped, |shown, letter| {
+        shown.push_str(&format!("\\u{:04x}", u32::from(letter)));
+    })
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ impl<'a> PackageJob<'a> {
             return;
         };
         let outdated = self.layout.with_file_name(name);
-        if self.request.layout.is_none() && outdated.join("oci-layout").is_file() {
+        if self.request.layout.is_none() && Layout::is_at(&outdated) {
             fs_err::remove_dir_all(outdated).or_trace("remove an outdated layout");
         }
     }

@@ -183,7 +183,7 @@ pub fn create_folder(folder: &Path) -> io::Result<()> {
         .try_for_each(sync_folder)
 }
 
-fn folder_of(path: &Path) -> &Path {
+pub(crate) fn folder_of(path: &Path) -> &Path {
     // The parent of `file` is the empty path, which can't be opened.
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

@@ -13,8 +13,8 @@ mod owned;
 mod state;
 mod temporary;
 
-pub(crate) use atomic::sync_folder;
 pub use atomic::{Access, Durability, WriteOptions, create_folder, rename, replace_link, write};
+pub(crate) use atomic::{folder_of, sync_folder};
 pub use cache_folder::CacheFolder;
 pub use evict::{evict, mark_used};
 pub(crate) use lock::lock_beside;

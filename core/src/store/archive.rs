@@ -13,8 +13,8 @@ use super::docker_archive::{self, DOCKER_INDEX};
 use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::saved_part::Files;
 use super::{Error, Name, Source};
-use crate::fs::{WriteOptions, sweep_unfinished};
-use crate::image::extract::without_dots;
+use crate::fs::{WriteOptions, folder_of, sweep_unfinished};
+use crate::image::layer_path::without_dots;
 use crate::image::tar_bounds::TarBounds;
 use crate::image::{
     Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
@@ -48,7 +48,7 @@ pub fn write_archive(
     let fill = |file: &mut File| {
         append_all(&mut tar::Builder::new(io::BufWriter::new(file)), &documents, images)
     };
-    sweep_unfinished(path.parent().unwrap_or(Path::new(".")));
+    sweep_unfinished(folder_of(path));
     WriteOptions::default().replace(path, fill).map_err(Error::io("write", path))
 }
 
@@ -216,12 +216,11 @@ impl Archive {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(new) => {
                     let part = Files { path, ranges: &files }.saved_part(root, &budget)?;
-                    let saved = part.as_ref().map(|part| part.root.clone());
-                    if let Some(part) = part {
+                    new.insert(part.map(|part| {
                         missing.extend(part.missing);
                         made.extend(part.index.map(|index| (index.descriptor().digest, index)));
-                    }
-                    new.insert(saved)
+                        part.root
+                    }))
                 }
             };
             if let Some(part) = part {

@@ -100,8 +100,7 @@ fn add(
         let start = range.start..range.end.min(range.start.saturating_add(6));
         layer_type(&read_range(path, &start).map_err(Error::io("read", path))?)
     };
-    let descriptor =
-        Descriptor { media_type, digest, size, platform: None, annotations: BTreeMap::new() };
+    let descriptor = Descriptor::new(media_type, digest, size);
     files.insert(blob_path(&descriptor), range);
     known.insert(name.to_owned(), descriptor.clone());
     Ok(descriptor)

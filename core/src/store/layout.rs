@@ -196,6 +196,12 @@ impl Layout {
         Layout { _in_use: folder.map(Arc::new), ..self }
     }
 
+    /// Returns true if the directory has the marker of a layout.
+    #[must_use]
+    pub fn is_at(path: &Path) -> bool {
+        Layout::at(path).marker().is_file()
+    }
+
     fn marker(&self) -> PathBuf {
         self.path.join("oci-layout")
     }

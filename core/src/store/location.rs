@@ -4,7 +4,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use super::{Error, Name};
+use super::{Error, Layout, Name};
 use crate::image::{Error as ImageError, Reference};
 
 /// The location of a module or an image, in the syntax of skopeo and others.
@@ -35,7 +35,7 @@ impl FromStr for Location {
             )));
         }
         if let Some(rest) = text.strip_prefix("oci:") {
-            let (path, name) = split(rest, is_layout).map_err(invalid)?;
+            let (path, name) = split(rest, Layout::is_at).map_err(invalid)?;
             return Ok(Location::Layout(path, name));
         }
         if let Some(rest) = text.strip_prefix("oci-archive:") {
@@ -51,7 +51,7 @@ impl FromStr for Location {
         }
         let path = PathBuf::from(text);
         // Otherwise, the name of a local folder such as `target/oci` would be a repository of Docker Hub.
-        if is_layout(&path) {
+        if Layout::is_at(&path) {
             return Err(invalid(format!("it is a layout directory: write `oci:{text}`")));
         }
         let is_archive = text.ends_with(".tar") && path.is_file();
@@ -77,10 +77,6 @@ fn is_in_registry(text: &str) -> bool {
     let host = text.split('/').next().unwrap_or_default();
     let names_host = host == "localhost" || host.trim_start_matches('.').contains(['.', ':']);
     text.contains('/') && names_host && text.parse::<Reference>().is_ok()
-}
-
-fn is_layout(path: &Path) -> bool {
-    path.join("oci-layout").is_file()
 }
 
 /// Splits `PATH[:NAME][@DIGEST]`. A digest counts more than a name, as in a reference. Both a path and a name may have

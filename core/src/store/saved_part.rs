@@ -19,7 +19,7 @@ pub(super) struct Files<'a> {
 
 /// The part of an index that is there.
 pub(super) struct SavedPart {
-    /// The only manifest, or the new index.
+    /// The only manifest, or the new index. Its annotations are not those of the old root.
     pub(super) root: Descriptor,
     /// The new index.
     pub(super) index: Option<Blob>,
@@ -50,12 +50,10 @@ impl Files<'_> {
         let platform = |it: &Descriptor| it.platform.as_ref().map(Platform::to_string);
         let missing = missing.iter().filter_map(platform).collect();
         if let [only] = there.as_slice() {
-            let root = Descriptor { annotations: root.annotations.clone(), ..only.clone() };
-            return Ok(Some(SavedPart { root, index: None, missing }));
+            return Ok(Some(SavedPart { root: only.clone(), index: None, missing }));
         }
         let blob = IndexDocument { manifests: there, ..document }.to_blob()?;
-        let annotations = root.annotations.clone();
-        let root = Descriptor { annotations, ..blob.descriptor().clone() };
+        let root = blob.descriptor().clone();
         Ok(Some(SavedPart { root, index: Some(blob), missing }))
     }
 

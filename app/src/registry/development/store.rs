@@ -12,6 +12,7 @@ use serde::Deserialize;
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Blob, Digest, MediaType, Tag};
 use wasm_oci_core::store::{Layout, Name, Silent, Sink, Source};
+use wasm_oci_core::trace::OrTrace;
 
 /// Folder of blobs without a manifest.
 const INCOMING: &str = ".incoming";
@@ -26,7 +27,7 @@ pub(super) struct Layouts {
 impl Layouts {
     /// Returns the layout of a repository. The folder may be a layout itself: then it is the repository with the folder's name.
     fn path(&self, repository: &str) -> PathBuf {
-        match self.folder.join("oci-layout").is_file() && self.own_name() == repository {
+        match Layout::is_at(&self.folder) && self.own_name() == repository {
             true => self.folder.clone(),
             false => self.folder.join(repository),
         }
@@ -50,7 +51,7 @@ impl Layouts {
     /// Returns the sorted names of all repositories.
     fn repositories(&self) -> Vec<String> {
         let mut names = Vec::new();
-        if self.folder.join("oci-layout").is_file() {
+        if Layout::is_at(&self.folder) {
             names.push(self.own_name());
         }
         collect(&self.folder, "", 0, &mut names);
@@ -58,17 +59,19 @@ impl Layouts {
         names
     }
 
-    /// Returns the layout that has a blob.
-    fn holder(&self, digest: Digest) -> Option<Layout> {
+    /// Returns all layouts, which are the places where a blob may be.
+    fn all(&self) -> impl Iterator<Item = Layout> {
         // ferro-oci-server stores blobs by digest and does not pass on their repository.
         let incoming = Layout::open(&self.folder.join(INCOMING)).ok();
-        let all = self.repositories();
-        let mut all = incoming.into_iter().chain(all.iter().filter_map(|name| self.open(name)));
-        all.find(|layout| layout.holds(digest))
+        incoming.into_iter().chain(self.repositories().into_iter().filter_map(|it| self.open(&it)))
     }
 
-    fn read(&self, digest: Digest) -> Stored<Option<Vec<u8>>> {
-        self.holder(digest).map_or(Ok(None), |layout| layout.bytes(digest).map_err(failed))
+    /// Returns an undamaged blob.
+    fn read(&self, digest: Digest) -> Option<Vec<u8>> {
+        let mut blobs =
+            self.all().filter_map(|layout| layout.bytes(digest).or_trace("read a blob").flatten());
+        // One layout may have it damaged, and another whole.
+        blobs.find(|bytes| Digest::of(bytes) == digest)
     }
 }
 
@@ -77,11 +80,11 @@ fn collect(folder: &Path, prefix: &str, depth: usize, names: &mut Vec<String>) {
     for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
         let Ok(name) = entry.file_name().into_string() else { continue };
         // `blobs` is a part of the layout, and `.incoming` is not a repository.
-        if name.starts_with('.') || (name == "blobs" && folder.join("oci-layout").is_file()) {
+        if name.starts_with('.') || (name == "blobs" && Layout::is_at(folder)) {
             continue;
         }
         let whole = format!("{prefix}{name}");
-        if entry.path().join("oci-layout").is_file() {
+        if Layout::is_at(&entry.path()) {
             names.push(whole.clone());
         }
         if depth < DEEPEST {
@@ -115,12 +118,13 @@ impl BlobStore for Layouts {
     }
 
     async fn get(&self, digest: &FerroDigest) -> Stored<Bytes> {
-        let bytes = self.read(ours(digest)?)?;
+        let bytes = self.read(ours(digest)?);
         bytes.map(Bytes::from).ok_or_else(|| BlobStoreError::NotFound(digest.to_string()))
     }
 
     async fn contains(&self, digest: &FerroDigest) -> Stored<bool> {
-        Ok(self.holder(ours(digest)?).is_some())
+        let digest = ours(digest)?;
+        Ok(self.all().any(|layout| layout.holds(digest)))
     }
 
     async fn delete(&self, _: &FerroDigest) -> Stored<()> {
@@ -199,7 +203,7 @@ impl Meta {
             if layout.holds(entry.digest) {
                 continue;
             }
-            let bytes = self.layouts.read(entry.digest)?;
+            let bytes = self.layouts.read(entry.digest);
             let bytes = bytes.ok_or_else(|| BlobStoreError::NotFound(entry.digest.to_string()))?;
             let blob = Blob::new(MediaType::from(entry.media_type.as_str()), bytes);
             layout.push(&blob, &Silent).await.map_err(failed)?;

@@ -17,7 +17,7 @@ impl Layout {
     /// zeroed one that another tool wrote.
     #[must_use]
     pub fn contains(&self, digest: Digest, size: u64) -> bool {
-        let descriptor = Descriptor { size, digest, ..Descriptor::of(MediaType::ImageLayer, &[]) };
+        let descriptor = Descriptor::new(MediaType::ImageLayer, digest, size);
         self.has_size(&descriptor) && self.read(&descriptor).or_trace("use a blob").is_some()
     }
 

@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use super::{Credentials, Secret};
 
@@ -57,13 +58,6 @@ pub(super) enum Found {
 pub(super) struct Undecodable;
 
 impl CredentialFile {
-    pub(super) fn parse(bytes: &[u8]) -> Result<CredentialFile, serde_json::Error> {
-        if is_empty(bytes) {
-            return Ok(CredentialFile::default());
-        }
-        serde_json::from_slice(without_mark(bytes))
-    }
-
     /// Returns the login for `repository` of the registry `host`. The most specific key comes first.
     pub(super) fn find(&self, host: &str, repository: &str) -> Result<Found, Undecodable> {
         let mut keys: Vec<(usize, &String, &Entry)> = self
@@ -126,14 +120,14 @@ impl Entry {
     }
 }
 
-/// Returns true for a file that nothing was written to yet.
-pub(super) fn is_empty(bytes: &[u8]) -> bool {
-    without_mark(bytes).iter().all(u8::is_ascii_whitespace)
-}
-
-/// Returns the content after the byte order mark that some editors write.
-pub(super) fn without_mark(bytes: &[u8]) -> &[u8] {
-    bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)
+/// Reads JSON from a file with logins, which may be one that nothing was written to yet.
+pub(super) fn parse<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    // Some editors write a byte order mark.
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    match text.iter().all(u8::is_ascii_whitespace) {
+        true => Ok(T::default()),
+        false => serde_json::from_slice(text),
+    }
 }
 
 /// Returns the names of a registry in Docker's files.
@@ -174,7 +168,7 @@ mod tests {
     const AUTH: &str = "bWU6aHVudGVyMg==";
 
     fn find(file: &str, host: &str, repository: &str) -> Found {
-        CredentialFile::parse(file.as_bytes()).unwrap().find(host, repository).unwrap()
+        parse::<CredentialFile>(file.as_bytes()).unwrap().find(host, repository).unwrap()
     }
 
     fn me() -> Found {
@@ -236,7 +230,7 @@ mod tests {
         let token = r#"{"auths":{"a.io":{"auth":"bWU6aHVudGVyMg","identitytoken":"t"}}}"#;
         let expected = Found::Login(Credentials::IdentityToken(Secret::new("t")));
         assert_eq!(find(token, "a.io", ""), expected);
-        let damaged = CredentialFile::parse(br#"{"auths":{"a.io":{"auth":"%"}}}"#).unwrap();
+        let damaged = parse::<CredentialFile>(br#"{"auths":{"a.io":{"auth":"%"}}}"#).unwrap();
         assert_eq!(damaged.find("a.io", ""), Err(Undecodable));
         assert_eq!(damaged.find("b.io", ""), Ok(Found::Nothing));
     }
@@ -264,7 +258,7 @@ mod tests {
             assert_eq!(find(file, "a.io", ""), Found::Nothing, "{file}");
         }
         for file in ["{", "[]", "x"] {
-            assert!(CredentialFile::parse(file.as_bytes()).is_err(), "{file}");
+            assert!(parse::<CredentialFile>(file.as_bytes()).is_err(), "{file}");
         }
     }
 }

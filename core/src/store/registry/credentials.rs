@@ -8,7 +8,7 @@ use std::io::ErrorKind;
 use std::path::PathBuf;
 
 use super::RegistryError;
-use super::credential_file::{CredentialFile, Found};
+use super::credential_file::{CredentialFile, Found, parse};
 use super::credential_helper::{self, Answer};
 use crate::trace::OrTrace;
 
@@ -87,7 +87,7 @@ impl StoredLogin {
         for place in places() {
             let Some(bytes) = place.read(host)? else { continue };
             let unreadable = |error| invalid_because(host, format!("{place} is damaged"), error);
-            let file = CredentialFile::parse(&bytes).map_err(unreadable)?;
+            let file = parse::<CredentialFile>(&bytes).map_err(unreadable)?;
             let undecodable =
                 |_| invalid(host, format!("an `auth` in {place} can't be decoded; log in again"));
             let answer = match file.find(host, repository).map_err(undecodable)? {
@@ -146,27 +146,28 @@ impl fmt::Display for Place {
 }
 
 fn places() -> Vec<Place> {
-    let variable = match env::var("DOCKER_AUTH_CONFIG") {
+    let content = match env::var("DOCKER_AUTH_CONFIG") {
         Err(env::VarError::NotPresent) => None,
         text => text.or_trace("read $DOCKER_AUTH_CONFIG"),
     };
-    let files = docker_config().into_iter().chain(podman_files(
-        |name| env::var_os(name).filter(|value| !value.is_empty()),
-        env::home_dir(),
-    ));
-    variable.map(Place::Variable).into_iter().chain(files.map(Place::File)).collect()
+    let files = docker_config().into_iter().chain(podman_files(variable, env::home_dir()));
+    content.map(Place::Variable).into_iter().chain(files.map(Place::File)).collect()
 }
 
 /// Returns the file of `docker login`.
 pub(super) fn docker_config() -> Option<PathBuf> {
-    let directory = env::var_os("DOCKER_CONFIG").filter(|value| !value.is_empty());
-    let directory = directory.map(PathBuf::from);
+    let directory = variable("DOCKER_CONFIG").map(PathBuf::from);
     Some(directory.or_else(|| Some(env::home_dir()?.join(".docker")))?.join("config.json"))
 }
 
 /// Returns the file that podman and skopeo use instead of all others, if the user has set one.
 pub(super) fn auth_file() -> Option<PathBuf> {
-    env::var_os("REGISTRY_AUTH_FILE").filter(|value| !value.is_empty()).map(PathBuf::from)
+    variable("REGISTRY_AUTH_FILE").map(PathBuf::from)
+}
+
+/// Returns the value of an environment variable, unless it is empty.
+fn variable(name: &str) -> Option<OsString> {
+    env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Returns the files where podman looks, in its order.

@@ -8,11 +8,11 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use serde_json::{Map, Value, json};
 
-use super::credential_file::{is_empty, servers, without_mark};
+use super::credential_file::{parse, servers};
 use super::credential_helper::change;
 use super::credentials::{auth_file, docker_config, invalid, invalid_because};
 use super::{RegistryError, Secret};
-use crate::fs::{Access, WriteOptions, create_folder};
+use crate::fs::{Access, WriteOptions, create_folder, folder_of};
 use crate::trace::OrTrace;
 
 /// Place where a login is stored.
@@ -99,9 +99,9 @@ impl File {
     fn read(&mut self, host: &str) -> Result<(), RegistryError> {
         let unreadable = || format!("can't read `{}`", self.path.display());
         self.content = match fs::read(&self.path) {
-            Ok(bytes) if is_empty(&bytes) => Map::new(),
-            Ok(bytes) => serde_json::from_slice(without_mark(&bytes))
-                .map_err(|error| invalid_because(host, unreadable(), error))?,
+            Ok(bytes) => {
+                parse(&bytes).map_err(|error| invalid_because(host, unreadable(), error))?
+            }
             Err(error) if error.kind() == ErrorKind::NotFound => Map::new(),
             Err(error) => return Err(invalid_because(host, unreadable(), error)),
         };
@@ -118,7 +118,7 @@ impl File {
         let failed = |path: &Path, error: io::Error| {
             invalid_because(host, format!("can't write `{}`", path.display()), error)
         };
-        let folder = self.path.parent().unwrap_or(Path::new(".")).to_owned();
+        let folder = folder_of(&self.path).to_owned();
         create_folder(&folder).map_err(|error| failed(&self.path, error))?;
         // Held until it is dropped. The file itself can't be locked, because it is replaced.
         let _lock = lock(&folder).or_trace("lock the folder of the logins");

@@ -1,6 +1,6 @@
 //! Owners of hosts, which decide who may receive a registry's credentials.
 
-use std::net::IpAddr;
+use super::address::address;
 
 /// Domains whose hosts belong to different customers, in addition to those in the
 /// [public suffix list](https://publicsuffix.org/), where providers register themselves.
@@ -35,14 +35,13 @@ const SHARED_DOMAINS: [&str; 26] = [
 
 /// Returns true if two hosts belong to the same owner.
 pub(super) fn same_owner(a: &str, b: &str) -> bool {
-    let is_address = |host: &str| host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     // A name with a dot at its end is the same name.
     let [a, b] = [a, b].map(|host| host.trim_end_matches('.').to_ascii_lowercase());
     if a == b {
         return true;
     }
     // The public suffix list would take the end of an IP address for a domain.
-    if is_address(&a) || is_address(&b) {
+    if address(&a).is_some() || address(&b).is_some() {
         return false;
     }
     let is_shared = |host: &str| SHARED_DOMAINS.iter().any(|domain| is_below(host, domain));

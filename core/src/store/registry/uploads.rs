@@ -52,40 +52,33 @@ impl Upload {
             return Ok(());
         }
         if self.chunked.is_none() {
-            match self.put_whole(transport, blob, progress).await {
+            let location = match self.location.take() {
+                Some(location) => location,
+                None => location_of(transport, &start_upload(transport).await?)?,
+            };
+            match put_whole(transport, blob, location, progress).await {
                 Err(error) if wants_chunks(&error) => {
                     tracing::debug!(status = error.status(), "uploading in chunks instead");
                     transport.want_chunks();
                 }
-                result => return result,
+                sent => return conclude(transport, blob, sent).await,
             }
         }
         let chunked = self.chunked.get_or_insert_with(|| Chunked::new(blob));
         chunked.put(transport, blob, progress).await
     }
+}
 
-    async fn put_whole(
-        &mut self,
-        transport: &Transport,
-        blob: &Blob,
-        progress: &dyn Progress,
-    ) -> Result<(), RequestError> {
-        let location = match self.location.take() {
-            Some(location) => location,
-            None => {
-                let response = start_upload(transport).await?;
-                location_of(transport, &response)?
-            }
-        };
-        progress.begin(blob.descriptor());
-        let url = finishing(location, blob);
-        let request = || transport.request(Method::PUT, &url);
-        let sent = send_part(transport, blob, 0..blob.descriptor().size, request, progress).await;
-        match sent {
-            Err(error) if wants_chunks(&error) => Err(error),
-            sent => conclude(transport, blob, sent).await,
-        }
-    }
+async fn put_whole(
+    transport: &Transport,
+    blob: &Blob,
+    location: Url,
+    progress: &dyn Progress,
+) -> Result<Response, RequestError> {
+    progress.begin(blob.descriptor());
+    let url = finishing(location, blob);
+    let request = || transport.request(Method::PUT, &url);
+    send_part(transport, blob, 0..blob.descriptor().size, request, progress).await
 }
 
 /// Returns true for an error with which registries, and proxies before them, refuse all of a blob in one request.
