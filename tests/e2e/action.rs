@@ -186,6 +186,25 @@ fn several_programs_at_once() {
 }
 
 #[test]
+fn a_program_that_cargo_skips_leaves_the_others_their_repositories() {
+    let registry = Registry::start();
+    let skipped =
+        "[features]\nextra = []\n[[bin]]\nname = \"absent\"\nrequired-features = [\"extra\"]\n";
+    let job = job_with(&format!("{MANIFEST}{skipped}"), MAIN);
+    write(&job.folder("workspace"), &[("src/bin/absent.rs", MAIN), ("src/bin/other.rs", MAIN)]);
+    let image = format!("{}/{{bin}}", registry.host());
+    let done = job.run(&[("image", image.as_str())]).success();
+    let metadata: Value = serde_json::from_str(done.output("metadata")).unwrap();
+    let pushed: Vec<_> = metadata.as_array().unwrap().iter().map(|it| it["name"].clone()).collect();
+    let images: Vec<&str> = done.output("images").lines().collect();
+    assert_eq!(images.len(), pushed.len(), "{images:?}");
+    for (image, name) in images.iter().zip(&pushed) {
+        let path = format!("/{}@sha256:", name.as_str().unwrap());
+        assert!(image.contains(&path), "{images:?} {pushed:?}");
+    }
+}
+
+#[test]
 fn a_file_from_any_language() {
     let registry = Registry::start();
     let job = Job::new();

@@ -19,11 +19,12 @@ pub mod smoke_tests;
 pub mod workloads;
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use wasm_oci_app::ui::shell::Shell;
 
 use crate::cargo::env::CargoEnv;
-use crate::cargo::git::PendingRevision;
+use crate::cargo::git::{PendingRevision, Revision};
 use crate::cargo::messages::Event;
 use crate::error::Error;
 use crate::ops::compile::{Compiled, compile};
@@ -40,12 +41,20 @@ pub async fn build(request: &Request, shell: &Shell) -> Result<Vec<BuiltImages>,
         pending.get_or_insert_with(start);
     })?;
     let known = compiled.workspace.target_dir().join("wasm-oci/.commit/commit.json");
-    let revision = pending.flatten().map_or(Ok(None), |pending| pending.finish(Some(&known)));
-    let revision = revision.unwrap_or_else(|unreadable| {
-        shell.warn(unreadable);
-        None
-    });
+    let revision = revision(pending.flatten(), Some(&known), Some(shell));
     package(request, &compiled, revision.as_ref(), shell).await
+}
+
+/// Waits for git. A repository that it can't read is a warning.
+fn revision(
+    pending: Option<PendingRevision>,
+    cache: Option<&Path>,
+    shell: Option<&Shell>,
+) -> Option<Revision> {
+    pending?.finish(cache).unwrap_or_else(|unreadable| {
+        shell.inspect(|shell| shell.warn(unreadable));
+        None
+    })
 }
 
 /// Builds every selected program, and optimizes and validates its module as planned. Writes no image.

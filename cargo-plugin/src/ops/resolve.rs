@@ -35,11 +35,7 @@ pub fn resolve(request: &Request, shell: Option<&Shell>) -> Result<Vec<ResolvedP
     let config = CargoConfig::load(&env, &request.selection.manifest.config);
     let pending = PendingRevision::start(&env, &request.selection.folder(&env));
     // Without a cache, because resolving writes no files.
-    let revision = pending.map_or(Ok(None), |pending| pending.finish(None));
-    let revision = revision.unwrap_or_else(|unreadable| {
-        shell.inspect(|shell| shell.warn(unreadable));
-        None
-    });
+    let revision = crate::ops::revision(pending, None, shell);
     let workspace = Workspace::load(&env, &request.selection)?;
     let projects = workspace.projects(&request.selection)?;
     let configured = ConfiguredTarget::of(&env, &config);
@@ -62,6 +58,7 @@ pub fn print_plans(request: &Request, shell: &Shell) -> Result<(), Error> {
     for program in resolve(request, Some(shell))? {
         let mut plan = program.plan.to_json();
         plan["target"] = program.settings.target.unwrap_or_default().name().into();
+        plan["package"] = program.project.package.into();
         shell.print_json(&plan)?;
     }
     Ok(())
