@@ -26,13 +26,13 @@ type Unit<'a> = (TargetKind, Option<&'a str>);
 pub fn batches(workspace: &Workspace, projects: &[Project], selection: &Selection) -> Vec<Batch> {
     let all = workspace.all_projects();
     let together = in_one_run(projects, selection);
-    if !projects.iter().any(|project| loses_its_file(project, &all, &together)) {
+    if !projects.iter().any(|project| loses_its_file(project, all, &together)) {
         return vec![Batch { selection: together, build_dir: None }];
     }
     // One kind in each run, because `--bins --lib` builds the libraries of all packages.
     let mut units: BTreeMap<Unit<'_>, Vec<&Project>> = BTreeMap::new();
     for project in projects {
-        let package = is_contested(project, &all).then_some(project.package.as_str());
+        let package = is_contested(project, all).then_some(project.package.as_str());
         units.entry((project.kind, package)).or_default().push(project);
     }
     let features = features(workspace, projects, selection);
@@ -40,7 +40,7 @@ pub fn batches(workspace: &Workspace, projects: &[Project], selection: &Selectio
         let selection = of_unit(kind, &projects, selection, &features);
         match package {
             None => Batch { selection, build_dir: None },
-            Some(package) => apart(workspace, selection, kind, package, &projects, &all),
+            Some(package) => apart(workspace, selection, kind, package, &projects, all),
         }
     };
     units.into_iter().map(batch).collect()

@@ -20,6 +20,8 @@ const METADATA_KEY: &str = "wasm-oci";
 #[derive(Debug, Clone)]
 pub struct Workspace {
     metadata: Metadata,
+    /// Every target of every member that becomes a module.
+    all_projects: Vec<Project>,
     manifest: Table,
     target_dir: PathBuf,
     build_dir: PathBuf,
@@ -131,7 +133,11 @@ impl Workspace {
         let manifest =
             fs::read_to_string(metadata.workspace_root.join("Cargo.toml")).unwrap_or_default();
         let manifest = manifest.parse().unwrap_or_default();
-        Ok(Workspace { metadata, manifest, target_dir, build_dir })
+        let of_package = |package| {
+            modules(package).map(move |(target, kind)| Project::new(package, target, kind))
+        };
+        let all_projects = metadata.packages.iter().flat_map(of_package).collect();
+        Ok(Workspace { metadata, all_projects, manifest, target_dir, build_dir })
     }
 
     pub fn root(&self) -> &Path {
@@ -177,11 +183,8 @@ impl Workspace {
     }
 
     /// Returns every target of every member that becomes a module.
-    pub fn all_projects(&self) -> Vec<Project> {
-        let of_package = |package| {
-            modules(package).map(move |(target, kind)| Project::new(package, target, kind))
-        };
-        self.metadata.packages.iter().flat_map(of_package).collect()
+    pub fn all_projects(&self) -> &[Project] {
+        &self.all_projects
     }
 
     /// Returns true if the package takes this value of `--features`: `name`, or `package-or-dependency/name`.

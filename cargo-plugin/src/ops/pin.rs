@@ -151,11 +151,8 @@ async fn images(
     publish
         .plan(&built, shell)?
         .push(false, shell, |program, repository| {
-            // The first format is the main one.
-            let digest = program.images.first().map(|image| image.digest);
-            pushed.extend(digest.map(|digest| {
-                (program.project.clone(), repository.with_digest(digest).to_string())
-            }));
+            let image = repository.with_digest(program.main()?.digest).to_string();
+            pushed.push((program.project.clone(), image));
             Ok(())
         })
         .await?;

@@ -12,7 +12,6 @@ use crate::ops::resolve::build_key;
 #[derive(Debug)]
 pub struct Programs {
     workspace: Workspace,
-    configured: ConfiguredTarget,
     all: Vec<Project>,
 }
 
@@ -27,12 +26,9 @@ impl Programs {
             targets: TargetArgs { bins: true, lib: true, ..TargetArgs::default() },
             ..request.selection.clone()
         };
-        let env = CargoEnv::from_process()?;
-        let configured =
-            ConfiguredTarget::of(&env, &CargoConfig::load(&env, &selection.manifest.config));
-        let workspace = Workspace::load(&env, &selection)?;
+        let workspace = Workspace::load(&CargoEnv::from_process()?, &selection)?;
         let all = workspace.projects(&selection)?;
-        Ok(Programs { workspace, configured, all })
+        Ok(Programs { workspace, all })
     }
 
     pub fn all(&self) -> &[Project] {
@@ -41,9 +37,12 @@ impl Programs {
 
     /// Returns requests that build exactly these programs, as many as possible at once.
     pub fn requests(&self, request: &Request, wanted: &[&Project]) -> Result<Vec<Request>, Error> {
+        let env = CargoEnv::from_process()?;
+        let config = CargoConfig::load(&env, &request.selection.manifest.config);
+        let configured = ConfiguredTarget::of(&env, &config);
         let mut groups = Vec::new();
         for &project in wanted {
-            let key = build_key(request, &self.configured, &self.workspace, project)?;
+            let key = build_key(request, &configured, &self.workspace, project)?;
             match groups.iter_mut().find(|(other, _)| *other == key) {
                 None => groups.push((key, vec![project])),
                 Some((_, group)) => group.push(project),

@@ -125,11 +125,6 @@ fn manifest_json(manifest: &Manifest) -> Value {
             "size": descriptor.size,
         })
     };
-    let other: serde_json::Map<String, Value> = config
-        .other
-        .iter()
-        .map(|(name, value)| (name.to_owned(), serde_json::from_str(&value).unwrap_or_default()))
-        .collect();
     json!({
         "digest": manifest.blob().descriptor().digest,
         "platform": config.platform.as_ref().map(Platform::to_string),
@@ -140,7 +135,7 @@ fn manifest_json(manifest: &Manifest) -> Value {
         "env": config.env,
         "user": config.user,
         "workingDir": config.working_dir,
-        "config": other,
+        "config": config.other,
         "labels": config.labels,
         "annotations": manifest.annotations(),
         "layers": manifest.layers().iter().map(layer).collect::<Vec<_>>(),

@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::image::{Reference, Tag};
+use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::store::{Layout, Location, Name, Source, copy, load, load_wasm};
 
 use super::destination::registry_of;
@@ -12,8 +13,8 @@ use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::to_archive;
-use wasm_oci_app::registry::connection::{AccountArgs, Connections};
-use wasm_oci_app::registry::source::open;
+use wasm_oci_app::registry::connection::AccountArgs;
+use wasm_oci_app::registry::source::{AnySource, open};
 use wasm_oci_app::ui::shell::Shell;
 
 /// Pull an image, or only its module, from a registry, a layout or an archive
@@ -47,18 +48,23 @@ impl Pull {
         }
         let connections = self.account.connections(registry_of(&self.source), shell)?;
         shell.status("Pulling", &self.source);
-        self.pull_module(&connections, shell).await?;
+        let (source, name) = open(&self.source, &connections)?;
+        self.pull_module(&source, &name, shell).await?;
         if self.places.oci_layout_path.is_some() || self.places.tarball.is_some() {
-            self.pull_image(&connections, shell).await?;
+            self.pull_image(&source, &name, connections.limits(), shell).await?;
         }
         Ok(())
     }
 
     /// Writes the module. Fetches only the Wasm manifest of an image for several platforms.
-    async fn pull_module(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
+    async fn pull_module(
+        &self,
+        source: &AnySource,
+        name: &Name,
+        shell: &Shell,
+    ) -> Result<(), Error> {
         let Some(path) = &self.module else { return Ok(()) };
-        let (source, name) = open(&self.source, connections)?;
-        let manifest = load_wasm(&source, &name).await?;
+        let manifest = load_wasm(source, name).await?;
         write(path, manifest.module()?.bytes())?;
         if self.json {
             return shell.print_json(&serde_json::json!({
@@ -69,10 +75,15 @@ impl Pull {
     }
 
     /// Writes the image to a layout, fetching only missing blobs, or to an archive.
-    async fn pull_image(&self, connections: &Connections, shell: &Shell) -> Result<(), Error> {
+    async fn pull_image(
+        &self,
+        source: &AnySource,
+        name: &Name,
+        limits: ReadLimits,
+        shell: &Shell,
+    ) -> Result<(), Error> {
         // A layout and an archive find an image only by tag, so one that was pulled by digest gets one, too.
-        let (source, name) = open(&self.source, connections)?;
-        let tag = match &name {
+        let tag = match name {
             Name::Tag(tag) => tag.clone(),
             _ => self.repository().and_then(|it| it.tag().cloned()).unwrap_or_else(Tag::latest),
         };
@@ -85,14 +96,14 @@ impl Pull {
         let image = match places.layout {
             Some(path) => {
                 // Resolve first, so that a missing image leaves no empty layout behind.
-                let root = source.resolve(&name).await?;
+                let root = source.resolve(name).await?;
                 // The content comes from the source, so the same limits apply to reading it back.
-                let layout = Layout::create(path)?.with_limits(connections.limits());
+                let layout = Layout::create(path)?.with_limits(limits);
                 let tags = std::slice::from_ref(&tag);
-                copy(&source, &root, &layout, tags, &shell.transfer()).await?;
+                copy(source, &root, &layout, tags, &shell.transfer()).await?;
                 load(&layout, &Name::Digest(root.digest)).await?
             }
-            None => load(&source, &name).await?,
+            None => load(source, name).await?,
         };
         let images = [TaggedImage { format: image.format(), image, tags: vec![tag] }];
         if let Some(path) = places.archive {

@@ -40,7 +40,7 @@ pub struct Config {
 
 /// Parts of a configuration that only engines read, such as `ExposedPorts`, `Volumes`, `StopSignal` and `Healthcheck`.
 /// They are kept as they are.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct OtherConfig(serde_json::Map<String, serde_json::Value>);
 
 impl OtherConfig {
