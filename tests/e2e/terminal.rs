@@ -1,15 +1,13 @@
 //! Terminals, which obey some characters: those that registries, images and modules send are written out.
 
-use std::path::Path;
 use std::process::Command;
 
 use regex::Regex;
-use serde_json::{Value, json};
-use wasm_oci_core::image::{Blob, Descriptor, MediaType};
-use wasm_oci_core::store::{Layout, Silent, Sink};
+use serde_json::json;
 use wasm_oci_core::text::is_obeyed;
 
 use crate::harness::commands::program;
+use crate::harness::foreign::{CONFIG, MANIFEST, TAR, Written};
 use crate::harness::{Run, tools};
 use crate::registry::fake::{self, Fake};
 
@@ -56,19 +54,8 @@ fn what_a_registry_says_is_written_out() {
     assert!(assert_harmless(&["tags", &refused, "-vv"]).contains("418"));
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
-}
-
-fn push(layout: &Layout, media_type: MediaType, bytes: Vec<u8>) -> Value {
-    let blob = Blob::new(media_type, bytes);
-    wait(layout.push(&blob, &Silent)).unwrap();
-    let Descriptor { media_type, digest, size, .. } = blob.descriptor();
-    json!({"mediaType": media_type.as_str(), "digest": digest.to_string(), "size": size})
-}
-
-/// An image whose texts are all hostile, with a hostile path in its layer.
-fn write_image(folder: &Path, path: &str) {
+/// Stores an image whose texts are all hostile, with a hostile path in its layer. Returns its name.
+fn write_image(written: &Written, path: &str) -> String {
     let text = r#"(module (import "env\1b]0;x\07" "\e2\80\ae\1b[2J" (func)) (memory (export "memory") 1)
         (func (export "_start")) (func (export "f\c2\9b31m")) (@custom "\1b[1m" "x"))"#;
     let module = wat::parse_str(text).unwrap();
@@ -79,7 +66,6 @@ fn write_image(folder: &Path, path: &str) {
         header.set_mode(0o644);
         tar.append_data(&mut header, path, bytes).unwrap();
     }
-    let layout = Layout::create(folder).unwrap();
     let config = json!({
         "os": "wasi", "architecture": "wasm", "variant": HOSTILE, "author": HOSTILE, "created": HOSTILE,
         "config": {
@@ -88,23 +74,21 @@ fn write_image(folder: &Path, path: &str) {
         },
         "rootfs": {"type": "layers", "diff_ids": []},
     });
-    let layer = push(&layout, MediaType::ImageLayer, tar.into_inner().unwrap());
-    let config = push(&layout, MediaType::ImageConfig, config.to_string().into_bytes());
+    let layer = written.blob(TAR, &tar.into_inner().unwrap());
+    let config = written.document(CONFIG, &config);
     let manifest = json!({
-        "schemaVersion": 2, "mediaType": MediaType::ImageManifest.as_str(), "config": config,
-        "layers": [layer], "annotations": {HOSTILE: HOSTILE},
+        "schemaVersion": 2, "mediaType": MANIFEST, "config": config, "layers": [layer],
+        "annotations": {HOSTILE: HOSTILE},
     });
-    let manifest = Blob::new(MediaType::ImageManifest, manifest.to_string().into_bytes());
-    wait(layout.tag(&manifest, &"latest".parse().unwrap())).unwrap();
+    let name = written.name(written.document(MANIFEST, &manifest), "latest");
+    name.strip_suffix(":latest").unwrap().to_owned()
 }
 
 #[test]
 fn what_an_image_says_is_written_out() {
-    let folder = tempfile::tempdir().unwrap();
-    for (n, path) in ["plain", "a\u{1b}]0;owned\u{7}\\b", "\u{202e}:x"].into_iter().enumerate() {
-        let layout = folder.path().join(n.to_string());
-        write_image(&layout, path);
-        let image = format!("oci:{}", layout.display());
+    for path in ["plain", "a\u{1b}]0;owned\u{7}\\b", "\u{202e}:x"] {
+        let written = Written::new();
+        let image = write_image(&written, path);
         for command in ["inspect", "check", "run", "validate", "size"] {
             let shown = assert_harmless(&[command, &image]);
             assert!(!shown.contains("\nerror: forged"), "{command}: {shown}");
