@@ -2,11 +2,10 @@
 
 use wasm_oci_core::image::{Blob, Descriptor, MediaType};
 use wasm_oci_core::store::{
-    Credentials, Error, Name, Registry, RegistryError, RegistryOptions, Secret, Silent, Sink,
-    Source,
+    Credentials, Error, Name, RegistryError, RegistryOptions, Secret, Silent, Sink, Source,
 };
 
-use super::attacks::{Thief, unauthorized};
+use super::attacks::{Thief, repository, unauthorized};
 use super::fake::{self, Fake};
 use super::faults::quick;
 use super::{tag, wait};
@@ -31,10 +30,6 @@ fn spellings(port: &str) -> Vec<String> {
         "[::127.0.0.1]",
     ];
     hosts.map(|host| format!("{host}:{port}")).into()
-}
-
-fn repository(host: &str, options: RegistryOptions) -> Registry {
-    Registry::new(&format!("{host}/app").parse().unwrap(), options).unwrap()
 }
 
 #[track_caller]

@@ -12,7 +12,7 @@ use wasm_oci_core::store::{
 
 use super::fake::{self, Fake};
 use super::faults::quick;
-use super::{images, tag, wait};
+use super::{images, repository_with, tag, wait};
 use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::{self, Run, wasm_oci};
 
@@ -51,8 +51,8 @@ fn options() -> RegistryOptions {
     RegistryOptions { credentials, ..quick() }
 }
 
-fn repository(host: &str, options: RegistryOptions) -> Registry {
-    Registry::new(&format!("{host}/app").parse().unwrap(), options).unwrap()
+pub(super) fn repository(host: &str, options: RegistryOptions) -> Registry {
+    repository_with(host, "app", options)
 }
 
 pub(super) fn unauthorized(challenge: &str) -> String {

@@ -11,7 +11,7 @@ use wasm_oci_core::store::{
     Silent, Sink, Source, copy, load, save,
 };
 
-use super::{images, repository, tag, wait};
+use super::{images, repository, repository_with, tag, wait};
 use crate::harness;
 use crate::harness::proxy::{Fault, Proxy, Request};
 use crate::harness::registry::{PASSWORD, USER};
@@ -29,10 +29,6 @@ pub(super) fn quick() -> RegistryOptions {
         stall_timeout: Duration::from_millis(1_000),
         ..RegistryOptions::default()
     }
-}
-
-fn through(proxy: &Proxy, options: RegistryOptions) -> Registry {
-    Registry::new(&format!("{}/app", proxy.host()).parse().unwrap(), options).unwrap()
 }
 
 /// The kinds of requests that a push makes, in its order.
@@ -69,12 +65,11 @@ fn what_passes_is_survived_wherever_it_happens() {
     for (n, (method, part)) in REQUESTS.into_iter().enumerate() {
         for (m, fault) in passing().into_iter().enumerate() {
             // A repository that has nothing yet: else there would be nothing to send.
-            let name = format!("{}/r{n}-{m}", server.host());
-            let direct = Registry::new(&name.parse().unwrap(), RegistryOptions::default()).unwrap();
+            let path = format!("r{n}-{m}");
+            let direct = repository(server.host(), &path);
             wait(save(old, &direct, &[tag("now")], &Silent)).unwrap();
             let proxy = Proxy::before(server.host());
-            let name = format!("{}/r{n}-{m}", proxy.host());
-            let registry = Registry::new(&name.parse().unwrap(), quick()).unwrap();
+            let registry = repository_with(proxy.host(), &path, quick());
             let hit = Arc::new(AtomicUsize::new(0));
             let counted = Arc::clone(&hit);
             proxy.set_times(2, fault.clone(), move |request| {
@@ -121,8 +116,7 @@ fn what_does_not_pass_leaves_the_tag_where_it_was() {
             options.retry.max_attempts = 2;
             options.read_timeout = Duration::from_millis(200);
             options.stall_timeout = Duration::from_millis(200);
-            let name = format!("{}/{path}", proxy.host());
-            let registry = Registry::new(&name.parse().unwrap(), options).unwrap();
+            let registry = repository_with(proxy.host(), &path, options);
             let begin = Instant::now();
             let context = format!("{method} {part}, {fault:?}");
             let Err(error) = wait(save(new, &registry, &[tag("now")], &Silent)) else {
@@ -144,8 +138,7 @@ fn a_registry_that_stores_and_says_no_is_not_believed() {
         proxy.set(
             move |request| if request.method == "PUT" { Fault::Deny(status) } else { Fault::None },
         );
-        let name = format!("{}/r{n}", proxy.host());
-        let registry = Registry::new(&name.parse().unwrap(), quick()).unwrap();
+        let registry = repository_with(proxy.host(), &format!("r{n}"), quick());
         wait(save(&images()[0], &registry, &[tag("now")], &Silent)).unwrap();
         assert_complete(
             &repository(server.host(), &format!("r{n}")),
@@ -163,8 +156,7 @@ fn an_upload_that_the_registry_forgets_is_begun_again() {
         proxy.set_times(3, Fault::Answer(status, Vec::new()), |request| {
             request.is("PUT", "/blobs/uploads/")
         });
-        let name = format!("{}/r{n}", proxy.host());
-        let registry = Registry::new(&name.parse().unwrap(), quick()).unwrap();
+        let registry = repository_with(proxy.host(), &format!("r{n}"), quick());
         wait(save(&images()[1], &registry, &[tag("now")], &Silent)).unwrap();
         let begun = proxy.take_requests().iter().filter(|request| request.method == "POST").count();
         // Two blobs, and once more for each upload that was lost.
@@ -182,8 +174,7 @@ fn a_place_that_is_missing_relative_or_elsewhere_is_found() {
     let push = |path: &str| {
         let private_hosts = vec![elsewhere.host().to_owned()];
         let options = RegistryOptions { private_hosts, ..quick() };
-        let registry =
-            Registry::new(&format!("{}/{path}", proxy.host()).parse().unwrap(), options).unwrap();
+        let registry = repository_with(proxy.host(), path, options);
         wait(save(image, &registry, &[tag("now")], &Silent))
     };
     // Then it is begun again.
@@ -232,7 +223,8 @@ fn an_upload_goes_where_the_registry_sends_it_without_saying_who_we_are() {
     });
     let credentials = Credentials::Basic { username: USER.into(), password: Secret::new(PASSWORD) };
     let private_hosts = vec![first.host().to_owned()];
-    let registry = through(&second, RegistryOptions { credentials, private_hosts, ..quick() });
+    let options = RegistryOptions { credentials, private_hosts, ..quick() };
+    let registry = repository_with(second.host(), "app", options);
     for manifest in image.manifests() {
         for blob in manifest.layers() {
             wait(registry.push(blob, &Silent)).unwrap();
@@ -275,10 +267,9 @@ fn a_token_that_ends_in_the_middle_is_replaced() {
         let credentials =
             Credentials::Basic { username: USER.into(), password: Secret::new(PASSWORD) };
         let path = format!("{}-{}", method.to_lowercase(), part.replace(['/', ':'], ""));
-        let name = format!("{}/{path}", proxy.host());
         let token_servers = vec![server.tokens().host().to_owned()];
         let options = RegistryOptions { credentials, token_servers, ..quick() };
-        let registry = Registry::new(&name.parse().unwrap(), options).unwrap();
+        let registry = repository_with(proxy.host(), &path, options);
         server.tokens().take_requests();
         proxy.set_times(1, ended.clone(), move |request| request.is(method, part));
         wait(save(&images()[0], &registry, &[tag("now")], &Silent))
@@ -311,9 +302,8 @@ fn a_mount_that_is_refused_is_an_upload() {
             },
         );
         proxy.take_requests();
-        let name = format!("{}/to{n}", proxy.host());
         let options = RegistryOptions { mount_from: Some("from".to_owned()), ..quick() };
-        let registry = Registry::new(&name.parse().unwrap(), options).unwrap();
+        let registry = repository_with(proxy.host(), &format!("to{n}"), options);
         wait(save(image, &registry, &[tag("now")], &Silent)).unwrap();
         let requests = proxy.take_requests();
         let sent = requests.iter().filter(|request| request.is("PUT", "/blobs/uploads/")).count();
@@ -330,7 +320,8 @@ fn a_wait_that_the_registry_asks_for_is_kept_or_too_long() {
     let heard: Arc<Mutex<Vec<Duration>>> = Arc::default();
     let waits = Arc::clone(&heard);
     let on_retry = OnRetry::new(move |event| waits.lock().unwrap().push(event.wait));
-    let registry = through(&proxy, RegistryOptions { on_retry: Some(on_retry), ..quick() });
+    let options = RegistryOptions { on_retry: Some(on_retry), ..quick() };
+    let registry = repository_with(proxy.host(), "app", options);
     proxy.set_times(1, asks("1"), |request| request.method == "POST");
     let begin = Instant::now();
     wait(save(&images()[1], &registry, &[tag("now")], &Silent)).unwrap();
@@ -350,7 +341,7 @@ fn a_download_goes_on_where_it_broke() {
         wasm_oci_core::image::Blob::new(wasm_oci_core::image::MediaType::Wasm, bytes.clone());
     wait(repository(server.host(), "app").push(&blob, &Silent)).unwrap();
     let proxy = Proxy::before(server.host());
-    let registry = through(&proxy, quick());
+    let registry = repository_with(proxy.host(), "app", quick());
     proxy.set_times(2, Fault::Truncate(600_000), |request| request.is("GET", "/blobs/"));
     assert_eq!(*wait(registry.fetch(blob.descriptor())).unwrap().bytes().unwrap(), *bytes);
     let ranges: Vec<Option<u64>> = proxy
@@ -417,7 +408,7 @@ fn a_thousand_schedules_of_faults_tear_nothing() {
         options.read_timeout = Duration::from_millis(100);
         options.stall_timeout = Duration::from_millis(100);
         let begin = Instant::now();
-        let registry = through(&proxy, options);
+        let registry = repository_with(proxy.host(), "app", options);
         if pull {
             let name = Name::Tag(tag("now"));
             let pulled = wait(async {

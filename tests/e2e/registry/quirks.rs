@@ -5,25 +5,21 @@ use std::time::{Duration, Instant};
 
 use wasm_oci_core::image::{Blob, Descriptor, MediaType};
 use wasm_oci_core::store::{
-    Credentials, Error, Name, Registry, RegistryError, RegistryOptions, Secret, Silent, Sink,
-    Source, load, save,
+    Credentials, Error, Name, RegistryError, RegistryOptions, Secret, Silent, Sink, Source, load,
+    save,
 };
 
-use super::attacks::unauthorized;
+use super::attacks::{repository, unauthorized};
 use super::fake::{self, Fake};
 use super::faults::quick;
-use super::{images, tag, wait};
+use super::{images, repository_with, tag, wait};
 use crate::harness;
 use crate::harness::proxy::{Fault, Proxy, Request, header};
 use crate::harness::registry::{PASSWORD, USER};
 
-fn through(proxy: &Proxy, path: &str) -> Registry {
-    Registry::new(&format!("{}/{path}", proxy.host()).parse().unwrap(), quick()).unwrap()
-}
-
 #[track_caller]
 fn assert_pushed(proxy: &Proxy, path: &str) {
-    let registry = through(proxy, path);
+    let registry = repository_with(proxy.host(), path, quick());
     for image in &images()[..2] {
         wait(save(image, &registry, &[tag("now")], &Silent))
             .unwrap_or_else(|error| panic!("{path}: {error}"));
@@ -52,12 +48,14 @@ fn a_registry_without_head_is_asked_with_get_or_sent_to() {
     });
     let image = &images()[1];
     proxy.take_requests();
-    wait(save(image, &through(&proxy, "r4051"), &[tag("now")], &Silent)).unwrap();
+    let again = repository_with(proxy.host(), "r4051", quick());
+    wait(save(image, &again, &[tag("now")], &Silent)).unwrap();
     let requests = proxy.take_requests();
     assert!(!requests.iter().any(|it| it.is("PUT", "/manifests/now")), "{requests:?}");
     // Whoever may neither look nor write is told so.
     proxy.set(|_| Fault::Answer(403, Vec::new()));
-    let error = wait(save(image, &through(&proxy, "denied"), &[tag("now")], &Silent)).unwrap_err();
+    let denied = repository_with(proxy.host(), "denied", quick());
+    let error = wait(save(image, &denied, &[tag("now")], &Silent)).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::Denied { .. })), "{error}");
 }
 
@@ -90,7 +88,7 @@ fn a_blob_that_is_refused_whole_goes_in_chunks() {
         true => Fault::Answer(413, Vec::new()),
         false => Fault::None,
     });
-    let (registry, blob) = (through(&proxy, "limited"), blob(5_000_000));
+    let (registry, blob) = (repository_with(proxy.host(), "limited", quick()), blob(5_000_000));
     wait(registry.push(&blob, &Silent)).unwrap();
     assert!(wait(registry.exists(blob.descriptor())).unwrap());
     let fetched = wait(registry.fetch(blob.descriptor())).unwrap();
@@ -106,7 +104,8 @@ fn a_blob_that_is_refused_whole_goes_in_chunks() {
         true => Fault::Answer(413, Vec::new()),
         false => Fault::None,
     });
-    let error = wait(through(&proxy, "none").push(&blob, &Silent)).unwrap_err();
+    let registry = repository_with(proxy.host(), "none", quick());
+    let error = wait(registry.push(&blob, &Silent)).unwrap_err();
     assert!(
         matches!(error, Error::Registry(RegistryError::Rejected { status: 413, .. })),
         "{error}"
@@ -136,7 +135,7 @@ fn chunks_go_on_where_they_broke() {
             *left -= 1;
             given.clone()
         });
-        let registry = through(&proxy, &format!("r{n}"));
+        let registry = repository_with(proxy.host(), &format!("r{n}"), quick());
         proxy.take_requests();
         wait(registry.push(&blob, &Silent)).unwrap_or_else(|error| panic!("{fault:?}: {error}"));
         let fetched = wait(registry.fetch(blob.descriptor())).unwrap();
@@ -172,8 +171,8 @@ fn tokens_of_every_kind_are_taken() {
         r#"{"token":"tok","expires_in":null,"issued_at":"x"}"#,
     ] {
         let server = with_token(token);
-        let registry = Registry::new(&format!("{}/app", server.host()).parse().unwrap(), quick());
-        wait(registry.unwrap().resolve(&Name::Tag(tag("1"))))
+        let registry = repository(server.host(), quick());
+        wait(registry.resolve(&Name::Tag(tag("1"))))
             .unwrap_or_else(|error| panic!("{token}: {error}"));
     }
 }
@@ -206,7 +205,7 @@ fn a_stale_login_does_not_hide_a_public_image() {
             let credentials =
                 Credentials::Basic { username: USER.to_owned(), password: Secret::new("old") };
             let options = RegistryOptions { credentials, is_stored_login, ..quick() };
-            Registry::new(&format!("{}/app", server.host()).parse().unwrap(), options).unwrap()
+            repository(server.host(), options)
         };
         wait(registry(true).resolve(&Name::Tag(tag("1")))).unwrap();
         // A login of this command is meant.
@@ -222,8 +221,7 @@ fn a_stale_login_does_not_hide_a_public_image() {
     let credentials =
         Credentials::Basic { username: USER.to_owned(), password: Secret::new("old") };
     let options = RegistryOptions { credentials, is_stored_login: true, ..quick() };
-    let name = format!("{}/app", server.host()).parse().unwrap();
-    let error = wait(Registry::new(&name, options).unwrap().resolve(&Name::Tag(tag("1"))));
+    let error = wait(repository(server.host(), options).resolve(&Name::Tag(tag("1"))));
     assert!(error.unwrap_err().to_string().contains(&format!("`{USER}`")) && !PASSWORD.is_empty());
 }
 
@@ -235,8 +233,7 @@ fn a_body_that_comes_byte_by_byte_is_not_waited_for() {
     });
     let mut options = RegistryOptions { read_timeout: Duration::from_millis(300), ..quick() };
     options.retry.max_attempts = 1;
-    let name = format!("{}/app", slow.host()).parse().unwrap();
-    let registry = Registry::new(&name, options).unwrap();
+    let registry = repository(slow.host(), options);
     let start = Instant::now();
     let error = wait(registry.resolve(&Name::Tag(tag("1")))).unwrap_err();
     assert!(matches!(error, Error::Registry(RegistryError::TimedOut { .. })), "{error}");
