@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -365,19 +364,13 @@ fn text_and_standard_input_are_modules() {
     let packed = Run::of(&mut command(&["pack", "app.wat"])).success();
     assert_eq!(packed.stdout.trim(), "oci:app.oci:latest");
     assert_eq!(Run::of(&mut command(&["run", "app.wat"])).stdout, "app.wat\n");
-    let piped = |args: &[&str], input: &[u8]| {
-        let mut command = command(args);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child: std::process::Child = Command::spawn(&mut command).unwrap();
-        child.stdin.take().unwrap().write_all(input).unwrap();
-        let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    };
+    let piped =
+        |args: &[&str], input: &[u8]| Run::with_bytes(&mut command(args), input).success().stdout;
     let binary = module(NOTHING);
     for input in [&binary[..], NOTHING.as_bytes()] {
         for command in ["run", "validate", "inspect", "check"] {
-            let _out = piped(&[command, "-"], input);
+            let out = piped(&[command, "-"], input);
+            assert!(!out.contains(char::REPLACEMENT_CHARACTER), "{command}: {out}");
         }
         assert_eq!(piped(&["pack", "-"], input).trim(), "oci:module.oci:latest");
         assert_eq!(piped(&["pack", "-", "--name", "x"], input).trim(), "oci:x.oci:latest");

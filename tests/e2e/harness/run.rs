@@ -24,6 +24,11 @@ impl Run {
 
     /// Runs `command` to its end, with `stdin` to read.
     pub(crate) fn with_stdin(command: &mut Command, stdin: &str) -> Self {
+        Self::with_bytes(command, stdin.as_bytes())
+    }
+
+    /// The same with bytes that may be no text.
+    pub(crate) fn with_bytes(command: &mut Command, stdin: &[u8]) -> Self {
         signals::reset_for_children();
         let mut child = command
             .stdin(Stdio::piped())
@@ -35,7 +40,7 @@ impl Run {
         let stdin = stdin.to_owned();
         // From a thread, as a program that writes before it reads would otherwise block us both. One that reads
         // nothing at all closes the pipe, which is no error.
-        let writer = thread::spawn(move || pipe.write_all(stdin.as_bytes()).ok());
+        let writer = thread::spawn(move || pipe.write_all(&stdin).ok());
         let output = child.wait_with_output().expect("the program can be waited for");
         writer.join().expect("the writer does not panic");
         Self::from(output)
