@@ -39,20 +39,25 @@ impl Machine {
         command
     }
 
-    /// A program of the image that has begun to sleep.
-    fn asleep(&self) -> Child {
-        let mut child = spawn(&mut self.command(&["run", "oci:image", "--", "sleep", "60"]));
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "asleep\n");
-        assert_eq!(self.temporary().len(), 1);
-        child
+    /// A program of the image that sleeps.
+    fn sleep(&self) -> Command {
+        self.command(&["run", "oci:image", "--", "sleep", "60"])
     }
 
     fn temporary(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.path("tmp")).unwrap();
         entries.map(|entry| entry.unwrap().path()).collect()
     }
+}
+
+/// The program of [`Machine::sleep`], once it has begun to sleep.
+#[track_caller]
+fn asleep(command: &mut Command) -> Child {
+    let mut child = spawn(command);
+    let mut line = String::new();
+    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "asleep\n");
+    child
 }
 
 fn end(child: Child) -> i32 {
@@ -63,7 +68,8 @@ fn end(child: Child) -> i32 {
 fn a_signal_leaves_no_temporary_files() {
     let machine = Machine::new();
     for (name, code) in [("INT", 130), ("TERM", 143), ("HUP", 129)] {
-        let child = machine.asleep();
+        let child = asleep(&mut machine.sleep());
+        assert_eq!(machine.temporary().len(), 1);
         signal(&child, name);
         assert_eq!(end(child), code);
         assert!(machine.temporary().is_empty(), "after {name}: {:?}", machine.temporary());
@@ -76,12 +82,10 @@ fn a_signal_that_is_ignored_stays_ignored() {
     let mut shell = Command::new("sh");
     // As `nohup` and background jobs of scripts.
     shell.args(["-c", "trap '' HUP INT; exec \"$0\" \"$@\""]);
-    let run = machine.command(&["run", "oci:image", "--", "sleep", "60"]);
+    let run = machine.sleep();
     shell.arg(run.get_program()).args(run.get_args()).current_dir(machine.0.path());
     shell.envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut child = spawn(&mut shell);
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    let mut child = asleep(&mut shell);
     signal(&child, "HUP");
     signal(&child, "INT");
     thread::sleep(Duration::from_millis(300));
@@ -94,7 +98,7 @@ fn a_signal_that_is_ignored_stays_ignored() {
 #[test]
 fn what_a_kill_left_is_swept_and_what_is_used_is_not() {
     let machine = Machine::new();
-    let (mut killed, living) = (machine.asleep_beside(), machine.asleep_beside());
+    let (mut killed, living) = (asleep(&mut machine.sleep()), asleep(&mut machine.sleep()));
     killed.kill().unwrap();
     let _code = end(killed);
     assert_eq!(machine.temporary().len(), 2);
@@ -109,16 +113,6 @@ fn what_a_kill_left_is_swept_and_what_is_used_is_not() {
     signal(&living, "TERM");
     end(living);
     assert!(machine.temporary().is_empty());
-}
-
-impl Machine {
-    /// As [`Machine::asleep`], with others.
-    fn asleep_beside(&self) -> Child {
-        let mut child = spawn(&mut self.command(&["run", "oci:image", "--", "sleep", "60"]));
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        child
-    }
 }
 
 /// Files below a folder whose names begin with a dot, as those that are still being written.
