@@ -1,6 +1,6 @@
 //! A registry that answers what a test wants it to.
 
-use std::io::{BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::thread;
@@ -32,38 +32,37 @@ impl Fake {
         address: &str,
         answer: impl Fn(&str, &str) -> String + Send + Sync + 'static,
     ) -> Fake {
-        let listener = TcpListener::bind(address).unwrap();
-        let host = listener.local_addr().unwrap().to_string();
-        let answer = Arc::new(answer);
-        let own = host.clone();
-        thread::spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
-                let (answer, host) = (Arc::clone(&answer), own.clone());
-                // A client that goes away is what some tests are about.
-                thread::spawn(move || serve(stream, |request| answer(request, &host)).ok());
-            }
-        });
-        Fake { host }
+        Fake::listen(address, move |stream, host| serve(stream, |request| answer(request, host)))
     }
 
     /// One whose bodies come byte by byte, ten in a second.
     pub(crate) fn start_slow(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Fake::listen("127.0.0.1:0", move |mut stream, _| {
+            let head = read_head(&mut BufReader::new(stream.try_clone()?))?;
+            let answer = answer(&head.unwrap_or_default());
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+            stream.write_all(format!("{head}\r\n\r\n").as_bytes())?;
+            body.bytes().try_for_each(|byte| {
+                thread::sleep(Duration::from_millis(100));
+                stream.write_all(&[byte])
+            })
+        })
+    }
+
+    /// Serves each connection in a thread of its own, by a function that is also given our address.
+    fn listen(
+        address: &str,
+        serve: impl Fn(TcpStream, &str) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Fake {
+        let listener = TcpListener::bind(address).unwrap();
         let host = listener.local_addr().unwrap().to_string();
-        let answer = Arc::new(answer);
+        let serve = Arc::new(serve);
+        let own = host.clone();
         thread::spawn(move || {
-            for mut stream in listener.incoming().map_while(Result::ok) {
-                let answer = Arc::clone(&answer);
-                thread::spawn(move || {
-                    let head = read_head(&mut BufReader::new(stream.try_clone()?))?;
-                    let answer = answer(&head.unwrap_or_default());
-                    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-                    stream.write_all(format!("{head}\r\n\r\n").as_bytes())?;
-                    body.bytes().try_for_each(|byte| {
-                        thread::sleep(Duration::from_millis(100));
-                        stream.write_all(&[byte])
-                    })
-                });
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (serve, host) = (Arc::clone(&serve), own.clone());
+                // A client that goes away is what some tests are about.
+                thread::spawn(move || serve(stream, &host).ok());
             }
         });
         Fake { host }
@@ -76,12 +75,12 @@ impl Fake {
 }
 
 /// One request, then the connection is closed, so that an answer may end anywhere.
-fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) -> std::io::Result<()> {
+fn serve(mut stream: TcpStream, answer: impl Fn(&str) -> String) -> io::Result<()> {
     let mut reader = BufReader::new(stream.try_clone()?);
     let Some(head) = read_head(&mut reader)? else { return Ok(()) };
     let length =
         header(&head, "content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    std::io::copy(&mut reader.take(length), &mut std::io::sink())?;
+    io::copy(&mut reader.take(length), &mut io::sink())?;
     let answer = answer(&head).replacen("\r\n", "\r\nConnection: close\r\n", 1);
     stream.write_all(answer.as_bytes())
 }
