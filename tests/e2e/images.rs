@@ -79,6 +79,13 @@ fn image(written: &Written, config: &Value, layers: &[(&str, Vec<u8>)]) -> Value
     written.manifest(written.document(CONFIG, &config), &layers)
 }
 
+/// Stores an image of these layers in a layout of its own, which is there as long as the first value. Returns its name, too.
+fn named(config: &Value, layers: &[(&str, Vec<u8>)]) -> (Written, String) {
+    let written = Written::new();
+    let name = written.name(image(&written, config, layers), "t");
+    (written, name)
+}
+
 /// The entries of an image's only tar layer: path, mode, owner, time, target.
 fn entries(layout: &Path) -> Vec<(String, u32, u64, u64, String)> {
     let read =
@@ -120,9 +127,13 @@ fn out(folder: &TempDir) -> PathBuf {
     folder.path().join("out")
 }
 
+/// The name of the image that [`convert`] wrote.
+fn converted(folder: &TempDir) -> String {
+    format!("oci:{}", out(folder).display())
+}
+
 #[test]
 fn the_program_and_the_new_image_get_the_merged_tree() {
-    let written = Written::new();
     let reader = module(READER);
     let lower = layer(&[
         (FILE, "p.wasm", 0o755, 0, &reader),
@@ -139,9 +150,8 @@ fn the_program_and_the_new_image_get_the_merged_tree() {
         (SYMLINK, "link", 0o777, 0, b"/data"),
         (HARD, "hard", 0o644, 0, b"data/keep"),
     ]);
-    let root =
-        image(&written, &json!({ "Entrypoint": ["/p.wasm"] }), &[(TAR, lower), (TAR, upper)]);
-    let image = written.name(root, "t");
+    let (_written, image) =
+        named(&json!({ "Entrypoint": ["/p.wasm"] }), &[(TAR, lower), (TAR, upper)]);
     for _ in 0..2 {
         let run = Run::of(wasm_oci().args(["run", &image])).success();
         assert_eq!(run.stdout, "kept");
@@ -155,13 +165,12 @@ fn the_program_and_the_new_image_get_the_merged_tree() {
     let expected =
         ["data/", "empty/", "old/", "data/keep", "hard>data/keep", "link>/data", "old/b", "p.wasm"];
     assert_eq!(paths, expected);
-    let again = format!("oci:{}", out(&folder).display());
+    let again = converted(&folder);
     assert_eq!(Run::of(wasm_oci().args(["run", &again])).success().stdout, "kept");
 }
 
 #[test]
 fn modes_owners_times_and_settings_stay() {
-    let written = Written::new();
     let nothing = module(NOTHING);
     let content = layer(&[
         (FILE, "app/hello.wasm", 0o755, 0, &nothing),
@@ -174,8 +183,7 @@ fn modes_owners_times_and_settings_stay() {
         "WorkingDir": "/app", "ExposedPorts": { "8080/tcp": {} }, "Volumes": { "/data": {} },
         "StopSignal": "SIGINT", "Healthcheck": { "Test": ["CMD", "x"] },
     });
-    let root = image(&written, &config, &[(TAR, content)]);
-    let image = written.name(root, "t");
+    let (_written, image) = named(&config, &[(TAR, content)]);
     let (folder, run) = convert(&image, "container");
     let _converted = run.success();
     let time = 1_000_000_000;
@@ -190,17 +198,17 @@ fn modes_owners_times_and_settings_stay() {
         entry("etc/secret", 0o600, 0, time),
     ];
     assert_eq!(entries(&out(&folder)), expected);
-    let new = config_of(&format!("oci:{}", out(&folder).display()));
+    let new = config_of(&converted(&folder));
     assert_eq!(new["entrypoint"], json!(["/app/hello.wasm"]));
     assert_eq!((&new["workingDir"], &new["user"]), (&json!("/app"), &json!("1000:1000")));
     for part in ["ExposedPorts", "Volumes", "StopSignal", "Healthcheck"] {
         assert_eq!(new["config"][part], config[part], "{part}");
     }
     // To and from every format that can hold it, and again.
-    let first = config_of(&format!("oci:{}", out(&folder).display()))["digest"].clone();
-    let (again, run) = convert(&format!("oci:{}", out(&folder).display()), "container");
+    let first = config_of(&converted(&folder))["digest"].clone();
+    let (again, run) = convert(&converted(&folder), "container");
     let _converted = run.success();
-    assert_eq!(config_of(&format!("oci:{}", out(&again).display()))["digest"], first);
+    assert_eq!(config_of(&converted(&again))["digest"], first);
     // Files that a format can't hold are an error, and nothing is written.
     let (folder, run) = convert(&image, "module");
     assert_ne!(run.code, 0);
@@ -210,20 +218,19 @@ fn modes_owners_times_and_settings_stay() {
 
 #[test]
 fn what_a_format_cannot_hold_is_said() {
-    let written = Written::new();
     let nothing = module(NOTHING);
     let content =
         layer(&[(FILE, "hello.wasm", 0o755, 7, &nothing), (FOLDER, "tmp", 0o1777, 0, b"")]);
     let config =
         json!({ "Entrypoint": ["/hello.wasm"], "WorkingDir": "/tmp", "StopSignal": "SIGINT" });
-    let root = image(&written, &config, &[(TAR, content)]);
-    let (folder, run) = convert(&written.name(root, "t"), "artifact");
+    let (_written, image) = named(&config, &[(TAR, content)]);
+    let (folder, run) = convert(&image, "artifact");
     let run = run.success();
     for lost in ["the folder `/tmp` is left out", "mode, owner and time of the module is left out"]
     {
         assert!(run.stderr.contains(lost), "{lost}: {}", run.stderr);
     }
-    let new = config_of(&format!("oci:{}", out(&folder).display()));
+    let new = config_of(&converted(&folder));
     assert_eq!(new["config"]["StopSignal"], "SIGINT");
     assert_eq!(new["workingDir"], "/tmp");
 }
@@ -242,10 +249,8 @@ fn the_bytes_of_a_layer_tell_its_compression() {
         (TAR, &gzip, true),
         (zstd_type, &content, true),
     ] {
-        let written = Written::new();
-        let root =
-            image(&written, &json!({ "Entrypoint": ["/hello.wasm"] }), &[(kind, bytes.clone())]);
-        let image = written.name(root, "t");
+        let (_written, image) =
+            named(&json!({ "Entrypoint": ["/hello.wasm"] }), &[(kind, bytes.clone())]);
         for command in ["run", "inspect", "check"] {
             let run = Run::of(wasm_oci().args([command, &image])).success();
             let said = format!("{}{}", run.stdout, run.stderr);
@@ -344,9 +349,9 @@ fn docker_archives_are_read() {
     }
     let image = format!("docker-archive:{}", file.display());
     let _checked = Run::of(wasm_oci().args(["check", &image])).success();
-    let (converted, run) = convert(&image, "universal");
+    let (folder, run) = convert(&image, "universal");
     let _converted = run.success();
-    let new = format!("oci:{}", out(&converted).display());
+    let new = converted(&folder);
     assert_eq!(Run::of(wasm_oci().args(["run", &new])).success().stdout, "kept");
     let refused = Run::of(wasm_oci().args(["copy", &new, &image]));
     assert!(refused.stderr.contains("is not a destination"), "{}", refused.stderr);
