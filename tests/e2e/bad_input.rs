@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use tempfile::TempDir;
 
@@ -265,8 +264,7 @@ fn a_target_that_may_not_be_installed() {
         folder.path("toolchain").display(),
         tools::program("rustc").display()
     );
-    folder.write("toolchain/bin/rustc", script);
-    let _executable = Run::of(Command::new("chmod").arg("+x").arg(&rustc)).success();
+    tools::script(&rustc, &script);
     let mut build = cargo_wasm_oci();
     build
         .args(["wasm-oci", "build", "--offline"])

@@ -1,7 +1,7 @@
 //! `doctor` on this machine, and on one that has nothing.
 
 use std::fs;
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -52,10 +52,7 @@ fn path_with(folder: &Path, programs: &[(&str, Result<PathBuf, &str>)]) -> PathB
     for (name, program) in programs {
         match program {
             Ok(real) => symlink(real, path.join(name)).unwrap(),
-            Err(script) => {
-                fs::write(path.join(name), format!("#!/bin/sh\n{script}\n")).unwrap();
-                fs::set_permissions(path.join(name), fs::Permissions::from_mode(0o755)).unwrap();
-            }
+            Err(script) => tools::script(&path.join(name), &format!("#!/bin/sh\n{script}\n")),
         }
     }
     path

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use super::runner::{Job, Outcome};
 use super::{MAIN, MANIFEST, write};
-use crate::harness::Run;
 use crate::harness::commands::root;
+use crate::harness::{Run, tools};
 use crate::release::{releases, version};
 
 /// Output of the step that looks for wasm-oci.
@@ -88,8 +88,7 @@ fn gh(folder: &Path, code: u8) -> PathBuf {
          echo \"$GH_TOKEN: $*\" >>'{}'\nexit {code}\n",
         folder.join("asked").display()
     );
-    write(&bin, &[("gh", &script)]);
-    let _executable = Run::of(Command::new("chmod").arg("+x").arg(bin.join("gh"))).success();
+    tools::script(&bin.join("gh"), &script);
     bin
 }
 
@@ -177,8 +176,7 @@ fn an_archive_without_an_attestation_is_not_run() {
 /// A folder with a `cargo` that only says that it was started: building takes a quarter of an hour.
 fn failing_cargo(folder: &Path) -> PathBuf {
     let bin = folder.join("cargo");
-    write(&bin, &[("cargo", "#!/bin/sh\necho cargo was started\nexit 1\n")]);
-    let _executable = Run::of(Command::new("chmod").arg("+x").arg(bin.join("cargo"))).success();
+    tools::script(&bin.join("cargo"), "#!/bin/sh\necho cargo was started\nexit 1\n");
     bin
 }
 

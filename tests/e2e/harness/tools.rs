@@ -136,6 +136,14 @@ pub(crate) fn mdbook() -> Command {
     Command::new(cached(&cache().join("checkers/mdbook/bin/mdbook"), "mdbook"))
 }
 
+/// Writes a script that can be executed, and the folder that it is in.
+pub(crate) fn script(path: &Path, text: &str) {
+    let folder = path.parent().expect("a script is in a folder");
+    fs::create_dir_all(folder).expect("a folder can be made");
+    fs::write(path, text).expect("it can be written");
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+}
+
 /// A command for `program` as the administrator, whom containerd needs for mounts and namespaces.
 pub(crate) fn as_root(program: impl AsRef<OsStr>) -> Command {
     // The owner of a process's own directory is the user it acts as.

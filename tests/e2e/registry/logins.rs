@@ -9,9 +9,9 @@ use std::thread;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 
-use super::modes::{User, program, with_path, write};
+use super::modes::{User, with_path, write};
 use crate::harness::registry::{PASSWORD, USER};
-use crate::harness::{Registry, Run};
+use crate::harness::{Registry, Run, tools};
 
 fn auth() -> String {
     BASE64_STANDARD.encode(format!("{USER}:{PASSWORD}"))
@@ -141,7 +141,7 @@ fn a_helper_that_can_t_be_used_is_a_warning() {
             write(&user.path("docker/config.json"), &config);
             fs::create_dir_all(user.path("bin")).unwrap();
             if let Some(helper) = helper {
-                program(&user.path("bin/docker-credential-tests"), helper);
+                tools::script(&user.path("bin/docker-credential-tests"), helper);
             }
             let mut push = user.command(&["push", "app.wasm", &format!("{host}/app:1")]);
             with_path(&mut push, &user.path("bin"));

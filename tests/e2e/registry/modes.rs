@@ -301,10 +301,10 @@ fn what_docker_podman_and_skopeo_keep_is_found() {
     for config in helpers {
         let user = User::new();
         write(&user.path("docker/config.json"), &config);
-        program(&user.path("bin/docker-credential-tests"), helper);
+        tools::script(&user.path("bin/docker-credential-tests"), helper);
         let _helper = push(&user, &|command| with_path(command, &user.path("bin"))).success();
         // One that fails says something that is nobody's business.
-        program(
+        tools::script(
             &user.path("bin/docker-credential-tests"),
             "#!/bin/sh\ncat\necho hunter2; echo hunter2 >&2; exit 1\n",
         );
@@ -368,7 +368,7 @@ fn login_and_logout_use_the_helper_that_there_is() {
         "#!/bin/sh\nf={}\ncase $1 in store) cat >$f;; erase) rm -f $f;; get) cat $f;; esac\n",
         kept.display()
     );
-    program(&user.path("bin/docker-credential-tests"), &script);
+    tools::script(&user.path("bin/docker-credential-tests"), &script);
     let mut login = user.command(&["login", server.host(), "-u", USER, "--password-stdin"]);
     with_path(&mut login, &user.path("bin"));
     let run = Run::with_stdin(&mut login, PASSWORD).success();
@@ -387,12 +387,6 @@ fn login_and_logout_use_the_helper_that_there_is() {
 pub(super) fn write(path: &Path, text: &str) {
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
-}
-
-pub(super) fn program(path: &Path, text: &str) {
-    write(path, text);
-    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-    fs::set_permissions(path, mode).unwrap();
 }
 
 pub(super) fn with_path(command: &mut Command, folder: &Path) {
