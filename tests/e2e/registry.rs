@@ -12,6 +12,7 @@ mod misbehaving;
 mod modes;
 mod peers;
 mod quirks;
+mod schedules;
 
 use std::future::Future;
 use std::path::PathBuf;

@@ -1,7 +1,6 @@
-//! Debian's registry in its four modes, by the commands; and what Docker's, podman's and skopeo's files say of them.
+//! Debian's registry in its four modes, by the commands.
 
 use std::fs;
-use std::path::Path;
 use std::process::Command;
 
 use tempfile::TempDir;
@@ -9,7 +8,7 @@ use tempfile::TempDir;
 use crate::harness::certs::Kind;
 use crate::harness::proxy::Proxy;
 use crate::harness::registry::{PASSWORD, USER};
-use crate::harness::{Registry, Run, tools, wasm_oci};
+use crate::harness::{Registry, Run, wasm_oci};
 
 /// A user's machine: a folder with a module, and an own configuration of Docker.
 pub(super) struct User {
@@ -226,172 +225,4 @@ fn a_dry_run_lists_requests_and_writes_nothing() {
     }
     let again = user.run(&["push", "app.wasm", &reference, "--dry-run"]).success();
     assert!(again.stdout.lines().all(|line| line.starts_with("HEAD ")), "{}", again.stdout);
-}
-
-#[test]
-fn what_docker_podman_and_skopeo_keep_is_found() {
-    let server = Registry::start_private();
-    let host = server.host();
-    let reference = format!("{host}/team/app:1");
-    let auth =
-        base64::Engine::encode(&base64::prelude::BASE64_STANDARD, format!("{USER}:{PASSWORD}"));
-    let file = |key: &str| format!(r#"{{"auths":{{"{key}":{{"auth":"{auth}"}}}}}}"#);
-    let helper = r#"#!/bin/sh
-[ "$1" = get ] && server=$(cat) && printf '{"ServerURL":"%s","Username":"tester","Secret":"correct horse"}' "$server"
-"#;
-    let push = |user: &User, prepare: &dyn Fn(&mut Command)| {
-        let mut command = user.command(&["push", "app.wasm", &reference]);
-        prepare(&mut command);
-        Run::of(&mut command)
-    };
-    // `docker login`, in its file.
-    let user = User::new();
-    write(&user.path("docker/config.json"), &file(host));
-    let _docker = push(&user, &|_| {}).success();
-    // In the variable that CI systems have.
-    let user = User::new();
-    let _variable = push(&user, &|command| {
-        command.env("DOCKER_AUTH_CONFIG", file(host));
-    })
-    .success();
-    // Our own variables, for one registry.
-    let user = User::new();
-    let own = |command: &mut Command| {
-        command.env("WASM_OCI_USERNAME", USER).env("WASM_OCI_PASSWORD", PASSWORD);
-    };
-    let missing = push(&user, &own);
-    assert_eq!(missing.code, 2, "{}", missing.stderr);
-    let _own = push(&user, &|command| {
-        own(command);
-        command.env("WASM_OCI_REGISTRY", host);
-    })
-    .success();
-    let other = push(&user, &|command| {
-        own(command);
-        command.env("WASM_OCI_REGISTRY", "ghcr.io");
-    });
-    assert_eq!(other.code, 5, "{}", other.stderr);
-    // podman's, also for one repository.
-    for key in [host.to_owned(), format!("{host}/team"), format!("{host}/team/app")] {
-        let user = User::new();
-        let path = user.path("auth.json");
-        write(&path, &file(&key));
-        let _podman = push(&user, &|command| {
-            command.env("REGISTRY_AUTH_FILE", &path);
-        })
-        .success();
-    }
-    // skopeo's own login, if it is one that has it.
-    let user = User::new();
-    let path = user.path("skopeo.json");
-    let mut skopeo = Command::new(tools::program("skopeo"));
-    skopeo
-        .args(["login", host, "--tls-verify=false", "-u", USER, "--password-stdin", "--authfile"])
-        .arg(&path);
-    let _login = Run::with_stdin(&mut skopeo, PASSWORD).success();
-    let _skopeo = push(&user, &|command| {
-        command.env("REGISTRY_AUTH_FILE", &path);
-    })
-    .success();
-    // Credential helpers: for all, and for one.
-    let helpers = [
-        r#"{"credsStore":"tests"}"#.to_owned(),
-        format!(r#"{{"credHelpers":{{"{host}":"tests"}}}}"#),
-    ];
-    for config in helpers {
-        let user = User::new();
-        write(&user.path("docker/config.json"), &config);
-        tools::script(&user.path("bin/docker-credential-tests"), helper);
-        let _helper = push(&user, &|command| with_path(command, &user.path("bin"))).success();
-        // One that fails says something that is nobody's business.
-        tools::script(
-            &user.path("bin/docker-credential-tests"),
-            "#!/bin/sh\ncat\necho hunter2; echo hunter2 >&2; exit 1\n",
-        );
-        let failed = push(&user, &|command| with_path(command, &user.path("bin")));
-        assert_eq!(failed.code, 5, "{}", failed.stderr);
-        assert!(failed.stderr.contains("docker-credential-tests"), "{}", failed.stderr);
-        assert!(!failed.stderr.contains("hunter2"), "{}", failed.stderr);
-    }
-}
-
-#[test]
-fn what_login_keeps_is_found_by_skopeo() {
-    let server = Registry::start_private();
-    let host = server.host();
-    for variable in [None, Some("auth.json")] {
-        let user = User::new();
-        write(
-            &user.path("docker/config.json"),
-            r#"{"psFormat":"x","auths":{"other.io":{"auth":"eDp5"}}}"#,
-        );
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o640);
-        fs::set_permissions(user.path("docker/config.json"), mode).unwrap();
-        let mut login = user.command(&["login", host, "-u", USER, "--password-stdin"]);
-        let file = match variable {
-            Some(name) => {
-                login.env("REGISTRY_AUTH_FILE", user.path(name));
-                user.path(name)
-            }
-            None => user.path("docker/config.json"),
-        };
-        let run = Run::with_stdin(&mut login, PASSWORD).success();
-        assert!(!run.stderr.contains(PASSWORD), "{}", run.stderr);
-        let mode =
-            std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&file).unwrap().permissions());
-        // A new file is private; one that is there keeps its mode.
-        assert_eq!(mode & 0o777, if variable.is_some() { 0o600 } else { 0o640 });
-        let mut push = user.command(&["push", "app.wasm", &format!("{host}/app:1")]);
-        let _pushed = Run::of(push.env("REGISTRY_AUTH_FILE", &file)).success();
-        let mut skopeo = Command::new(tools::program("skopeo"));
-        skopeo.args(["inspect", "--raw", "--tls-verify=false", &format!("docker://{host}/app:1")]);
-        let _skopeo = Run::of(skopeo.env("REGISTRY_AUTH_FILE", &file)).success();
-        if variable.is_none() {
-            let kept: serde_json::Value =
-                serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-            assert_eq!(kept["psFormat"], "x");
-            let _out = user.run(&["logout", host]).success();
-            let kept: serde_json::Value =
-                serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
-            assert_eq!(kept["auths"].as_object().unwrap().keys().collect::<Vec<_>>(), ["other.io"]);
-        }
-    }
-}
-
-#[test]
-fn login_and_logout_use_the_helper_that_there_is() {
-    let (user, server) = (User::new(), Registry::start_private());
-    write(&user.path("docker/config.json"), r#"{"credsStore":"tests"}"#);
-    // It keeps what it is told in a file.
-    let kept = user.path("kept");
-    let script = format!(
-        "#!/bin/sh\nf={}\ncase $1 in store) cat >$f;; erase) rm -f $f;; get) cat $f;; esac\n",
-        kept.display()
-    );
-    tools::script(&user.path("bin/docker-credential-tests"), &script);
-    let mut login = user.command(&["login", server.host(), "-u", USER, "--password-stdin"]);
-    with_path(&mut login, &user.path("bin"));
-    let run = Run::with_stdin(&mut login, PASSWORD).success();
-    assert!(run.stderr.contains("credential helper `tests`"), "{}", run.stderr);
-    assert!(fs::read_to_string(&kept).unwrap().contains(PASSWORD));
-    assert!(!fs::read_to_string(user.path("docker/config.json")).unwrap().contains(PASSWORD));
-    let mut push = user.command(&["push", "app.wasm", &format!("{}/app:1", server.host())]);
-    with_path(&mut push, &user.path("bin"));
-    let _pushed = Run::of(&mut push).success();
-    let mut logout = user.command(&["logout", server.host()]);
-    with_path(&mut logout, &user.path("bin"));
-    let _out = Run::of(&mut logout).success();
-    assert!(!kept.exists());
-}
-
-pub(super) fn write(path: &Path, text: &str) {
-    fs::create_dir_all(path.parent().unwrap()).unwrap();
-    fs::write(path, text).unwrap();
-}
-
-pub(super) fn with_path(command: &mut Command, folder: &Path) {
-    let path = std::env::join_paths(
-        std::iter::once(folder.to_owned()).chain(std::env::split_paths(&tools::search_path())),
-    );
-    command.env("PATH", path.unwrap());
 }
