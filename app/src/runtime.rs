@@ -40,9 +40,12 @@ pub fn block_on<T, E: From<Error>>(
 pub async fn until_interrupted<T, E: Into<Error>>(
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {
-    let _handled = Handled::interrupt();
+    let handled = Handled::interrupt();
     tokio::select! {
         result = future => result.map_err(Into::into),
-        Ok(()) = tokio::signal::ctrl_c() => Err(Error::Interrupted),
+        Ok(()) = tokio::signal::ctrl_c() => {
+            handled.for_good();
+            Err(Error::Interrupted)
+        }
     }
 }

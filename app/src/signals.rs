@@ -8,25 +8,26 @@ use crate::error::Error;
 static OF_INTERRUPT: AtomicUsize = AtomicUsize::new(0);
 static OF_TERMINATE: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps [`remove_temporaries_on_signals`] from ending the process on a signal, until it is dropped.
+/// Keeps [`remove_temporaries_on_signals`] from ending the process on SIGINT, until it is dropped.
 #[derive(Debug)]
-pub struct Handled(&'static AtomicUsize);
+pub struct Handled(());
 
 impl Handled {
-    fn new(counter: &'static AtomicUsize) -> Handled {
-        counter.fetch_add(1, Ordering::SeqCst);
-        Handled(counter)
+    pub fn interrupt() -> Handled {
+        OF_INTERRUPT.fetch_add(1, Ordering::SeqCst);
+        Handled(())
     }
 
-    /// Returns a guard of somebody who listens for SIGINT.
-    pub fn interrupt() -> Handled {
-        Handled::new(&OF_INTERRUPT)
+    /// Keeps it for the rest of the process. Whoever has heard a signal needs that: the thread that removes temporary files
+    /// may hear of the same one later, and would end the process in the middle of its own end.
+    pub fn for_good(self) {
+        std::mem::forget(self);
     }
 }
 
 impl Drop for Handled {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::SeqCst);
+        OF_INTERRUPT.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
@@ -82,27 +83,27 @@ mod unix {
     }
 }
 
-/// Listens for SIGINT and SIGTERM, which don't end the process meanwhile.
+/// Listens for SIGINT and SIGTERM, which don't end the process from then on.
 pub struct Signals {
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
-    _handled: [Handled; 2],
 }
 
 impl Signals {
     pub fn new() -> Result<Signals, Error> {
-        let _handled = [&OF_INTERRUPT, &OF_TERMINATE].map(Handled::new);
+        OF_TERMINATE.fetch_add(1, Ordering::SeqCst);
+        Handled::interrupt().for_good();
         #[cfg(unix)]
         {
             use tokio::signal::unix::{SignalKind, signal};
             let listen = |kind| signal(kind).map_err(Error::Runtime);
             let terminate = listen(SignalKind::terminate())?;
-            Ok(Signals { terminate, interrupt: listen(SignalKind::interrupt())?, _handled })
+            Ok(Signals { terminate, interrupt: listen(SignalKind::interrupt())? })
         }
         #[cfg(not(unix))]
-        Ok(Signals { _handled })
+        Ok(Signals {})
     }
 
     /// Waits for the next signal.
