@@ -24,6 +24,17 @@ pub fn escaped(text: &str) -> Cow<'_, str> {
     escape(text, |letter| is_obeyed(letter) && !matches!(letter, '\n' | '\t'), write_out)
 }
 
+/// Returns a message that may quote others, with all other characters that are obeyed as `\u{…}`. Each line but the first
+/// begins with a bar, because it could otherwise be taken for a message of its own, such as `error: …`.
+#[must_use]
+pub fn barred(text: &str) -> Cow<'_, str> {
+    let text = text.trim_end_matches(['\r', '\n']);
+    match text.contains('\n') {
+        true => Cow::Owned(escaped(&text.replace("\r\n", "\n")).replace('\n', "\n  | ")),
+        false => escaped(text),
+    }
+}
+
 /// Returns a name or another text that has to stay on one line, with all characters that are obeyed as `\u{…}`.
 #[must_use]
 pub fn visible(text: &str) -> String {
@@ -81,6 +92,16 @@ mod tests {
         for text in ["größe 日本 👩‍💻 a\\b", "", "שלום"] {
             assert_eq!((visible(text).as_str(), &*escaped(text)), (text, text));
         }
+    }
+
+    #[test]
+    fn no_line_of_a_text_begins_as_a_message_does() {
+        let text = "denied\nerror: forged\r\n\u{85}     Pushed\u{2028}error: x\rerror: y\n\n";
+        assert_eq!(
+            barred(text),
+            "denied\n  | error: forged\n  | \\u{85}     Pushed\\u{2028}error: x\\rerror: y"
+        );
+        assert_eq!((&*barred("one line"), &*barred("")), ("one line", ""));
     }
 
     #[test]

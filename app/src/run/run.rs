@@ -13,6 +13,7 @@ use wasm_oci_core::run::{
     run,
 };
 use wasm_oci_core::store::{CachedSource, Location, load_wasm};
+use wasm_oci_core::text::visible;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::config::args::{CacheArgs, GivenArgs, RunArgs};
@@ -276,7 +277,8 @@ pub async fn run_program(
     let outcome = run(engine, program, options).await?;
     let (code, stopped) = exit_status(&outcome.exit_reason);
     if let Some(reason) = stopped {
-        shell.error(format_args!("`{}` was stopped: {reason}", program.name()));
+        let name = visible(program.name());
+        shell.error_lines(format_args!("`{name}` was stopped: {reason}"));
     }
     for hint in &outcome.hints {
         shell.hint(hint);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use wasm_oci_core::run::{Access, Engine, Failure, Program, ServeOptions, Server};
+use wasm_oci_core::text::visible;
 
 use crate::config::args::ServeArgs;
 use crate::error::Error;
@@ -98,7 +99,11 @@ impl Log {
                 self.shell.log(format_args!("{line} ({failure})"))
             }
             Some(failure) => {
-                self.shell.error(format_args!("`{}` failed: {failure}", self.name));
+                let failed = format!("`{}` failed: {failure}", visible(&self.name));
+                match failure {
+                    Failure::Trap(_) => self.shell.error_lines(failed),
+                    _ => self.shell.error(failed),
+                }
                 self.shell.log(line);
             }
         }

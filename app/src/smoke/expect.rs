@@ -7,6 +7,7 @@ use std::time::Duration;
 use regex::Regex;
 use serde::Serialize;
 use similar::TextDiff;
+use wasm_oci_core::text::escaped;
 
 /// Maximum number of lines shown of one text.
 const MAX_LINES: usize = 120;
@@ -62,14 +63,16 @@ impl Expectation<'_> {
         // Output with a few bytes that are not UTF-8 can still contain the expected parts.
         let text = String::from_utf8_lossy(actual);
         for part in self.contains.iter().filter(|part| !text.contains(part.as_str())) {
-            mismatches
-                .push(Mismatch::new(what, format!("{what} doesn't contain:")).with(visible(part)));
+            mismatches.push(
+                Mismatch::new(what, format!("{what} doesn't contain:"))
+                    .with(escaped(part).into_owned()),
+            );
         }
         for pattern in self.matches {
             // The pattern is valid: reading the settings checked it.
             if !Regex::new(pattern).is_ok_and(|regex| regex.is_match(&text)) {
                 let mismatch = Mismatch::new(what, format!("{what} doesn't match:"));
-                mismatches.push(mismatch.with(visible(pattern)));
+                mismatches.push(mismatch.with(escaped(pattern).into_owned()));
             }
         }
         mismatches
@@ -121,7 +124,7 @@ fn different(what: &str, than: &str, expected: &[u8], actual: &[u8]) -> Mismatch
 
 fn diff(expected: &str, actual: &str) -> String {
     // Escape first: a difference such as `\r\n` would otherwise be invisible in the diff.
-    let (expected, actual) = (visible(expected), visible(actual));
+    let (expected, actual) = (escaped(expected), escaped(actual));
     let diff = TextDiff::configure().timeout(DIFF_TIME).diff_lines(&expected, &actual);
     shortened(&diff.unified_diff().header("expected", "actual").to_string())
 }
@@ -135,20 +138,6 @@ fn hex(bytes: &[u8], start: usize) -> String {
         end if end > start + 16 => format!("{} …", some.join(" ")),
         _ => some.join(" "),
     }
-}
-
-/// Returns a text with control characters escaped.
-pub(super) fn visible(text: &str) -> String {
-    // The program under test wrote the text, and a terminal would obey its escape sequences.
-    let mut shown = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\n' | '\t' => shown.push(character),
-            control if control.is_control() => shown.extend(control.escape_default()),
-            other => shown.push(other),
-        }
-    }
-    shown
 }
 
 /// Returns the first and last lines of a long text, each cut to a readable length.

@@ -13,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use wasm_oci_core::error_chain;
 use wasm_oci_core::run::{Engine, Program, RunOptions, ServeOptions, Server};
+use wasm_oci_core::text::escaped;
 
-use super::expect::{Mismatch, Observed, shortened, visible};
+use super::expect::{Mismatch, Observed, shortened};
 use super::run::{DEFAULT_OUTPUT, TestResult, expectation, files_after, is_partial, status_of};
 use crate::config::smoke::case::{Answer, Case, Http};
 
@@ -138,7 +139,7 @@ fn mismatches(answer: &Answer, response: &Response, case: &Case) -> Result<Vec<M
     if response.status != answer.status {
         let message =
             format!("the status is {}, not {}; the body:", response.status, answer.status);
-        let body = shortened(&visible(&String::from_utf8_lossy(&response.body)));
+        let body = shortened(&escaped(&String::from_utf8_lossy(&response.body)));
         mismatches.push(Mismatch::new("status", message).with(body));
     }
     for (name, expected) in &answer.headers {

@@ -6,11 +6,15 @@ use std::time::Duration;
 use anstyle::AnsiColor;
 use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
 use serde::Serialize;
+use wasm_oci_core::text::{barred, escaped};
 
-use super::expect::{Mismatch, shortened, visible};
+use super::expect::{Mismatch, shortened};
 use super::{Case, Suite, TestResult, TestStatus};
 use crate::error::Error;
 use crate::ui::shell::Shell;
+
+/// Begins the lines of a program, which could otherwise be taken for ours.
+const BAR: &str = "| ";
 
 /// A test with its result.
 #[derive(Debug)]
@@ -53,12 +57,14 @@ impl FinishedTest<'_> {
         // Writing to a String can't fail.
         match &self.result.status {
             TestStatus::Passed => {}
-            TestStatus::Error(reason) => drop(writeln!(text, "{reason}")),
+            TestStatus::Error(reason) => drop(writeln!(text, "{}", barred(reason))),
             TestStatus::Failed(mismatches) => {
-                for Mismatch { message, detail, .. } in mismatches {
+                for Mismatch { message, detail, shows_actual, .. } in mismatches {
                     let _ = writeln!(text, "{message}");
+                    // The lines of a diff have signs.
+                    let bar = if *shows_actual { "" } else { BAR };
                     for line in detail.iter().flat_map(|detail| detail.lines()) {
-                        let _ = writeln!(text, "    {line}");
+                        let _ = writeln!(text, "    {bar}{line}");
                     }
                 }
             }
@@ -78,8 +84,8 @@ impl FinishedTest<'_> {
             }
             // Writing to a String can't fail.
             let _ = writeln!(text, "{what}:");
-            for line in shortened(&visible(&String::from_utf8_lossy(bytes))).lines() {
-                let _ = writeln!(text, "    {line}");
+            for line in shortened(&escaped(&String::from_utf8_lossy(bytes))).lines() {
+                let _ = writeln!(text, "    {BAR}{line}");
             }
         }
         text

@@ -135,7 +135,7 @@ pub fn list(text: &mut String, name: &str, items: impl Iterator<Item = String>) 
         let _ = writeln!(text, "{name}:");
     }
     for item in items {
-        let _ = writeln!(text, "  {item}");
+        let _ = writeln!(text, "  {}", visible(&item));
     }
 }
 

@@ -11,7 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Descriptor, Digest};
 use wasm_oci_core::store::{Outcome, Progress};
-use wasm_oci_core::text::{escaped, escaped_json};
+use wasm_oci_core::text::{barred, escaped, escaped_json};
 
 use crate::error::Error;
 
@@ -51,19 +51,27 @@ impl Shell {
     /// Prints an action that is running or done: a verb in its column, and its object.
     pub fn status(&self, verb: &str, message: impl Display) {
         if self.verbosity > Verbosity::Quiet {
-            self.titled(AnsiColor::Green, format_args!("{verb:>12}"), format_args!(" {message}"));
+            self.titled(
+                AnsiColor::Green,
+                format_args!("{verb:>12}"),
+                format_args!(" {}", Barred(message)),
+            );
         }
     }
 
     /// Prints a failed action, like [`Shell::status`] but even with `--quiet`.
     pub fn failed(&self, verb: &str, message: impl Display) {
-        self.titled(AnsiColor::Red, format_args!("{verb:>12}"), format_args!(" {message}"));
+        self.titled(
+            AnsiColor::Red,
+            format_args!("{verb:>12}"),
+            format_args!(" {}", Barred(message)),
+        );
     }
 
     /// Prints a log line of a server.
     pub fn log(&self, line: impl Display) {
         if self.verbosity > Verbosity::Quiet {
-            self.line(format_args!("{}", Escaped(line)));
+            self.line(format_args!("{}", Barred(line)));
         }
     }
 
@@ -81,7 +89,7 @@ impl Shell {
 
     pub fn warn(&self, message: impl Display) {
         if self.verbosity > Verbosity::Quiet {
-            self.titled(AnsiColor::Yellow, "warning", format_args!(": {message}"));
+            self.titled(AnsiColor::Yellow, "warning", format_args!(": {}", Barred(message)));
         }
     }
 
@@ -91,12 +99,24 @@ impl Shell {
     }
 
     pub fn error(&self, message: impl Display) {
-        self.titled(AnsiColor::Red, "error", format_args!(": {message}"));
+        self.titled(AnsiColor::Red, "error", format_args!(": {}", Barred(message)));
+    }
+
+    /// Prints an error of several lines. Each part that others wrote has to be on one line already.
+    pub fn error_lines(&self, message: impl Display) {
+        self.titled(AnsiColor::Red, "error", format_args!(": {}", Escaped(message)));
+    }
+
+    /// Prints a warning of several lines. Each part that others wrote has to be on one line already.
+    pub fn warn_lines(&self, message: impl Display) {
+        if self.verbosity > Verbosity::Quiet {
+            self.titled(AnsiColor::Yellow, "warning", format_args!(": {}", Escaped(message)));
+        }
     }
 
     /// Prints a suggestion for fixing an error.
     pub fn hint(&self, message: impl Display) {
-        self.titled(AnsiColor::Cyan, "hint", format_args!(": {message}"));
+        self.titled(AnsiColor::Cyan, "hint", format_args!(": {}", Barred(message)));
     }
 
     /// Returns true if stdin and stderr are terminals, so that we can prompt.
@@ -109,7 +129,7 @@ impl Shell {
     /// Asks a question and returns the answer, or `None` at the end of the input.
     pub fn ask(&self, question: impl Display) -> Option<String> {
         let style = Style::new().bold();
-        let question = format!("{style}{}{style:#}: ", Escaped(question));
+        let question = format!("{style}{}{style:#}: ", Barred(question));
         self.bars.suspend(|| drop(anstream::stderr().write_all(question.as_bytes())));
         let mut answer = String::new();
         match std::io::stdin().read_line(&mut answer) {
@@ -120,7 +140,7 @@ impl Shell {
 
     fn titled(&self, color: AnsiColor, title: impl Display, rest: impl Display) {
         let style = color.on_default().bold();
-        self.line(format_args!("{style}{title}{style:#}{}", Escaped(rest)));
+        self.line(format_args!("{style}{title}{style:#}{rest}"));
     }
 
     fn line(&self, line: std::fmt::Arguments<'_>) {
@@ -137,7 +157,7 @@ impl Shell {
         lines: impl IntoIterator<Item = (Option<AnsiColor>, &'a str)>,
     ) {
         let style = AnsiColor::Red.on_default().bold();
-        let mut text = format!("{style}error{style:#}: {}", Escaped(message));
+        let mut text = format!("{style}error{style:#}: {}", Barred(message));
         for (color, line) in lines {
             let style = color.map(AnsiColor::on_default).unwrap_or_default();
             text.push_str(&format!("\n{style}  {}{style:#}", Escaped(line)));
@@ -183,8 +203,17 @@ impl Shell {
     }
 }
 
-/// A text without characters that a terminal would obey. Every message passes here once, because any part of it may be
-/// what a registry, an image or a module says.
+/// A message without characters that a terminal would obey, and without lines that look like other messages. Every message
+/// passes here once, because any part of it may be what a registry, an image or a module says.
+struct Barred<T>(T);
+
+impl<T: Display> Display for Barred<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&barred(&self.0.to_string()))
+    }
+}
+
+/// The same for a text whose lines are all ours.
 struct Escaped<T>(T);
 
 impl<T: Display> Display for Escaped<T> {

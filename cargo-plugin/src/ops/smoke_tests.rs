@@ -4,6 +4,7 @@ use wasm_oci_app::run::run::Prepared;
 use wasm_oci_app::smoke::{Case, Suite};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::run::Engine;
+use wasm_oci_core::text::visible;
 
 use crate::cargo::project::Project;
 use crate::error::Error;
@@ -47,10 +48,10 @@ pub fn suite(project: &Project, program: Prepared, cases: &[Case]) -> Suite {
 }
 
 pub fn warn_of_none(project: &Project, shell: &Shell) {
-    shell.warn(format_args!(
+    shell.warn_lines(format_args!(
         "`{}` has no smoke tests: write one in {}, such as\n\n    [[package.metadata.wasm-oci.smoke]]\n    name = \"help\"\n    \
          args = [\"--help\"]\n    stdout = {{ contains = \"usage\" }}\n",
-        project.target,
-        project.manifest_path.display()
+        visible(&project.target),
+        visible(&project.manifest_path.display().to_string())
     ));
 }

@@ -7,6 +7,7 @@ use std::ops::Range;
 use wasmtime::{FrameInfo, WasmBacktrace};
 
 use crate::module::readable_name;
+use crate::text::visible;
 
 // As in Rust's own backtraces (std::sys::backtrace), we show only the frames between these two functions: the code above
 // ends a program after a panic, and the code below calls `main`.
@@ -77,12 +78,13 @@ impl Frame {
 
 impl fmt::Display for Trapped {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.reason)?;
+        // The module chose the names. Each has to stay on its line.
+        f.write_str(&visible(&self.reason))?;
         for number in self.own_frames() {
             let Frame { index, name, offset } = &self.frames[number];
             write!(f, "\n  {number:>2}: ")?;
             match name {
-                Some(name) => f.write_str(name)?,
+                Some(name) => f.write_str(&visible(name))?,
                 None => write!(f, "function {index}")?,
             }
             if let Some(offset) = offset {

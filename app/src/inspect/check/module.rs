@@ -7,6 +7,7 @@ use wasm_oci_core::compat::engines::{Engine, EngineSelector, Shape, formats_for}
 use wasm_oci_core::compat::runtimes;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::{Kind, Report};
+use wasm_oci_core::text::visible;
 
 use super::CheckArgs;
 use super::text::{runtimes_text, table};
@@ -72,7 +73,7 @@ fn text(
     for (format, selectors) in formats_for(engines)? {
         let names = listed(selectors.iter().map(|selector| selector.name()));
         let push = format!("wasm-oci push {file} REFERENCE --format {format}");
-        text.push_str(&format!("\nfor {names}: {push}\n"));
+        text.push_str(&format!("\nfor {names}: {}\n", visible(&push)));
     }
     runtimes_text(&mut text, &runtimes::check(report));
     Ok(text)

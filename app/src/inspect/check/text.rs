@@ -7,6 +7,7 @@ use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape, forma
 use wasm_oci_core::compat::runtimes::RuntimeCompatibility;
 use wasm_oci_core::image::Format;
 use wasm_oci_core::module::Kind;
+use wasm_oci_core::text::visible;
 
 use super::CheckReport;
 use crate::error::Error;
@@ -63,7 +64,7 @@ pub(super) fn table(text: &mut String, rows: &[(&str, &str, String)]) {
     let width = rows.iter().map(|(name, ..)| name.len()).max().unwrap_or_default();
     text.push('\n');
     for (name, word, says) in rows {
-        let _ = writeln!(text, "{name:width$}  {word:7}  {says}");
+        let _ = writeln!(text, "{name:width$}  {word:7}  {}", visible(says));
     }
 }
 
@@ -100,7 +101,7 @@ fn changes(
         text.push_str("\nsuggested changes:\n");
     }
     for line in lines {
-        let _ = writeln!(text, "  {line}");
+        let _ = writeln!(text, "  {}", visible(&line));
     }
     Ok(())
 }

@@ -17,6 +17,7 @@ use clap::Args;
 use serde::Serialize;
 use tokio::runtime::Handle;
 use wasm_oci_core::image::Reference;
+use wasm_oci_core::text::visible;
 
 use crate::error::Error;
 use crate::exit_code::ExitCode;
@@ -197,7 +198,8 @@ fn text(findings: &[Finding]) -> String {
             FindingState::Missing => "missing",
         };
         let advice = advice.as_deref().map_or(String::new(), |advice| format!(": {advice}"));
-        format!("{about:width$}  {state:7}  {found}{advice}\n")
+        let said = visible(&format!("{found}{advice}"));
+        format!("{about:width$}  {state:7}  {said}\n")
     };
     findings.iter().map(line).collect()
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use wasm_oci_core::module::SizeReport;
+use wasm_oci_core::text::visible;
 
 use crate::pipeline::size::{Change, Diff, Totals};
 use crate::units::{signed, size};
@@ -84,12 +85,19 @@ fn line(text: &mut String, bytes: u64, whole: u64, name: &str) {
     #[expect(clippy::cast_precision_loss, reason = "one digit after the point is shown")]
     let share = 100.0 * bytes as f64 / whole.max(1) as f64;
     // Numbers come first, because names may have any length.
-    let _ = writeln!(text, "{:>9}  {share:>5.1}%  {name}", size(bytes));
+    let _ = writeln!(text, "{:>9}  {share:>5.1}%  {}", size(bytes), visible(name));
 }
 
 fn changed_line(text: &mut String, change: &Change, name: &str) {
     let Change { old, new, change, .. } = *change;
-    let _ = writeln!(text, "{:>9}  {:>8} → {:<8}  {name}", signed(change), size(old), size(new));
+    let _ = writeln!(
+        text,
+        "{:>9}  {:>8} → {:<8}  {}",
+        signed(change),
+        size(old),
+        size(new),
+        visible(name)
+    );
 }
 
 fn sorted(sizes: &BTreeMap<String, u64>) -> Vec<(&str, u64)> {
