@@ -1,13 +1,14 @@
 //! Modules that were made to do harm: they are refused, or taken, in bounded memory and time.
 
 mod images;
+mod registries;
 
 use std::fs;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use crate::harness::commands::program;
-use crate::harness::{Run, tools};
+use crate::harness::Run;
+use crate::harness::commands::{program, wasm_oci_within};
 
 /// Memory limit of a process: a fixed amount plus a multiple of the size of the module.
 const MEMORY: u64 = 300 << 20;
@@ -25,10 +26,10 @@ fn assert_ends_with(code: i32, name: &str, module: &[u8]) {
     fs::write(folder.path().join("hostile.wasm"), module).unwrap();
     let memory = MEMORY + MEMORY_PER_BYTE * module.len() as u64;
     for arguments in ["validate", "inspect", "pack", "optimize -o out.wasm -O1"] {
-        let mut command = Command::new(tools::program("prlimit"));
-        command.arg(format!("--data={memory}")).arg(program("wasm-oci")).args(arguments.split(' '));
+        let mut command = wasm_oci_within(memory);
+        command.args(arguments.split(' ')).arg("hostile.wasm").current_dir(folder.path());
         let start = Instant::now();
-        let run = Run::of(command.arg("hostile.wasm").current_dir(folder.path()));
+        let run = Run::of(&mut command);
         assert_eq!(run.code, code, "{name}: {arguments}: {}", run.stderr);
         assert!(start.elapsed() < TIME, "{name}: {arguments}: {:?}", start.elapsed());
         if code == 3 {

@@ -5,11 +5,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use super::signals;
+use super::{signals, tools};
 
 /// The command `wasm-oci`.
 pub(crate) fn wasm_oci() -> Command {
     let mut command = Command::new(program("wasm-oci"));
+    command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
+    command
+}
+
+/// The command `wasm-oci` in a process that can't have more than these bytes of memory for its data.
+pub(crate) fn wasm_oci_within(memory: u64) -> Command {
+    let mut command = Command::new(tools::program("prlimit"));
+    command.arg(format!("--data={memory}")).arg(program("wasm-oci"));
     command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
     command
 }

@@ -1,14 +1,13 @@
 //! Images that were made to do harm: every command that reads them stops at its limits.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpListener;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::io::Write;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use wasm_oci_core::image::Digest;
 
+use crate::harness::commands::wasm_oci_within;
 use crate::harness::{Run, wasm_oci};
 
 /// The exit code of an image over a limit.
@@ -72,10 +71,18 @@ fn bomb(path: &str, mebibytes: u64) -> Vec<u8> {
     })
 }
 
+/// Memory of a process for all but what it holds of an image.
+pub(super) const MEMORY: u64 = 100 << 20;
+
 #[track_caller]
-fn assert_over(limit: &str, arguments: &[&str]) {
+pub(super) fn assert_over(limit: &str, arguments: &[&str]) {
+    assert_over_within(MEMORY, limit, arguments);
+}
+
+#[track_caller]
+pub(super) fn assert_over_within(memory: u64, limit: &str, arguments: &[&str]) {
     let start = Instant::now();
-    let run = Run::of(wasm_oci().args(arguments));
+    let run = Run::of(wasm_oci_within(memory).args(arguments));
     assert_eq!(run.code, OVER_LIMIT, "{arguments:?}: {}", run.stderr);
     let advice = format!("`--read-limit {limit}=VALUE`");
     assert!(run.stderr.contains(&advice), "{arguments:?}: {}", run.stderr);
@@ -95,7 +102,8 @@ fn layers_that_unpack_without_end_count_together() {
             arguments.insert(1, "--cases");
             arguments.insert(2, "/dev/null");
         }
-        assert_over("unpacked", &arguments);
+        // `run` keeps all files.
+        assert_over_within(MEMORY + (200 << 20), "unpacked", &arguments);
     }
     let within = Run::of(wasm_oci().args(["validate", &image]));
     assert_eq!(within.code, 3, "{}", within.stderr);
@@ -141,32 +149,49 @@ fn a_header_of_two_mebibytes() {
 }
 
 #[test]
-fn a_registry_that_sends_a_byte_now_and_then() {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let image = format!("{}/app:1", listener.local_addr().unwrap());
-    std::thread::spawn(move || {
-        for mut stream in listener.incoming().map_while(Result::ok) {
-            std::thread::spawn(move || -> std::io::Result<()> {
-                let _request = stream.read(&mut [0; 4096])?;
-                write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")?;
-                loop {
-                    stream.write_all(b" ")?;
-                    std::thread::sleep(Duration::from_millis(100));
-                }
-            });
+fn a_layer_that_is_listed_four_times_counts_four_times() {
+    let layout = Layout::new();
+    let layer = layout.add("layer.v1.tar+gzip", &bomb("app.wasm", 40));
+    let image = layout.with_root(&layout.add_manifest(&vec![layer; 4], 0));
+    for command in ["validate", "check", "run", "size", "inspect"] {
+        let arguments = [command, &image, "--read-limit"];
+        for (limit, value) in [("memory", "memory=100MiB"), ("unpacked", "unpacked=100MiB")] {
+            assert_over_within(MEMORY + (160 << 20), limit, &[&arguments[..], &[value]].concat());
         }
-    });
-    let folder = tempfile::tempdir().unwrap();
-    let module: PathBuf = folder.path().join("app.wasm");
-    for arguments in [
-        vec!["pull", &image, "--module", path(&module)],
-        vec!["tags", image.trim_end_matches(":1")],
-    ] {
-        assert_over("time", &[&arguments[..], &["--read-limit", "time=1s"]].concat());
     }
-    assert!(!module.exists());
+    // Within the limits, the memory is that of one: each is in the place of the one before.
+    let run = Run::of(wasm_oci_within(MEMORY + (160 << 20)).args(["validate", &image]));
+    assert_eq!(run.code, 3, "{}", run.stderr);
 }
 
-fn path(path: &Path) -> &str {
-    path.to_str().unwrap()
+/// The tar crate reads names into memory whole, whatever the header before them says of their size.
+#[test]
+fn names_of_gigabytes() {
+    for kind in [tar::EntryType::GNULongName, tar::EntryType::GNULongLink, tar::EntryType::XHeader]
+    {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_size(3 << 30);
+        header.set_cksum();
+        let layout = Layout::new();
+        let letters = vec![b'a'; 1 << 20];
+        let layer = gzip(|gzip| {
+            gzip.write_all(header.as_bytes()).unwrap();
+            // More than a process may have.
+            (0..2 * MEMORY >> 20).for_each(|_| gzip.write_all(&letters).unwrap());
+        });
+        let layer = layout.add("layer.v1.tar+gzip", &layer);
+        let image = layout.with_root(&layout.add_manifest(&[layer], 0));
+        for command in ["validate", "check", "run", "size", "inspect"] {
+            assert_over("metadata", &[command, &image]);
+        }
+        // All of it is there, and takes no place on the disk.
+        let path = layout.0.path().join("archive.tar");
+        let mut file = fs::File::create(&path).unwrap();
+        file.write_all(header.as_bytes()).unwrap();
+        file.set_len(512 + (3 << 30) + 1024).unwrap();
+        for kind in ["oci-archive", "docker-archive"] {
+            assert_over("metadata", &["validate", &format!("{kind}:{}", path.display())]);
+        }
+    }
 }

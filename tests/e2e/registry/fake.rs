@@ -37,15 +37,25 @@ impl Fake {
 
     /// One whose bodies come byte by byte, ten in a second.
     pub(crate) fn start_slow(answer: impl Fn(&str) -> String + Send + Sync + 'static) -> Fake {
+        Fake::start_sending(answer, |stream, body| {
+            body.iter().try_for_each(|byte| {
+                thread::sleep(Duration::from_millis(100));
+                stream.write_all(&[*byte])
+            })
+        })
+    }
+
+    /// One whose bodies another function sends.
+    pub(crate) fn start_sending(
+        answer: impl Fn(&str) -> String + Send + Sync + 'static,
+        send: impl Fn(&mut TcpStream, &[u8]) -> io::Result<()> + Send + Sync + 'static,
+    ) -> Fake {
         Fake::listen("127.0.0.1:0", move |mut stream, _| {
             let head = read_head(&mut BufReader::new(stream.try_clone()?))?;
             let answer = answer(&head.unwrap_or_default());
             let (head, body) = answer.split_once("\r\n\r\n").unwrap();
             stream.write_all(format!("{head}\r\n\r\n").as_bytes())?;
-            body.bytes().try_for_each(|byte| {
-                thread::sleep(Duration::from_millis(100));
-                stream.write_all(&[byte])
-            })
+            send(&mut stream, body.as_bytes())
         })
     }
 

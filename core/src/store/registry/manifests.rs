@@ -151,8 +151,12 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
     let budget = Budget::new(transport.options().limits);
     let mut tags = Vec::new();
     let mut next = Some(transport.url("tags/list"));
-    for _ in 0..MAX_PAGES {
-        let Some(url) = next else { return Ok(tags) };
+    let mut pages = 0;
+    while let Some(url) = next {
+        pages += 1;
+        if pages > MAX_PAGES {
+            return Err(RequestError::protocol("its list of tags has no end"));
+        }
         let request = || transport.request(Method::GET, &url);
         let response = transport.send(Access::Pull, request).await?;
         // A registry that ignores the query sends the same page again and again.
@@ -167,7 +171,7 @@ pub(super) async fn tags(transport: &Transport) -> Result<Vec<String>, RequestEr
             .map_err(Error::from)?;
         tags.extend(page);
     }
-    Err(RequestError::protocol("its list of tags has no end"))
+    Ok(tags)
 }
 
 fn accepting(request: RequestBuilder) -> RequestBuilder {
