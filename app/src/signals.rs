@@ -1,5 +1,8 @@
 //! Signals that end a command.
 
+#[cfg(unix)]
+mod descendants;
+
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::error::Error;
@@ -8,7 +11,7 @@ use crate::error::Error;
 static OF_INTERRUPT: AtomicUsize = AtomicUsize::new(0);
 static OF_TERMINATE: AtomicUsize = AtomicUsize::new(0);
 
-/// Keeps [`remove_temporaries_on_signals`] from ending the process on SIGINT, until it is dropped.
+/// Keeps [`remove_temporaries_on_signals`] and [`end_children_on_signals`] from ending the process on SIGINT, until it is dropped.
 #[derive(Debug)]
 pub struct Handled(());
 
@@ -38,8 +41,16 @@ pub fn remove_temporaries_on_signals() {
     wasm_oci_core::fs::before_first_temporary(unix::listen);
 }
 
+/// Makes signals that end the process end all that it has started, too: cargo, its compilers, and their own processes. A terminal
+/// sends Ctrl-C to all of them by itself, but a supervisor sends SIGTERM to one process.
+pub fn end_children_on_signals() {
+    #[cfg(unix)]
+    unix::listen();
+}
+
 #[cfg(unix)]
 mod unix {
+    use std::sync::Once;
     use std::sync::atomic::Ordering;
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -48,9 +59,14 @@ mod unix {
     use wasm_oci_core::fs::remove_temporaries;
     use wasm_oci_core::trace::OrTrace;
 
-    use super::{OF_INTERRUPT, OF_TERMINATE};
+    use super::{OF_INTERRUPT, OF_TERMINATE, descendants};
 
     pub(super) fn listen() {
+        static ONCE: Once = Once::new();
+        ONCE.call_once(start);
+    }
+
+    fn start() {
         let ignored = ignored();
         let signals = [SIGINT, SIGTERM, SIGHUP].into_iter();
         let signals = signals.filter(|signal| ignored >> (signal - 1) & 1 == 0);
@@ -68,6 +84,7 @@ mod unix {
                     continue;
                 }
                 remove_temporaries();
+                descendants::end(signal);
                 // The parent process sees by which signal we ended, as without temporary files.
                 emulate_default_handler(signal).or_trace("end by a signal");
             }

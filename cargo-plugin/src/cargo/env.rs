@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use wasm_oci_app::config::env_vars::find_program;
+use wasm_oci_app::signals::end_children_on_signals;
 
 use crate::cargo::error::Error;
 
@@ -102,6 +103,8 @@ impl CargoEnv {
 
     /// Makes a command that runs in this environment and folder.
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {
+        // cargo would otherwise go on when only we are told to end.
+        end_children_on_signals();
         let mut command = Command::new(program);
         // Tests make environments without the developer's own variables.
         command.env_clear().envs(&self.vars).current_dir(&self.cwd);

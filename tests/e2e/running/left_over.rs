@@ -1,8 +1,9 @@
-//! Temporary files after signals and kills, and caches that can't be used.
+//! Temporary files and processes after signals and kills, and caches that can't be used.
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -11,7 +12,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tempfile::TempDir;
 
 use super::{guests, spawn};
-use crate::harness::{Registry, Run, signal, wasm_oci};
+use crate::harness::{Registry, Run, cargo_wasm_oci, signal, wasm_oci};
 
 /// A folder for temporary files, and an image with files, for which `run` needs one.
 struct Machine(TempDir);
@@ -73,6 +74,59 @@ fn a_signal_leaves_no_temporary_files() {
         signal(&child, name);
         assert_eq!(end(child), code);
         assert!(machine.temporary().is_empty(), "after {name}: {:?}", machine.temporary());
+    }
+}
+
+/// Whatever has this number and still runs. One that has ended may wait for a parent that looks at it.
+fn runs(pid: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    stat.rsplit_once(')').is_some_and(|(_, rest)| !rest.trim_start().starts_with(['Z', 'X']))
+}
+
+/// A supervisor sends its signal to the process that it has started, and a terminal to all of them.
+#[test]
+fn a_signal_to_us_ends_cargo_and_what_it_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    let manifest = "[package]\nname = \"endless\"\nedition = \"2021\"\n[workspace]\n";
+    write("Cargo.toml", manifest);
+    fs::create_dir(folder.path().join("src")).unwrap();
+    write("src/main.rs", "fn main() {}");
+    write(
+        "build.rs",
+        r#"fn main() {
+            let mut child = std::process::Command::new("sleep").arg("60").spawn().unwrap();
+            let parent = std::os::unix::process::parent_id();
+            let pids = format!("{parent} {} {}", std::process::id(), child.id());
+            std::fs::write("pids.new", pids).unwrap();
+            std::fs::rename("pids.new", "pids").unwrap();
+            child.wait().unwrap();
+        }"#,
+    );
+    for (name, code) in [("TERM", 143), ("INT", 130), ("HUP", 129)] {
+        let mut command = cargo_wasm_oci();
+        command.args(["wasm-oci", "build"]).current_dir(folder.path());
+        let mut child = spawn(command.env("CARGO_TARGET_DIR", folder.path().join("target")));
+        let pids = folder.path().join("pids");
+        let start = Instant::now();
+        while !pids.exists() && start.elapsed() < Duration::from_secs(120) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        let running = fs::read_to_string(&pids).unwrap();
+        fs::remove_file(&pids).unwrap();
+        assert!(running.split(' ').all(runs), "{running}");
+        signal(&child, name);
+        // Not until its output is closed: what goes on would hold that open.
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal().map(|signal| 128 + signal), Some(code), "{status}");
+        let start = Instant::now();
+        while running.split(' ').any(runs) {
+            assert!(
+                start.elapsed() < Duration::from_secs(10),
+                "after {name}, one of {running} runs"
+            );
+            thread::sleep(Duration::from_millis(20));
+        }
     }
 }
 
