@@ -192,3 +192,104 @@ fn what_was_pulled_once_runs_by_its_digest_without_the_registry() {
     std::fs::remove_dir_all(&cache).unwrap();
     assert_eq!(run(&reference).code, 4);
 }
+
+/// Every name of the packed image in a layout and in archives, one of them as `docker save` writes it.
+fn places(packed: &Packed) -> Vec<String> {
+    let (layout, archive) = (packed.path("layout"), packed.path("app.tar"));
+    let docker = packed.path("docker.tar");
+    let to = format!("docker-archive:{}:localhost/app:2.0", docker.display());
+    let from = format!("oci:{}:1.0", layout.display());
+    let platform = ["--override-os", "wasi", "--override-arch", "wasm"];
+    let _saved = skopeo(&[&platform[..], &["copy", &from, &to]].concat()).success();
+    let named = format!("oci:{}:localhost/app:2.0", packed.path("named").display());
+    let _copied = Run::of(wasm_oci().args(["copy", &from, &named])).success();
+    let digest = &packed.digest;
+    vec![
+        from,
+        format!("oci:{}", layout.display()),
+        format!("oci:{}@{digest}", layout.display()),
+        named,
+        format!("oci-archive:{}:1.0", archive.display()),
+        format!("oci-archive:{}", archive.display()),
+        format!("oci-archive:{}@{digest}", archive.display()),
+        format!("docker-archive:{}", docker.display()),
+        to,
+    ]
+}
+
+#[test]
+fn pull_takes_layouts_and_archives() {
+    let packed = Packed::new("container");
+    let module = |place: &str| {
+        let mut pull = wasm_oci();
+        pull.args(["pull", place, "--module", "pulled.wasm"]).current_dir(packed.folder.path());
+        assert_eq!(Run::of(&mut pull).success().stdout, "pulled.wasm\n", "{place}");
+        fs::read(packed.path("pulled.wasm")).unwrap()
+    };
+    let places = places(&packed);
+    let expected = module(&places[0]);
+    assert!(expected.starts_with(b"\0asm"));
+    for place in &places {
+        assert_eq!(module(place), expected, "{place}");
+        let folder = tempfile::tempdir().unwrap();
+        let mut pull = wasm_oci();
+        pull.args(["pull", place, "--oci-layout-path", "again", "--tarball", "again.tar"]);
+        let run = Run::of(pull.arg("--json").current_dir(folder.path())).success();
+        let message: Value = serde_json::from_str(&run.stdout).unwrap();
+        // One without a tag of its own gets the usual one.
+        let tag = match place {
+            _ if place.ends_with(":1.0") => "1.0",
+            _ if place.ends_with(":2.0") => "2.0",
+            _ => "latest",
+        };
+        assert_eq!(message["tags"], serde_json::json!([tag]), "{place}");
+        // Docker's archive has no manifest, so that another one is made of it.
+        let is_same = message["digest"] == packed.digest.as_str();
+        assert_eq!(is_same, !place.starts_with("docker-archive"), "{place}");
+        for again in ["oci:again", "oci-archive:again.tar"] {
+            let mut inspect = wasm_oci();
+            inspect.args(["inspect", "--json", &format!("{again}:{tag}")]);
+            let run = Run::of(inspect.current_dir(folder.path())).success();
+            let found: Value = serde_json::from_str(&run.stdout).unwrap();
+            assert_eq!(found["digest"], message["digest"], "{place}: {again}");
+            let mut run = wasm_oci();
+            let run = Run::of(run.args(["run", again, "--", "one"]).current_dir(folder.path()));
+            assert_eq!((run.code, &*run.stdout), (7, "/app.wasm\none\n"), "{place}: {run:?}");
+        }
+        // A whole reference keeps its repository where that can be kept.
+        let name = if tag == "2.0" { "localhost/app:2.0" } else { &format!("image:{tag}") };
+        let index = tar_entry(&folder.path().join("again.tar"), "index.json");
+        assert!(index.contains(&format!("{name}\"")), "{place}: {index}");
+    }
+}
+
+fn tar_entry(path: &Path, name: &str) -> String {
+    let mut archive = tar::Archive::new(fs::File::open(path).unwrap());
+    let mut entries = archive.entries().unwrap().map(Result::unwrap);
+    let entry = entries.find(|entry| entry.path().unwrap().to_str() == Some(name)).unwrap();
+    std::io::read_to_string(entry).unwrap()
+}
+
+#[test]
+fn pull_says_what_it_can_not_take() {
+    let packed = Packed::new("container");
+    let pull = |place: &str, code: i32, reason: &str| {
+        let mut pull = wasm_oci();
+        pull.args(["pull", place, "--module", "pulled.wasm"]).current_dir(packed.folder.path());
+        let module = fs::read(packed.path("app.wasm")).unwrap();
+        let run = Run::with_bytes(&mut pull, &module);
+        assert_eq!(run.code, code, "{place}: {}", run.stderr);
+        assert!(run.stderr.contains(reason), "{place}: {}", run.stderr);
+        assert!(!packed.path("pulled.wasm").exists(), "{place}");
+    };
+    pull("-", 2, "standard input is a module, not an image; pack it first");
+    pull("app.wasm", 2, "`app.wasm` is a module, not an image; pack it first");
+    pull("oci-archive:-", 2, "an archive can't be a standard stream: name a file");
+    pull("docker-archive:-", 2, "an archive can't be a standard stream: name a file");
+    pull("oci-archive:/dev/stdin", 1, "it is not a regular file; save it to one first");
+    pull("oci:layout:2.0", 1, "it has 1.0");
+    pull("oci-archive:app.tar:2.0", 1, "it has 1.0");
+    pull("oci-archive:app.wasm", 1, "it can't be read as tar");
+    pull("oci:none", 1, "none");
+    pull("oci-archive:none.tar", 1, "none.tar");
+}

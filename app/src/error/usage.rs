@@ -1,7 +1,7 @@
 //! Arguments that clap can't reject.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments, or variables for them, that contradict each other or don't fit what they are for. Each text ends with what to
 /// do instead.
@@ -47,7 +47,7 @@ pub enum UsageError {
     )]
     SeveralRegistries { registry: String, other: String },
 
-    #[error("`{}` is a file, not an image; pack it first", path.display())]
+    #[error("{} is a module, not an image; pack it first", described(path))]
     NotAnImage { path: PathBuf },
     #[error(
         "`{}` is not a destination for an image; use oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (to write a \
@@ -107,4 +107,12 @@ pub enum UsageError {
     Watch { path: PathBuf, source: io::Error },
     #[error("can't listen on 127.0.0.1:{port}; choose another --port, or 0 for a free one")]
     Listen { port: u16, source: io::Error },
+}
+
+/// Returns a file as text, or what it stands for.
+fn described(path: &Path) -> String {
+    match path.as_os_str() == "-" {
+        true => "standard input".to_owned(),
+        false => format!("`{}`", path.display()),
+    }
 }

@@ -1,7 +1,7 @@
 //! `cargo wasm-oci check`: compatibility of an image with container engines.
 
 use clap::Args;
-use wasm_oci_app::config::args::{CacheArgs, ModuleArgs, unless_empty};
+use wasm_oci_app::config::args::{CacheArgs, ModuleArgs, module_or_image_help, unless_empty};
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::inspect::check::{CheckArgs, CheckReport, check};
@@ -25,8 +25,7 @@ use crate::ops::request::Request;
 /// has to run only one of them. A SOURCE may be any image, even one that is incomplete or was not made by wasm-oci.
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// Image or module to check instead: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Image or module to check instead"))]
     source: Option<Location>,
     #[command(flatten)]
     check: CheckArgs,

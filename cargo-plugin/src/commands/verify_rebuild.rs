@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use clap::Args;
 use serde_json::json;
+use wasm_oci_app::config::args::image_help;
 use wasm_oci_app::config::settings::Settings;
 use wasm_oci_app::error::Error as AppError;
 use wasm_oci_app::exit_code::ExitCode;
@@ -28,8 +29,7 @@ use crate::ops::request::{BuildArgs, Request};
 /// --format is set, and builds as `build` does, with the installed toolchain. The exit code is 8 if something differs.
 #[derive(Debug, Args)]
 pub(super) struct VerifyRebuild {
-    /// Image to compare: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
-    #[arg(value_name = "IMAGE")]
+    #[arg(value_name = "IMAGE", help = image_help("Image to compare"))]
     image: Location,
     #[command(flatten)]
     read: ReadArgs,

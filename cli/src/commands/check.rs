@@ -1,6 +1,7 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
+use wasm_oci_app::config::args::module_or_image_help;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::inspect::check::{CheckArgs, check};
 use wasm_oci_app::registry::connection::ReadArgs;
@@ -17,8 +18,7 @@ Examples:
   wasm-oci check oci:app.oci --for docker,kubernetes
   wasm-oci check app.wasm --json")]
 pub(crate) struct Check {
-    /// Image or module to check: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Image or module to check"))]
     source: Location,
     #[command(flatten)]
     check: CheckArgs,

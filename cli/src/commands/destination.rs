@@ -9,6 +9,7 @@ use wasm_oci_core::store::{
     ArchiveImage, Layout, Location, Name, RefName, Sink, Source, copy, load, write_archive,
 };
 
+use wasm_oci_app::config::args::image_help;
 use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::pipeline::messages::Places;
 use wasm_oci_app::pipeline::packed::TaggedImage;
@@ -27,10 +28,9 @@ pub(super) fn registry_of(location: &Location) -> Option<&Reference> {
 /// Arguments of `copy` and `convert`.
 #[derive(Debug, Args)]
 pub(super) struct TransferArgs {
-    /// Image to read: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = image_help("Image to read"))]
     pub(super) source: Location,
-    /// Destination: oci:DIR[:TAG], oci-archive:FILE[:TAG], or REGISTRY/REPOSITORY[:TAG]
+    /// Destination: oci:DIR[:NAME], oci-archive:FILE[:NAME] or REGISTRY/REPOSITORY[:TAG]
     #[arg(value_name = "DESTINATION")]
     destination: Location,
     /// Additional tag at the destination
@@ -50,13 +50,6 @@ impl TransferArgs {
         let connections = self.account.connections(account, shell)?;
         let (place, tags) = (self.destination.clone(), self.tags.clone());
         Ok((connections, Destination::of(place, &self.source, tags)?))
-    }
-}
-
-fn as_tag(name: Name) -> Option<Tag> {
-    match name {
-        Name::Tag(tag) => Some(tag),
-        _ => None,
     }
 }
 
@@ -101,14 +94,16 @@ impl Destination {
                 name = Some(given);
                 (Place::Layout(path), None)
             }
-            Location::Layout(path, tag) => (Place::Layout(path), tag.and_then(as_tag)),
+            Location::Layout(path, tag) => (Place::Layout(path), tag.and_then(|tag| tag.tag())),
             Location::Archive(path, Some(Name::Ref(given))) => {
                 // Loaders take the name of an image apart, so it has to be a whole reference.
                 let reference: Reference = given.as_str().parse()?;
                 let tag = reference.tag().cloned();
                 (Place::Archive(path, Some(reference.name())), tag)
             }
-            Location::Archive(path, tag) => (Place::Archive(path, None), tag.and_then(as_tag)),
+            Location::Archive(path, tag) => {
+                (Place::Archive(path, None), tag.and_then(|tag| tag.tag()))
+            }
             Location::DockerArchive(path, _) => {
                 return Err(UsageError::NotADestination { path }.into());
             }
@@ -123,7 +118,7 @@ impl Destination {
         let (of_source, by_digest) = match source {
             Location::Layout(_, tag)
             | Location::Archive(_, tag)
-            | Location::DockerArchive(_, tag) => (tag.clone().and_then(as_tag), false),
+            | Location::DockerArchive(_, tag) => (tag.as_ref().and_then(Name::tag), false),
             Location::Registry(reference) => {
                 (reference.tag().cloned(), reference.digest().is_some())
             }
@@ -174,9 +169,11 @@ impl Destination {
                 // By digest, because the tag may have moved since it was resolved. The whole image, because
                 // the index of an archive comes before its blobs.
                 let image = load(source, &Name::Digest(root.digest)).await?;
-                let of_source = from.map_or_else(|| "image".to_owned(), Reference::name);
+                let of_source = from.map(Reference::name);
+                let of_source = of_source.or_else(|| name.reference().map(|it| it.name()));
+                let repository = repository.clone().or(of_source);
                 let images = [ArchiveImage { image: &image, tags: &self.tags }];
-                write_archive(path, repository.as_ref().unwrap_or(&of_source), &images)?;
+                write_archive(path, repository.as_deref().unwrap_or("image"), &images)?;
             }
         }
         Ok(root.digest)

@@ -4,6 +4,7 @@ use wasm_oci_core::image::{Image, Manifest, Platform};
 use wasm_oci_core::module::ValidatedModule;
 use wasm_oci_core::store::Location;
 
+use wasm_oci_app::config::args::module_or_image_help;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::files::read_module;
 use wasm_oci_app::pipeline::stages::any_imports;
@@ -22,8 +23,7 @@ Examples:
   wasm-oci inspect oci:app.oci
   wasm-oci inspect ghcr.io/me/app:1.0 --json")]
 pub(crate) struct Inspect {
-    /// Module or image to inspect: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Module or image to inspect"))]
     source: Location,
     /// Print the report as JSON
     #[arg(long)]

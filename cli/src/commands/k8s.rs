@@ -4,6 +4,7 @@ use wasm_oci_core::image::Manifest;
 use wasm_oci_core::module::{Kind, Report};
 use wasm_oci_core::store::{Location, Name, Source, load_wasm};
 
+use wasm_oci_app::config::args::image_help;
 use wasm_oci_app::deploy::manifests::kubernetes::{KubernetesArgs, manifests};
 use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
 use wasm_oci_app::error::{Error, UsageError};
@@ -20,8 +21,7 @@ use wasm_oci_app::ui::shell::Shell;
 /// an image in another place, set the reference that the cluster pulls with --image.
 #[derive(Debug, Args)]
 pub(crate) struct K8s {
-    /// Image: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG] or oci-archive:FILE[:TAG]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = image_help("Image"))]
     source: Location,
     #[command(flatten)]
     kubernetes: KubernetesArgs,

@@ -30,9 +30,10 @@ use wasm_oci_app::ui::shell::Shell;
 
 /// Pack any .wasm file into an OCI image, and push, inspect or run it
 ///
-/// Locations have the same form as in skopeo: the path of a .wasm or .wat file, `-` for a module on standard
-/// input, `oci:DIR[:NAME][@DIGEST]` for a layout directory,
-/// `oci-archive:FILE[:NAME]` or `docker-archive:FILE[:NAME]` for an archive, `REGISTRY/REPOSITORY[:TAG][@DIGEST]` for an image in a registry.
+/// Locations have the same form as in skopeo: the path of a .wasm or .wat file, `-` for a module on standard input,
+/// `oci:DIR[:NAME][@DIGEST]` for a layout directory, `oci-archive:FILE[:NAME][@DIGEST]` or
+/// `docker-archive:FILE[:NAME][@DIGEST]` for an archive, `REGISTRY/REPOSITORY[:TAG][@DIGEST]` for an image in a
+/// registry. A NAME is a tag, or a whole reference such as `localhost/app:v2`.
 #[derive(Debug, Parser)]
 #[command(name = "wasm-oci", version, max_term_width = 100, arg_required_else_help = true)]
 pub struct Cli {

@@ -19,7 +19,7 @@ use wasm_oci_app::units::size;
 /// Optimize a .wasm file
 #[derive(Debug, Args)]
 pub(crate) struct Optimize {
-    /// .wasm file to optimize
+    /// .wasm or .wat file to optimize; - is standard input
     #[arg(value_name = "IN")]
     input: PathBuf,
     /// File to write

@@ -7,7 +7,7 @@ use wasm_oci_core::store::{Layout, Location, Name, Source, copy, load, load_wasm
 
 use super::destination::registry_of;
 
-use wasm_oci_app::config::args::PlaceArgs;
+use wasm_oci_app::config::args::{PlaceArgs, image_help};
 use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::files::write;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
@@ -22,8 +22,7 @@ use wasm_oci_app::ui::shell::Shell;
 /// Writes the image to a layout directory or an archive, or its module to a .wasm file.
 #[derive(Debug, Args)]
 pub(crate) struct Pull {
-    /// Image to pull: REGISTRY/REPOSITORY[:TAG][@DIGEST], oci:DIR[:TAG], oci-archive:FILE[:TAG] or docker-archive:FILE[:TAG]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = image_help("Image to pull"))]
     source: Location,
     /// Print the result as JSON
     #[arg(long)]
@@ -84,10 +83,12 @@ impl Pull {
     ) -> Result<(), Error> {
         // A layout and an archive find an image only by tag, so one that was pulled by digest gets one, too.
         let tag = match name {
-            Name::Tag(tag) => tag.clone(),
-            _ => self.repository().and_then(|it| it.tag().cloned()).unwrap_or_else(Tag::latest),
+            Name::Digest(_) => self.repository().and_then(|it| it.tag().cloned()),
+            name => name.tag(),
         };
-        let repository = self.repository().map_or_else(|| "image".to_owned(), Reference::name);
+        let tag = tag.unwrap_or_else(Tag::latest);
+        let repository = self.repository().cloned().or_else(|| name.reference());
+        let repository = repository.map_or_else(|| "image".to_owned(), |it| it.name());
         let places = Places {
             layout: self.places.oci_layout_path.as_deref(),
             archive: self.places.tarball.as_deref(),

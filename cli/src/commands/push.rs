@@ -6,7 +6,7 @@ use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
 use super::test::cases;
-use wasm_oci_app::config::args::{CacheArgs, ImageArgs, ModuleArgs};
+use wasm_oci_app::config::args::{CacheArgs, ImageArgs, ModuleArgs, module_or_image_help};
 use wasm_oci_app::config::budget::Budget;
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
@@ -34,8 +34,7 @@ Examples:
   wasm-oci push oci:app.oci:1.0 ghcr.io/me/app:1.0
   wasm-oci push app.wasm ghcr.io/me/app --for docker,kubernetes --dry-run")]
 pub(crate) struct Push {
-    /// Module or image to push: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Module or image to push"))]
     source: Location,
     /// Destination: REGISTRY/REPOSITORY[:TAG]
     #[arg(value_name = "REFERENCE", value_parser = destination)]

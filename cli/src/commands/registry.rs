@@ -25,7 +25,8 @@ enum Command {
 ///
 /// Each layout in the folder is a repository named after its path, such as those in target/wasm-oci. A push to a new
 /// repository creates a layout. The registry has no TLS and no access control, and never deletes unused blobs. Prints the
-/// address on standard output. Stop it with Ctrl-C.
+/// address on standard output. On SIGTERM or Ctrl-C it stops after the requests in
+/// progress, or after 10 s.
 #[derive(Debug, Args)]
 struct Serve {
     /// Folder to serve; created if it doesn't exist

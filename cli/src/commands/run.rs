@@ -1,7 +1,7 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use wasm_oci_app::config::args::RunArgs;
+use wasm_oci_app::config::args::{RunArgs, module_or_image_help};
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::run::run::{pull, run_file, run_manifest};
@@ -18,8 +18,7 @@ Examples:
   wasm-oci run ghcr.io/me/app:1.0
   wasm-oci run app.wasm --dir data::/data --env LEVEL=debug --timeout 10s")]
 pub(crate) struct Run {
-    /// Module or image to run: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Module or image to run"))]
     source: Location,
     #[command(flatten)]
     read: ReadArgs,

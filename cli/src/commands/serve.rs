@@ -1,7 +1,7 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use wasm_oci_app::config::args::ServeArgs;
+use wasm_oci_app::config::args::{ServeArgs, module_or_image_help};
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::run::run::{Prepared, pull};
@@ -16,8 +16,7 @@ use wasm_oci_app::ui::shell::Shell;
 /// in progress, or after 10 s; a second signal stops it at once.
 #[derive(Debug, Args)]
 pub(crate) struct Serve {
-    /// Component or image to serve: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Component or image to serve"))]
     source: Location,
     #[command(flatten)]
     read: ReadArgs,

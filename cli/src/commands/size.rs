@@ -1,6 +1,7 @@
 use clap::Args;
 use wasm_oci_core::store::Location;
 
+use wasm_oci_app::config::args::module_or_image_help;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::inspect::size::{ModuleSizes, SizeArgs, report_at};
 use wasm_oci_app::registry::connection::ReadArgs;
@@ -12,8 +13,7 @@ use wasm_oci_app::ui::shell::Shell;
 /// names; `cargo wasm-oci size` has them even for modules that ship without.
 #[derive(Debug, Args)]
 pub(crate) struct Size {
-    /// Module or image to measure: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Module or image to measure"))]
     source: Location,
     #[command(flatten)]
     size: SizeArgs,

@@ -3,7 +3,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use wasm_oci_core::store::Location;
 
-use wasm_oci_app::config::args::TestArgs;
+use wasm_oci_app::config::args::{TestArgs, module_or_image_help};
 use wasm_oci_app::config::smoke::read::read_file;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::exit_code::ExitCode;
@@ -18,8 +18,7 @@ use wasm_oci_app::ui::shell::Shell;
 /// The exit code is 7 if a test fails.
 #[derive(Debug, Args)]
 pub(crate) struct Test {
-    /// Module or image to test: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Module or image to test"))]
     source: Location,
     /// TOML file with the tests, as [[smoke]] tables
     #[arg(long, value_name = "FILE")]

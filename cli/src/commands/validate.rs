@@ -3,6 +3,7 @@ use wasm_oci_core::compat::runtimes::{RequiredRuntime, require};
 use wasm_oci_core::module::{Capability, ValidateOptions, validate};
 use wasm_oci_core::store::Location;
 
+use wasm_oci_app::config::args::module_or_image_help;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_module;
@@ -12,8 +13,7 @@ use wasm_oci_app::ui::shell::Shell;
 /// Check that a module is valid and imports only what WASI runtimes provide
 #[derive(Debug, Args)]
 pub(crate) struct Validate {
-    /// Module or image to validate: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or REGISTRY/REPOSITORY[:TAG][@DIGEST]
-    #[arg(value_name = "SOURCE")]
+    #[arg(value_name = "SOURCE", help = module_or_image_help("Module or image to validate"))]
     source: Location,
     /// Accept imports from this module in addition to WASI
     #[arg(long = "allow-import", value_name = "MODULE")]

@@ -180,11 +180,18 @@ impl Archive {
     /// over a limit.
     pub fn open(path: &Path, limits: ReadLimits) -> Result<Archive, Error> {
         let file = File::open(path).map_err(Error::io("read", path))?;
+        let is_stream = !file.metadata().map_err(Error::io("read", path))?.is_file();
         let not_an_archive = |reason: String| Error::NotAStore {
             path: path.to_owned(),
             expected: "an OCI archive",
             reason,
         };
+        // Blobs are read where they are, in any order.
+        if is_stream {
+            return Err(not_an_archive(
+                "it is not a regular file; save it to one first".to_owned(),
+            ));
+        }
         let budget = Budget::new(limits);
         let bounds = TarBounds::new(&budget);
         let mut files = contents(file, &bounds).map_err(|error| match bounds.take_over() {

@@ -39,11 +39,11 @@ impl FromStr for Location {
             return Ok(Location::Layout(path, name));
         }
         if let Some(rest) = text.strip_prefix("oci-archive:") {
-            let (path, name) = split(rest, Path::is_file).map_err(invalid)?;
+            let (path, name) = split_archive(rest).map_err(invalid)?;
             return Ok(Location::Archive(path, name));
         }
         if let Some(rest) = text.strip_prefix("docker-archive:") {
-            let (path, name) = split(rest, Path::is_file).map_err(invalid)?;
+            let (path, name) = split_archive(rest).map_err(invalid)?;
             return Ok(Location::DockerArchive(path, name));
         }
         if let Some(rest) = text.strip_prefix("docker://") {
@@ -77,6 +77,17 @@ fn is_in_registry(text: &str) -> bool {
     let host = text.split('/').next().unwrap_or_default();
     let names_host = host == "localhost" || host.trim_start_matches('.').contains(['.', ':']);
     text.contains('/') && names_host && text.parse::<Reference>().is_ok()
+}
+
+/// Splits the same for an archive, which is read at any position and written as a whole.
+fn split_archive(text: &str) -> Result<(PathBuf, Option<Name>), String> {
+    let (path, name) = split(text, Path::is_file)?;
+    if path.as_os_str() == "-" {
+        return Err(
+            "an archive can't be a standard stream: name a file (`./-` is one, too)".to_owned()
+        );
+    }
+    Ok((path, name))
 }
 
 /// Splits `PATH[:NAME][@DIGEST]`. A digest counts more than a name, as in a reference. Both a path and a name may have

@@ -84,6 +84,25 @@ impl Name {
             Err(error) => text.parse().map(Name::Ref).map_err(|_: ImageError| error),
         }
     }
+
+    /// Returns the tag, also that of a whole reference.
+    #[must_use]
+    pub fn tag(&self) -> Option<Tag> {
+        match self {
+            Name::Tag(tag) => Some(tag.clone()),
+            Name::Digest(_) => None,
+            Name::Ref(_) => self.reference()?.tag().cloned(),
+        }
+    }
+
+    /// Returns the reference that the name is, if it is one.
+    #[must_use]
+    pub fn reference(&self) -> Option<Reference> {
+        match self {
+            Name::Ref(name) => name.as_str().parse().ok(),
+            _ => None,
+        }
+    }
 }
 
 impl From<&Reference> for Name {

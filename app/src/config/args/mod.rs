@@ -139,6 +139,20 @@ pub struct CacheArgs {
     pub no_cache: bool,
 }
 
+/// The forms of an image's location.
+const IMAGE_FORMS: &str = "oci:DIR[:NAME][@DIGEST], oci-archive:FILE[:NAME][@DIGEST], \
+    docker-archive:FILE[:NAME][@DIGEST] or REGISTRY/REPOSITORY[:TAG][@DIGEST]";
+
+/// Returns the help of an argument for an image, with all forms of its location.
+pub fn image_help(what: &str) -> String {
+    format!("{what}: {IMAGE_FORMS}")
+}
+
+/// Returns the help of an argument for a module or an image, with all forms of their location.
+pub fn module_or_image_help(what: &str) -> String {
+    format!("{what}: a .wasm or .wat file, - for a module on standard input, {IMAGE_FORMS}")
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),

@@ -16,6 +16,7 @@ use serde::Serialize;
 use wasm_oci_core::module::SizeReport;
 use wasm_oci_core::store::Location;
 
+use crate::config::args::module_or_image_help;
 use crate::error::Error;
 use crate::files::write;
 use crate::pipeline::size::{Diff, Totals};
@@ -36,13 +37,11 @@ pub struct SizeArgs {
     /// Write an interactive treemap to this self-contained HTML file
     #[arg(long, value_name = "FILE")]
     pub html: Option<PathBuf>,
-    // `help` instead of a doc comment, in which rustdoc would take `[:TAG]` for a link.
     #[arg(
         long,
         value_name = "OLD",
         conflicts_with = "html",
-        help = "Show the changes since OLD: a .wasm file, oci:DIR[:TAG], oci-archive:FILE[:TAG] or \
-                REGISTRY/REPOSITORY[:TAG][@DIGEST]"
+        help = module_or_image_help("Show the changes since OLD")
     )]
     pub diff: Option<Location>,
 }
