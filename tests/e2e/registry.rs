@@ -10,6 +10,8 @@ mod interrupted;
 mod logins;
 mod misbehaving;
 mod modes;
+mod oci_client;
+mod oci_client_limits;
 mod peers;
 mod quirks;
 mod schedules;

@@ -21,6 +21,7 @@ pub(crate) mod serving;
 pub(crate) mod signals;
 pub(crate) mod tokens;
 pub(crate) mod tools;
+pub(crate) mod tunnel;
 pub(crate) mod umoci;
 
 pub(crate) use browser::Browser;

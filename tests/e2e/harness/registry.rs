@@ -62,8 +62,10 @@ impl Registry {
         let folder = Self::folder();
         let Certificate { certificate, key } = Certificate::new(folder.path());
         let (certificate, key) = (certificate.display(), key.display());
-        let tls =
-            format!("tls: {{certificate: {certificate}, key: {key}, clientcas: [{certificate}]}}");
+        // Absolute URLs in its answers would begin with https, though a client behind a tunnel speaks plain HTTP.
+        let tls = format!(
+            "relativeurls: true, tls: {{certificate: {certificate}, key: {key}, clientcas: [{certificate}]}}"
+        );
         Self::start_in(folder, &tls, "")
     }
 

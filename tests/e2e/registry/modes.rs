@@ -44,7 +44,7 @@ impl User {
         self.folder.path().join(name)
     }
 
-    fn log_in(&self, host: &str, more: &[&str]) -> Run {
+    pub(super) fn log_in(&self, host: &str, more: &[&str]) -> Run {
         let words = [&["login", host, "-u", USER, "--password-stdin"], more].concat();
         Run::with_stdin(&mut self.command(&words), PASSWORD)
     }

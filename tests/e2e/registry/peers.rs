@@ -39,7 +39,7 @@ impl Shape {
 }
 
 /// A tar with these files, gzipped or not.
-fn tar(files: &[(&str, &[u8])], gzip: bool) -> Vec<u8> {
+pub(super) fn tar(files: &[(&str, &[u8])], gzip: bool) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for (path, bytes) in files {
         let mut header = tar::Header::new_gnu();
