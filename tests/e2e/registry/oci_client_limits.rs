@@ -88,6 +88,9 @@ fn a_token_service_s_refusal_is_dropped() {
     });
     let error = pull(&Peer::plain(server.host(), Peer::with_password())).unwrap_err();
     assert!(!debug(&server, &error).contains("suspended"), "{error:?}");
+    // The manifest was asked for all the same.
+    let OciDistributionError::UnauthorizedError { url } = error else { panic!("{error}") };
+    assert!(url.ends_with("/manifests/1"), "{url}");
 }
 
 #[test]
