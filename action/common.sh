@@ -8,11 +8,15 @@ if [ "${RUNNER_OS:-}" = Windows ]; then
     jq() { command jq "$@" | tr -d '\r'; }
 fi
 
+# The file of this step's outputs. `unset`, because a variable of this name in the workflow would be exported.
+unset outputs_file
+outputs_file=${GITHUB_OUTPUT:-}
+
 # Sets an output of this step. The delimiter is random, so that a value can't contain it on purpose.
 output() {
     local end
     end=end-$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-    printf '%s<<%s\n%s\n%s\n' "$1" "$end" "$2" "$end" >>"$GITHUB_OUTPUT"
+    printf '%s<<%s\n%s\n%s\n' "$1" "$end" "$2" "$end" >>"$outputs_file"
 }
 
 # Ends the step with a message. Escapes it, so that it can't contain workflow commands or lines.
@@ -65,8 +69,9 @@ use_own_login() {
     export DOCKER_CONFIG=$STATE/home/.docker
 }
 
-# Takes from the environment what code of the crate (build scripts, macros, tests) has no use for: with the first two, it
-# could sign an attestation in the name of this workflow, with the others change the following steps.
+# Takes from the environment what code of the crate has no use for: with the first two, it could sign an attestation in the
+# name of this workflow, with the others change the following steps. Such code are build scripts, macros and tests, but also
+# cargo and rustc themselves, because a `rust-toolchain.toml` names the folder that they come from.
 before_foreign_code() {
     unset ACTIONS_ID_TOKEN_REQUEST_TOKEN ACTIONS_ID_TOKEN_REQUEST_URL ACTIONS_RUNTIME_TOKEN
     unset GITHUB_ENV GITHUB_OUTPUT GITHUB_PATH GITHUB_STATE GITHUB_STEP_SUMMARY

@@ -170,13 +170,16 @@ fn an_archive_without_an_attestation_is_not_run() {
     installation_failed(&done);
     assert!(done.log.contains("can't verify wasm-oci"), "{}", done.log);
     assert!(done.log.contains("cargo was started"), "{}", done.log);
+    // A `rust-toolchain.toml` there would choose the compiler of our own programs.
+    let workspace = format!("started in {}", job.folder("workspace").display());
+    assert!(!done.log.contains(&workspace), "{}", done.log);
     assert!(!Path::new(&done.steps["find"]["folder"]).join("bin").exists());
 }
 
 /// A folder with a `cargo` that only says that it was started: building takes a quarter of an hour.
 fn failing_cargo(folder: &Path) -> PathBuf {
     let bin = folder.join("cargo");
-    tools::script(&bin.join("cargo"), "#!/bin/sh\necho cargo was started\nexit 1\n");
+    tools::script(&bin.join("cargo"), "#!/bin/sh\necho cargo was started in $(pwd)\nexit 1\n");
     bin
 }
 

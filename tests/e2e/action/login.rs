@@ -9,6 +9,7 @@ use base64::prelude::BASE64_STANDARD;
 use super::runner::{Job, Outcome};
 use super::{MAIN, MANIFEST, job_with, write};
 use crate::harness::Registry;
+use crate::harness::tools::script;
 use crate::harness::registry::{PASSWORD, USER};
 
 /// The login as Docker's configuration has it.
@@ -127,7 +128,7 @@ fn a_manifest_does_not_choose_who_gets_the_password() {
         format!("[package.metadata.wasm-oci]\nrepository = \"{}/app\"\n", registry.host());
     let job = job_with(&format!("{MANIFEST}{setting}"), MAIN);
     let login = [("username", USER), ("password", PASSWORD)];
-    let says = "the input `password` needs `image` or `registry`";
+    let says = "the input `password` needs `image`, `registry` or a REPOSITORY:TAG in `tags`";
     assert_refused(&job.run(&login), "Read the inputs", says);
     for image in ["{package}.example.org/app", "{bin}:5000/app"] {
         let done = job.run(&[&login[..], &[("image", image)]].concat());
@@ -159,6 +160,49 @@ fn the_workflows_token_goes_to_github_alone() {
     let _pushed = other
         .run(&[("image", image.as_str()), ("username", USER), ("password", PASSWORD)])
         .success();
+}
+
+/// Others choose the names of branches and git tags. They can have slashes and commas, but neither colons nor spaces.
+#[test]
+fn the_name_of_a_branch_does_not_choose_who_gets_the_password() {
+    let job = job_with(MANIFEST, MAIN);
+    let login = [("username", USER), ("password", PASSWORD)];
+    for name in ["evil.example/pwn", "feature/x", "localhost/x"] {
+        let done = job.run_until(&[&login[..], &[("tags", name)]].concat(), "Build");
+        assert_refused(&done, "Read the inputs", "neither a tag, which has no slash, nor REPO");
+    }
+    for names in ["v1.0,latest", "x,evil.example/pwn", "ghcr.io/me/app:x,latest"] {
+        let done = job.run_until(&[&login[..], &[("tags", names)]].concat(), "Build");
+        assert_refused(&done, "Read the inputs", "a comma without a space after it");
+    }
+    // As docker/metadata-action writes them.
+    let tags = [("tags", "registry.example:5000/me/app:1.0\nregistry.example:5000/me/app:latest")];
+    let done = job.run_until(&[&login[..], &tags].concat(), "Build").success();
+    assert_eq!(done.steps["inputs"]["registry"], "registry.example:5000");
+}
+
+/// A crate names the folder of cargo and rustc in `rust-toolchain.toml`: they are its code, too.
+#[test]
+fn a_toolchain_of_the_crate_changes_no_later_step() {
+    let job = job_with(MANIFEST, MAIN);
+    let workspace = job.folder("workspace");
+    let loot = job.folder("loot");
+    for name in ["cargo", "rustc"] {
+        let thief = "#!/bin/sh\nenv | grep -E '^(ACTIONS_|GITHUB_(ENV|PATH|OUTPUT))' >>\"$LOOT\"\n\
+                     echo looked >>\"$LOOT\"\nunset RUSTUP_TOOLCHAIN\n\
+                     PATH=\"$(rustup --quiet which --toolchain stable rustc | xargs dirname):$PATH\" exec ";
+        script(&workspace.join("tc/bin").join(name), &format!("{thief}{name} \"$@\"\n"));
+    }
+    let toolchain = format!("[toolchain]\npath = \"{}\"\n", workspace.join("tc").display());
+    write(&workspace, &[("rust-toolchain.toml", &toolchain)]);
+    let job = job
+        .with_env("LOOT", loot.display())
+        .with_env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "secret");
+    let done = job.run_until(&[("push", "false")], "Build").success();
+    assert!(!done.steps["cache"]["key"].is_empty());
+    let looked = fs::read_to_string(loot).unwrap();
+    assert!(looked.contains("looked"));
+    assert_eq!(looked.replace("looked\n", ""), "");
 }
 
 /// Without an image in the inputs, each program needs a repository of its own.
