@@ -9,8 +9,8 @@ use base64::prelude::BASE64_STANDARD;
 use super::runner::{Job, Outcome};
 use super::{MAIN, MANIFEST, job_with, write};
 use crate::harness::Registry;
-use crate::harness::tools::script;
 use crate::harness::registry::{PASSWORD, USER};
+use crate::harness::tools::script;
 
 /// The login as Docker's configuration has it.
 pub(super) fn encoded() -> String {
@@ -195,9 +195,8 @@ fn a_toolchain_of_the_crate_changes_no_later_step() {
     }
     let toolchain = format!("[toolchain]\npath = \"{}\"\n", workspace.join("tc").display());
     write(&workspace, &[("rust-toolchain.toml", &toolchain)]);
-    let job = job
-        .with_env("LOOT", loot.display())
-        .with_env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "secret");
+    let job =
+        job.with_env("LOOT", loot.display()).with_env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "secret");
     let done = job.run_until(&[("push", "false")], "Build").success();
     assert!(!done.steps["cache"]["key"].is_empty());
     let looked = fs::read_to_string(loot).unwrap();
