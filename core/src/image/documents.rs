@@ -46,9 +46,7 @@ impl ManifestDocument {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<ManifestDocument, Error> {
-        refuse_two_things_at_once(bytes)?;
-        let document =
-            spec::ImageManifest::from_reader(bytes).map_err(|e| unreadable("manifest", &e))?;
+        let document: spec::ImageManifest = document("manifest", "layers", bytes)?;
         Ok(ManifestDocument {
             config: from_spec(document.config())?,
             layers: document.layers().iter().map(from_spec).collect::<Result<_, _>>()?,
@@ -77,13 +75,34 @@ impl IndexDocument {
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<IndexDocument, Error> {
-        refuse_two_things_at_once(bytes)?;
-        let document = spec::ImageIndex::from_reader(bytes).map_err(|e| unreadable("index", &e))?;
+        let document: spec::ImageIndex = document("index", "manifests", bytes)?;
         Ok(IndexDocument {
             manifests: document.manifests().iter().map(from_spec).collect::<Result<_, _>>()?,
             annotations: ordered(document.annotations().as_ref()),
         })
     }
+}
+
+/// Parses a document. `null` is an empty list: Go's tools write it, such as `umoci init`.
+fn document<T: serde::de::DeserializeOwned>(
+    what: &'static str,
+    list: &str,
+    bytes: &[u8],
+) -> Result<T, Error> {
+    refuse_two_things_at_once(bytes)?;
+    let failed = |e: serde_json::Error| Error::Document {
+        what,
+        reason: format!("{}; write or push it again", e),
+    };
+    serde_json::from_slice(bytes).or_else(|error| {
+        // Not for every document: a `Value` takes the last of two equal keys.
+        let mut value: serde_json::Value = serde_json::from_slice(bytes).map_err(failed)?;
+        match value.get_mut(list) {
+            Some(null) if null.is_null() => *null = serde_json::json!([]),
+            _ => return Err(failed(error)),
+        }
+        serde_json::from_value(value).map_err(failed)
+    })
 }
 
 // A document that is an index to one reader and a manifest to another gives two images one digest
@@ -169,6 +188,22 @@ mod tests {
         assert_eq!(read.manifests, document.manifests);
         assert_eq!(read.annotations, document.annotations);
         assert_eq!(read.to_blob().unwrap().descriptor(), blob.descriptor());
+    }
+
+    #[test]
+    fn a_list_that_is_null_is_empty() {
+        // As `umoci init` writes it.
+        let index = IndexDocument::parse(br#"{"schemaVersion":2,"manifests":null}"#).unwrap();
+        assert!(index.manifests.is_empty());
+        let config = serde_json::to_string(&to_spec(&descriptor()).unwrap()).unwrap();
+        let manifest = format!(r#"{{"schemaVersion":2,"config":{config},"layers":null}}"#);
+        assert!(ManifestDocument::parse(manifest.as_bytes()).unwrap().layers.is_empty());
+        let error = |text: &str| IndexDocument::parse(text.as_bytes()).unwrap_err().to_string();
+        assert!(error(r#"{"schemaVersion":2}"#).contains("missing field `manifests`"));
+        // The reason, not `serde failed`.
+        let negative = r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":-1,"digest":""}]}"#;
+        assert!(error(negative).contains("-1"), "{}", error(negative));
+        assert!(error(r#"{"schemaVersion":2,"manifests":null,"manifests":null}"#).contains("duplicate"));
     }
 
     #[test]

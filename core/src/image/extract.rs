@@ -8,7 +8,6 @@ use super::unpack::{Keep, Unpacked, content_at};
 use super::{Attributes, Blob, Error, FileTree, IncludedFile, LayerCompression, Manifest};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
-use crate::trace::OrTrace;
 
 // More folders on `PATH` than anybody has.
 const MAX_ON_PATH: usize = 64;
@@ -50,7 +49,7 @@ impl Manifest {
             Some(program) => Ok(program),
             None => {
                 let keep = Keep::Modules(&self.command_paths());
-                self.program_in(&Unpacked::of(self.tars(), budget, keep)?.tree, budget)
+                self.program_in(&Unpacked::of(self.tars_and_digests()?, budget, keep)?.tree, budget)
             }
         }
     }
@@ -157,12 +156,31 @@ impl Manifest {
         self.layers().iter().filter(|layer| !is_bare(layer))
     }
 
-    /// Returns true if the image has files other than its module, without reading them. Layers that can't be unpacked count
-    /// as ones that have none.
-    pub(crate) fn has_other_files(&self, budget: &Budget) -> bool {
-        let unpacked = Unpacked::of(self.tars(), budget, Keep::Nothing);
-        let tree = unpacked.or_trace("look for files in layers").unwrap_or_default().tree;
-        tree.has_files_besides(&self.module_in(&tree))
+    /// Returns the tar layers with their digests before compression, as the configuration says them.
+    fn tars_and_digests(&self) -> Result<impl Iterator<Item = (&Blob, Option<&str>)>, Error> {
+        let (ids, tars) = (&self.config().diff_ids, self.tars().count());
+        // Some tools also list bare modules, which are not tars.
+        let of_all = ids.len() == self.layers().len();
+        if !ids.is_empty() && ids.len() != tars && !of_all {
+            let reason = format!(
+                "the configuration has {} `diff_ids` for {tars} of them; build the image again",
+                ids.len()
+            );
+            return Err(Error::Layer { reason });
+        }
+        // Artifacts have no `diff_ids`.
+        let ids = ids.iter().map(|id| Some(id.as_str())).chain(std::iter::repeat(None));
+        let listed = self.layers().iter().filter(move |layer| of_all || !is_bare(layer));
+        Ok(listed.zip(ids).filter(|(layer, _)| !is_bare(layer)))
+    }
+
+    /// Returns true if the image has files other than its module, without reading them.
+    ///
+    /// # Errors
+    /// As [`Manifest::module`].
+    pub(crate) fn has_other_files(&self, budget: &Budget) -> Result<bool, Error> {
+        let tree = Unpacked::of(self.tars_and_digests()?, budget, Keep::Nothing)?.tree;
+        Ok(tree.has_files_besides(&self.module_in(&tree)))
     }
 
     /// Returns the other files of the image, as its layers together make them.
@@ -180,7 +198,7 @@ impl Manifest {
     pub fn module_and_root(&self) -> Result<(BuiltModule, FileTree), Error> {
         let bare = self.bare_program(&self.budget())?;
         let budget = self.budget();
-        let tree = Unpacked::of(self.tars(), &budget, Keep::All)?.tree;
+        let tree = Unpacked::of(self.tars_and_digests()?, &budget, Keep::All)?.tree;
         let module = self.built(bare.map_or_else(|| self.program_in(&tree, &budget), Ok)?)?;
         let path = self.module_in(&tree);
         Ok((module, if tree.has_more_than(&path) { tree } else { FileTree::default() }))
@@ -203,7 +221,8 @@ impl Manifest {
 
     /// Returns everything that the layers hold.
     pub(super) fn content(&self) -> Result<ImageContent, Error> {
-        let Unpacked { tree, left_out } = Unpacked::of(self.tars(), &self.budget(), Keep::All)?;
+        let Unpacked { tree, left_out } = 
+            Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
         let path = self.module_in(&tree);
         let attributes = tree.file(&path).map(|file| file.attributes.clone());
         let mut included = tree.entries();

@@ -1,12 +1,17 @@
 //! Additional files in an image.
 
+use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
 
 use super::layer_path::{below, layer_path};
+use super::unpack::WHITEOUT;
 use super::{Attributes, Digest, Digester, Error};
+
+/// Bytes of all files that are included together: more than that, we could not read again.
+const MAX_SIZE: u64 = 1 << 30;
 
 /// A file, folder or link to put into the root file system.
 #[derive(Debug, Clone)]
@@ -38,7 +43,7 @@ impl IncludedFile {
     pub fn new(path: &str, content: impl Into<Arc<[u8]>>) -> Result<IncludedFile, Error> {
         let attributes = Attributes::of_mode(0o644);
         let kind = FileKind::File(content.into());
-        Ok(IncludedFile { path: checked_path(path)?, kind, attributes })
+        Ok(IncludedFile { path: new_path(path)?, kind, attributes })
     }
 
     /// A file of the host, or everything below a folder of the host, for `path` in the image. A link to a file counts as
@@ -46,10 +51,11 @@ impl IncludedFile {
     /// so that all machines make the same image.
     ///
     /// # Errors
-    /// [`Error::Include`] when something can't be read, [`Error::InvalidInclude`] as [`IncludedFile::new`].
+    /// [`Error::Include`] when something can't be read, is neither a file nor a folder, or has more than 1 GiB;
+    /// [`Error::InvalidInclude`] as [`IncludedFile::new`].
     pub fn read(host: &Path, path: &str) -> Result<Vec<IncludedFile>, Error> {
         let mut files = Vec::new();
-        collect(host, path, &mut files)?;
+        collect(host, path, MAX_SIZE, &mut files)?;
         Ok(files)
     }
 
@@ -109,14 +115,27 @@ impl IncludedFile {
     }
 }
 
-fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(), Error> {
+/// Reads what is at `host`, of at most `left` bytes, and returns how many more it may have had.
+fn collect(
+    host: &Path,
+    path: &str,
+    mut left: u64,
+    files: &mut Vec<IncludedFile>,
+) -> Result<u64, Error> {
     let failed = |source| Error::Include { path: host.to_owned(), source };
     let metadata = fs::metadata(host).map_err(failed)?;
     if !metadata.is_dir() {
-        let mut file = IncludedFile::new(path, fs::read(host).map_err(failed)?)?;
+        // A pipe or a device may have no end, or nobody at its other end.
+        if !metadata.is_file() {
+            let reason = "it is a pipe, a device or a socket; include files and folders only";
+            return Err(failed(std::io::Error::other(reason)));
+        }
+        let content = read_within(host, left).map_err(failed)?;
+        left -= content.len() as u64;
+        let mut file = IncludedFile::new(path, content)?;
         file.attributes.mode = if is_executable(&metadata) { 0o755 } else { 0o644 };
         files.push(file);
-        return Ok(());
+        return Ok(left);
     }
     let mut is_empty = true;
     // `read_dir` has no fixed order, which is harmless because the layer sorts its entries.
@@ -133,15 +152,27 @@ fn collect(host: &Path, path: &str, files: &mut Vec<IncludedFile>) -> Result<(),
             let reason = "it is a link to a folder: include that folder by its own path";
             return Err(Error::InvalidInclude { path: entry.path().display().to_string(), reason });
         }
-        collect(&entry.path(), &format!("{path}/{name}"), files)?;
+        left = collect(&entry.path(), &format!("{path}/{name}"), left, files)?;
     }
     // Only an empty folder needs an entry: the paths of files imply all others. The root is always there.
     let is_root = path.split('/').all(|part| matches!(part, "" | "."));
     if is_empty && !is_root {
-        let (path, attributes) = (checked_path(path)?, Attributes::of_mode(Attributes::FOLDER));
+        let (path, attributes) = (new_path(path)?, Attributes::of_mode(Attributes::FOLDER));
         files.push(IncludedFile { path, kind: FileKind::Folder, attributes });
     }
-    Ok(())
+    Ok(left)
+}
+
+fn read_within(path: &Path, left: u64) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // Files of /proc have no size, and some of them no end.
+    fs::File::open(path)?.take(left + 1).read_to_end(&mut bytes)?;
+    match bytes.len() as u64 > left {
+        true => Err(std::io::Error::other(
+            "the included files have more than 1 GiB together; mount large files when the program runs",
+        )),
+        false => Ok(bytes),
+    }
 }
 
 #[cfg(unix)]
@@ -156,9 +187,15 @@ fn is_executable(_: &std::fs::Metadata) -> bool {
 }
 
 /// Returns the path as the image has it, relative to its root.
-pub(super) fn checked_path(path: &str) -> Result<String, Error> {
-    // `convert` and `run` pass paths from images of strangers.
-    layer_path(path).map_err(|reason| Error::InvalidInclude { path: path.to_owned(), reason })
+fn new_path(path: &str) -> Result<String, Error> {
+    let invalid = |reason| Error::InvalidInclude { path: path.to_owned(), reason };
+    let checked = layer_path(path).map_err(invalid)?;
+    if checked.split('/').any(|name| name.starts_with(WHITEOUT)) {
+        return Err(invalid(
+            "in a layer, a name that begins with `.wh.` deletes another file; rename it",
+        ));
+    }
+    Ok(checked)
 }
 
 #[cfg(test)]
@@ -168,9 +205,43 @@ mod tests {
     #[test]
     fn paths_stay_in_the_image() {
         assert_eq!(IncludedFile::new("/etc//app/./a.toml", *b"").unwrap().path(), "etc/app/a.toml");
-        for path in ["", "/", "../x", "a/../../x", r"..\x", "Z:/x", "a/NUL"] {
+        for path in ["", "/", "../x", "a/../../x", "a\0b"] {
             assert!(IncludedFile::new(path, *b"").is_err(), "{path}");
         }
+    }
+
+    #[test]
+    fn names_that_delete_files_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in [".wh.X", ".wh..wh..opq", "a/.wh.b/c"] {
+            let error = IncludedFile::new(name, *b"").unwrap_err().to_string();
+            assert!(error.contains("deletes another file"), "{error}");
+        }
+        fs::create_dir(dir.path().join(".wh.sub")).unwrap();
+        assert!(IncludedFile::read(dir.path(), "/data").is_err());
+        assert!(IncludedFile::new("a.wh.b/.whX", *b"").is_ok());
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_has_no_end_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let refused = |path: &Path| {
+            let error = IncludedFile::read(path, "/f").unwrap_err();
+            std::error::Error::source(&error).unwrap().to_string()
+        };
+        let _socket = std::os::unix::net::UnixListener::bind(dir.path().join("socket")).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
+        for path in [dir.path().join("socket"), dir.path().join("zero"), "/dev/null".into()] {
+            assert!(refused(&path).contains("a pipe, a device or a socket"), "{}", path.display());
+        }
+        // It takes no place on the disk.
+        let large = dir.path().join("large");
+        fs::File::create(&large).unwrap().set_len(MAX_SIZE + 1).unwrap();
+        assert!(read_within(&large, 1 << 20).is_err());
+        fs::write(dir.path().join("small"), "12345678").unwrap();
+        assert_eq!(read_within(&dir.path().join("small"), 8).unwrap(), b"12345678");
+        assert!(read_within(&dir.path().join("small"), 7).is_err());
     }
 
     #[test]

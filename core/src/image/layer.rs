@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::unpack::XATTR;
+use super::tar_entry::XATTR;
 use super::{Attributes, Blob, Digest, Error, FileKind, ImageSettings, ModuleFile};
 
 /// A compressed layer and what configurations call it.

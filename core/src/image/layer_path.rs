@@ -13,8 +13,8 @@ const SUPERSCRIPTS: [char; 3] = ['¹', '²', '³'];
 /// Returns a path relative to the image's root, of normal names with `/` between them, or why it is refused. Archivers
 /// write `./a`, `/a` and `a` for the same file.
 ///
-/// It refuses on every system what leads out of a folder on any: an image must not be harmless here and an attack on
-/// Windows.
+/// Names that lead out of a folder on Windows, or to a device, are ordinary on other systems, where packages have such
+/// files. They are refused only on Windows.
 pub(crate) fn layer_path(path: &str) -> Result<String, &'static str> {
     let names: Vec<&str> =
         path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
@@ -23,6 +23,9 @@ pub(crate) fn layer_path(path: &str) -> Result<String, &'static str> {
     }
     // The whole path, because an empty part of it may be the start of `//server/share`, which is harmless only here.
     names.iter().try_for_each(|name| check_name(name))?;
+    if cfg!(windows) {
+        names.iter().try_for_each(|name| check_on_windows(name))?;
+    }
     Ok(names.join("/"))
 }
 
@@ -40,17 +43,30 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     if name.contains('\0') {
         return Err("it has a NUL in it");
     }
+    Ok(())
+}
+
+/// Refuses names that mean something else on Windows than elsewhere.
+fn check_on_windows(name: &str) -> Result<(), &'static str> {
     if name.contains('\\') {
-        return Err("it has a backslash in it, which separates folders on Windows");
+        return Err(
+            "it has a backslash in it, which separates folders on Windows; use the image on Linux, or in WSL",
+        );
     }
     if name.contains(':') {
-        return Err("it has a colon in it, which follows a drive or a file's name on Windows");
+        return Err(
+            "it has a colon in it, which follows a drive or a file's name on Windows; use the image on Linux, or in WSL",
+        );
     }
     if name.ends_with(['.', ' ']) {
-        return Err("it has a name that ends with a dot or a space, which Windows leaves out");
+        return Err(
+            "it has a name that ends with a dot or a space, which Windows leaves out; use the image on Linux, or in WSL",
+        );
     }
     if is_device(name) {
-        return Err("it has the name of a device on Windows");
+        return Err(
+            "it has the name of a device on Windows; use the image on Linux, or in WSL",
+        );
     }
     Ok(())
 }
@@ -104,14 +120,28 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_out_of_a_folder_on_any_system_is_refused() {
+    fn what_leads_out_of_a_folder_is_refused() {
+        for path in ["", "/", ".", "../x", "a/../../x", "a\0b"] {
+            assert!(layer_path(path).is_err(), "{path}");
+        }
+    }
+
+    #[cfg(not(windows))]
+    #[test]
+    fn names_that_are_dangerous_on_windows_only_are_ordinary_here() {
+        for path in ["usr/App::Cpan.3pm", "x.", r"dev-disk-by\x2duuid.device", "aux.wasm", "Z:/x"] {
+            assert_eq!(layer_path(path).as_deref(), Ok(path));
+        }
+    }
+
+    #[test]
+    fn names_that_windows_takes_for_others_are_found() {
+        let check =
+            |path: &str| path.split('/').try_for_each(|name| check_name(name).and(check_on_windows(name)));
+        for path in ["a", "...a/.hidden/..b", "console/com/com10/nul-1/comx.txt", "größe/日本"] {
+            assert_eq!(check(path), Ok(()), "{path}");
+        }
         for path in [
-            "",
-            "/",
-            ".",
-            "../x",
-            "a/../../x",
-            "a\0b",
             r"..\..\evil.txt",
             r"\\server\share\x",
             r"C:\x",
@@ -135,7 +165,7 @@ mod tests {
             ".. ",
             ".. /x",
         ] {
-            assert!(layer_path(path).is_err(), "{path}");
+            assert!(check(path).is_err(), "{path}");
         }
     }
 

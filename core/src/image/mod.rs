@@ -24,9 +24,10 @@ mod platform;
 mod reference;
 mod settings;
 pub(crate) mod tar_bounds;
+mod tar_entry;
 #[cfg(test)]
 pub(crate) mod tests;
-mod unpack;
+pub(crate) mod unpack;
 
 pub use assemble::assemble;
 pub use attributes::Attributes;

@@ -42,6 +42,11 @@ impl<'a> TarBounds<'a> {
         Ok(())
     }
 
+    /// Allows reading to the end of the archive, after its last entry.
+    pub(crate) fn leave(&self) {
+        self.end.set(u64::MAX);
+    }
+
     /// Returns the limit that ended the reading, if one did.
     pub(crate) fn take_over(&self) -> Option<OverLimit> {
         self.over.take()

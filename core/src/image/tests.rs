@@ -2,7 +2,9 @@
 
 use serde_json::Value;
 
+mod broken;
 mod layers;
+mod sparse;
 
 use super::*;
 use crate::module::{BuiltModule, ValidateOptions, ValidatedModule, validate};

@@ -1,19 +1,21 @@
 //! Unpacking of layers, in their order, into one tree of files
 //! ([image-spec, layer.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/layer.md)).
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io::{self, Read};
 use std::sync::Arc;
 
 use super::compression::unpacked;
 use super::file_tree::{File, FileTree, Node, Origin};
-use super::include::checked_path;
+use super::layer_path::layer_path;
 use super::tar_bounds::TarBounds;
-use super::{Attributes, Blob, Error};
+use super::tar_entry::{Sparse, attributes, content};
+use super::{Attributes, Blob, Digest, Digester, Error};
 use crate::limits::Budget;
 
 /// The prefix of a file that says that another one is deleted.
-const WHITEOUT: &str = ".wh.";
+pub(super) const WHITEOUT: &str = ".wh.";
 /// The file that says that nothing of lower layers is left in its folder.
 const OPAQUE: &str = ".wh..wh..opq";
 /// The prefix of files that AUFS kept for itself, and that older engines wrote into layers.
@@ -69,19 +71,20 @@ enum Added {
 }
 
 impl Unpacked {
-    /// Merges tar layers, the lowest first.
+    /// Merges tar layers, the lowest first, each with its digest before compression, if the image says it.
     pub(super) fn of<'a>(
-        layers: impl Iterator<Item = &'a Blob>,
+        layers: impl Iterator<Item = (&'a Blob, Option<&'a str>)>,
         budget: &Budget,
         keep: Keep<'_>,
     ) -> Result<Unpacked, Error> {
         let mut unpacked = Unpacked::default();
-        for (layer, blob) in layers.enumerate() {
+        for (layer, (blob, diff_id)) in layers.enumerate() {
             let mut changes = Changes::default();
-            read(blob, budget, |entry, number, bounds| {
+            let digest = read(blob, budget, |entry, number, bounds| {
                 let origin = Origin { layer, entry: number };
                 changes.take(entry, Reading { origin, bounds, keep }, &mut unpacked.left_out)
             })?;
+            check_diff_id(blob, digest, diff_id)?;
             unpacked.apply(changes, budget)?;
         }
         Ok(unpacked)
@@ -140,7 +143,10 @@ impl Changes {
         if kind.is_pax_global_extensions() {
             return Ok(());
         }
-        let Ok(path) = String::from_utf8(entry.path_bytes().into_owned()) else {
+        let sparse = Sparse::of(entry)?;
+        let name = sparse.and_then(|sparse| sparse.name).map(String::into_bytes);
+        let name = name.unwrap_or_else(|| entry.path_bytes().into_owned());
+        let Ok(path) = String::from_utf8(name) else {
             left_out.add(&String::from_utf8_lossy(&entry.path_bytes()), "its name is not Unicode");
             return Ok(());
         };
@@ -261,7 +267,9 @@ fn checked(path: &str) -> Result<String, Error> {
     if path.split('/').all(|part| matches!(part, "" | ".")) {
         return Ok(String::new());
     }
-    checked_path(path)
+    layer_path(path).map_err(|reason| {
+        unreadable(format!("it has `{path}`: {reason}"))
+    })
 }
 
 fn too_long(path: &str, length: usize) -> Error {
@@ -270,47 +278,6 @@ fn too_long(path: &str, length: usize) -> Error {
         "`{start}…` has a path of {length} bytes, and no system takes more than {MAX_PATH}"
     ))
 }
-
-fn content(entry: &mut tar::Entry<'_, impl Read>, bounds: &TarBounds<'_>) -> io::Result<Arc<[u8]>> {
-    bounds.hold(entry.size())?;
-    let mut bytes = Vec::new();
-    entry.read_to_end(&mut bytes)?;
-    Ok(bytes.into())
-}
-
-fn attributes(entry: &mut tar::Entry<'_, impl Read>) -> io::Result<Attributes> {
-    let header = entry.header();
-    // Some archivers leave fields empty that say nothing to them.
-    let usual = if header.entry_type().is_dir() { Attributes::FOLDER } else { 0o644 };
-    let mut attributes = Attributes {
-        // Older archivers put the type of the file into the higher bits.
-        mode: header.mode().unwrap_or(usual) & 0o7777,
-        uid: header.uid().unwrap_or_default(),
-        gid: header.gid().unwrap_or_default(),
-        // Archivers write times before 1970 in several ways; there is no such file in an image.
-        mtime: header.mtime().unwrap_or_default(),
-        xattrs: BTreeMap::new(),
-    };
-    let Some(extensions) = entry.pax_extensions()? else { return Ok(attributes) };
-    for extension in extensions {
-        let extension = extension?;
-        let Ok(key) = extension.key() else { continue };
-        if let Some(name) = key.strip_prefix(XATTR) {
-            attributes.xattrs.insert(name.to_owned(), extension.value_bytes().to_vec());
-        }
-        // A number with a fraction (POSIX, pax, "pax Extended Header").
-        if key == "mtime"
-            && let Ok(text) = extension.value()
-            && let Ok(seconds) = text.split('.').next().unwrap_or_default().parse()
-        {
-            attributes.mtime = seconds;
-        }
-    }
-    Ok(attributes)
-}
-
-/// The prefix of PAX records with extended attributes, as GNU tar and Go's archivers write them.
-pub(super) const XATTR: &str = "SCHILY.xattr.";
 
 /// Reads one file again whose content was not kept.
 pub(super) fn content_at(layer: &Blob, number: usize, budget: &Budget) -> Result<Arc<[u8]>, Error> {
@@ -342,7 +309,38 @@ impl From<Error> for Failure {
     }
 }
 
-/// Passes each entry of a tar layer, with its number, to `take`.
+/// Compares a layer with its entry in `diff_ids`, as every engine does that unpacks it.
+fn check_diff_id(layer: &Blob, digest: Digest, expected: Option<&str>) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected != digest.to_string() => Err(unreadable(format!(
+            "{} unpacks to {digest}, but `diff_ids` of the configuration says {expected}; build the image again",
+            layer.descriptor().digest
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// Returns the digest of the tar in a layer.
+pub(crate) fn diff_id(layer: &Blob, budget: &Budget) -> Result<Digest, Error> {
+    read(layer, budget, |_, _, _| Ok(()))
+}
+
+/// A reader that digests what it reads.
+struct Digesting<'a, R> {
+    inner: R,
+    digester: &'a RefCell<Digester>,
+}
+
+impl<R: Read> Read for Digesting<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.digester.borrow_mut().update(&buffer[..read]);
+        Ok(read)
+    }
+}
+
+/// Passes each entry of a tar layer, with its number, to `take`. Reads the layer to its end, where gzip has its checksum,
+/// and returns the digest of the tar.
 fn read(
     layer: &Blob,
     budget: &Budget,
@@ -351,25 +349,30 @@ fn read(
         usize,
         &TarBounds<'_>,
     ) -> Result<(), Failure>,
-) -> Result<(), Error> {
+) -> Result<Digest, Error> {
     let bounds = TarBounds::new(budget);
+    let digester = RefCell::default();
+    let tar = Digesting { inner: unpacked(layer)?, digester: &digester };
     // umoci omits the padding of the last file and the end of the archive, and other readers accept that.
     let end = io::repeat(0).take(1024);
-    let reader: Box<dyn Read + '_> = Box::new(bounds.reader(unpacked(layer)?.chain(end)));
+    let reader: Box<dyn Read + '_> = Box::new(bounds.reader(tar.chain(end)));
     let mut archive = tar::Archive::new(reader);
-    let mut each = || {
+    let each = || {
         for (number, entry) in archive.entries()?.enumerate() {
             let mut entry = entry?;
             bounds.enter(&entry)?;
             take(&mut entry, number, &bounds)?;
         }
+        bounds.leave();
+        io::copy(&mut archive.into_inner(), &mut io::sink())?;
         Ok(())
     };
     each().map_err(|failure| match (bounds.take_over(), failure) {
         (Some(over), _) => over.into(),
         (None, Failure::Content(error)) => error,
         (None, Failure::Archive(error)) => unreadable(error.to_string()),
-    })
+    })?;
+    Ok(digester.take().finish())
 }
 
 fn unreadable(reason: String) -> Error {

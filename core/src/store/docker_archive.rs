@@ -12,6 +12,7 @@ use serde::Deserialize;
 use super::Error;
 use super::archive::{blob_path, read_range};
 use super::layout::REF_NAME;
+use crate::image::unpack::diff_id;
 use crate::image::{
     Blob, Descriptor, Digest, Digester, Error as ImageError, IndexDocument, MAX_DOCUMENT,
     ManifestDocument, MediaType, layer_type,
@@ -44,12 +45,14 @@ pub(super) fn convert(
     let mut index = IndexDocument::default();
     // Images share their layers.
     let mut known: BTreeMap<String, Descriptor> = BTreeMap::new();
+    let mut diff_ids = BTreeMap::new();
     for entry in entries {
         let names = entry.layers.unwrap_or_default();
         budget.list_layers(names.len())?;
         let config = add(path, &entry.config, true, files, &mut known, budget)?;
         let layers = names.iter().map(|name| add(path, name, false, files, &mut known, budget));
         let layers = layers.collect::<Result<Vec<_>, _>>()?;
+        check_diff_ids(path, &config, &layers, files, &mut diff_ids, budget)?;
         let document = ManifestDocument { config, layers, annotations: BTreeMap::new() };
         let manifest = document.to_blob()?;
         let tags = entry.repo_tags.unwrap_or_default();
@@ -106,6 +109,56 @@ fn add(
     Ok(descriptor)
 }
 
+/// Compares the layers with `diff_ids` of the configuration, which name them in this format: nothing else does.
+fn check_diff_ids(
+    path: &Path,
+    config: &Descriptor,
+    layers: &[Descriptor],
+    files: &BTreeMap<String, Range<u64>>,
+    known: &mut BTreeMap<Digest, Digest>,
+    budget: &Budget,
+) -> Result<(), Error> {
+    #[derive(Deserialize)]
+    struct Config {
+        rootfs: Option<Rootfs>,
+    }
+    #[derive(Deserialize)]
+    struct Rootfs {
+        diff_ids: Option<Vec<String>>,
+    }
+    let range = |descriptor: &Descriptor| files.get(&blob_path(descriptor)).cloned();
+    let bytes = read_range(path, &range(config).unwrap_or_default());
+    let config: Config = serde_json::from_slice(&bytes.map_err(Error::io("read", path))?)
+        .map_err(|e| ImageError::Document { what: "configuration", reason: e.to_string() })?;
+    let ids = config.rootfs.and_then(|rootfs| rootfs.diff_ids).unwrap_or_default();
+    let wrong = |reason: String| Error::Image(ImageError::Layer { reason });
+    if ids.len() != layers.len() {
+        let (ids, layers) = (ids.len(), layers.len());
+        return Err(wrong(format!("the configuration has {ids} `diff_ids` for {layers} of them")));
+    }
+    for (layer, id) in layers.iter().zip(ids) {
+        // Most layers are not compressed, so that the digest of the file is the one.
+        if layer.digest.to_string() == id {
+            continue;
+        }
+        let found = match known.get(&layer.digest) {
+            Some(found) => *found,
+            None => {
+                let range = range(layer).unwrap_or_default();
+                let found = diff_id(&Blob::verified_file(layer.clone(), path, range)?, budget)?;
+                known.insert(layer.digest, found);
+                found
+            }
+        };
+        if found.to_string() != id {
+            return Err(wrong(format!(
+                "its tar is {found}, but `diff_ids` of the configuration says {id}; save the image again"
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn digest(path: &Path, range: &Range<u64>, budget: &Budget) -> Result<Digest, Error> {
     let failed = |source: io::Error| Error::io("read", path)(source);
     let mut file = File::open(path).map_err(failed)?;
@@ -119,5 +172,50 @@ fn digest(path: &Path, range: &Range<u64>, budget: &Budget) -> Result<Digest, Er
             return Ok(digester.finish());
         }
         digester.update(&buffer[..read]);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Archive;
+    use super::*;
+    use crate::limits::ReadLimits;
+
+    #[test]
+    fn layers_are_those_of_the_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("saved.tar");
+        let layer = tar_of(&[("app.wasm", b"\0asm\x01\0\0\0")]);
+        let open = |content: &[u8], ids: &[Digest]| {
+            let config = serde_json::json!({ "rootfs": { "type": "layers", "diff_ids": ids } });
+            let listing = br#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["layer.tar"]}]"#;
+            let config = config.to_string();
+            let files = [
+                ("config.json", config.as_bytes()),
+                (DOCKER_INDEX, &listing[..]),
+                ("layer.tar", content),
+            ];
+            std::fs::write(&path, tar_of(&files)).unwrap();
+            Archive::open(&path, ReadLimits::default()).map(drop).map_err(|e| e.to_string())
+        };
+        let (id, other) = (Digest::of(&layer), Digest::of(b"other"));
+        for content in [layer.clone(), crate::gzip::gzip(&layer)] {
+            assert_eq!(open(&content, &[id]), Ok(()));
+            assert!(open(&content, &[other]).unwrap_err().contains(&other.to_string()));
+            assert!(open(&content, &[id, id]).unwrap_err().contains("2 `diff_ids`"));
+            assert!(open(&content, &[]).unwrap_err().contains("0 `diff_ids`"));
+        }
+        let cut = &crate::gzip::gzip(&layer)[..40];
+        assert!(open(cut, &[id]).unwrap_err().contains("can't be unpacked"));
+    }
+
+    fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut tar = tar::Builder::new(Vec::new());
+        for (path, content) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(content.len() as u64);
+            tar.append_data(&mut header, path, *content).unwrap();
+        }
+        tar.into_inner().unwrap()
     }
 }

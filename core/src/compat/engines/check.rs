@@ -227,6 +227,7 @@ fn because(incompatibility: Incompatibility, entry: Option<&Entry>) -> String {
         Some(Err(reason)) => Some(reason.as_str()),
         Some(Ok(parts)) => match (&parts.program.content, incompatibility) {
             (Content::NotWasm(reason), Incompatibility::NotWasm)
+            | (Content::BrokenLayer(reason), Incompatibility::BrokenLayer)
             | (Content::Nothing(reason), Incompatibility::NoModule) => Some(reason.as_str()),
             _ => None,
         },

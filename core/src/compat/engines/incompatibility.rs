@@ -12,6 +12,7 @@ pub(super) enum Incompatibility {
     NoEntry,
     Unreadable,
     NoModule,
+    BrokenLayer,
     NotWasm,
     // runwasi's shims reject precompiled code: they compile for the node's own processor.
     Precompiled,
@@ -73,6 +74,9 @@ impl Incompatibility {
                 false
             }
             Incompatibility::NoModule => matches!(parts.program.content, Content::Nothing(_)),
+            Incompatibility::BrokenLayer => {
+                matches!(parts.program.content, Content::BrokenLayer(_))
+            }
             Incompatibility::NotWasm => matches!(parts.program.content, Content::NotWasm(_)),
             Incompatibility::Precompiled => matches!(parts.program.content, Content::Precompiled),
             Incompatibility::Component => parts.is_kind(Kind::Component),
@@ -119,6 +123,7 @@ impl Incompatibility {
             Incompatibility::NoEntry => "the index lists nothing for its platform",
             Incompatibility::Unreadable => "a part of the image can't be read",
             Incompatibility::NoModule => "there is no module in it",
+            Incompatibility::BrokenLayer => "a layer can't be unpacked",
             Incompatibility::NotWasm => "the entrypoint is not valid WebAssembly",
             Incompatibility::Precompiled => {
                 "the entrypoint was compiled ahead of time, for one version of one runtime"
@@ -164,6 +169,7 @@ impl Incompatibility {
     pub(super) fn suggestion(self) -> Option<&'static str> {
         match self {
             Incompatibility::Unreadable => Some("push it again, whole"),
+            Incompatibility::BrokenLayer => Some("build the image again"),
             Incompatibility::NoModule => {
                 Some("pack the module: `wasm-oci push app.wasm REFERENCE`")
             }

@@ -7,6 +7,7 @@ use crate::image::{
 };
 use crate::limits::{Budget, ReadLimits};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
+use crate::trace::OrTrace;
 
 /// The properties of an image that engines look at. A part that can't be read is such a property, too.
 #[derive(Debug, Clone)]
@@ -83,6 +84,8 @@ pub(super) enum Content {
     /// Not WebAssembly, or not valid.
     NotWasm(String),
     Nothing(String),
+    /// A layer that no engine unpacks, so that nobody gets to the module.
+    BrokenLayer(String),
     // Engines may be able to unpack a layer that we can't, so a missing entrypoint proves nothing.
     Unknown,
 }
@@ -300,12 +303,17 @@ fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Resul
             return without(true, Content::Unknown);
         }
         Err(Error::NoModule { reason }) => return without(false, Content::Nothing(reason)),
+        Err(Error::Layer { reason }) => return without(true, Content::BrokenLayer(reason)),
         Err(error) => return without(false, Content::Nothing(error_chain(&error))),
     };
     // Only one program is in memory at a time.
     budget.release();
-    let has_files =
-        program.has_other_files.unwrap_or_else(|| manifest.has_other_files(files_budget));
+    let has_files = match program.has_other_files.map_or_else(|| manifest.has_other_files(files_budget), Ok) {
+        Err(Error::Layer { reason }) if manifest.layers().iter().all(is_known) => {
+            return without(true, Content::BrokenLayer(reason));
+        }
+        has_files => has_files.or_trace("look for files in layers").unwrap_or_default(),
+    };
     Ok(Program {
         command: command(manifest, program.is_named),
         content: content(&manifest.module_name(), program.bytes),

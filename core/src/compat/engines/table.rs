@@ -110,6 +110,7 @@ pub(super) const ALL_ENGINES: &[Rule] = &[inferred(Incompatibility::Unreadable)]
 
 /// Rules of every engine that starts modules.
 pub(super) const ALL_STARTING_ENGINES: &[Rule] = &[
+    inferred(Incompatibility::BrokenLayer),
     inferred(Incompatibility::NoModule),
     inferred(Incompatibility::NotWasm),
     inferred(Incompatibility::Precompiled),
