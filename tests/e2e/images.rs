@@ -3,11 +3,12 @@
 mod places;
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use wasm_oci_core::image::Digest;
 
 use crate::harness::foreign::{CONFIG, TAR, Written};
 use crate::harness::{Run, wasm_oci};
@@ -72,10 +73,21 @@ fn layer(entries: &[Entry<'_>]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
+/// The digest of a layer before compression.
+fn diff_id(layer: &[u8]) -> String {
+    let mut tar = Vec::new();
+    match layer {
+        [0x1f, 0x8b, ..] => flate2::read::GzDecoder::new(layer).read_to_end(&mut tar).unwrap(),
+        [0x28, 0xb5, ..] => zstd::Decoder::new(layer).unwrap().read_to_end(&mut tar).unwrap(),
+        _ => return Digest::of(layer).to_string(),
+    };
+    Digest::of(&tar).to_string()
+}
+
 /// Stores an image of these layers.
 fn image(written: &Written, config: &Value, layers: &[(&str, Vec<u8>)]) -> Value {
+    let diff_ids: Vec<String> = layers.iter().map(|(_, bytes)| diff_id(bytes)).collect();
     let layers: Vec<Value> = layers.iter().map(|(kind, bytes)| written.blob(kind, bytes)).collect();
-    let diff_ids: Vec<&Value> = layers.iter().map(|layer| &layer["digest"]).collect();
     let config = json!({ "os": "wasi", "architecture": "wasm", "config": config,
         "rootfs": { "type": "layers", "diff_ids": diff_ids } });
     written.manifest(written.document(CONFIG, &config), &layers)

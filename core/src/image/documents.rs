@@ -201,9 +201,12 @@ mod tests {
         let error = |text: &str| IndexDocument::parse(text.as_bytes()).unwrap_err().to_string();
         assert!(error(r#"{"schemaVersion":2}"#).contains("missing field `manifests`"));
         // The reason, not `serde failed`.
-        let negative = r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":-1,"digest":""}]}"#;
+        let negative =
+            r#"{"schemaVersion":2,"manifests":[{"mediaType":"a","size":-1,"digest":""}]}"#;
         assert!(error(negative).contains("-1"), "{}", error(negative));
-        assert!(error(r#"{"schemaVersion":2,"manifests":null,"manifests":null}"#).contains("duplicate"));
+        assert!(
+            error(r#"{"schemaVersion":2,"manifests":null,"manifests":null}"#).contains("duplicate")
+        );
     }
 
     #[test]

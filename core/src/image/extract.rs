@@ -221,7 +221,7 @@ impl Manifest {
 
     /// Returns everything that the layers hold.
     pub(super) fn content(&self) -> Result<ImageContent, Error> {
-        let Unpacked { tree, left_out } = 
+        let Unpacked { tree, left_out } =
             Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
         let path = self.module_in(&tree);
         let attributes = tree.file(&path).map(|file| file.attributes.clone());

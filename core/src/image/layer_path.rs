@@ -64,9 +64,7 @@ fn check_on_windows(name: &str) -> Result<(), &'static str> {
         );
     }
     if is_device(name) {
-        return Err(
-            "it has the name of a device on Windows; use the image on Linux, or in WSL",
-        );
+        return Err("it has the name of a device on Windows; use the image on Linux, or in WSL");
     }
     Ok(())
 }
@@ -136,9 +134,11 @@ mod tests {
 
     #[test]
     fn names_that_windows_takes_for_others_are_found() {
-        let check =
-            |path: &str| path.split('/').try_for_each(|name| check_name(name).and(check_on_windows(name)));
-        for path in ["a", "...a/.hidden/..b", "console/com/com10/nul-1/comx.txt", "größe/日本"] {
+        let check = |path: &str| {
+            path.split('/').try_for_each(|name| check_name(name).and(check_on_windows(name)))
+        };
+        for path in ["a", "...a/.hidden/..b", "console/com/com10/nul-1/comx.txt", "größe/日本"]
+        {
             assert_eq!(check(path), Ok(()), "{path}");
         }
         for path in [

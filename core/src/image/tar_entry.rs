@@ -68,7 +68,8 @@ impl Sparse {
                 continue;
             };
             is_sparse = true;
-            let value = extension.value().map_err(|_| invalid("it has a record that is not text"))?;
+            let value =
+                extension.value().map_err(|_| invalid("it has a record that is not text"))?;
             match key {
                 "name" => sparse.name = Some(value.to_owned()),
                 "size" | "realsize" => sparse.size = number(value)?,
@@ -118,10 +119,7 @@ impl Sparse {
 }
 
 /// Reads the table of version 1.0: decimal numbers on lines, the first of which is the number of pieces, in whole blocks.
-fn read_map(
-    entry: &mut tar::Entry<'_, impl Read>,
-    bounds: &TarBounds<'_>,
-) -> io::Result<Vec<u64>> {
+fn read_map(entry: &mut tar::Entry<'_, impl Read>, bounds: &TarBounds<'_>) -> io::Result<Vec<u64>> {
     let (mut numbers, mut digits) = (Vec::new(), String::new());
     let mut wanted = None;
     loop {

@@ -2,8 +2,7 @@
 
 use serde_json::Value;
 
-mod broken;
-mod layers;
+pub(crate) mod layers;
 mod sparse;
 
 use super::*;

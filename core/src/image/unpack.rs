@@ -267,9 +267,7 @@ fn checked(path: &str) -> Result<String, Error> {
     if path.split('/').all(|part| matches!(part, "" | ".")) {
         return Ok(String::new());
     }
-    layer_path(path).map_err(|reason| {
-        unreadable(format!("it has `{path}`: {reason}"))
-    })
+    layer_path(path).map_err(|reason| unreadable(format!("it has `{path}`: {reason}")))
 }
 
 fn too_long(path: &str, length: usize) -> Error {

@@ -188,7 +188,8 @@ mod tests {
         let layer = tar_of(&[("app.wasm", b"\0asm\x01\0\0\0")]);
         let open = |content: &[u8], ids: &[Digest]| {
             let config = serde_json::json!({ "rootfs": { "type": "layers", "diff_ids": ids } });
-            let listing = br#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["layer.tar"]}]"#;
+            let listing =
+                br#"[{"Config":"config.json","RepoTags":["a:1"],"Layers":["layer.tar"]}]"#;
             let config = config.to_string();
             let files = [
                 ("config.json", config.as_bytes()),

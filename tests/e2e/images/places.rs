@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::{Value, json};
 
-use super::{FILE, NOTHING, READER, SYMLINK, convert, converted, image, layer, module};
+use super::{FILE, NOTHING, READER, SYMLINK, convert, converted, diff_id, image, layer, module};
 use crate::harness::foreign::{INDEX, TAR, Written};
 use crate::harness::{Run, wasm_oci};
 
@@ -61,7 +61,7 @@ fn docker_archives_are_read() {
         (SYMLINK, "link", 0o777, 0, b"data"),
     ]);
     let config = json!({ "os": "linux", "architecture": "amd64", "config": { "Entrypoint": ["/hello.wasm"] },
-        "rootfs": { "type": "layers", "diff_ids": [] } });
+        "rootfs": { "type": "layers", "diff_ids": [diff_id(&content), diff_id(&content)] } });
     let listing = json!([{ "Config": "c.json", "RepoTags": ["localhost/app:v2"],
         "Layers": ["one/layer.tar", "two/layer.tar"] }]);
     let archive = layer(&[

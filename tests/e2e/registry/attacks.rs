@@ -261,7 +261,7 @@ fn files_of_a_layer_stay_in_their_place() {
     }
 }
 
-/// On Windows, they are refused (`image/layer_path.rs`). Here they are names as any other, and packages have such files.
+/// On Windows, `image/layer_path.rs` refuses them. Here they are ordinary names, and packages have such files.
 #[cfg(not(windows))]
 #[test]
 fn paths_that_windows_would_follow_are_ordinary_here() {
@@ -293,11 +293,8 @@ fn paths_that_windows_would_follow_are_ordinary_here() {
         let run = Run::of(wasm_oci().args(["run", &format!("oci:{}", layout.display())]));
         assert_eq!(run.code, 0, "{path}: {}", run.stderr);
         let converted = folder.path().join(format!("converted{n}"));
-        let [source, target] = [layout, converted.clone()].map(|it| format!("oci:{}", it.display()));
-        let convert = ["convert", &source, &target, "--format", "container"];
-        let run = Run::of(wasm_oci().args(convert));
-        assert_eq!(run.code, 0, "{path}: {}", run.stderr);
-        let run = Run::of(wasm_oci().args(["inspect", "--json", &target]));
+        let [source, target] = [layout, converted].map(|it| format!("oci:{}", it.display()));
+        let run = Run::of(wasm_oci().args(["convert", &source, &target, "--format", "container"]));
         assert_eq!(run.code, 0, "{path}: {}", run.stderr);
     }
 }

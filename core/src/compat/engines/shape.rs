@@ -308,12 +308,13 @@ fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Resul
     };
     // Only one program is in memory at a time.
     budget.release();
-    let has_files = match program.has_other_files.map_or_else(|| manifest.has_other_files(files_budget), Ok) {
-        Err(Error::Layer { reason }) if manifest.layers().iter().all(is_known) => {
-            return without(true, Content::BrokenLayer(reason));
-        }
-        has_files => has_files.or_trace("look for files in layers").unwrap_or_default(),
-    };
+    let has_files =
+        match program.has_other_files.map_or_else(|| manifest.has_other_files(files_budget), Ok) {
+            Err(Error::Layer { reason }) if manifest.layers().iter().all(is_known) => {
+                return without(true, Content::BrokenLayer(reason));
+            }
+            has_files => has_files.or_trace("look for files in layers").unwrap_or_default(),
+        };
     Ok(Program {
         command: command(manifest, program.is_named),
         content: content(&manifest.module_name(), program.bytes),

@@ -1,5 +1,7 @@
 //! The table against itself, and against images that we make. The tests of the commands hold it against engines.
 
+mod broken;
+
 use super::*;
 use crate::compat::Supports;
 use crate::image::tests::image;

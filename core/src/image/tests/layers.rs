@@ -7,7 +7,7 @@ use crate::limits::ReadLimits;
 
 /// An entry of a tar.
 #[derive(Clone, Copy)]
-pub(super) enum Entry<'a> {
+pub(crate) enum Entry<'a> {
     File(&'a str, &'a str),
     Folder(&'a str),
     Symlink(&'a str, &'a str),
@@ -15,7 +15,7 @@ pub(super) enum Entry<'a> {
 }
 use Entry::{File, Folder, Hard, Symlink};
 
-pub(super) fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
+pub(crate) fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
     for entry in entries {
         let mut header = tar::Header::new_gnu();
@@ -43,7 +43,7 @@ pub(super) fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-pub(super) fn manifest_of(config: &str, layers: Vec<Blob>) -> Manifest {
+pub(crate) fn manifest_of(config: &str, layers: Vec<Blob>) -> Manifest {
     let config = Blob::new(MediaType::ImageConfig, config.as_bytes().to_vec());
     let document = ManifestDocument {
         config: config.descriptor().clone(),

@@ -2,10 +2,9 @@
 
 use std::io::Write as _;
 
-use super::layers::{Entry, manifest_of, tar};
 use super::*;
-use crate::compat::Supports;
-use crate::compat::engines::{Engine, Shape};
+use crate::image::tests::layers::{Entry, manifest_of, tar};
+use crate::image::{Blob, Digest, Image, ImageSettings, MediaType};
 
 fn single(config: &str, layers: Vec<Blob>) -> Image {
     let manifest = manifest_of(config, layers);
@@ -77,9 +76,8 @@ fn the_end_of_a_compressed_layer_counts() {
     let tar = [tar(&[Entry::File("app.wasm", "\0asm\x01\0\0\0")]), vec![0; 3 << 20]].concat();
     let id = Digest::of(&tar).to_string();
     let whole = gzip(&tar);
-    let image = |bytes: Vec<u8>| {
-        single(&config(&[&id]), vec![Blob::new(MediaType::ImageLayerGzip, bytes)])
-    };
+    let image =
+        |bytes: Vec<u8>| single(&config(&[&id]), vec![Blob::new(MediaType::ImageLayerGzip, bytes)]);
     assert!(image(whole.clone()).manifests()[0].module().is_ok());
     assert_refused(&image(whole[..whole.len() - 4].to_vec()), "layer can't be unpacked");
     assert_refused(&image([&whole[..], b"garbage after the end"].concat()), "invalid gzip header");
