@@ -78,6 +78,10 @@ impl OverLimit {
     }
 }
 
+/// Memory that a document takes when it is parsed, as a multiple of its size: one of many short annotations takes seven
+/// times its bytes.
+const PARSED_SIZE: u64 = 8;
+
 /// The part of [`ReadLimits`] that one operation has spent so far.
 #[derive(Debug)]
 pub(crate) struct Budget {
@@ -125,6 +129,11 @@ impl Budget {
         spend(&self.held, bytes, max, "memory", || {
             format!("reading the image takes more than {} of memory", Bytes(max))
         })
+    }
+
+    /// Counts a document of this size before it is read into memory and parsed.
+    pub(crate) fn hold_document(&self, bytes: u64) -> Result<(), OverLimit> {
+        self.hold(bytes.saturating_mul(PARSED_SIZE))
     }
 
     /// Counts memory from zero again, after all that was held is dropped.

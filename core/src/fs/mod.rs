@@ -10,6 +10,7 @@ mod evict;
 pub(crate) mod journal;
 mod lock;
 mod owned;
+mod regular;
 mod state;
 mod temporary;
 
@@ -19,6 +20,7 @@ pub use cache_folder::CacheFolder;
 pub use evict::{evict, mark_used};
 pub(crate) use lock::lock_beside;
 pub use owned::{create_private_folder, require_owned};
+pub(crate) use regular::{open_regular, read_regular, read_whole};
 pub use state::{FileState, TrackedFile};
 pub use temporary::{
     TemporaryFile, TemporaryFolder, before_first_temporary, remove_temporaries, sweep_unfinished,

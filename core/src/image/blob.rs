@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fs_err::File;
 
 use super::{Descriptor, Digester, Error, MediaType};
-use crate::fs::TemporaryFile;
+use crate::fs::{TemporaryFile, open_regular};
 
 /// Content with its descriptor. One that exists was hashed: its bytes have the descriptor's digest and size.
 ///
@@ -151,7 +151,11 @@ impl Blob {
                 Ok(Box::new(cursor))
             }
             Content::File(range) => {
-                let mut file = File::open(&range.path).map_err(Error::Io)?;
+                let file = open_regular(&range.path).map_err(|error| {
+                    let text = format!("can't read `{}`: {error}", range.path.display());
+                    Error::Io(io::Error::new(error.kind(), text))
+                })?;
+                let mut file = File::from_parts(file, &range.path);
                 let position = range.offset.saturating_add(start);
                 file.seek(SeekFrom::Start(position)).map_err(Error::Io)?;
                 // In an archive, the bytes after the range belong to other blobs.

@@ -4,6 +4,10 @@ use std::path::Path;
 
 use super::ReadError;
 use super::optimize::OptimizedModule;
+use crate::fs::read_whole;
+
+// Nobody makes larger modules: engines refuse them.
+const MAX_BYTES: u64 = 1 << 30;
 
 /// A module or component as a compiler wrote it. Only its first eight bytes are checked.
 #[derive(Debug, Clone)]
@@ -34,7 +38,8 @@ impl BuiltModule {
     /// [`ReadError::Io`], or as [`BuiltModule::of_either_format`].
     pub fn read(path: &Path) -> Result<BuiltModule, ReadError> {
         // std's error, not fs_err's: the message names the path already.
-        let bytes = std::fs::read(path)
+        let bytes = std::fs::File::open(path)
+            .and_then(|file| read_whole(file, MAX_BYTES))
             .map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let name = path.display().to_string();
         match path.extension().is_some_and(|extension| extension == "wat") {

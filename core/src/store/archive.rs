@@ -13,7 +13,7 @@ use super::docker_archive::{self, DOCKER_INDEX};
 use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME, default_name, find, tagged};
 use super::saved_part::Files;
 use super::{Error, Name, Source};
-use crate::fs::{WriteOptions, folder_of, sweep_unfinished};
+use crate::fs::{WriteOptions, folder_of, open_regular, sweep_unfinished};
 use crate::image::layer_path::without_dots;
 use crate::image::tar_bounds::TarBounds;
 use crate::image::{
@@ -179,19 +179,19 @@ impl Archive {
     /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it is of neither format, [`Error::Image`] when it is
     /// over a limit.
     pub fn open(path: &Path, limits: ReadLimits) -> Result<Archive, Error> {
-        let file = File::open(path).map_err(Error::io("read", path))?;
-        let is_stream = !file.metadata().map_err(Error::io("read", path))?.is_file();
         let not_an_archive = |reason: String| Error::NotAStore {
             path: path.to_owned(),
             expected: "an OCI archive",
             reason,
         };
         // Blobs are read where they are, in any order.
-        if is_stream {
+        let metadata = std::fs::metadata(path).map_err(Error::io("read", path))?;
+        if !metadata.is_file() && !metadata.is_dir() {
             return Err(not_an_archive(
                 "it is not a regular file; save it to one first".to_owned(),
             ));
         }
+        let file = open_regular(path).map_err(Error::io("read", path))?;
         let budget = Budget::new(limits);
         let bounds = TarBounds::new(&budget);
         let mut files = contents(file, &bounds).map_err(|error| match bounds.take_over() {
@@ -207,6 +207,7 @@ impl Archive {
         if range.end - range.start > MAX_DOCUMENT {
             return Err(not_an_archive(format!("its {name} is too large")));
         }
+        budget.hold_document(range.end - range.start)?;
         let index = read_range(path, &range).map_err(Error::io("read", path))?;
         let mut made = BTreeMap::new();
         let index = match name {
@@ -298,7 +299,7 @@ fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, R
 
 pub(super) fn read_range(path: &Path, range: &Range<u64>) -> io::Result<Vec<u8>> {
     use std::io::Seek;
-    let mut file = File::open(path)?;
+    let mut file = open_regular(path)?;
     file.seek(io::SeekFrom::Start(range.start))?;
     let mut bytes = Vec::new();
     file.take(range.end - range.start).read_to_end(&mut bytes)?;

@@ -2,7 +2,6 @@
 //! ([moby, image specification v1.2](https://github.com/moby/docker-image-spec/blob/v1.2/v1.2.md)).
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::Range;
 use std::path::Path;
@@ -12,6 +11,7 @@ use serde::Deserialize;
 use super::Error;
 use super::archive::{blob_path, read_range};
 use super::layout::REF_NAME;
+use crate::fs::open_regular;
 use crate::image::unpack::diff_id;
 use crate::image::{
     Blob, Descriptor, Digest, Digester, Error as ImageError, IndexDocument, MAX_DOCUMENT,
@@ -127,6 +127,7 @@ fn check_diff_ids(
         diff_ids: Option<Vec<String>>,
     }
     let range = |descriptor: &Descriptor| files.get(&blob_path(descriptor)).cloned();
+    budget.hold_document(config.size)?;
     let bytes = read_range(path, &range(config).unwrap_or_default());
     let config: Config = serde_json::from_slice(&bytes.map_err(Error::io("read", path))?)
         .map_err(|e| ImageError::Document { what: "configuration", reason: e.to_string() })?;
@@ -161,7 +162,7 @@ fn check_diff_ids(
 
 fn digest(path: &Path, range: &Range<u64>, budget: &Budget) -> Result<Digest, Error> {
     let failed = |source: io::Error| Error::io("read", path)(source);
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = open_regular(path).map_err(failed)?;
     file.seek(SeekFrom::Start(range.start)).map_err(failed)?;
     let mut file = file.take(range.end.saturating_sub(range.start));
     let (mut digester, mut buffer) = (Digester::default(), vec![0; 1 << 16]);

@@ -12,10 +12,6 @@ use crate::image::{
 };
 use crate::limits::{Budget, OverLimit};
 
-/// Memory that a document takes when it is parsed, as a multiple of its size: one of many short annotations takes seven
-/// times its bytes.
-const PARSED_SIZE: u64 = 8;
-
 /// An image in a source.
 ///
 /// It fetches each digest once, even if the image names it many times, and stops when [`Source::limits`] are used up.
@@ -150,7 +146,7 @@ impl<'a, S: Source> Graph<'a, S> {
         }
         // A document that was fetched before is counted already.
         if self.known(descriptor).is_none() {
-            self.budget.hold(descriptor.size.saturating_mul(PARSED_SIZE))?;
+            self.budget.hold_document(descriptor.size)?;
         }
         self.fetch_once(descriptor).await
     }

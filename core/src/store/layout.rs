@@ -11,9 +11,10 @@ use std::sync::Arc;
 use super::graph::{Graph, Parts};
 use super::{Error, Name, Outcome, Progress, RefName, Silent, Sink, Source};
 use crate::fs::{
-    Durability, WriteOptions, create_folder, lock_beside, sweep_unfinished, sync_folder,
+    Durability, WriteOptions, create_folder, lock_beside, open_regular, read_regular, read_whole,
+    sweep_unfinished, sync_folder,
 };
-use crate::image::{Blob, Descriptor, Digest, IndexDocument, Reference, Tag};
+use crate::image::{Blob, Descriptor, Digest, IndexDocument, MAX_DOCUMENT, Reference, Tag};
 use crate::limits::{Budget, ReadLimits};
 use crate::trace::OrTrace;
 use integrity::{EMPTY_INDEX, is_lost};
@@ -73,7 +74,7 @@ impl Layout {
     /// [`Error::NotAStore`] when the directory has no layout.
     pub fn open(path: &Path) -> Result<Layout, Error> {
         let layout = Layout::at(path);
-        let reason = match std::fs::read(layout.marker()) {
+        let reason = match read_regular(&layout.marker(), MAX_DOCUMENT) {
             Err(error) => format!("its file `oci-layout` can't be read ({error})"),
             // It can have no other content.
             Ok(bytes) if is_lost(&bytes) && layout.blobs().is_dir() => return Ok(layout.in_use()),
@@ -138,7 +139,7 @@ impl Layout {
         // Our own shared lock would keep us from pruning.
         drop(self);
         let path = layout.blobs();
-        let Ok(folder) = File::open(&path) else { return Ok(0) };
+        let Some(folder) = open_folder(&path) else { return Ok(0) };
         if folder.try_lock().is_err() {
             return Ok(0);
         }
@@ -168,7 +169,8 @@ impl Layout {
     /// [`Error::Io`] when it can't be read.
     pub fn bytes(&self, digest: Digest) -> Result<Option<Vec<u8>>, Error> {
         let path = self.blob_file(digest);
-        match std::fs::read(&path) {
+        // Whoever asks for the content needs all of it.
+        match read_regular(&path, u64::MAX) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(Error::io("read", &path)(error)),
@@ -192,7 +194,7 @@ impl Layout {
 
     fn in_use(self) -> Layout {
         // Where folders can't be locked, `prune` removes nothing, so no lock is needed.
-        let folder = File::open(self.blobs()).ok().filter(|folder| folder.lock_shared().is_ok());
+        let folder = open_folder(&self.blobs()).filter(|folder| folder.lock_shared().is_ok());
         Layout { _in_use: folder.map(Arc::new), ..self }
     }
 
@@ -222,8 +224,11 @@ impl Layout {
         let path = self.index_file();
         let failed = || Error::io("read", &path);
         let budget = Budget::new(self.limits);
-        budget.hold(std::fs::metadata(&path).map_err(failed())?.len())?;
-        let bytes = std::fs::read(&path).map_err(failed())?;
+        let file = open_regular(&path).map_err(failed())?;
+        // Its size is counted before it is read, and no more is read, even if another process makes it longer.
+        let size = file.metadata().map_err(failed())?.len();
+        budget.hold_document(size)?;
+        let bytes = read_whole(file, size).map_err(failed())?;
         if is_lost(&bytes) {
             tracing::warn!(path = %path.display(), "the index is empty, as after a power failure");
             return Ok(IndexDocument::default());
@@ -277,6 +282,11 @@ impl Layout {
         let replaced = self.writing().replace(&file, |it| it.write_all(&bytes));
         replaced.map_err(Error::io("write", &file))
     }
+}
+
+/// Opens a folder, and nothing else: opening a pipe waits for ever.
+fn open_folder(path: &Path) -> Option<File> {
+    path.is_dir().then(|| File::open(path).or_trace("open the folder of blobs")).flatten()
 }
 
 pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {

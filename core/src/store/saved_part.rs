@@ -37,6 +37,7 @@ impl Files<'_> {
         if !root.media_type.is_index() {
             return Ok(None);
         }
+        budget.time_left()?;
         let Some(document) = self.document(root).and_then(|it| IndexDocument::parse(&it).ok())
         else {
             return Ok(None);
@@ -52,6 +53,7 @@ impl Files<'_> {
         if let [only] = there.as_slice() {
             return Ok(Some(SavedPart { root: only.clone(), index: None, missing }));
         }
+        budget.hold_document(root.size)?;
         let blob = IndexDocument { manifests: there, ..document }.to_blob()?;
         let root = blob.descriptor().clone();
         Ok(Some(SavedPart { root, index: Some(blob), missing }))

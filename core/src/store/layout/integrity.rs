@@ -1,11 +1,11 @@
 //! Blobs and files of a layout that a power failure, or another tool, may have damaged.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 use super::{LAYOUT_FILE, Layout};
-use crate::fs::lock_beside;
+use crate::fs::{lock_beside, open_regular};
 use crate::image::{Blob, Descriptor, Digest, MediaType};
 use crate::store::Error;
 use crate::trace::OrTrace;
@@ -31,12 +31,13 @@ impl Layout {
     /// Returns true if there is a blob of this size, which may be damaged.
     pub(in crate::store) fn has_size(&self, descriptor: &Descriptor) -> bool {
         std::fs::metadata(self.blob_file(descriptor.digest))
-            .is_ok_and(|metadata| metadata.len() == descriptor.size)
+            .is_ok_and(|metadata| metadata.is_file() && metadata.len() == descriptor.size)
     }
 
     pub(super) fn read(&self, descriptor: &Descriptor) -> Result<Blob, Error> {
         let path = self.blob_file(descriptor.digest);
-        let size = std::fs::metadata(&path).map_err(Error::io("read", &path))?.len();
+        let file = open_regular(&path).map_err(Error::io("read", &path))?;
+        let size = file.metadata().map_err(Error::io("read", &path))?.len();
         Ok(Blob::verified_file(descriptor.clone(), &path, 0..size)?)
     }
 
@@ -45,8 +46,8 @@ impl Layout {
         if !self.blobs().is_dir() {
             return;
         }
-        let is_lost_in = |file: &Path| match std::fs::read(file) {
-            Ok(bytes) => is_lost(&bytes),
+        let is_lost_in = |file: &Path| match open_regular(file).and_then(has_only_zeros) {
+            Ok(is_lost) => is_lost,
             Err(error) => error.kind() == std::io::ErrorKind::NotFound,
         };
         let files = [(self.index_file(), EMPTY_INDEX), (self.marker(), LAYOUT_FILE.as_bytes())];
@@ -76,6 +77,18 @@ impl Layout {
 /// Returns true for the content of a file that was renamed but not synced before a power failure: nothing, or zeros.
 pub(super) fn is_lost(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| *byte == 0)
+}
+
+/// Reads no further than to the first other byte: a sound index may be large.
+fn has_only_zeros(mut file: File) -> io::Result<bool> {
+    let mut buffer = [0; 1 << 12];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok(true),
+            read if !is_lost(&buffer[..read]) => return Ok(false),
+            _ => {}
+        }
+    }
 }
 
 fn write_in_place(path: &Path, content: &[u8]) -> io::Result<()> {

@@ -141,30 +141,45 @@ impl Resolve for PublicResolver {
 }
 
 /// Returns true for addresses of the Internet, which belong to no network that only this machine can reach
-/// ([special-purpose addresses](https://www.iana.org/assignments/iana-ipv4-special-registry)).
+/// (special-purpose addresses of [IPv4](https://www.iana.org/assignments/iana-ipv4-special-registry) and
+/// [IPv6](https://www.iana.org/assignments/iana-ipv6-special-registry)).
 pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => match embedded(address) {
             Some(inner) => is_public_v4(inner),
-            // All other global addresses are in 2000::/3. Of these, 2001::/23 is for protocols, such as Teredo.
+            // All other global addresses are in 2000::/3. Of these, 2001::/23 is for protocols, such as Teredo, and
+            // 2001:db8::/32 and 3fff::/20 are for documentation.
             None => {
                 let [first, second, ..] = address.segments();
-                first & 0xe000 == 0x2000 && !(first == 0x2001 && second < 0x200)
+                let is_special = match first {
+                    0x2001 => second < 0x200 || second == 0xdb8,
+                    0x3fff => second < 0x1000,
+                    _ => false,
+                };
+                first & 0xe000 == 0x2000 && !is_special
             }
         },
     }
 }
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
-    // 192.0.0.0/24 has the metadata of Oracle's cloud, and 168.63.129.16 that of Azure.
+    // 192.0.0.0/24 has the metadata of Oracle's cloud, and 168.63.129.16 that of Azure. 198.18.0.0/15 is for measurements
+    // inside of networks, and 192.88.99.0/24 was for relays of 6to4. Some networks use these, and the addresses for
+    // documentation, as private ones.
     !(address.is_loopback()
         || address.is_private()
         || address.is_link_local()
         || address.is_multicast()
+        || address.is_documentation()
         || matches!(
             address.octets(),
-            [0 | 240.., ..] | [100, 64..128, ..] | [192, 0, 0, _] | [168, 63, 129, 16]
+            [0 | 240.., ..]
+                | [100, 64..128, ..]
+                | [192, 0, 0, _]
+                | [192, 88, 99, _]
+                | [198, 18 | 19, ..]
+                | [168, 63, 129, 16]
         ))
 }
 
@@ -209,6 +224,19 @@ mod tests {
             "240.0.0.1",
             "192.0.0.192",
             "168.63.129.16",
+            "192.0.2.1",
+            "198.51.100.1",
+            "203.0.113.255",
+            "198.18.0.1",
+            "198.19.255.255",
+            "192.88.99.1",
+            "2001:db8::1",
+            "2001:db8:ffff::1",
+            "3fff::1",
+            "3fff:fff:ffff::1",
+            "64:ff9b::198.18.0.1",
+            "2002:c000:201::1",
+            "100:0:0:1::1",
             "::",
             "::1",
             "fe80::1",
@@ -238,6 +266,15 @@ mod tests {
             "172.15.0.1",
             "172.32.0.1",
             "192.0.1.1",
+            "192.0.3.1",
+            "192.88.98.1",
+            "198.17.255.255",
+            "198.20.0.1",
+            "198.51.101.1",
+            "203.0.114.1",
+            "2001:db7::1",
+            "2001:db9::1",
+            "3fff:1000::1",
             "2606:4700::1111",
             "2001:4860::1",
             "64:ff9b::1.1.1.1",

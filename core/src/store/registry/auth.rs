@@ -18,6 +18,7 @@ use super::error_response::ErrorResponse;
 use super::exchange::{Pace, bounded_body};
 use super::owner::same_owner;
 use super::request_error::RequestError;
+use super::sent_secrets::SentSecrets;
 use super::token::Token;
 use super::transport::root_url;
 use super::{Credentials, RegistryOptions, Secret};
@@ -58,6 +59,7 @@ pub(super) struct Auth {
     token_servers: Vec<String>,
     clients: Arc<Clients>,
     read_timeout: Duration,
+    pub(super) secrets: SentSecrets,
     state: Mutex<State>,
 }
 
@@ -86,6 +88,7 @@ impl Auth {
             token_servers: options.token_servers.clone(),
             clients,
             read_timeout: options.read_timeout,
+            secrets: SentSecrets::new(&options.credentials),
             state: Mutex::default(),
         }
     }
@@ -190,6 +193,7 @@ impl Auth {
         }
         let token = self.token(bearer, access, credentials).await?;
         let value = token.value.clone();
+        self.secrets.add(&value);
         state.tokens.insert(access, token);
         Ok(Authorization::Bearer(value))
     }
@@ -313,6 +317,9 @@ fn basic(credentials: &Credentials) -> Result<HeaderValue, RequestError> {
     // RFC 7617, section 2: the server takes everything after the first colon for the password.
     if username.contains(':') {
         return Err(RequestError::Credentials("the user name contains a colon"));
+    }
+    if username.is_empty() {
+        return Err(RequestError::Credentials("the user name is empty"));
     }
     let encoded = BASE64.encode(format!("{username}:{}", password.reveal()));
     sensitive_header(&format!("Basic {encoded}"))

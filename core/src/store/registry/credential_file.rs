@@ -120,13 +120,31 @@ impl Entry {
     }
 }
 
+/// A file with logins that can't be parsed. The parser's own error may quote a password.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "it {} at line {line}, column {column}, which isn't shown because it may be a secret; correct it, or log in again",
+    if *is_json { "has a wrong kind of value" } else { "is not JSON" }
+)]
+pub(super) struct Damaged {
+    line: usize,
+    column: usize,
+    is_json: bool,
+}
+
+impl From<serde_json::Error> for Damaged {
+    fn from(error: serde_json::Error) -> Damaged {
+        Damaged { line: error.line(), column: error.column(), is_json: error.is_data() }
+    }
+}
+
 /// Reads JSON from a file with logins, which may be one that nothing was written to yet.
-pub(super) fn parse<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+pub(super) fn parse<T: DeserializeOwned + Default>(bytes: &[u8]) -> Result<T, Damaged> {
     // Some editors write a byte order mark.
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     match text.iter().all(u8::is_ascii_whitespace) {
         true => Ok(T::default()),
-        false => serde_json::from_slice(text),
+        false => Ok(serde_json::from_slice(text)?),
     }
 }
 
@@ -257,6 +275,20 @@ mod tests {
         for file in ["", " \n", "\u{feff}", "{}", r#"{"auths":null}"#, "\u{feff}{}"] {
             assert_eq!(find(file, "a.io", ""), Found::Nothing, "{file}");
         }
+        for file in [
+            r#""{\"auths\":{\"a.io\":{\"auth\":\"hunter2\"}}}""#,
+            r#"{"auths":{"a.io":"hunter2"}}"#,
+            r#"{"auths":"hunter2"}"#,
+            r#"{"auths":{"a.io":{"auth":"hunter2}}}"#,
+            r#"{"credsStore":["hunter2"]}"#,
+            "hunter2",
+        ] {
+            let error = parse::<CredentialFile>(file.as_bytes()).unwrap_err();
+            let shown = format!("{error} {error:?}");
+            assert!(!shown.contains("hunter2") && shown.contains("at line 1, column"), "{shown}");
+        }
+        let number = parse::<CredentialFile>(br#"{"auths":{"a.io":{"password":12345678}}}"#);
+        assert!(!number.unwrap_err().to_string().contains("12345678"));
         for file in ["{", "[]", "x"] {
             assert!(parse::<CredentialFile>(file.as_bytes()).is_err(), "{file}");
         }

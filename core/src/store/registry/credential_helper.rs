@@ -152,27 +152,59 @@ fn run(host: &str, helper: &str, action: &str, input: &str) -> Result<Output, Re
             format!("the credential helper `{program}` took longer than {seconds} seconds");
         return Err(invalid(host, reason));
     };
-    // A process that the helper left behind may keep the pipe open.
-    let stdout = stdout.recv_timeout(Duration::from_secs(1)).or_trace("read the helper's output");
-    Ok(Output::Ended { success: status.success(), stdout: stdout.unwrap_or_default() })
+    Ok(Output::Ended { success: status.success(), stdout: collect(&stdout) })
 }
 
 /// Reads a pipe in another thread: a helper with much to say would otherwise wait for us while we wait for it.
 fn read_later(pipe: Option<impl Read + Send + 'static>) -> mpsc::Receiver<Vec<u8>> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        if let Some(pipe) = pipe {
-            let mut pipe = pipe.take(MAX_OUTPUT);
-            pipe.read_to_end(&mut bytes).or_trace("read the credential helper's output");
+        let Some(pipe) = pipe else { return };
+        let (mut pipe, mut buffer) = (pipe.take(MAX_OUTPUT), vec![0; 1 << 12]);
+        while let Some(read @ 1..) =
+            pipe.read(&mut buffer).or_trace("read the credential helper's output")
+        {
+            // Nobody receives it after the time limit.
+            if sender.send(buffer[..read].to_vec()).is_err() {
+                return;
+            }
         }
-        // Nobody receives it after the time limit.
-        sender.send(bytes).ok();
     });
     receiver
+}
+
+/// Returns the output of a helper that has ended.
+fn collect(parts: &mpsc::Receiver<Vec<u8>>) -> Vec<u8> {
+    // A process that the helper left behind, such as an agent, may keep the pipe open. The helper itself has written
+    // everything by now.
+    let end = Instant::now() + Duration::from_secs(1);
+    let mut output = Vec::new();
+    while let Ok(part) = parts.recv_timeout(end.saturating_duration_since(Instant::now())) {
+        output.extend(part);
+    }
+    output
 }
 
 fn end(child: &mut Child) {
     child.kill().or_trace("end the credential helper");
     child.wait().or_trace("wait for the credential helper");
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_helper_said_is_used_though_its_agent_keeps_the_pipe_open() {
+        let script = "printf 1; printf 2; sleep 20 &";
+        let mut child = Command::new("sh")
+            .args(["-c", script])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let stdout = read_later(child.stdout.take());
+        assert!(child.wait().unwrap().success());
+        assert_eq!(collect(&stdout), b"12");
+    }
 }

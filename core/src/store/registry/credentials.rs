@@ -10,7 +10,11 @@ use std::path::PathBuf;
 use super::RegistryError;
 use super::credential_file::{CredentialFile, Found, parse};
 use super::credential_helper::{self, Answer};
+use crate::fs::read_regular;
 use crate::trace::OrTrace;
+
+/// Longest file with logins that we read, in bytes.
+pub(super) const MAX_FILE: u64 = 16 << 20;
 
 /// Credentials for a registry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,7 +128,7 @@ impl Place {
             Place::Variable(text) => return Ok(Some(text.clone().into_bytes())),
             Place::File(path) => path,
         };
-        match std::fs::read(path) {
+        match read_regular(path, MAX_FILE) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error)
                 if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) =>

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::exchange::Pace;
 use super::retry::retry_after;
+use super::sent_secrets::SentSecrets;
 use crate::text::is_obeyed;
 
 /// Longest part of an error response's body that we read, in bytes.
@@ -66,9 +67,12 @@ pub(super) struct SpecError {
 }
 
 impl SpecError {
-    pub(super) fn text(&self) -> String {
-        let message = printable(self.message.as_deref().unwrap_or_default());
-        match (printable(&self.code), message) {
+    /// Returns code and message, without our own secrets.
+    pub(super) fn text(&self, secrets: &SentSecrets) -> String {
+        // Before it is cut off, which would leave a part of a secret.
+        let shown = |text: &str| printable(&secrets.mask(text));
+        let message = shown(self.message.as_deref().unwrap_or_default());
+        match (shown(&self.code), message) {
             (code, message) if message.is_empty() => code,
             (code, message) if code.is_empty() => message,
             (code, message) => format!("{code}: {message}"),

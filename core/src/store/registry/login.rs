@@ -10,9 +10,9 @@ use serde_json::{Map, Value, json};
 
 use super::credential_file::{parse, servers};
 use super::credential_helper::change;
-use super::credentials::{auth_file, docker_config, invalid, invalid_because};
+use super::credentials::{MAX_FILE, auth_file, docker_config, invalid, invalid_because};
 use super::{RegistryError, Secret};
-use crate::fs::{Access, WriteOptions, create_folder, folder_of};
+use crate::fs::{Access, WriteOptions, create_folder, folder_of, read_regular};
 use crate::trace::OrTrace;
 
 /// Place where a login is stored.
@@ -29,8 +29,14 @@ pub enum Stored {
 /// ([docker login](https://docs.docker.com/reference/cli/docker/login/#credential-stores)).
 ///
 /// # Errors
-/// [`RegistryError::InvalidCredentials`] if the file can't be read or written, or the helper fails.
+/// [`RegistryError::InvalidCredentials`] if the user name is empty or has a colon, which nobody could log in with, the file
+/// can't be read or written, or the helper fails.
 pub fn store_login(host: &str, username: &str, password: &Secret) -> Result<Stored, RegistryError> {
+    // RFC 7617, section 2: readers take everything after the first colon for the password.
+    if username.is_empty() || username.contains(':') {
+        let reason = "a user name can't be empty or contain a colon; pass the name alone";
+        return Err(invalid(host, reason));
+    }
     let file = File::open(host)?;
     let server = file.server(host);
     let helper = file.helper(&server);
@@ -89,8 +95,7 @@ impl File {
             Some(path) => (path, true),
             None => (docker_config().ok_or_else(no_home)?, false),
         };
-        // A symbolic link stays one: only its target is replaced.
-        let path = path.canonicalize().unwrap_or(path);
+        let path = without_links(path);
         let mut file = File { path, plain_names, content: Map::new() };
         file.read(host)?;
         Ok(file)
@@ -98,7 +103,7 @@ impl File {
 
     fn read(&mut self, host: &str) -> Result<(), RegistryError> {
         let unreadable = || format!("can't read `{}`", self.path.display());
-        self.content = match fs::read(&self.path) {
+        self.content = match read_regular(&self.path, MAX_FILE) {
             Ok(bytes) => {
                 parse(&bytes).map_err(|error| invalid_because(host, unreadable(), error))?
             }
@@ -161,6 +166,24 @@ impl File {
     }
 }
 
+/// Returns the file that a symbolic link leads to, which may be missing, so that the link stays one.
+fn without_links(path: PathBuf) -> PathBuf {
+    // As many as Linux follows.
+    const MAX_LINKS: usize = 40;
+    if let Ok(found) = path.canonicalize() {
+        return found;
+    }
+    let mut path = path;
+    for _ in 0..MAX_LINKS {
+        match fs::read_link(&path) {
+            Ok(target) => path = folder_of(&path).join(target),
+            // Not a link.
+            Err(_) => return path,
+        }
+    }
+    path
+}
+
 /// Gives a file that replaces another the mode and the owner of that one: root may log in for somebody else.
 fn keep_access(file: &fs::File, existing: &fs::Metadata) -> io::Result<()> {
     #[cfg(unix)]
@@ -185,4 +208,35 @@ fn lock(folder: &Path) -> io::Result<fs::File> {
     };
     file.lock()?;
     Ok(file)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_link_to_a_missing_file_is_followed() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        fs::create_dir(at("dotfiles")).unwrap();
+        std::os::unix::fs::symlink("dotfiles/docker.json", at("config.json")).unwrap();
+        std::os::unix::fs::symlink("config.json", at("other.json")).unwrap();
+        for link in ["config.json", "other.json"] {
+            assert_eq!(without_links(at(link)), at("dotfiles/docker.json"));
+        }
+        fs::write(at("dotfiles/docker.json"), "{}").unwrap();
+        let found = at("dotfiles/docker.json").canonicalize().unwrap();
+        assert_eq!(without_links(at("other.json")), found);
+        assert_eq!(without_links(at("missing.json")), at("missing.json"));
+        std::os::unix::fs::symlink("loop.json", at("loop.json")).unwrap();
+        assert_eq!(without_links(at("loop.json")).file_name(), at("loop.json").file_name());
+    }
+
+    #[test]
+    fn a_name_that_nobody_could_log_in_with_is_not_stored() {
+        for name in ["", "a:b", ":"] {
+            let error = store_login("a.io", name, &Secret::new("x")).unwrap_err();
+            assert!(error.to_string().contains("can't be empty or contain a colon"), "{error}");
+        }
+    }
 }

@@ -25,6 +25,7 @@ mod manifests;
 mod owner;
 mod request_error;
 mod retry;
+mod sent_secrets;
 mod tls;
 mod token;
 mod transport;

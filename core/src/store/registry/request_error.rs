@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::super::Error;
 use super::address::PrivateAddress;
-use super::error_response::{ErrorResponse, SpecError, printable};
+use super::error_response::{ErrorResponse, printable};
+use super::sent_secrets::SentSecrets;
 use super::{Credentials, RegistryError, RegistryOptions};
 use crate::image::{Digest, Error as ImageError};
 
@@ -40,6 +41,7 @@ pub(super) struct Context<'a> {
     /// Scheme, host and port.
     pub(super) origin: &'a str,
     pub(super) options: &'a RegistryOptions,
+    pub(super) secrets: &'a SentSecrets,
 }
 
 impl RequestError {
@@ -58,6 +60,8 @@ impl RequestError {
                 RegistryError::WrongDigest { action, expected, found }
             }
             RequestError::Protocol { reason, source, .. } => {
+                let reason = context.secrets.mask(&reason);
+                let source = source.map(|source| context.secrets.mask_error(source));
                 RegistryError::Protocol { action, registry, reason, source }
             }
             RequestError::UntrustedRealm { host, safe } => {
@@ -229,7 +233,7 @@ fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryErro
     let errors = response.errors();
     // A registry may send any number of errors.
     let texts: Vec<String> =
-        errors.iter().map(SpecError::text).filter(|text| !text.is_empty()).take(3).collect();
+        errors.iter().map(|error| error.text(context.secrets)).filter(|text| !text.is_empty()).take(3).collect();
     let message = if texts.is_empty() { String::new() } else { format!(" ({})", texts.join("; ")) };
     let action = context.action.to_owned();
     let registry = context.registry.to_owned();
@@ -245,7 +249,7 @@ fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryErro
         403 => RegistryError::Denied { action, registry, message },
         404 => RegistryError::NotFound { action, message },
         _ => {
-            let code = errors.into_iter().next().map(|error| printable(&error.code));
+            let code = errors.into_iter().next().map(|error| printable(&context.secrets.mask(&error.code)));
             let code = code.filter(|code| !code.is_empty());
             // A shorter wait was obeyed, so it is not the reason that we gave up.
             let max = context.options.retry.max_retry_after;
@@ -285,8 +289,10 @@ mod tests {
         let credentials =
             Credentials::Basic { username: "me".to_owned(), password: Secret::new("hunter2") };
         let options = &RegistryOptions { credentials, ..RegistryOptions::default() };
-        let context =
-            Context { action: "push", registry: "ghcr.io", origin: "https://ghcr.io", options };
+        let secrets = &SentSecrets::new(&options.credentials);
+        secrets.add(&Secret::new("SECRETTOK"));
+        let (action, registry, origin) = ("push", "ghcr.io", "https://ghcr.io");
+        let context = Context { action, registry, origin, options, secrets };
         match error.explain(&context) {
             Error::Registry(error) => error,
             error => panic!("{error}"),
@@ -324,6 +330,27 @@ mod tests {
         assert_eq!(message, " (MANIFEST_INVALID: bad [31m thing)");
         let unknown = r#"{"errors":[{"code":"NOT_IN_THE_SPEC"}]}"#;
         assert!(answer(409, unknown).to_string().contains("409 (NOT_IN_THE_SPEC)"));
+    }
+
+    #[test]
+    fn an_echoed_secret_is_not_repeated() {
+        // Before the text is cut off, which would leave a part of the secret.
+        let long = "x".repeat(195);
+        for status in [400, 401, 403, 404, 500] {
+            for secret in ["hunter2", "bWU6aHVudGVyMg==", "SECRETTOK"] {
+                let text = format!("you sent {secret}");
+                let long = format!("{long}{secret}");
+                for (code, message) in [("DENIED", text.as_str()), (secret, ""), ("", &long)] {
+                    let body = serde_json::json!({"errors": [{"code": code, "message": message}]});
+                    let error = answer(status, &body.to_string());
+                    let shown = format!("{error} {error:?}");
+                    assert!(!shown.contains(&secret[..3]), "{shown}");
+                }
+            }
+        }
+        let source = serde_json::from_str::<u8>("\"hunter2\"").unwrap_err();
+        let error = explained(RequestError::malformed("bad", source));
+        assert_eq!(error.source().unwrap().to_string().matches("hunter2").count(), 0);
     }
 
     #[test]

@@ -271,6 +271,7 @@ impl Transport {
             registry: &self.registry,
             origin: self.origin.as_str().trim_end_matches('/'),
             options: &self.options,
+            secrets: &self.auth.secrets,
         })
     }
 }

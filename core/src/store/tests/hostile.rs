@@ -261,3 +261,54 @@ async fn a_slow_source_ends_with_the_time() {
     assert_eq!(limit(load(&source, &source.name()).await), "time");
     assert!(start.elapsed() < Duration::from_secs(10));
 }
+
+/// A layout of somebody else may have anything in the place of a file. A pipe would be waited for, a device has no end.
+#[cfg(unix)]
+#[tokio::test]
+async fn only_regular_files_are_parts_of_a_layout() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = image(Format::Artifact);
+    let blob = format!("blobs/sha256/{}", whole.digest().hex());
+    for (number, part) in ["oci-layout", "index.json", &blob, "blobs/sha256"].iter().enumerate() {
+        for device in [false, true] {
+            let path = folder.path().join(format!("{number}{device}"));
+            drop(saved(&path, &whole, &["1"]).await);
+            let part = path.join(part);
+            std::fs::rename(&part, path.join("old")).unwrap();
+            if device {
+                std::os::unix::fs::symlink("/dev/zero", &part).unwrap();
+            } else {
+                let made = std::process::Command::new("mkfifo").arg(&part).status().unwrap();
+                assert!(made.success());
+            }
+            let read = async {
+                let layout = Layout::open(&path)?;
+                load(&layout, &Name::Tag(tag("1"))).await
+            };
+            let error = crate::error_chain(&read.await.unwrap_err());
+            let says = if device { "it is a device" } else { "it is a FIFO" };
+            // A path below what is not a folder is the system's error.
+            assert!(error.contains(says) || error.contains("Not a directory"), "{part:?} {error}");
+            // What makes a layout new must not wait, either.
+            drop(Layout::create(&path));
+        }
+    }
+    let pipe = folder.path().join("0false").join("oci-layout");
+    let error = Archive::open(&pipe, ReadLimits::default()).unwrap_err();
+    assert!(error.to_string().contains("not a regular file"), "{error}");
+}
+
+#[tokio::test]
+async fn the_index_of_a_layout_counts_with_what_parsing_it_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = saved(folder.path(), &image(Format::Artifact), &["1"]).await;
+    let size = std::fs::metadata(folder.path().join("index.json")).unwrap().len();
+    let memory = size * 4;
+    let layout = layout.with_limits(ReadLimits { memory, ..ReadLimits::default() });
+    assert_eq!(limit(layout.images()), "memory");
+    let archive = folder.path().join("archive.tar");
+    let images = [ArchiveImage { image: &image(Format::Artifact), tags: &[tag("1")] }];
+    write_archive(&archive, "app", &images).unwrap();
+    let limits = ReadLimits { memory: 1 << 10, ..ReadLimits::default() };
+    assert_eq!(limit(Archive::open(&archive, limits)), "memory");
+}
