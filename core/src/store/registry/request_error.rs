@@ -232,8 +232,12 @@ fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryErro
     let status = response.status;
     let errors = response.errors();
     // A registry may send any number of errors.
-    let texts: Vec<String> =
-        errors.iter().map(|error| error.text(context.secrets)).filter(|text| !text.is_empty()).take(3).collect();
+    let texts: Vec<String> = errors
+        .iter()
+        .map(|error| error.text(context.secrets))
+        .filter(|text| !text.is_empty())
+        .take(3)
+        .collect();
     let message = if texts.is_empty() { String::new() } else { format!(" ({})", texts.join("; ")) };
     let action = context.action.to_owned();
     let registry = context.registry.to_owned();
@@ -249,7 +253,10 @@ fn status_error(response: &ErrorResponse, context: &Context<'_>) -> RegistryErro
         403 => RegistryError::Denied { action, registry, message },
         404 => RegistryError::NotFound { action, message },
         _ => {
-            let code = errors.into_iter().next().map(|error| printable(&context.secrets.mask(&error.code)));
+            let code = errors
+                .into_iter()
+                .next()
+                .map(|error| printable(&context.secrets.mask(&error.code)));
             let code = code.filter(|code| !code.is_empty());
             // A shorter wait was obeyed, so it is not the reason that we gave up.
             let max = context.options.retry.max_retry_after;
