@@ -45,6 +45,12 @@ pub enum Error {
         "{failed} of {run} smoke tests failed; nothing was pushed ({suggestion} to push anyway)"
     )]
     SmokeTests { failed: usize, run: usize, suggestion: &'static str },
+    /// A gate refuses what it can't judge.
+    #[error(
+        "what is denied, or required of runtimes, can't be judged for {place}, which engines may start: remove that program \
+         from the image, or leave out these checks"
+    )]
+    NotJudged { place: String, source: image::Error },
     /// Engines that an image is meant for can't start it.
     #[error("{0}")]
     NotTaken(String),
@@ -66,9 +72,12 @@ impl Error {
             Error::Compat(compat::Error::Unsupported { .. } | compat::Error::Module(_)) => {
                 ExitCode::Invalid
             }
-            Error::Image(image::Error::NoModule { .. } | image::Error::Layer { .. }) => {
-                ExitCode::Invalid
-            }
+            Error::Image(
+                image::Error::NoModule { .. }
+                | image::Error::NoSuchCommand { .. }
+                | image::Error::Layer { .. },
+            )
+            | Error::NotJudged { .. } => ExitCode::Invalid,
             Error::Image(image::Error::OverLimit(_))
             | Error::Store(store::Error::Image(image::Error::OverLimit(_))) => ExitCode::OverLimit,
             Error::Store(store::Error::Registry(e)) if e.is_authentication() => {

@@ -16,6 +16,7 @@ mod doctor;
 mod engine_selectors;
 mod engines;
 mod exec;
+mod gates;
 mod golden;
 mod harness;
 mod hostile;

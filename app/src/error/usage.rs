@@ -49,6 +49,13 @@ pub enum UsageError {
 
     #[error("{} is a module, not an image; pack it first", described(path))]
     NotAnImage { path: PathBuf },
+    /// Flags that only apply when a module is packed.
+    #[error(
+        "{} can't change an image that exists, `{source_name}`: leave {} out, or push the .wasm file that it was made of",
+        flags.join(", "),
+        if flags.len() == 1 { "it" } else { "them" }
+    )]
+    NeedsModule { flags: Vec<&'static str>, source_name: String },
     #[error(
         "`{}` is not a destination for an image; use oci:DIR, oci-archive:FILE or REGISTRY/REPOSITORY (to write a \
          module, use `pull --module`)",

@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod engines;
+pub mod gates;
 pub mod messages;
 pub mod optimize_cache;
 pub mod packed;

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use wasm_oci_core::compat::engines::Shape;
 use wasm_oci_core::compat::runtimes::require;
-use wasm_oci_core::image::{Format, Image, ImageSettings, Reference, Tag, assemble};
+use wasm_oci_core::image::{Format, Image, ImageSettings, Manifest, Reference, Tag, assemble};
 use wasm_oci_core::module::{
     BuiltModule, Level, Report, ValidateOptions, ValidatedModule, validate,
 };
@@ -65,10 +65,10 @@ pub fn warn_of_losses(settings: &ImageSettings, format: Format, shell: &Shell) {
     }
 }
 
-/// Returns the size of the layers with the module.
+/// Returns the size of the layers that an engine downloads, of the largest manifest.
 pub fn compressed(image: &Image) -> u64 {
-    let layers = image.wasm_manifest().map(|manifest| manifest.layers()).unwrap_or_default();
-    layers.iter().map(|layer| layer.descriptor().size).sum()
+    let size = |manifest: &Manifest| manifest.layers().iter().map(|it| it.descriptor().size).sum();
+    image.manifests().iter().map(size).max().unwrap_or_default()
 }
 
 /// Optimizes and validates a module as planned, and checks that the required runtimes run it.

@@ -7,6 +7,7 @@ use wasm_oci_core::store::Location;
 use wasm_oci_app::config::args::module_or_image_help;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::files::read_module;
+use wasm_oci_app::pipeline::gates::warn_of_several;
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_image;
@@ -45,6 +46,7 @@ impl Inspect {
         let connections = self.read.connections(shell)?;
         let image = load_image(&self.source, &connections).await?;
         warn_of_labels(image.wasm_manifest()?, shell);
+        warn_of_several(&image.programs()?, shell);
         let module = any_imports(image.wasm_manifest()?.module()?)?;
         match self.json {
             true => shell.print_json(&image_json(&image, &module)?),

@@ -56,6 +56,10 @@ pub(crate) struct NameArgs {
 }
 
 impl NameArgs {
+    pub(crate) fn is_given(&self) -> bool {
+        self.name.is_some()
+    }
+
     /// Returns the given name, or that of the file without `.wasm`.
     pub(crate) fn of(&self, file: &Path) -> String {
         let stem = || {

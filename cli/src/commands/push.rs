@@ -2,6 +2,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use wasm_oci_core::image::{Image, Reference};
+use wasm_oci_core::module::{ValidateOptions, ValidatedModule};
 use wasm_oci_core::store::Location;
 
 use super::pack::{NameArgs, detected};
@@ -11,11 +12,12 @@ use wasm_oci_app::config::budget::Budget;
 use wasm_oci_app::config::env_vars;
 use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::settings::Settings;
-use wasm_oci_app::error::Error;
+use wasm_oci_app::error::{Error, UsageError};
 use wasm_oci_app::files::read_module;
+use wasm_oci_app::pipeline::gates::judge;
 use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
-use wasm_oci_app::pipeline::stages::{any_imports, compressed, dry_run, pack, to_registry};
+use wasm_oci_app::pipeline::stages::{compressed, dry_run, pack, to_registry};
 use wasm_oci_app::pipeline::{budget, engines};
 use wasm_oci_app::registry::connection::{AccountArgs, Connections};
 use wasm_oci_app::registry::source::load_image;
@@ -74,6 +76,7 @@ fn destination(text: &str) -> Result<Reference, String> {
 
 impl Push {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
+        self.check_flags()?;
         let name = match &self.source {
             Location::File(path) => self.names.of(path),
             _ => self.destination.repository().rsplit('/').next().unwrap_or_default().to_owned(),
@@ -100,10 +103,23 @@ impl Push {
         Ok(())
     }
 
+    /// Refuses flags that do nothing, because the image exists.
+    fn check_flags(&self) -> Result<(), UsageError> {
+        if let Location::File(_) = self.source {
+            return Ok(());
+        }
+        let mut flags = [self.module.changes(), self.image.changes()].concat();
+        flags.extend(self.names.is_given().then_some("--name"));
+        match flags.is_empty() {
+            true => Ok(()),
+            false => Err(UsageError::NeedsModule { flags, source_name: self.source.to_string() }),
+        }
+    }
+
     fn test(&self, images: &[TaggedImage], shell: &Shell) -> Result<(), Error> {
         let (Some(path), Some(main)) = (&self.cases, images.first()) else { return Ok(()) };
         let engine = test_engine(shell)?;
-        // All formats contain the same module, so testing one image is enough.
+        // All formats contain the same module, so testing one image is enough. `images` warns of an image with several.
         let program = Prepared::of_manifest(&engine, main.image.wasm_manifest()?)?;
         require(
             &engine,
@@ -126,30 +142,33 @@ impl Push {
             packed.sizes.show(shell);
             return Ok((packed.images, Some(packed.sizes)));
         }
-        // `pack` checks the budget and the engines of a new image. An existing one has to pass the same checks.
+        // `pack` checks a new image. An existing one has to pass the same checks.
         let image = load_image(&self.source, connections).await?;
-        check_budget(&image, plan)?;
+        self.check(&image, plan, shell)?;
         let images = vec![TaggedImage { format: image.format(), image, tags: plan.tags.clone() }];
         engines::require(&self.source.to_string(), &plan.engines, &images)?;
         Ok((images, None))
     }
+
+    /// Checks all programs of an image that was packed before.
+    fn check(&self, image: &Image, plan: &Plan, shell: &Shell) -> Result<(), Error> {
+        let has_gates = plan.validate != ValidateOptions::default() || !plan.runtimes.is_empty();
+        // Unpacking takes time. Without a gate, an image of any program can be pushed, as `copy` does.
+        if !has_gates && plan.budget == Budget::default() && self.cases.is_none() {
+            return Ok(());
+        }
+        let options = if has_gates { plan.validate.clone() } else { ValidateOptions::any_import() };
+        for module in judge(image, &options, &plan.runtimes, shell)? {
+            check_budget(image, &module, plan)?;
+        }
+        Ok(())
+    }
 }
 
-/// Checks the size budget for an image that was packed before.
-fn check_budget(image: &Image, plan: &Plan) -> Result<(), Error> {
-    // Measuring unpacks the module, which takes time.
-    if plan.budget == Budget::default() {
-        return Ok(());
-    }
-    let module = image.wasm_manifest()?.module()?;
+/// Checks the size budget for a program of an image.
+fn check_budget(image: &Image, module: &ValidatedModule, plan: &Plan) -> Result<(), Error> {
     let size = module.bytes().len() as u64;
     // An image does not record how large its module was before optimizing.
     let sizes = Sizes { raw: size, optimized: size, compressed: compressed(image) };
-    budget::check(
-        &plan.budget,
-        &plan.image.name,
-        &sizes,
-        || Ok(any_imports(module)?.sizes()?),
-        None,
-    )
+    budget::check(&plan.budget, &plan.image.name, &sizes, || Ok(module.sizes()?), None)
 }

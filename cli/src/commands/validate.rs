@@ -5,8 +5,10 @@ use wasm_oci_core::store::Location;
 
 use wasm_oci_app::config::args::module_or_image_help;
 use wasm_oci_app::error::Error;
+use wasm_oci_app::files::read_module;
+use wasm_oci_app::pipeline::gates::judge;
 use wasm_oci_app::registry::connection::ReadArgs;
-use wasm_oci_app::registry::source::load_module;
+use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::ui::render::{ReportJson, runtimes};
 use wasm_oci_app::ui::shell::Shell;
 
@@ -33,17 +35,29 @@ pub(crate) struct Validate {
 
 impl Validate {
     pub(crate) async fn run(self, shell: &Shell) -> Result<(), Error> {
-        let module = load_module(&self.source, &self.read.connections(shell)?).await?;
         let allow_imports = self.allow_imports.into_iter().collect();
         let deny = self.deny.into_iter().collect();
         let options = ValidateOptions { allow_imports, deny, ..ValidateOptions::default() };
-        // As it is: the result has to apply to these bytes, not to those after optimizing.
-        let module = validate(module.unoptimized(), &options)?;
-        require(&module, &self.runtimes)?;
-        shell.status("Valid", format_args!("{}: a {}", module.name(), module.report().kind.name()));
+        let modules = match &self.source {
+            Location::File(path) => {
+                // As it is: the result has to apply to these bytes, not to those after optimizing.
+                let module = validate(read_module(path)?.unoptimized(), &options)?;
+                require(&module, &self.runtimes)?;
+                vec![module]
+            }
+            place => {
+                let image = load_image(place, &self.read.connections(shell)?).await?;
+                judge(&image, &options, &self.runtimes, shell)?
+            }
+        };
+        for module in &modules {
+            let kind = module.report().kind.name();
+            shell.status("Valid", format_args!("{}: a {kind}", module.name()));
+        }
+        let module = modules.first().ok_or(wasm_oci_core::image::Error::NoManifest)?;
         match self.json {
-            true => shell.print_json(&ReportJson::of(&module)?),
-            false => shell.print(runtimes(&module)?.trim_end()),
+            true => shell.print_json(&ReportJson::of(module)?),
+            false => shell.print(runtimes(module)?.trim_end()),
         }
     }
 }

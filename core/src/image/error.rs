@@ -119,6 +119,17 @@ pub enum Error {
         /// The places that were searched.
         reason: String,
     },
+    /// A command that names no file of the image.
+    #[error(
+        "the image starts `{word}`, which is not a file in it{}: set its entrypoint to the path of the module",
+        known_files(files)
+    )]
+    NoSuchCommand {
+        /// The first word of the entrypoint.
+        word: String,
+        /// Some files of the image.
+        files: Vec<String>,
+    },
     /// A layer that can't be unpacked.
     #[error("a layer can't be unpacked: {reason}")]
     Layer {
@@ -139,4 +150,11 @@ pub enum Error {
     /// A blob's file can't be read.
     #[error("can't read a blob")]
     Io(#[source] std::io::Error),
+}
+
+fn known_files(files: &[String]) -> String {
+    match files.is_empty() {
+        true => " (it has no file)".to_owned(),
+        false => format!(" (it has {})", files.join(", ")),
+    }
 }

@@ -11,6 +11,10 @@ use crate::module::BuiltModule;
 
 // More folders on `PATH` than anybody has.
 const MAX_ON_PATH: usize = 64;
+// Those of containerd's own process, as distributions start it.
+const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+// Enough for a user to see what the command could be.
+const MAX_LISTED: usize = 20;
 
 /// Media types of layers that are bare modules.
 const BARE: [&str; 4] = [
@@ -25,33 +29,48 @@ const BARE: [&str; 4] = [
 ];
 
 impl Manifest {
-    /// Returns the module that the image starts: its bare layer, otherwise the file that the command names, otherwise
-    /// the only `.wasm` file.
+    /// Returns the module that the image starts: its bare layer, otherwise the file that the command names. The only `.wasm`
+    /// file counts only if there is no command.
     ///
     /// # Errors
-    /// [`Error::NoModule`] when there is none, [`Error::Layer`] when we can't unpack a layer; [`Error::OverLimit`] when the
-    /// layers unpack to more than the store's [`ReadLimits`](crate::limits::ReadLimits) allow.
+    /// [`Error::NoModule`] when there is none, [`Error::NoSuchCommand`] when the command names no file, [`Error::Layer`] when
+    /// we can't unpack a layer; [`Error::OverLimit`] when the layers unpack to more than the store's
+    /// [`ReadLimits`](crate::limits::ReadLimits) allow.
     pub fn module(&self) -> Result<BuiltModule, Error> {
-        self.built(self.program(&self.budget())?)
+        let budget = self.budget();
+        let program = match self.bare_program(&budget)? {
+            Some(program) => program,
+            None => {
+                let tree = self.tree_of_modules(&budget)?;
+                self.program_at(&self.locate(&tree)?, &tree, &budget)?
+            }
+        };
+        self.built(program)
     }
 
-    fn built(&self, program: Program) -> Result<BuiltModule, Error> {
+    pub(super) fn built(&self, program: Program) -> Result<BuiltModule, Error> {
         BuiltModule::new(&self.module_name(), program.bytes).map_err(|e| no_module(e.to_string()))
     }
 
-    /// Returns what the image starts, which need not be a module.
+    /// Returns what the image starts, which need not be a module. If the command names no file, as it is of broken images,
+    /// the only `.wasm` file.
     ///
     /// # Errors
     /// As [`Manifest::module`].
     pub(crate) fn program(&self, budget: &Budget) -> Result<Program, Error> {
         // First, because runwasi starts the bare layer of an image that also has a tar.
-        match self.bare_program(budget)? {
-            Some(program) => Ok(program),
-            None => {
-                let keep = Keep::Modules(&self.command_paths());
-                self.program_in(&Unpacked::of(self.tars_and_digests()?, budget, keep)?.tree, budget)
-            }
+        if let Some(program) = self.bare_program(budget)? {
+            return Ok(program);
         }
+        let tree = self.tree_of_modules(budget)?;
+        let path = self.locate(&tree).or_else(|error| only_module(&tree).map_err(|_| error))?;
+        let is_named = self.named(&tree).next().is_some();
+        Ok(Program { is_named, ..self.program_at(&path, &tree, budget)? })
+    }
+
+    pub(super) fn tree_of_modules(&self, budget: &Budget) -> Result<FileTree, Error> {
+        let paths: Vec<String> = self.command_paths().iter().map(|it| without_dots(it)).collect();
+        Ok(Unpacked::of(self.tars_and_digests()?, budget, Keep::Modules(&paths))?.tree)
     }
 
     fn bare_program(&self, budget: &Budget) -> Result<Option<Program>, Error> {
@@ -78,31 +97,27 @@ impl Manifest {
         word.split_once('#').map_or(word, |(path, _)| path)
     }
 
-    /// Returns the paths where the command may be, the likeliest first, relative to the root.
+    /// Returns the absolute paths where engines look for the command, those of containerd first.
     pub(super) fn command_paths(&self) -> Vec<String> {
-        let (word, config) = (self.command_word(), self.config());
-        let mut paths = Vec::new();
-        // As a container engine looks for a program: a name alone is on `PATH`, and anything else relative is in the
-        // working directory. The shims of runwasi start in the root folder, whatever the working directory is.
-        if !word.contains('/') && !word.is_empty() {
-            let on_path = config.env.get("PATH").map(String::as_str).unwrap_or_default();
-            paths.extend(
-                on_path.split(':').take(MAX_ON_PATH).map(|folder| format!("{folder}/{word}")),
-            );
-        }
-        if !word.starts_with('/') {
-            let folder = config.working_dir.as_deref().unwrap_or("/");
-            paths.push(format!("{folder}/{word}"));
-        }
-        paths.push(word.to_owned());
-        let mut paths: Vec<String> = paths.iter().map(|path| without_dots(path)).collect();
-        paths.dedup();
-        paths
+        let config = self.config();
+        let on_path = config.env.get("PATH").map(String::as_str).unwrap_or_default();
+        command_paths(self.command_word(), config.working_dir.as_deref(), on_path)
     }
 
-    fn program_in(&self, tree: &FileTree, budget: &Budget) -> Result<Program, Error> {
-        let Located { path, is_named } = self.locate(tree)?;
-        let file = tree.file(&path);
+    /// Returns the real paths of the files that the command names, for one engine or another.
+    pub(super) fn named(&self, tree: &FileTree) -> impl Iterator<Item = String> {
+        let real =
+            |path: String| tree.resolve(&path, true).filter(|real| tree.file(real).is_some());
+        self.command_paths().into_iter().filter_map(real)
+    }
+
+    pub(super) fn program_at(
+        &self,
+        path: &str,
+        tree: &FileTree,
+        budget: &Budget,
+    ) -> Result<Program, Error> {
+        let file = tree.file(path);
         let file = file.ok_or_else(|| no_module(format!("`/{path}` is not a file")))?;
         let bytes = match &file.content {
             Some(content) => content.to_vec(),
@@ -113,33 +128,16 @@ impl Manifest {
                 content_at(layer, file.origin.entry, budget)?.to_vec()
             }
         };
-        Ok(Program { bytes, is_named, has_other_files: Some(tree.has_files_besides(&path)) })
+        Ok(Program { bytes, is_named: true, has_other_files: Some(tree.has_files_besides(path)) })
     }
 
-    /// Returns the path of the module: the file that the command names, otherwise the only `.wasm` file.
-    fn locate(&self, tree: &FileTree) -> Result<Located, Error> {
-        for path in self.command_paths() {
-            let real = tree.resolve(&path, true).filter(|real| tree.file(real).is_some());
-            if let Some(path) = real {
-                return Ok(Located { path, is_named: true });
-            }
-        }
-        let mut found: Vec<(&str, _)> =
-            tree.files().filter(|(path, _)| path.ends_with(".wasm")).collect();
-        // Hard links are one file.
-        let mut seen = HashSet::new();
-        found.retain(|(_, file)| seen.insert(Arc::as_ptr(file)));
+    /// Returns the path of the module: the file that the command names, or, without a command, the only `.wasm` file.
+    pub(super) fn locate(&self, tree: &FileTree) -> Result<String, Error> {
         let word = self.command_word();
-        match found.as_slice() {
-            [(path, _)] => Ok(Located { path: (*path).to_owned(), is_named: false }),
-            [] => {
-                let word = word.trim_start_matches('/');
-                Err(no_module(format!("no layer has `/{word}` or another .wasm file")))
-            }
-            several => {
-                let names: Vec<&str> = several.iter().take(20).map(|(path, _)| *path).collect();
-                Err(no_module(format!("the command `{word}` is none of {}", names.join(", "))))
-            }
+        match self.named(tree).next() {
+            Some(path) => Ok(path),
+            None if word.is_empty() => only_module(tree),
+            None => Err(Error::NoSuchCommand { word: word.to_owned(), files: listed(tree) }),
         }
     }
 
@@ -152,7 +150,7 @@ impl Manifest {
         }
     }
 
-    fn tars(&self) -> impl Iterator<Item = &Blob> {
+    pub(super) fn tars(&self) -> impl Iterator<Item = &Blob> {
         self.layers().iter().filter(|layer| !is_bare(layer))
     }
 
@@ -188,7 +186,9 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`], and [`Error::InvalidInclude`] when the path of a file leads out of the image.
     pub fn included(&self) -> Result<Vec<IncludedFile>, Error> {
-        Ok(self.content()?.included)
+        Ok(self
+            .content_of(Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?)
+            .included)
     }
 
     /// Returns the module, and the root file system with the module in it, which is empty if there is nothing else.
@@ -199,36 +199,52 @@ impl Manifest {
         let bare = self.bare_program(&self.budget())?;
         let budget = self.budget();
         let tree = Unpacked::of(self.tars_and_digests()?, &budget, Keep::All)?.tree;
-        let module = self.built(bare.map_or_else(|| self.program_in(&tree, &budget), Ok)?)?;
+        let program = match bare {
+            Some(program) => program,
+            None => self.program_at(&self.locate(&tree)?, &tree, &budget)?,
+        };
+        let module = self.built(program)?;
         let path = self.module_in(&tree);
         Ok((module, if tree.has_more_than(&path) { tree } else { FileTree::default() }))
     }
 
     /// Returns where the module is, or where it belongs if a bare layer has it.
     fn module_in(&self, tree: &FileTree) -> String {
-        match self.locate(tree) {
-            Ok(located) if located.is_named || !self.layers().iter().any(is_bare) => located.path,
-            _ => self.command_paths().pop().unwrap_or_default(),
-        }
+        let is_bare = self.layers().iter().any(is_bare);
+        let only = || only_module(tree).ok().filter(|_| !is_bare);
+        self.named(tree).next().or_else(only).unwrap_or_else(|| {
+            let folder = self.config().working_dir.as_deref();
+            without_dots(&in_folder(self.command_word(), folder))
+        })
     }
 
     /// Returns the path that the command has in the tree: that of a link if it names one.
     fn command_in(&self, tree: &FileTree) -> Option<String> {
         let is_file =
             |path: &String| tree.resolve(path, true).is_some_and(|real| tree.file(&real).is_some());
-        self.command_paths().into_iter().find(is_file)
+        // Its folder without links and dots, which would lead elsewhere if only the dots were left out.
+        self.command_paths().into_iter().find(is_file).and_then(|path| tree.place(&path))
     }
 
     /// Returns everything that the layers hold.
+    ///
+    /// # Errors
+    /// As [`Manifest::included`], and [`Error::NoSuchCommand`].
     pub(super) fn content(&self) -> Result<ImageContent, Error> {
-        let Unpacked { tree, left_out } =
-            Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
+        let unpacked = Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
+        if !self.layers().iter().any(is_bare) {
+            self.locate(&unpacked.tree)?;
+        }
+        Ok(self.content_of(unpacked))
+    }
+
+    fn content_of(&self, Unpacked { tree, left_out }: Unpacked) -> ImageContent {
         let path = self.module_in(&tree);
         let attributes = tree.file(&path).map(|file| file.attributes.clone());
         let mut included = tree.entries();
         included.retain(|file| file.path() != path);
         let command = self.command_in(&tree);
-        Ok(ImageContent { module: path, command, attributes, included, left_out: left_out.0 })
+        ImageContent { module: path, command, attributes, included, left_out: left_out.0 }
     }
 
     /// Returns a sentence about each layer whose media type says another compression than it has.
@@ -251,12 +267,6 @@ pub(super) struct ImageContent {
     pub(super) left_out: Vec<String>,
 }
 
-struct Located {
-    path: String,
-    /// True if the command names it.
-    is_named: bool,
-}
-
 /// The file that an image starts.
 pub(crate) struct Program {
     pub(crate) bytes: Vec<u8>,
@@ -272,4 +282,58 @@ pub(crate) fn is_bare(layer: &Blob) -> bool {
 
 fn no_module(reason: String) -> Error {
     Error::NoModule { reason }
+}
+
+/// Returns the absolute paths where engines look for a command, those of containerd first. `on_path` is the image's `PATH`.
+///
+/// Measured with runwasi's shims: what has a slash in it is in the working directory. They look for a name alone in the
+/// folders of their own `PATH`, not of the image's, and then in the working directory. crun takes the image's `PATH`.
+pub(super) fn command_paths(word: &str, folder: Option<&str>, on_path: &str) -> Vec<String> {
+    if word.is_empty() || word.contains('/') {
+        return vec![in_folder(word, folder)];
+    }
+    let on = |path: &str| -> Vec<String> {
+        let folders = path.split(':').take(MAX_ON_PATH).filter(|folder| !folder.is_empty());
+        folders.map(|folder| format!("{folder}/{word}")).collect()
+    };
+    let mut paths = on(USUAL_PATH);
+    paths.push(in_folder(word, folder));
+    for path in on(on_path) {
+        if !paths.contains(&path) {
+            paths.push(path);
+        }
+    }
+    paths
+}
+
+fn in_folder(word: &str, folder: Option<&str>) -> String {
+    match word.starts_with('/') {
+        true => word.to_owned(),
+        false => format!("{}/{word}", folder.unwrap_or_default()),
+    }
+}
+
+/// Returns the path of the only `.wasm` file.
+fn only_module(tree: &FileTree) -> Result<String, Error> {
+    let mut found: Vec<(&str, _)> =
+        tree.files().filter(|(path, _)| path.ends_with(".wasm")).collect();
+    // Hard links are one file.
+    let mut seen = HashSet::new();
+    found.retain(|(_, file)| seen.insert(Arc::as_ptr(file)));
+    match found.as_slice() {
+        [(path, _)] => Ok((*path).to_owned()),
+        [] => Err(no_module("it names no command, and no layer has a .wasm file".to_owned())),
+        several => {
+            let names: Vec<&str> = several.iter().take(MAX_LISTED).map(|(path, _)| *path).collect();
+            Err(no_module(format!("it names no command, and has {}", names.join(", "))))
+        }
+    }
+}
+
+/// Returns some files of a tree, for messages: the modules, if there are any.
+fn listed(tree: &FileTree) -> Vec<String> {
+    let all: Vec<&str> = tree.files().map(|(path, _)| path).collect();
+    let modules: Vec<&str> = all.iter().copied().filter(|path| path.ends_with(".wasm")).collect();
+    let shown = if modules.is_empty() { all } else { modules };
+    shown.into_iter().take(MAX_LISTED).map(|path| format!("`/{path}`")).collect()
 }

@@ -21,6 +21,7 @@ mod layer;
 pub(crate) mod layer_path;
 mod media_type;
 mod platform;
+mod programs;
 mod reference;
 mod settings;
 pub(crate) mod tar_bounds;
@@ -43,6 +44,7 @@ pub use format::Format;
 pub use include::{FileKind, IncludedFile};
 pub use media_type::MediaType;
 pub use platform::Platform;
+pub use programs::{ImageProgram, several_programs};
 pub use reference::{Reference, Tag};
 pub use settings::{ImageSettings, ModuleFile};
 
@@ -52,6 +54,7 @@ use crate::limits::ReadLimits;
 
 pub(crate) use compression::{is_tar, layer_type};
 pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
+pub(crate) use programs::programs;
 
 /// An image, complete and immutable: a manifest, or an index of manifests, and every blob below it with its
 /// exact bytes.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 pub(crate) mod layers;
+mod programs;
 mod sparse;
 
 use super::*;

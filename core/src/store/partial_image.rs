@@ -4,7 +4,7 @@ use super::graph::Graph;
 use super::{Error, Name, Source};
 use crate::compat::engines::{PartialManifest, Shape};
 use crate::error::error_chain;
-use crate::image::{Blob, Error as ImageError};
+use crate::image::{Blob, Error as ImageError, ImageProgram, programs};
 
 /// An image as far as it can be read.
 #[derive(Debug, Clone)]
@@ -22,6 +22,19 @@ impl PartialImage {
     /// [`ImageError::OverLimit`] when the layers unpack to more than the limits of the image's source allow.
     pub fn shape(&self) -> Result<Shape, ImageError> {
         Shape::of_parts(self.root.descriptor().media_type.is_index(), &self.manifests)
+    }
+
+    /// Returns every program that an engine may start, as [`Image::programs`](crate::image::Image::programs).
+    ///
+    /// # Errors
+    /// As [`PartialImage::shape`].
+    pub fn programs(&self) -> Result<Vec<ImageProgram>, ImageError> {
+        let manifests: Vec<_> = self
+            .manifests
+            .iter()
+            .filter_map(|it| Some((it.manifest.as_ref().ok()?, it.listed_for.as_ref())))
+            .collect();
+        programs(&manifests)
     }
 }
 

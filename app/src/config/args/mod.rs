@@ -160,7 +160,33 @@ fn pair(text: &str) -> Result<(String, String), String> {
     }
 }
 
+/// Returns the flags of `given` that were used.
+fn used<const N: usize>(given: [(&'static str, bool); N]) -> Vec<&'static str> {
+    given.into_iter().filter_map(|(flag, is_used)| is_used.then_some(flag)).collect()
+}
+
 impl ModuleArgs {
+    /// Returns the flags that were given and that change a module, so that they are not for an image that exists.
+    pub fn changes(&self) -> Vec<&'static str> {
+        // Without `..`, so that a new flag does not compile until somebody decides whether it is a gate.
+        let ModuleArgs {
+            optimize,
+            no_optimize,
+            wasm_opt,
+            debug_info,
+            size_budget: _,
+            allow_imports: _,
+            deny: _,
+            runtimes: _,
+        } = self;
+        used([
+            ("--optimize", optimize.is_some()),
+            ("--no-optimize", *no_optimize),
+            ("--wasm-opt", wasm_opt.is_some()),
+            ("--debug-info", debug_info.is_some()),
+        ])
+    }
+
     pub fn settings(&self) -> Settings {
         Settings {
             optimize: if self.no_optimize { Some(Level::Off) } else { self.optimize },
@@ -176,6 +202,40 @@ impl ModuleArgs {
 }
 
 impl ImageArgs {
+    /// Returns the flags that were given and that are settings of a new image.
+    pub fn changes(&self) -> Vec<&'static str> {
+        // Without `..`, as above.
+        let ImageArgs {
+            formats: FormatArgs { format, engines: _ },
+            tags: _,
+            entrypoint,
+            args,
+            env,
+            user,
+            labels,
+            annotations,
+            include,
+            created,
+            author,
+            linux_platforms,
+            layer_compression,
+        } = self;
+        used([
+            ("--format", !format.is_empty()),
+            ("--entrypoint", !entrypoint.is_empty()),
+            ("--arg", !args.is_empty()),
+            ("--image-env", !env.is_empty()),
+            ("--user", user.is_some()),
+            ("--label", !labels.is_empty()),
+            ("--annotation", !annotations.is_empty()),
+            ("--include", !include.is_empty()),
+            ("--created", created.is_some()),
+            ("--author", author.is_some()),
+            ("--linux-platform", !linux_platforms.is_empty()),
+            ("--layer-compression", layer_compression.is_some()),
+        ])
+    }
+
     pub fn settings(&self) -> Settings {
         let include = self.include.iter().map(|(path, host)| (path.clone(), PathBuf::from(host)));
         Settings {

@@ -13,7 +13,7 @@ use serde::Serialize;
 use wasm_oci_core::compat::Supports;
 use wasm_oci_core::compat::engines::{Compatibility, EngineSelector, Shape};
 use wasm_oci_core::compat::runtimes::{self, RuntimeCompatibility};
-use wasm_oci_core::image::{Digest, Format, Platform, Tag};
+use wasm_oci_core::image::{Digest, Format, Platform, Tag, several_programs};
 use wasm_oci_core::module::Kind;
 use wasm_oci_core::store::{Location, Name, load_partial};
 
@@ -108,7 +108,9 @@ pub async fn check(
     // Not `load`: a broken image is what users check, so read as much of it as possible.
     let image = load_partial(&source, &name).await?;
     let digest = image.root.descriptor().digest;
-    let checked = CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
+    let mut checked =
+        CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
+    checked.notes.extend(several_programs(&image.programs()?));
     // Print the report in any case: it explains the exit code below.
     checked.print(|format| convert_command(location, format), args.json, shell)?;
     // Without `--for`, the user has required nothing, so an engine that fails is not an error.

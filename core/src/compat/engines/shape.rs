@@ -386,5 +386,5 @@ fn names_a_layer(manifest: &Manifest) -> bool {
 
 fn is_same_program(a: &Result<Manifest, String>, b: &Result<Manifest, String>) -> bool {
     let (Ok(a), Ok(b)) = (a, b) else { return false };
-    a.layer_digests() == b.layer_digests() && a.config().command().eq(b.config().command())
+    a.is_same_program(b) && a.config().command().eq(b.config().command())
 }

@@ -13,7 +13,7 @@ pub(crate) enum Entry<'a> {
     Symlink(&'a str, &'a str),
     Hard(&'a str, &'a str),
 }
-use Entry::{File, Folder, Hard, Symlink};
+pub(crate) use Entry::{File, Folder, Hard, Symlink};
 
 pub(crate) fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
     let mut tar = tar::Builder::new(Vec::new());
@@ -198,44 +198,6 @@ fn long_names_of_both_kinds_are_read() {
 }
 
 #[test]
-fn the_command_is_found_as_an_engine_finds_it() {
-    let module = "\0asm\x01\0\0\0";
-    let found = |config: &str, entries: &[Entry<'_>]| {
-        let layer = Blob::new(MediaType::ImageLayer, tar(entries));
-        // Two modules, so that only the command can tell them apart.
-        let other = Blob::new(MediaType::ImageLayer, tar(&[File("x/other.wasm", "")]));
-        let config = format!(r#"{{"config":{config}}}"#);
-        manifest_of(&config, vec![layer, other]).module().map(|module| module.bytes().to_vec())
-    };
-    let at_root = [File("hello.wasm", module), File("b.wasm", "")];
-    for word in ["/hello.wasm", "./hello.wasm", "hello.wasm", "//hello.wasm#run", "x/../hello.wasm"]
-    {
-        let config = format!(r#"{{"Entrypoint":["{word}"]}}"#);
-        assert_eq!(found(&config, &at_root).unwrap(), module.as_bytes(), "{word}");
-        let config = format!(r#"{{"Entrypoint":["{word}"],"WorkingDir":"/data"}}"#);
-        assert_eq!(found(&config, &at_root).unwrap(), module.as_bytes(), "{word} in /data");
-    }
-    let in_data =
-        [File("data/hello.wasm", module), File("hello.wasm", ""), File("bin/tool", module)];
-    let config = r#"{"Entrypoint":["./hello.wasm"],"WorkingDir":"/data"}"#;
-    assert_eq!(found(config, &in_data).unwrap(), module.as_bytes());
-    let config = r#"{"Cmd":["tool"],"Env":["PATH=/sbin:/bin"]}"#;
-    assert_eq!(found(config, &in_data).unwrap(), module.as_bytes());
-    // Links, also to a name that says nothing.
-    let links = [
-        File("lib/m", module),
-        Hard("h", "lib/m"),
-        Symlink("app", "/lib/../h"),
-        Symlink("s", "app"),
-    ];
-    for word in ["/lib/m", "/h", "/app", "s"] {
-        let config = format!(r#"{{"Entrypoint":["{word}"]}}"#);
-        assert_eq!(found(&config, &links).unwrap(), module.as_bytes(), "{word}");
-    }
-    assert!(found(r#"{"Entrypoint":["/none"]}"#, &at_root).is_err());
-}
-
-#[test]
 fn the_bytes_tell_the_compression() {
     let tar = tar(&[File("app.wasm", "\0asm\x01\0\0\0"), File("a", "1")]);
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
@@ -323,7 +285,7 @@ fn settings_and_attributes_survive_another_format() {
     assert_eq!(folder_only.left_out_of(Format::Module), expected);
 }
 
-fn single_of(manifest: Manifest) -> Image {
+pub(super) fn single_of(manifest: Manifest) -> Image {
     Image::from_parts(manifest.blob().clone(), Vec::new(), vec![manifest])
 }
 
