@@ -155,7 +155,9 @@ impl Manifest {
     }
 
     /// Returns the tar layers with their digests before compression, as the configuration says them.
-    fn tars_and_digests(&self) -> Result<impl Iterator<Item = (&Blob, Option<&str>)>, Error> {
+    pub(super) fn tars_and_digests(
+        &self,
+    ) -> Result<impl Iterator<Item = (&Blob, Option<&str>)>, Error> {
         let (ids, tars) = (&self.config().diff_ids, self.tars().count());
         // Some tools also list bare modules, which are not tars.
         let of_all = ids.len() == self.layers().len();

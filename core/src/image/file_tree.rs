@@ -156,6 +156,12 @@ impl FileTree {
         }
     }
 
+    /// Returns true if a path leads to a folder.
+    pub(super) fn is_folder(&self, path: &str) -> bool {
+        let real = self.resolve(path, true);
+        real.is_some_and(|it| it.is_empty() || matches!(self.nodes.get(&it), Some(Node::Folder(_))))
+    }
+
     /// Returns the files, by their paths.
     pub(super) fn files(&self) -> impl Iterator<Item = (&str, &Arc<File>)> {
         self.nodes.iter().filter_map(|(path, node)| match node {

@@ -24,6 +24,7 @@ mod platform;
 mod programs;
 mod reference;
 mod settings;
+mod start;
 pub(crate) mod tar_bounds;
 mod tar_entry;
 #[cfg(test)]
@@ -55,6 +56,7 @@ use crate::limits::ReadLimits;
 pub(crate) use compression::{is_tar, layer_type};
 pub(crate) use documents::{IndexDocument, MAX_DOCUMENT, ManifestDocument};
 pub(crate) use programs::programs;
+pub(crate) use start::Start;
 
 /// An image, complete and immutable: a manifest, or an index of manifests, and every blob below it with its
 /// exact bytes.

@@ -85,6 +85,17 @@ pub enum ValidateError {
         /// The number of further imports that no runtime provides.
         more: usize,
     },
+    /// An import from WASI preview 1 that it doesn't have, or not with this type.
+    #[error(
+        "`{name}` can't be linked: {reason}. Build it for wasm32-wasip1 with the usual C library, or, if your runtime has \
+         it, allow it with `--allow-import wasi_snapshot_preview1`"
+    )]
+    NotInWasi {
+        /// The module's name.
+        name: String,
+        /// The function, and what is wrong.
+        reason: String,
+    },
     /// The module has a capability that the user denies.
     #[error(
         "`{name}` can do what is denied, `{capability}`: it imports `{import}`. Find the dependency that needs it, or \

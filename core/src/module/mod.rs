@@ -8,6 +8,7 @@ mod binaryen;
 mod built;
 mod capabilities;
 mod complexity;
+mod defects;
 mod difference;
 mod error;
 mod features;

@@ -4,6 +4,7 @@ use wasmparser::component_types::{ComponentEntityType, ComponentInstanceTypeId};
 use wasmparser::types::TypesRef;
 use wasmparser::{BinaryReaderError, Encoding, KnownCustom, Name, Parser, Payload, TypeRef};
 
+use super::defects::has_function;
 use super::{BuiltModule, Export, ExternalKind, Kind, Report, readable_name};
 use crate::text::visible;
 
@@ -53,7 +54,7 @@ pub(super) fn component_has_entry(types: TypesRef<'_>, exports: &[Export]) -> bo
     // Only hosts with a use for them start what is in these.
     let is_entry = |export: &Export| match export.kind {
         ExternalKind::Function | ExternalKind::Component | ExternalKind::Module => true,
-        ExternalKind::Instance => is_run(export),
+        ExternalKind::Instance => is_run(export) && has_function(types, &export.name, "run"),
         _ => false,
     };
     // An interface may consist of types alone. Only the validator knows its content.

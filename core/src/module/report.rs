@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::Serialize;
+use wasmparser::types::TypesRef;
 use wasmparser::{
     BinaryReaderError, ComponentExternalKind, ExternalKind as ParserKind, Payload, TypeRef,
 };
 
+use super::defects::Defect;
 use super::features;
 use super::notes::{component_has_entry, module_has_entry};
 use super::sections::{SectionRange, sections};
@@ -38,6 +40,9 @@ pub struct Report {
     /// True if something in it can be started or called.
     #[serde(skip)]
     pub(super) has_entry: bool,
+    /// What keeps every runtime from starting it.
+    #[serde(skip)]
+    pub(super) defects: Vec<Defect>,
 }
 
 named_enum! {
@@ -148,13 +153,14 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
         tables: Vec::new(),
         sections: sections(bytes)?.into_iter().map(SectionSize::from).collect(),
         has_entry: false,
+        defects: Vec::new(),
     };
     if features.contains(wasmparser::WasmFeatures::COMPONENT_MODEL) {
         report.kind = Kind::Component;
         report.read_component(bytes)?;
         report.has_entry = component_has_entry(types.as_ref(), &report.exports);
     } else {
-        report.read_module(bytes)?;
+        report.read_module(bytes, types.as_ref())?;
         // An exported memory or global with this name is not an entry point (WASI application ABI).
         let start =
             |export: &Export| export.name == "_start" && export.kind == ExternalKind::Function;
@@ -167,13 +173,14 @@ pub(super) fn report(bytes: &[u8]) -> Result<Report, BinaryReaderError> {
 }
 
 impl Report {
-    fn read_module(&mut self, bytes: &[u8]) -> Result<(), BinaryReaderError> {
+    fn read_module(&mut self, bytes: &[u8], types: TypesRef<'_>) -> Result<(), BinaryReaderError> {
         let mut has_start = false;
         for payload in wasmparser::Parser::new(0).parse_all(bytes) {
             match payload? {
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         let import = import?;
+                        self.defects.extend(Defect::of_import(types, &import));
                         self.add_import(import.module, import.name, import.ty);
                     }
                 }
@@ -190,6 +197,7 @@ impl Report {
                 Payload::ExportSection(exports) => {
                     for export in exports {
                         let export = export?;
+                        self.defects.extend(Defect::of_export(types, &export));
                         self.exports.push(Export {
                             name: export.name.to_owned(),
                             kind: export.kind.into(),

@@ -166,7 +166,7 @@ fn check_imports(
         |module: &str| module == WASI_PREVIEW_1 || options.allow_imports.contains(module);
     let foreign: Vec<&Import> =
         report.imports.iter().filter(|import| !provided(&import.module)).collect();
-    let Some(first) = foreign.first() else { return Ok(()) };
+    let Some(first) = foreign.first() else { return check_preview_1(name, report, options) };
     // The import that tells who made the module isn't always the first.
     let (import, cause) = match usual_cause(&foreign) {
         Some((import, cause)) => (import, cause.to_owned()),
@@ -178,6 +178,21 @@ fn check_imports(
         cause,
         more: foreign.len() - 1,
     })
+}
+
+/// Refuses imports from WASI preview 1 that it doesn't have, unless the user's runtime has them.
+fn check_preview_1(
+    name: &str,
+    report: &Report,
+    options: &ValidateOptions,
+) -> Result<(), ValidateError> {
+    let defect = report.defects.iter().find(|defect| defect.is_preview_1);
+    match defect.filter(|_| !options.allow_imports.contains(WASI_PREVIEW_1)) {
+        Some(defect) => {
+            Err(ValidateError::NotInWasi { name: name.to_owned(), reason: defect.reason.clone() })
+        }
+        None => Ok(()),
+    }
 }
 
 impl ValidateError {
@@ -209,7 +224,11 @@ mod tests {
             validated(&import(module, name), &ValidateOptions::default()).unwrap_err().to_string()
         };
         assert!(
-            validated(&import(WASI_PREVIEW_1, "fd_write"), &ValidateOptions::default()).is_ok()
+            validated(
+                &import(WASI_PREVIEW_1, "sched_yield").replace("(func)", "(func (result i32))"),
+                &ValidateOptions::default()
+            )
+            .is_ok()
         );
         assert!(message("env", "foo").contains("`env.foo`"));
         assert!(message("env", "foo").contains("link the C library"));
@@ -250,9 +269,13 @@ mod tests {
     fn what_is_denied_is_refused_with_the_import() {
         let deny = [Capability::Sockets, Capability::Random].into();
         let options = ValidateOptions { deny, ..ValidateOptions::default() };
-        let wat = |name: &str| format!(r#"(module (import "{WASI_PREVIEW_1}" "{name}" (func)))"#);
-        assert!(validated(&wat("clock_time_get"), &options).is_ok());
-        let error = validated(&wat("random_get"), &options).unwrap_err().to_string();
+        let wat = |name: &str, params: &str| {
+            format!(
+                r#"(module (import "{WASI_PREVIEW_1}" "{name}" (func (param {params}) (result i32))))"#
+            )
+        };
+        assert!(validated(&wat("clock_time_get", "i32 i64 i32"), &options).is_ok());
+        let error = validated(&wat("random_get", "i32 i32"), &options).unwrap_err().to_string();
         assert!(
             error.contains("`random`") && error.contains("wasi_snapshot_preview1.random_get"),
             "{error}"

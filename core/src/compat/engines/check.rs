@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Engine;
 use super::incompatibility::Incompatibility;
 use super::shape::{Content, Entry, Shape};
-use super::table::{ALL_ENGINES, ALL_STARTING_ENGINES, Outcome, Pick, Rule};
+use super::table::{ALL_ENGINES, ALL_STARTING_ENGINES, Outcome, Pick, RULES_OF_FAMILIES, Rule};
 use crate::compat::Supports;
 use crate::image::{Format, Platform};
 use crate::module::Kind;
@@ -100,6 +100,12 @@ impl Engine {
             .flatten()
             .chain(ALL_ENGINES)
             .chain(ALL_STARTING_ENGINES.iter().filter(move |_| self.0.starts))
+            .chain(
+                RULES_OF_FAMILIES
+                    .iter()
+                    .filter(move |it| it.0.contains(&self.family()))
+                    .flat_map(|it| it.1),
+            )
     }
 
     fn success(self, shape: &Shape, entry: Option<&Entry>) -> Compatibility {
@@ -225,6 +231,10 @@ impl Engine {
 fn because(incompatibility: Incompatibility, entry: Option<&Entry>) -> String {
     let detail = match entry.map(|entry| entry.parts.as_ref()) {
         Some(Err(reason)) => Some(reason.as_str()),
+        Some(Ok(parts)) if incompatibility == Incompatibility::Defect => {
+            let defect = parts.defect().unwrap_or_default();
+            return format!("{}: {defect}", incompatibility.cause());
+        }
         Some(Ok(parts)) => match (&parts.program.content, incompatibility) {
             (Content::NotWasm(reason), Incompatibility::NotWasm)
             | (Content::BrokenLayer(reason), Incompatibility::BrokenLayer)

@@ -3,7 +3,7 @@
 use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
 use crate::compat::{Supports, runtimes};
 use crate::image::Platform;
-use crate::module::Kind;
+use crate::module::{Kind, Report};
 
 /// Something about an image that one engine or another stumbles over; [`Incompatibility::cause`] explains each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +44,16 @@ pub(super) enum Incompatibility {
     DiffIds,
     NoCommand,
     CommandElsewhere,
+    /// The command has `#NAME`, and the module no such export.
+    NoExport,
+    // runwasi's shims don't search `PATH`.
+    CommandOnPath,
+    NoUser,
+    RelativeWorkingDir,
+    // Docker and podman make it, runwasi's shims don't.
+    NoWorkingDir,
+    /// Nothing that a runtime could start.
+    Defect,
     // Docker compares `os` literally, so that `wasip1` of an artifact doesn't match `--platform wasi/wasm`.
     OtherWasmOs,
     Linux,
@@ -107,6 +117,12 @@ impl Incompatibility {
             Incompatibility::DiffIds => tars > 0 && parts.diff_ids != tars,
             Incompatibility::NoCommand => parts.program.command == Command::Missing,
             Incompatibility::CommandElsewhere => parts.program.command == Command::Elsewhere,
+            Incompatibility::NoExport => parts.lacks_export(),
+            Incompatibility::CommandOnPath => parts.program.start.only_on_path,
+            Incompatibility::NoUser => parts.program.start.no_user,
+            Incompatibility::RelativeWorkingDir => parts.program.start.relative_working_dir,
+            Incompatibility::NoWorkingDir => parts.program.start.no_working_dir,
+            Incompatibility::Defect => parts.defect().is_some(),
             Incompatibility::OtherWasmOs => {
                 parts.platform.as_ref().is_some_and(|it| it.is_wasm() && it.os != "wasi")
             }
@@ -158,6 +174,14 @@ impl Incompatibility {
             Incompatibility::DiffIds => "`diff_ids` doesn't list the tar layers one by one",
             Incompatibility::NoCommand => "it has neither an entrypoint nor a command",
             Incompatibility::CommandElsewhere => "its command is not a file of the image",
+            Incompatibility::NoExport => "the module has no export of the name after `#`",
+            Incompatibility::CommandOnPath => "its command is a name, and only `PATH` leads to it",
+            Incompatibility::NoUser => {
+                "its `User` is a name that /etc/passwd or /etc/group of the image doesn't have"
+            }
+            Incompatibility::RelativeWorkingDir => "its `WorkingDir` is relative",
+            Incompatibility::NoWorkingDir => "its `WorkingDir` is not a folder of the image",
+            Incompatibility::Defect => "no runtime can start the module",
             Incompatibility::OtherWasmOs => "its `os` is not exactly `wasi`",
             Incompatibility::Linux => "it says that it is for linux",
             Incompatibility::LinuxInIndex => "the index lists linux, and not wasi/wasm",
@@ -185,7 +209,20 @@ impl Incompatibility {
             Incompatibility::Runtime(_) => Some(
                 "build the module without that: `wasm-oci validate --runtime` says where it is used",
             ),
-            Incompatibility::CommandElsewhere => Some("set the entrypoint to the module's path"),
+            Incompatibility::CommandElsewhere | Incompatibility::CommandOnPath => {
+                Some("set the entrypoint to the module's path")
+            }
+            Incompatibility::NoExport => {
+                Some("name an export that it has, or leave out `#` and the name")
+            }
+            Incompatibility::NoUser => Some("use numbers, such as `--user 1000`"),
+            Incompatibility::RelativeWorkingDir => Some("set an absolute `WorkingDir`"),
+            Incompatibility::NoWorkingDir => {
+                Some("include a file in the folder, or leave `WorkingDir` out")
+            }
+            Incompatibility::Defect => {
+                Some("build the module again, for wasm32-wasip1 or wasm32-wasip2")
+            }
             // Here, another format helps, which the result names.
             _ => None,
         }
@@ -197,11 +234,29 @@ impl Parts {
         matches!(self.program.content, Content::Wasm { kind, .. } if kind == wanted)
     }
 
+    fn report(&self) -> Option<&Report> {
+        match &self.program.content {
+            Content::Wasm { report, .. } => report.as_deref(),
+            _ => None,
+        }
+    }
+
+    pub(super) fn defect(&self) -> Option<String> {
+        self.report().and_then(Report::defect)
+    }
+
+    fn lacks_export(&self) -> bool {
+        let has = |name: &str, report: &Report| report.exports.iter().any(|it| it.name == name);
+        match (&self.program.start.export, self.report()) {
+            // In a component, the shims look for interfaces.
+            (Some(name), Some(report)) if !report.kind.is_component() => !has(name, report),
+            _ => false,
+        }
+    }
+
     /// Returns true if no option makes the runtime run the module.
     fn is_unsupported_by(&self, runtime: &str) -> bool {
-        let Content::Wasm { report: Some(report), .. } = &self.program.content else {
-            return false;
-        };
+        let Some(report) = self.report() else { return false };
         let checked = runtimes::check(report);
         checked.iter().any(|it| it.runtime.name() == runtime && it.supports == Supports::No)
     }

@@ -3,7 +3,7 @@
 use crate::error::error_chain;
 use crate::image::extract::is_bare;
 use crate::image::{
-    Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform, is_tar,
+    Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform, Start, is_tar,
 };
 use crate::limits::{Budget, ReadLimits};
 use crate::module::{BuiltModule, Kind, Report, ValidateOptions, validate};
@@ -44,6 +44,7 @@ pub(super) struct Program {
     pub(super) content: Content,
     /// True if there are files next to the module.
     pub(super) has_files: bool,
+    pub(super) start: Start,
 }
 
 /// Whose configuration it is, by its media type.
@@ -179,6 +180,7 @@ impl Shape {
                 command: Command::Present,
                 content: Content::Wasm { kind, report: None },
                 has_files: false,
+                start: Start::default(),
             },
             compression: Vec::new(),
         };
@@ -293,7 +295,7 @@ fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Resul
     let is_known = |layer: &Blob| !matches!(layer_kind(layer), LayerKind::Other);
     let without = |is_there, content| {
         let command = command(manifest, is_there);
-        Ok(Program { command, content, has_files: false })
+        Ok(Program { command, content, has_files: false, start: Start::default() })
     };
     let program = match manifest.program(budget) {
         Ok(program) => program,
@@ -309,16 +311,19 @@ fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Resul
     // Only one program is in memory at a time.
     budget.release();
     let has_files =
-        match program.has_other_files.map_or_else(|| manifest.has_other_files(files_budget), Ok) {
-            Err(Error::Layer { reason }) if manifest.layers().iter().all(is_known) => {
-                return without(true, Content::BrokenLayer(reason));
-            }
-            has_files => has_files.or_trace("look for files in layers").unwrap_or_default(),
-        };
+        program.has_other_files.map_or_else(|| manifest.has_other_files(files_budget), Ok);
+    let facts = has_files.and_then(|it| Ok((it, manifest.start(files_budget)?)));
+    let (has_files, start) = match facts {
+        Err(Error::Layer { reason }) if manifest.layers().iter().all(is_known) => {
+            return without(true, Content::BrokenLayer(reason));
+        }
+        facts => facts.or_trace("look for files in layers").unwrap_or_default(),
+    };
     Ok(Program {
         command: command(manifest, program.is_named),
         content: content(&manifest.module_name(), program.bytes),
         has_files,
+        start,
     })
 }
 

@@ -114,11 +114,24 @@ pub(super) const ALL_STARTING_ENGINES: &[Rule] = &[
     inferred(Incompatibility::NoModule),
     inferred(Incompatibility::NotWasm),
     inferred(Incompatibility::Precompiled),
+    inferred(Incompatibility::NoExport),
+    inferred(Incompatibility::Defect),
     with(
         Incompatibility::Reactor,
         "an export to call: `#NAME` after the module's path in the entrypoint",
         Evidence::Code,
     ),
+];
+
+/// Rules of families of engines, about settings that the files of an image don't fit.
+// containerd 1.6 by hand in November 2026; all versions use the same libraries for this.
+pub(super) const RULES_OF_FAMILIES: &[(&[&str], &[Rule])] = &[
+    (
+        &["containerd", "kubernetes", "docker", "podman"],
+        &[inferred(Incompatibility::NoUser), inferred(Incompatibility::RelativeWorkingDir)],
+    ),
+    (&["containerd", "kubernetes", "docker"], &[inferred(Incompatibility::CommandOnPath)]),
+    (&["containerd", "kubernetes"], &[inferred(Incompatibility::NoWorkingDir)]),
 ];
 
 /// Every engine. Versions of one engine are in ascending order, and only those that differ from the one before or that were

@@ -89,3 +89,66 @@ fn the_end_of_a_compressed_layer_counts() {
     assert!(image(zstd.clone()).manifests()[0].module().is_ok());
     assert_refused(&image(zstd[..zstd.len() - 2].to_vec()), "layer can't be unpacked");
 }
+
+#[test]
+fn settings_fit_the_files() {
+    let module = wat::parse_str(
+        r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (func (export "_start")) (func (export "f")))"#,
+    )
+    .unwrap();
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut add = |path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, path, content).unwrap();
+    };
+    add("app.wasm", &module);
+    add("bin/app", &module);
+    add("etc/passwd", b"root:x:0:0::/:\nme:x:7:7::/:\n");
+    let layer = Blob::new(MediaType::ImageLayer, tar.into_inner().unwrap());
+    let id = layer.descriptor().digest;
+    let says = |name: &str, config: &str| {
+        let config = format!(
+            r#"{{"os":"linux","architecture":"amd64","config":{{{config}}},"rootfs":{{"type":"layers","diff_ids":["{id}"]}}}}"#
+        );
+        let image = single(&config, vec![layer.clone()]);
+        engine(name).check(&Shape::of(&image).unwrap()).because.unwrap_or_default()
+    };
+    let of = |config: &str| says("cri-1.7", config);
+    let app = r#""Entrypoint":["/app.wasm"]"#;
+    assert_eq!(of(app), "");
+    for (config, reason) in [
+        (r#""User":"nobody""#, "`User` is a name"),
+        (r#""User":"me:staff""#, "`User` is a name"),
+        (r#""WorkingDir":"/x""#, "not a folder"),
+        (r#""WorkingDir":"/app.wasm""#, "not a folder"),
+        (r#""WorkingDir":"bin""#, "is relative"),
+    ] {
+        let found = of(&format!("{app},{config}"));
+        assert!(found.contains(reason), "{config}: {found}");
+    }
+    for config in [r#""User":"me""#, r#""User":"7:8""#, r#""WorkingDir":"/bin""#] {
+        assert_eq!(of(&format!("{app},{config}")), "", "{config}");
+    }
+    let on_path = r#""Entrypoint":["app"],"Env":["PATH=/bin"]"#;
+    assert!(of(on_path).contains("`PATH`"));
+    assert_eq!(says("podman", on_path), "");
+    assert_eq!(of(r#""Entrypoint":["app.wasm"]"#), "");
+    assert_eq!(says("podman", &format!(r#"{app},"WorkingDir":"/x""#)), "");
+    assert!(of(r#""Entrypoint":["/app.wasm#nope"]"#).contains("no export"));
+    assert_eq!(of(r#""Entrypoint":["/app.wasm#f"]"#), "");
+}
+
+#[test]
+fn a_module_that_no_runtime_starts_fails_everywhere() {
+    let wat =
+        r#"(module (import "wasi_snapshot_preview1" "sock_open" (func)) (func (export "_start")))"#;
+    let bare = Blob::new(MediaType::Wasm, wat::parse_str(wat).unwrap());
+    let config = r#"{"os":"wasi","architecture":"wasm","config":{"Entrypoint":["/a.wasm"]}}"#;
+    let image = single(config, vec![bare]);
+    for engine in ["cri-1.7", "node"].map(engine) {
+        let because = engine.check(&Shape::of(&image).unwrap()).because.unwrap();
+        assert!(because.contains("no `sock_open`"), "{engine}: {because}");
+    }
+}
