@@ -72,7 +72,7 @@ pub struct Settings {
     #[schemars(extend("x-flag" = "--allow-import"))]
     pub allow_imports: Option<Vec<String>>,
     /// Capabilities that the module must not have. If it imports a function for one of them, or one that can't be judged, the
-    /// build fails (exit code 3).
+    /// build fails (exit code 3). Those of flags, package and workspace add up.
     #[serde(deserialize_with = "typed::many")]
     #[schemars(schema_with = "schema::capabilities", extend("x-flag" = "--deny"))]
     pub deny: Option<Vec<Capability>>,
@@ -82,7 +82,7 @@ pub struct Settings {
     #[schemars(schema_with = "schema::size_budget", extend("x-flag" = "--size-budget"))]
     pub size_budget: Budget,
     /// [Runtimes](runtimes.md) that must run the module without options, one or a list, optionally with the oldest version, such
-    /// as `node@20`. If one of them can't run the module, the build fails (exit code 3).
+    /// as `node@20`. If one of them can't run the module, the build fails (exit code 3). Those of flags, package and workspace add up.
     #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::runtimes", extend("x-flag" = "--runtime"))]
     pub runtimes: Option<Vec<RequiredRuntime>>,
@@ -199,12 +199,17 @@ macro_rules! merged {
 }
 
 impl Settings {
-    /// Returns these settings, and those of `lower` where these have none. Tables are merged key by key.
-    pub fn over(self, mut lower: Settings) -> Settings {
+    /// Returns these settings, and those of `lower` where these have none. Tables are merged key by key, and what is denied or
+    /// required is added.
+    pub fn over(mut self, mut lower: Settings) -> Settings {
         // Both decide which formats are made: either one replaces the other.
         if self.format.is_some() || self.engines.is_some() {
             (lower.format, lower.engines) = (None, None);
         }
+        // A gate that a nearer source adds must not open one that is there.
+        add(&mut lower.deny, &self.deny);
+        add(&mut lower.runtimes, &self.runtimes);
+        (self.deny, self.runtimes) = (None, None);
         merged!(self over lower: format engines tags repository insecure_registries optimize wasm_opt debug_info
             allow_imports deny size_budget runtimes linux_platforms entrypoint args env user labels annotations include
             created author artifact_os layer_compression small target install_target c_compiler smoke)
@@ -267,6 +272,14 @@ impl Settings {
     }
 }
 
+/// Adds what is in `nearer` to a list.
+fn add<T: Clone + PartialEq>(list: &mut Option<Vec<T>>, nearer: &Option<Vec<T>>) {
+    let Some(nearer) = nearer else { return };
+    let list = list.get_or_insert_default();
+    let new: Vec<T> = nearer.iter().filter(|item| !list.contains(item)).cloned().collect();
+    list.extend(new);
+}
+
 /// Refuses a table with a key that `T` doesn't have. Messages call the table `name`.
 pub(crate) fn check_keys<T: JsonSchema>(
     table: &serde_json::Value,
@@ -299,82 +312,4 @@ pub fn closest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn from(metadata: serde_json::Value) -> Result<Settings, SettingsError> {
-        Settings::from_metadata(
-            &metadata,
-            "app",
-            "[package.metadata.wasm-oci]",
-            Path::new("/crate"),
-        )
-    }
-
-    #[test]
-    fn one_text_or_many_and_levels_of_any_kind() {
-        let settings =
-            from(json!({"format": "module", "tags": ["a", "b"], "optimize": 2})).unwrap();
-        assert_eq!(settings.format.unwrap(), [Format::Module]);
-        let tags = ["a", "b"].map(|tag| TagOrReference::Tag(tag.parse().unwrap()));
-        assert_eq!(settings.tags.unwrap(), tags);
-        assert_eq!(settings.optimize, Some(Level::O2));
-        assert_eq!(from(json!({"optimize": false})).unwrap().optimize, Some(Level::Off));
-    }
-
-    #[test]
-    fn a_bins_own_settings_come_first_and_paths_start_at_the_crate() {
-        let settings = from(json!({
-            "user": "1", "env": {"A": "1", "B": "1"}, "include": {"/etc/x": "x"},
-            "bin": {"app": {"env": {"B": "2"}}, "other": {"user": "2"}}
-        }))
-        .unwrap();
-        assert_eq!(settings.user.as_deref(), Some("1"));
-        assert_eq!(settings.env["A"], "1");
-        assert_eq!(settings.env["B"], "2");
-        assert_eq!(settings.include["/etc/x"], Path::new("/crate/x"));
-    }
-
-    #[test]
-    fn formats_and_whom_they_are_for_take_each_others_place() {
-        let format = || from(json!({"format": "module"})).unwrap();
-        let engines = || from(json!({"for": ["docker", "wkg"]})).unwrap();
-        let over = format().over(engines());
-        assert_eq!((over.format.is_some(), over.engines.is_some()), (true, false));
-        let over = engines().over(format());
-        assert_eq!((over.format.is_some(), over.engines.unwrap().len()), (false, 2));
-    }
-
-    #[test]
-    fn smoke_tests_are_merged_by_name() {
-        let settings = from(json!({
-            "smoke": [{"name": "a", "exit-code": 1}, {"name": "b"}],
-            "bin": {"app": {"smoke": [{"name": "b", "exit-code": 2}]}, "other": {"smoke": [{"name": "c"}]}}
-        }));
-        let cases = settings.unwrap().smoke;
-        let found: Vec<_> = cases.iter().map(|case| (case.name.as_str(), case.exit_code)).collect();
-        assert_eq!(found, [("b", Some(2)), ("a", Some(1))]);
-        assert_eq!(cases[0].folder, Path::new("/crate"));
-        let error = from(json!({"smoke": [{"name": "a", "arg": []}]})).unwrap_err().to_string();
-        assert!(error.contains("did you mean `args`?") && error.contains("`a`"), "{error}");
-    }
-
-    #[test]
-    fn a_slip_is_an_error_that_says_what_was_meant() {
-        let error = from(json!({"lables": {}})).unwrap_err().to_string();
-        assert!(
-            error.contains("did you mean `labels`?") && error.contains("package.metadata"),
-            "{error}"
-        );
-        let error = from(json!({"zzz": 1})).unwrap_err().to_string();
-        assert!(error.contains("the settings are"), "{error}");
-        let error = from(json!({"format": 1})).unwrap_err().to_string();
-        assert!(error.contains("a text or a list of texts"), "{error}");
-        let error = from(json!({"created": "now"})).unwrap_err().to_string();
-        assert!(error.starts_with("invalid value for `created`"), "{error}");
-        assert!(error.contains("`now`"), "{error}");
-        assert!(from(json!([])).is_err());
-    }
-}
+mod tests;
