@@ -41,6 +41,7 @@ impl Plan {
         let formats = formats(settings, &engines)?;
         let image = image(name, settings, included(settings)?);
         image.check(&formats)?;
+        image.check_entrypoint(&formats)?;
         let (tags, repository) = names(name, settings)?;
         Ok(Plan {
             tags,

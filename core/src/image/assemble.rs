@@ -22,6 +22,7 @@ pub fn assemble(
     formats: &[Format],
 ) -> Result<Vec<Image>, Error> {
     settings.check(formats)?;
+    settings.check_entrypoint(formats)?;
     // Hashed once: every format below names the same blob.
     let raw = Blob::new(MediaType::Wasm, module.bytes());
     let mut parts = Parts { module, settings, raw, tar: None };

@@ -130,6 +130,19 @@ pub enum Error {
         /// Some files of the image.
         files: Vec<String>,
     },
+    /// An entrypoint that doesn't start the module.
+    #[error(
+        "the entrypoint `{word}` {reason}: write `/{module}`, with `#FUNCTION` after it to call another function, or leave \
+         the entrypoint out"
+    )]
+    EntrypointElsewhere {
+        /// The first word of the command.
+        word: String,
+        /// The path of the module.
+        module: String,
+        /// What it names instead.
+        reason: &'static str,
+    },
     /// A layer that can't be unpacked.
     #[error("a layer can't be unpacked: {reason}")]
     Layer {

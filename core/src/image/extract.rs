@@ -93,8 +93,7 @@ impl Manifest {
 
     /// Returns the command, without the `#function` that runwasi allows after it.
     pub(super) fn command_word(&self) -> &str {
-        let word = self.config().command().next().unwrap_or_default();
-        word.split_once('#').map_or(word, |(path, _)| path)
+        without_function(self.config().command().next().unwrap_or_default())
     }
 
     /// Returns the absolute paths where engines look for the command, those of containerd first.
@@ -284,6 +283,11 @@ pub(crate) fn is_bare(layer: &Blob) -> bool {
 
 fn no_module(reason: String) -> Error {
     Error::NoModule { reason }
+}
+
+/// Returns a command without the `#function` that runwasi allows after it.
+pub(super) fn without_function(word: &str) -> &str {
+    word.split_once('#').map_or(word, |(path, _)| path)
 }
 
 /// Returns the absolute paths where engines look for a command, those of containerd first. `on_path` is the image's `PATH`.

@@ -1,11 +1,13 @@
 //! The user's choices for an image.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::config::MODULE_LABEL;
+use super::extract::{command_paths, without_function};
 use super::layer_path::file_name;
 use super::{
-    Attributes, Created, Error, FileKind, Format, Image, IncludedFile, LayerCompression,
+    Attributes, Created, Error, FileKind, FileTree, Format, Image, IncludedFile, LayerCompression,
     OtherConfig, Platform,
 };
 
@@ -176,6 +178,47 @@ impl ImageSettings {
 
     pub(super) fn entrypoint(&self) -> Vec<String> {
         self.entrypoint.clone().unwrap_or_else(|| vec![format!("/{}", self.module_file().path)])
+    }
+
+    /// Checks that the entrypoint starts the module, which was validated, and nothing else: in images with files, engines start
+    /// whatever file it names.
+    ///
+    /// # Errors
+    /// [`Error::EntrypointElsewhere`].
+    pub fn check_entrypoint(&self, formats: &[Format]) -> Result<(), Error> {
+        if self.entrypoint.is_none() || !formats.iter().any(|format| format.has_root_filesystem()) {
+            return Ok(());
+        }
+        let ModuleFile { path: module, attributes } = self.module_file();
+        let mut tree = FileTree::default();
+        let empty = FileKind::File(Arc::default());
+        tree.put(IncludedFile::of_tree(&module, empty, attributes));
+        // A hard link has to come after its file.
+        let is_link = |file: &&IncludedFile| matches!(file.kind(), FileKind::HardLink(_));
+        let (links, files): (Vec<_>, Vec<_>) = self.include.iter().partition(is_link);
+        files.into_iter().chain(links).for_each(|file| tree.put(file.clone()));
+        // Without an entrypoint, the first argument is the command.
+        let first = self.entrypoint().into_iter().chain(self.args.clone()).next();
+        let word = first.unwrap_or_default();
+        let elsewhere = |reason| {
+            let (word, module) = (word.clone(), module.clone());
+            Err(Error::EntrypointElsewhere { word, module, reason })
+        };
+        let on_path = self.env.get("PATH").map(String::as_str).unwrap_or_default();
+        let paths = command_paths(without_function(&word), self.working_dir.as_deref(), on_path);
+        let named: Vec<_> =
+            paths.iter().filter_map(|path| tree.file(&tree.resolve(path, true)?)).collect();
+        let module_file = tree.file(&module);
+        if named.is_empty() {
+            elsewhere("names no file of the image")
+        } else if named.into_iter().any(|file| module_file.is_none_or(|it| !Arc::ptr_eq(it, file)))
+        {
+            elsewhere(
+                "names a file that is not the module, and would start without having been validated",
+            )
+        } else {
+            Ok(())
+        }
     }
 
     /// Checks what types can't express: that these settings make an image in each of these formats.
