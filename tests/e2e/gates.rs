@@ -1,5 +1,7 @@
 //! Gates for images that exist: nothing that an engine could start gets past them.
 
+mod archives;
+
 use std::path::Path;
 
 use serde_json::{Value, json};
@@ -171,4 +173,34 @@ fn a_gate_refuses_native_code_that_it_cannot_judge() {
     assert!(refused.stderr.contains("/app.wasm for linux/amd64"), "{}", refused.stderr);
     let valid = run(&["validate", &name]).success();
     assert!(valid.stderr.contains("was not validated"), "{}", valid.stderr);
+}
+
+#[test]
+fn an_entrypoint_starts_the_module_that_was_validated() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other");
+    std::fs::write(&other, evil()).unwrap();
+    let include = |path: &str| format!("{path}={}", other.display());
+    let (at_root, on_path) = (include("/other.wasm"), include("/usr/bin/app.wasm"));
+    for (flags, part) in [
+        (vec!["--include", &at_root, "--entrypoint", "/other.wasm"], "that is not the module"),
+        (vec!["--include", &at_root, "--entrypoint", "/x/../other.wasm#run"], "is not the module"),
+        // Where containerd's shims look first.
+        (vec!["--include", &on_path, "--entrypoint", "app.wasm"], "is not the module"),
+        (vec!["--entrypoint", "/nope.wasm"], "names no file of the image"),
+        (vec!["--entrypoint", "/nope.wasm", "--format", "combined"], "names no file of the image"),
+    ] {
+        let refused = pack(folder.path(), &good(), &[&flags[..], &["--deny", "sockets"]].concat());
+        assert_eq!(refused.code, 1, "{flags:?}: {}", refused.stderr);
+        assert!(refused.stderr.contains(part), "{}", refused.stderr);
+        assert!(refused.stderr.contains("write `/app.wasm`"), "{}", refused.stderr);
+        assert!(!folder.path().join("layout").exists());
+    }
+    for word in ["/app.wasm", "app.wasm", "./app.wasm", "//app.wasm#_start"] {
+        let flags = ["--include", &at_root, "--entrypoint", word, "--deny", "sockets"];
+        let _packed = pack(folder.path(), &good(), &flags).success();
+    }
+    // A format without files starts its layer.
+    let _packed =
+        pack(folder.path(), &good(), &["--entrypoint", "any", "--format", "module"]).success();
 }

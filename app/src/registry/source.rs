@@ -58,7 +58,17 @@ pub fn open(location: &Location, connections: &Connections) -> Result<(AnySource
             Ok((AnySource::Layout(layout), name))
         }
         Location::Archive(path, name) | Location::DockerArchive(path, name) => {
-            let archive = Archive::open(path, connections.limits())?;
+            let archive = match location {
+                Location::DockerArchive(..) => Archive::open_docker(path, connections.limits())?,
+                _ => Archive::open(path, connections.limits())?,
+            };
+            if archive.has_other_listing() {
+                connections.shell().warn(format_args!(
+                    "`{}` names other images in its index.json, which newer versions of Docker load, than in its \
+                     manifest.json, which is read here",
+                    path.display()
+                ));
+            }
             // Its digest is another one than that of the whole image.
             if !archive.missing_platforms().is_empty() {
                 connections.shell().warn(format_args!(

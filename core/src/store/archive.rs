@@ -10,8 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::docker_archive::{self, DOCKER_INDEX};
-use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME, default_name, find, tagged};
+use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME};
+use super::names::{default_name, find, tagged};
 use super::saved_part::Files;
+use super::two_listings::agree;
 use super::{Error, Name, Source};
 use crate::fs::{WriteOptions, folder_of, open_regular, sweep_unfinished};
 use crate::image::layer_path::without_dots;
@@ -170,15 +172,33 @@ pub struct Archive {
     missing: Vec<String>,
     images: Vec<(Option<Tag>, Descriptor)>,
     limits: ReadLimits,
+    has_other_listing: bool,
 }
 
 impl Archive {
     /// Opens an archive, of OCI's format or of Docker's, to be read within these limits.
     ///
     /// # Errors
-    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it is of neither format, [`Error::Image`] when it is
-    /// over a limit.
+    /// [`Error::Io`] when it can't be read, [`Error::NotAStore`] when it is of neither format, [`Error::TwoListings`] when it
+    /// is of both and they name different images, [`Error::Image`] when it is over a limit.
     pub fn open(path: &Path, limits: ReadLimits) -> Result<Archive, Error> {
+        match Archive::open_as(path, limits, ["index.json", DOCKER_INDEX])? {
+            archive if archive.has_other_listing => {
+                Err(Error::TwoListings { path: path.to_owned() })
+            }
+            archive => Ok(archive),
+        }
+    }
+
+    /// Opens an archive as podman's `docker-archive:` does: the images are those of its `manifest.json`, if it has one.
+    ///
+    /// # Errors
+    /// As [`Archive::open`], except for [`Error::TwoListings`]: see [`Archive::has_other_listing`].
+    pub fn open_docker(path: &Path, limits: ReadLimits) -> Result<Archive, Error> {
+        Archive::open_as(path, limits, [DOCKER_INDEX, "index.json"])
+    }
+
+    fn open_as(path: &Path, limits: ReadLimits, names: [&str; 2]) -> Result<Archive, Error> {
         let not_an_archive = |reason: String| Error::NotAStore {
             path: path.to_owned(),
             expected: "an OCI archive",
@@ -198,7 +218,6 @@ impl Archive {
             Some(over) => over.into(),
             None => not_an_archive(format!("it can't be read as tar ({error})")),
         })?;
-        let names = ["index.json", DOCKER_INDEX];
         let Some((name, range)) =
             names.iter().find_map(|name| Some((*name, files.get(*name)?.clone())))
         else {
@@ -209,6 +228,7 @@ impl Archive {
         }
         budget.hold_document(range.end - range.start)?;
         let index = read_range(path, &range).map_err(Error::io("read", path))?;
+        let has_other_listing = !agree(&Files { path, ranges: &files }, &budget)?;
         let mut made = BTreeMap::new();
         let index = match name {
             DOCKER_INDEX => docker_archive::convert(path, &index, &mut files, &mut made, &budget)?,
@@ -235,7 +255,21 @@ impl Archive {
                 *root = Descriptor { annotations: root.annotations.clone(), ..part.clone() };
             }
         }
-        Ok(Archive { path: path.to_owned(), files, made, missing, images, limits })
+        Ok(Archive {
+            path: path.to_owned(),
+            files,
+            made,
+            missing,
+            images,
+            limits,
+            has_other_listing,
+        })
+    }
+
+    /// Returns true if `manifest.json` names other images than `index.json`, which other readers take.
+    #[must_use]
+    pub fn has_other_listing(&self) -> bool {
+        self.has_other_listing
     }
 
     /// Returns the platforms that an index in the archive lists and the archive doesn't have. The image is what is there.

@@ -24,10 +24,10 @@ pub(super) const DOCKER_INDEX: &str = "manifest.json";
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Entry {
-    config: String,
-    repo_tags: Option<Vec<String>>,
-    layers: Option<Vec<String>>,
+pub(super) struct Entry {
+    pub(super) config: String,
+    pub(super) repo_tags: Option<Vec<String>>,
+    pub(super) layers: Option<Vec<String>>,
 }
 
 /// Makes a manifest for each image in `listing`, and an index of them. The archive has no digests of its layers, so that
@@ -39,9 +39,7 @@ pub(super) fn convert(
     made: &mut BTreeMap<Digest, Blob>,
     budget: &Budget,
 ) -> Result<IndexDocument, Error> {
-    let entries: Vec<Entry> = serde_json::from_slice(listing)
-        .map_err(|e| ImageError::Document { what: DOCKER_INDEX, reason: e.to_string() })?;
-    budget.list_manifests(entries.len())?;
+    let entries = entries(listing, budget)?;
     let mut index = IndexDocument::default();
     // Images share their layers.
     let mut known: BTreeMap<String, Descriptor> = BTreeMap::new();
@@ -70,6 +68,14 @@ pub(super) fn convert(
         made.insert(manifest.descriptor().digest, manifest);
     }
     Ok(index)
+}
+
+/// Parses `manifest.json`.
+pub(super) fn entries(listing: &[u8], budget: &Budget) -> Result<Vec<Entry>, Error> {
+    let entries: Vec<Entry> = serde_json::from_slice(listing)
+        .map_err(|e| ImageError::Document { what: DOCKER_INDEX, reason: e.to_string() })?;
+    budget.list_manifests(entries.len())?;
+    Ok(entries)
 }
 
 /// Describes a file of the archive, and adds it to `files` under its digest.
@@ -160,7 +166,7 @@ fn check_diff_ids(
     Ok(())
 }
 
-fn digest(path: &Path, range: &Range<u64>, budget: &Budget) -> Result<Digest, Error> {
+pub(super) fn digest(path: &Path, range: &Range<u64>, budget: &Budget) -> Result<Digest, Error> {
     let failed = |source: io::Error| Error::io("read", path)(source);
     let mut file = open_regular(path).map_err(failed)?;
     file.seek(SeekFrom::Start(range.start)).map_err(failed)?;

@@ -38,6 +38,26 @@ pub enum Error {
         /// The tags that it has.
         known: Vec<String>,
     },
+    /// An archive that lists different images in OCI's `index.json` and in Docker's `manifest.json`.
+    #[error(
+        "`{path}` names other images in its index.json than in its manifest.json, and loaders differ in which they read: save \
+         the image again, or read manifest.json with `docker-archive:{path}`",
+        path = path.display()
+    )]
+    TwoListings {
+        /// The archive.
+        path: PathBuf,
+    },
+    /// A name that several images in the store have.
+    #[error("{place} has several images called `{name}`: choose one of {}", shown_names(known))]
+    Ambiguous {
+        /// The store.
+        place: String,
+        /// The name.
+        name: String,
+        /// The whole names of these images, or their digests.
+        known: Vec<String>,
+    },
     /// A location that can't be parsed.
     #[error("`{text}` is not a place for images: {reason}")]
     InvalidLocation {
@@ -76,10 +96,16 @@ fn remedy(error: &std::io::Error) -> &'static str {
 }
 
 fn known_names(known: &[String]) -> String {
+    match known.is_empty() {
+        true => String::new(),
+        false => format!("; it has {}", shown_names(known)),
+    }
+}
+
+fn shown_names(known: &[String]) -> String {
     // A repository or layout can have a million tags.
     match known.len() {
-        0 => String::new(),
-        1..=20 => format!("; it has {}", known.join(", ")),
-        more => format!("; it has {} and {} more", known[..20].join(", "), more - 20),
+        0..=20 => known.join(", "),
+        more => format!("{} and {} more", known[..20].join(", "), more - 20),
     }
 }

@@ -9,12 +9,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::graph::{Graph, Parts};
+use super::names::{default_name, find, tagged};
 use super::{Error, Name, Outcome, Progress, RefName, Silent, Sink, Source};
 use crate::fs::{
     Durability, WriteOptions, create_folder, lock_beside, open_regular, read_regular, read_whole,
     sweep_unfinished, sync_folder,
 };
-use crate::image::{Blob, Descriptor, Digest, IndexDocument, MAX_DOCUMENT, Reference, Tag};
+use crate::image::{Blob, Descriptor, Digest, IndexDocument, MAX_DOCUMENT, Tag};
 use crate::limits::{Budget, ReadLimits};
 use crate::trace::OrTrace;
 use integrity::{EMPTY_INDEX, is_lost};
@@ -287,67 +288,6 @@ impl Layout {
 /// Opens a folder, and nothing else: opening a pipe waits for ever.
 fn open_folder(path: &Path) -> Option<File> {
     path.is_dir().then(|| File::open(path).or_trace("open the folder of blobs")).flatten()
-}
-
-pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
-    // The image-spec allows characters in this annotation that a tag can't have.
-    let tag =
-        |entry: &Descriptor| entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
-    index.manifests.into_iter().map(|entry| (tag(&entry), entry)).collect()
-}
-
-pub(super) fn default_name(
-    images: &[(Option<Tag>, Descriptor)],
-    place: impl FnOnce() -> String,
-) -> Result<Name, Error> {
-    // One image may have several tags.
-    let digests: BTreeSet<Digest> =
-        images.iter().map(|(_, descriptor)| descriptor.digest).collect();
-    if let (1, Some(digest)) = (digests.len(), digests.first()) {
-        return Ok(Name::Digest(*digest));
-    }
-    if images.iter().any(|(tag, _)| tag.as_ref() == Some(&Tag::latest())) {
-        return Ok(Name::Tag(Tag::latest()));
-    }
-    Err(Error::NotFound { place: place(), name: "latest".to_owned(), known: known(images) })
-}
-
-pub(super) fn find(
-    images: &[(Option<Tag>, Descriptor)],
-    name: &Name,
-    place: impl FnOnce() -> String,
-) -> Result<Descriptor, Error> {
-    let names = |descriptor: &Descriptor, is_wanted: &dyn Fn(&str) -> bool| {
-        let names = [REF_NAME, CONTAINERD_NAME].map(|key| descriptor.annotations.get(key));
-        names.into_iter().flatten().any(|name| is_wanted(name))
-    };
-    let wanted = |(tag, descriptor): &&(Option<Tag>, Descriptor)| match name {
-        Name::Tag(name) => tag.as_ref() == Some(name),
-        Name::Digest(digest) => descriptor.digest == *digest,
-        Name::Ref(name) => names(descriptor, &|other| name.is_same(other)),
-    };
-    let mut found = images.iter().find(wanted).map(|(_, descriptor)| descriptor.clone());
-    // podman and skopeo write whole references, of which the tag is enough if only one image has it.
-    if let (None, Name::Tag(tag)) = (&found, name) {
-        let has_tag = |text: &str| {
-            text.parse::<Reference>().is_ok_and(|reference| reference.tag() == Some(tag))
-        };
-        let mut all = images.iter().map(|(_, it)| it).filter(|it| names(it, &has_tag));
-        found = all.next().filter(|_| all.next().is_none()).cloned();
-    }
-    found.ok_or_else(|| Error::NotFound {
-        place: place(),
-        name: name.to_string(),
-        known: known(images),
-    })
-}
-
-fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
-    let name = |(_, descriptor): &(Option<Tag>, Descriptor)| {
-        let name = descriptor.annotations.get(REF_NAME).cloned();
-        name.unwrap_or_else(|| descriptor.digest.to_string())
-    };
-    images.iter().map(name).collect()
 }
 
 impl std::fmt::Display for Layout {

@@ -11,6 +11,7 @@ mod error;
 mod graph;
 mod layout;
 mod location;
+mod names;
 mod partial_image;
 mod progress;
 mod ref_name;
@@ -19,6 +20,7 @@ mod registry;
 mod saved_part;
 #[cfg(test)]
 mod tests;
+mod two_listings;
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -79,7 +79,7 @@ impl Files<'_> {
     }
 
     /// Returns the content, if it is there and is what its descriptor says.
-    fn document(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
+    pub(super) fn document(&self, descriptor: &Descriptor) -> Option<Vec<u8>> {
         let range = self.ranges.get(&blob_path(descriptor))?;
         if range.end.saturating_sub(range.start) > MAX_DOCUMENT {
             return None;
