@@ -73,8 +73,12 @@ fn a_pushed_image_has_to_pass_the_gates_of_a_pushed_module() {
     let _packed = pack(threads_folder.path(), &threads, &["--no-optimize"]).success();
     let foreign = wat::parse_str(r#"(module (import "host" "x" (func)) (func (export "_start")))"#);
     let foreign_folder = tempfile::tempdir().unwrap();
-    let _packed =
-        pack(foreign_folder.path(), &foreign.unwrap(), &["--allow-import", "host"]).success();
+    let _packed = pack(
+        foreign_folder.path(),
+        &foreign.unwrap(),
+        &["--allow-import", "host", "--no-optimize"],
+    )
+    .success();
     let of = |folder: &Path| format!("oci:{}", folder.join("layout").display());
     let (evil, threads, foreign) =
         (of(folder.path()), of(threads_folder.path()), of(foreign_folder.path()));

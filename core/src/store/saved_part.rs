@@ -109,7 +109,9 @@ mod tests {
             let name = entry.path().unwrap().to_string_lossy().into_owned();
             let mut content = Vec::new();
             entry.read_to_end(&mut content).unwrap();
-            if !left_out.iter().any(|digest| name.ends_with(&digest.hex())) {
+            // Docker's own listing would have only what is there.
+            let is_there = !left_out.iter().any(|digest| name.ends_with(&digest.hex()));
+            if is_there && name != "manifest.json" {
                 rest.append_data(&mut entry.header().clone(), name, content.as_slice()).unwrap();
             }
         }

@@ -68,6 +68,7 @@ impl Search<'_> {
             let Some(document) = self.files.document(&entry) else { continue };
             // What can't be read is an error for whoever reads that image.
             if entry.media_type.is_index() {
+                self.budget.hold_document(document.len() as u64)?;
                 let index = IndexDocument::parse(&document);
                 open.extend(index.map(|index| index.manifests).unwrap_or_default());
                 self.budget.list_manifests(open.len())?;
