@@ -73,7 +73,21 @@ impl Compression {
             MediaType::ImageLayer | MediaType::DockerLayer => Some(Compression::None),
             MediaType::ImageLayerGzip | MediaType::DockerLayerGzip => Some(Compression::Gzip),
             MediaType::ImageLayerZstd | MediaType::DockerLayerZstd => Some(Compression::Zstd),
-            _ => None,
+            // Layers that registries don't hand on. Those of Linux are ordinary tars.
+            other => match other.as_str() {
+                "application/vnd.docker.image.rootfs.foreign.diff.tar"
+                | "application/vnd.oci.image.layer.nondistributable.v1.tar" => {
+                    Some(Compression::None)
+                }
+                "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip"
+                | "application/vnd.oci.image.layer.nondistributable.v1.tar+gzip" => {
+                    Some(Compression::Gzip)
+                }
+                "application/vnd.oci.image.layer.nondistributable.v1.tar+zstd" => {
+                    Some(Compression::Zstd)
+                }
+                _ => None,
+            },
         }
     }
 }

@@ -71,6 +71,9 @@ impl FromStr for Digest {
 
     fn from_str(text: &str) -> Result<Digest, Error> {
         let invalid = || Error::InvalidDigest { text: text.to_owned() };
+        if text.starts_with("sha512:") {
+            return Err(Error::UnsupportedDigest { text: text.to_owned() });
+        }
         // A digest becomes a file name in a layout and part of a URL, so nothing such as `sha256:../x` may
         // pass. descriptor.md requires lower case.
         let hex = text.strip_prefix("sha256:").ok_or_else(invalid)?;
@@ -134,5 +137,11 @@ mod tests {
         ] {
             assert!(text.parse::<Digest>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_digest_of_another_algorithm_is_named_as_such() {
+        let error = format!("sha512:{}", "a".repeat(128)).parse::<Digest>().unwrap_err();
+        assert!(error.to_string().contains("is a SHA-512 digest"), "{error}");
     }
 }

@@ -15,6 +15,14 @@ pub enum Error {
         /// The user's text.
         text: String,
     },
+    /// A digest of SHA-512, which the image specification allows, and few registries and engines take.
+    #[error(
+        "`{text}` is a SHA-512 digest, and only SHA-256 is supported; make the image with SHA-256 digests, which every registry takes"
+    )]
+    UnsupportedDigest {
+        /// The digest.
+        text: String,
+    },
     /// Not a platform.
     #[error("`{text}` is not a platform: write OS/ARCHITECTURE, such as `linux/amd64`")]
     InvalidPlatform {

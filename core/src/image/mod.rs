@@ -19,6 +19,7 @@ mod format;
 mod include;
 mod layer;
 pub(crate) mod layer_path;
+mod losses;
 mod media_type;
 mod platform;
 mod programs;
@@ -145,17 +146,6 @@ impl Image {
             return Ok(BTreeMap::new());
         }
         Ok(IndexDocument::parse(&self.root.bytes()?)?.annotations)
-    }
-
-    /// Returns the manifests with other layers than the Wasm manifest, for messages.
-    fn other_programs(&self) -> Vec<String> {
-        let Ok(wasm) = self.wasm_manifest() else { return Vec::new() };
-        let others = self.manifests.iter().filter(|it| it.layer_digests() != wasm.layer_digests());
-        let name = |manifest: &Manifest| match &manifest.config().platform {
-            Some(platform) => format!("the other program for {platform}"),
-            None => format!("the manifest {}", manifest.digest()),
-        };
-        others.take(20).map(name).collect()
     }
 
     /// Every blob of the image once, in the order in which a store must take them: layers and configurations,

@@ -112,6 +112,7 @@ impl ImageSettings {
         let mut annotations = image.index_annotations()?;
         annotations.extend(manifest.annotations().clone());
         let mut left_out = content.left_out;
+        left_out.extend(manifest.lost_parts());
         left_out.extend(image.other_programs());
         let module = Some(module).filter(|module| *module != defaults.module_file());
         let usual = ImageSettings { module: module.clone(), ..defaults.clone() }.entrypoint();

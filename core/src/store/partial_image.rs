@@ -4,7 +4,8 @@ use super::graph::Graph;
 use super::{Error, Name, Source};
 use crate::compat::engines::{PartialManifest, Shape};
 use crate::error::error_chain;
-use crate::image::{Blob, Error as ImageError, ImageProgram, programs};
+use crate::image::{Blob, Error as ImageError, Image, ImageProgram, ImageSettings, programs};
+use crate::trace::OrTrace;
 
 /// An image as far as it can be read.
 #[derive(Debug, Clone)]
@@ -22,6 +23,17 @@ impl PartialImage {
     /// [`ImageError::OverLimit`] when the layers unpack to more than the limits of the image's source allow.
     pub fn shape(&self) -> Result<Shape, ImageError> {
         Shape::of_parts(self.root.descriptor().media_type.is_index(), &self.manifests)
+    }
+
+    /// Returns true if the image can be converted: it can be read whole, and its settings and files fit a new one.
+    #[must_use]
+    pub fn is_convertible(&self) -> bool {
+        let manifests = self.manifests.iter().map(|it| it.manifest.clone());
+        let Ok(manifests) = manifests.collect::<Result<Vec<_>, _>>() else { return false };
+        let image = Image::from_parts(self.root.clone(), Vec::new(), manifests);
+        let settings = ImageSettings::of(&image).map(drop);
+        let module = image.wasm_manifest().and_then(|manifest| manifest.module().map(drop));
+        settings.and(module).or_trace("convert the image").is_some()
     }
 
     /// Returns every program that an engine may start, as [`Image::programs`](crate::image::Image::programs).

@@ -111,14 +111,29 @@ pub async fn check(
     let mut checked =
         CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
     checked.notes.extend(several_programs(&image.programs()?));
+    // Advice must not be a command that fails.
+    if !image.is_convertible() {
+        checked.possible_formats.clear();
+    }
     // Print the report in any case: it explains the exit code below.
-    checked.print(|format| convert_command(location, format), args.json, shell)?;
+    let named = with_name(location, name);
+    checked.print(|format| convert_command(&named, format), args.json, shell)?;
     // Without `--for`, the user has required nothing, so an engine that fails is not an error.
     if args.engines.is_empty() {
         return Ok(());
     }
     let fails = |compatibility: &&Compatibility| compatibility.supports == Supports::No;
     refuse(&checked.source, &checked.engines.iter().filter(fails).cloned().collect::<Vec<_>>())
+}
+
+/// Returns the location with the name of the image that was found there: another image may be added next to it.
+fn with_name(location: &Location, name: Name) -> Location {
+    match location.clone() {
+        Location::Layout(path, None) => Location::Layout(path, Some(name)),
+        Location::Archive(path, None) => Location::Archive(path, Some(name)),
+        Location::DockerArchive(path, None) => Location::DockerArchive(path, Some(name)),
+        other => other,
+    }
 }
 
 /// Returns the command that makes an image of another format next to this one.
@@ -140,13 +155,25 @@ fn convert_command(source: &Location, format: Format) -> String {
         }
         Location::File(_) => "REFERENCE".to_owned(),
     };
-    format!("wasm-oci convert {source} {destination} --format {format}")
+    let words = [&source.to_string(), &destination].map(|word| quoted(word));
+    format!("wasm-oci convert {} {} --format {format}", words[0], words[1])
+}
+
+/// Quotes a word for a shell.
+fn quoted(word: &str) -> String {
+    // Only a NUL can't be quoted, and no path or name has one.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Into::into)
 }
 
 /// Returns the name with the tag that `push` gives a second format.
 fn tagged(name: &str, tag: Option<&Tag>, format: Format) -> String {
     match tag {
-        Some(tag) => format!("{name}:{tag}-{format}"),
+        Some(tag) => {
+            let mut tag = tag.to_string();
+            // A tag has at most 128 characters, all of them ASCII.
+            tag.truncate(127 - format.name().len());
+            format!("{name}:{tag}-{format}")
+        }
         None => format!("{name}:{format}"),
     }
 }
@@ -165,5 +192,16 @@ mod tests {
         assert!(command("oci:dir").contains(" oci:dir:artifact "));
         assert!(command("oci:dir:v1").contains(" oci:dir:v1-artifact "));
         assert!(command("oci-archive:a.tar:v1").contains(" oci-archive:a.artifact.tar "));
+        assert!(
+            command("oci:my dir:v1").contains("convert 'oci:my dir:v1' 'oci:my dir:v1-artifact' ")
+        );
+        let long = command(&format!("oci:dir:{}", "a".repeat(128)));
+        assert!(long.contains(&format!(":{}-artifact ", "a".repeat(119))), "{long}");
+        let tag = || Name::Tag("t".parse().unwrap());
+        let named = |source: &str| with_name(&source.parse().unwrap(), tag()).to_string();
+        assert_eq!(
+            (named("oci:dir"), named("oci:dir:v1")),
+            ("oci:dir:t".into(), "oci:dir:v1".into())
+        );
     }
 }

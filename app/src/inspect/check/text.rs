@@ -77,7 +77,9 @@ fn changes(
     let failing = || checked.engines.iter().filter(|it| it.supports == Supports::No);
     let convertible: Vec<EngineSelector> = failing()
         // Converting helps only if the engine can run the module in some format.
-        .filter(|compatibility| compatibility.format.is_some())
+        .filter(|compatibility| {
+            compatibility.format.is_some() && !checked.possible_formats.is_empty()
+        })
         .map(|compatibility| compatibility.engine.into())
         .collect();
     let chosen = formats_among(&checked.possible_formats, &convertible)?;

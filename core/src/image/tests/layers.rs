@@ -316,3 +316,43 @@ fn targets_stay_inside() {
     assert_eq!(inside("l", "../x/../y"), "y");
     assert_eq!(inside("a/l", "x/../../../y"), "../y");
 }
+
+#[test]
+fn what_a_new_image_cannot_have_is_named() {
+    let layer = || Blob::new(MediaType::ImageLayer, tar(&[File("app.wasm", "\0asm\x01\0\0\0")]));
+    let manifest = |platform: &str, more: &str, env: &str| {
+        let (os, architecture) = platform.split_once('/').unwrap();
+        let config = format!(
+            r#"{{"os":"{os}","architecture":"{architecture}"{more},"config":{{"Entrypoint":["/app.wasm"],"Env":["{env}"]}}}}"#
+        );
+        manifest_of(&config, vec![layer()])
+    };
+    let more = r#","created":"2026-01-01T00:00:00.5Z","history":[{}],"variant":"v1","os.version":"","x":1"#;
+    let wasm = manifest("wasi/wasm", more, "A=1");
+    let linux = manifest("linux/amd64", "", "A=2");
+    let same = manifest("linux/arm64", "", "A=1");
+    let root = wasm.blob().clone();
+    let image = Image::from_parts(root, Vec::new(), vec![wasm, linux, same]);
+    let (_, left_out) = ImageSettings::of(&image).unwrap();
+    let expected = [
+        "`history` of the configuration",
+        "`variant` of the configuration",
+        "`x` of the configuration",
+        "the fraction of a second of `created`",
+        "the settings of linux/amd64 that differ from those for WebAssembly: Env",
+    ];
+    assert_eq!(left_out, expected);
+}
+
+#[test]
+fn foreign_layers_are_tars() {
+    for media_type in [
+        "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip",
+        "application/vnd.oci.image.layer.nondistributable.v1.tar",
+    ] {
+        let tar = tar(&[File("app.wasm", "\0asm\x01\0\0\0")]);
+        let layer = Blob::new(MediaType::from(media_type), tar);
+        let manifest = manifest_of(r#"{"config":{"Entrypoint":["/app.wasm"]}}"#, vec![layer]);
+        assert!(manifest.module().is_ok(), "{media_type}");
+    }
+}
