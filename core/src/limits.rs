@@ -78,6 +78,34 @@ impl OverLimit {
     }
 }
 
+/// A limit of time that has begun.
+#[derive(Debug, Clone, Copy)]
+pub struct Timer {
+    started: Instant,
+    limit: Duration,
+}
+
+impl Timer {
+    pub(crate) fn new(limit: Duration) -> Timer {
+        Timer { started: Instant::now(), limit }
+    }
+
+    /// Fails once the time is over.
+    ///
+    /// # Errors
+    /// [`OverLimit`] of [`ReadLimits::time`].
+    pub fn check(&self) -> Result<(), OverLimit> {
+        if self.started.elapsed() <= self.limit {
+            return Ok(());
+        }
+        let what = format!(
+            "writing the files of the image takes longer than {} s",
+            self.limit.as_secs_f64()
+        );
+        Err(OverLimit { what, limit: "time" })
+    }
+}
+
 /// Memory that a document takes when it is parsed, as a multiple of its size: one of many short annotations takes seven
 /// times its bytes.
 const PARSED_SIZE: u64 = 8;
@@ -221,6 +249,18 @@ mod tests {
         assert_eq!(budget.fetch(1).unwrap_err().limit(), "fetched");
         let budget = Budget::new(ReadLimits::default());
         assert!(budget.fetch(1).is_ok() && budget.fetch(u64::MAX).is_err());
+    }
+
+    #[test]
+    fn a_timer_ends() {
+        assert_eq!(Timer::new(Duration::MAX).check(), Ok(()));
+        let timer = Timer {
+            started: Instant::now() - Duration::from_secs(2),
+            ..Timer::new(Duration::from_secs(1))
+        };
+        let over = timer.check().unwrap_err();
+        assert_eq!(over.limit(), "time");
+        assert!(over.to_string().contains("takes longer than 1 s"), "{over}");
     }
 
     #[test]

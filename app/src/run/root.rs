@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use fs_err as fs;
-use wasm_oci_core::image::{Attributes, FileKind, FileTree, target_inside};
+use wasm_oci_core::image::{Attributes, Error as ImageError, FileKind, FileTree, target_inside};
 use wasm_oci_core::trace::OrTrace;
 
 use crate::error::Error;
 
 /// Writes the root file system of an image to an empty folder. Nothing leads out of the folder: links are written as they
-/// would be resolved in a container.
+/// would be resolved in a container. It takes at most the time that the limits for reading the image allow.
 pub fn write_root(tree: &FileTree, folder: &Path) -> Result<(), Error> {
-    let entries = tree.entries();
+    let (entries, timer) = (tree.entries(), tree.timer());
     let mut written: Vec<(PathBuf, &Attributes)> = Vec::new();
     for entry in &entries {
+        timer.check().map_err(ImageError::from)?;
         let path = entry.path_below(folder);
         let failed = |source| Error::Write { path: path.clone(), source };
         let parent = path.parent().filter(|_| !entry.path().is_empty()).unwrap_or(folder);
@@ -45,6 +46,7 @@ pub fn write_root(tree: &FileTree, folder: &Path) -> Result<(), Error> {
     }
     // Last, and from the innermost, because making a file changes the time of its folder.
     for (path, attributes) in written.iter().rev() {
+        timer.check().map_err(ImageError::from)?;
         set_time(path, attributes);
     }
     Ok(())

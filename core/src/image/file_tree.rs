@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::layer_path::{layer_path, without_dots};
 use super::{Attributes, FileKind, IncludedFile};
+use crate::limits::Timer;
 
 // Linux's limit (`MAXSYMLINKS`), which also ends loops.
 const MAX_LINKS: usize = 40;
@@ -16,6 +18,8 @@ const MAX_LINKS: usize = 40;
 pub struct FileTree {
     nodes: BTreeMap<String, Node>,
     root: Option<Attributes>,
+    /// Time for writing it out; `None` if no image of somebody else is in it.
+    pub(super) time: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -43,6 +47,13 @@ pub(super) struct Origin {
 }
 
 impl FileTree {
+    /// Starts the time for writing the tree out, which is [`ReadLimits::time`](crate::limits::ReadLimits::time) of the image.
+    /// A layer of a megabyte can have a million links.
+    #[must_use]
+    pub fn timer(&self) -> Timer {
+        Timer::new(self.time.unwrap_or(Duration::MAX))
+    }
+
     /// Adds a file, or replaces what is at its path.
     pub fn put(&mut self, file: IncludedFile) {
         let attributes = file.attributes().clone();

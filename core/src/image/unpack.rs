@@ -78,6 +78,7 @@ impl Unpacked {
         keep: Keep<'_>,
     ) -> Result<Unpacked, Error> {
         let mut unpacked = Unpacked::default();
+        unpacked.tree.time = Some(budget.limits.time);
         for (layer, (blob, diff_id)) in layers.enumerate() {
             let mut changes = Changes::default();
             let digest = read(blob, budget, |entry, number, bounds| {

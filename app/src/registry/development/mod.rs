@@ -5,7 +5,9 @@
 //! read it.
 
 mod local;
+mod names;
 mod store;
+mod uploads;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +27,9 @@ use wasm_oci_core::run::ConnectionLimits;
 use wasm_oci_core::trace::OrTrace;
 
 use self::local::require_local;
+use self::names::require_possible_name;
 use self::store::{Layouts, Meta};
+use self::uploads::{MAX_HELD, Uploads};
 
 /// Number of requests that run at a time, and of those that wait. Each may hold a blob in memory.
 const MAX_CONCURRENT: usize = 64;
@@ -41,15 +45,23 @@ pub async fn serve(
     end: impl Future<Output = ()>,
 ) -> std::io::Result<()> {
     let layouts = Layouts { folder: folder.to_owned() };
-    let meta = Meta { layouts: layouts.clone(), memory: InMemoryRegistryMeta::new() };
+    let uploads = Uploads::default();
+    let meta = Meta {
+        layouts: layouts.clone(),
+        uploads: uploads.clone(),
+        memory: InMemoryRegistryMeta::new(),
+    };
     // Referrers are in memory only, so each start collects them again.
     meta.find_referrers().await.map_err(std::io::Error::other)?;
-    let state = AppState::new(Arc::new(layouts), Arc::new(meta));
+    let (layouts, meta) = (Arc::new(layouts), Arc::new(meta));
+    let state = AppState::with_max_upload_session_bytes(layouts, meta, MAX_HELD);
     let room = Arc::new(Room::new(MAX_CONCURRENT, MAX_WAITING, MAX_WAIT));
     let router = router(state);
     let service = move |request| answer(router.clone(), Arc::clone(&room), request);
     let limits = ConnectionLimits::default();
+    let tidying = tokio::spawn(uploads.keep_tidy());
     let mut open = connections::serve(listener, limits, service, end).await;
+    tidying.abort();
     // Whoever is still connected then has to try again.
     tokio::time::timeout(DRAIN, open.closed()).await.or_trace("wait for running requests");
     Ok(())
@@ -58,6 +70,9 @@ pub async fn serve(
 async fn answer(router: Router, room: Arc<Room>, request: Request<RequestBody>) -> Response {
     if let Err(reason) = require_local(&request) {
         return refuse(StatusCode::FORBIDDEN, "DENIED", reason);
+    }
+    if let Err(reason) = require_possible_name(request.uri().path()) {
+        return refuse(StatusCode::BAD_REQUEST, "NAME_INVALID", &reason);
     }
     let Some(_room) = room.enter().await else {
         let mut busy =

@@ -1,4 +1,4 @@
-//! Storage of the development registry: blobs, manifests and tags are in layouts, running uploads in memory.
+//! Storage of the development registry: blobs, manifests and tags are in layouts, running uploads in memory (`uploads.rs`).
 
 use std::path::{Path, PathBuf};
 
@@ -13,6 +13,8 @@ use wasm_oci_core::error_chain;
 use wasm_oci_core::image::{Blob, Digest, MediaType, Tag};
 use wasm_oci_core::store::{Layout, Name, Silent, Sink, Source};
 use wasm_oci_core::trace::OrTrace;
+
+use super::uploads::Uploads;
 
 /// Folder of blobs without a manifest.
 const INCOMING: &str = ".incoming";
@@ -146,6 +148,7 @@ impl BlobStore for Layouts {
 /// Manifests and tags are in the layouts; running uploads and referrers are in memory.
 pub(super) struct Meta {
     pub(super) layouts: Layouts,
+    pub(super) uploads: Uploads,
     pub(super) memory: InMemoryRegistryMeta,
 }
 
@@ -332,7 +335,7 @@ impl RegistryMeta for Meta {
     }
 
     async fn start_upload(&self, name: &str) -> Stored<UploadAdmission> {
-        self.memory.start_upload(name).await
+        Ok(self.uploads.start(name))
     }
 
     async fn append_upload(
@@ -342,19 +345,20 @@ impl RegistryMeta for Meta {
         offset: u64,
         chunk: Bytes,
     ) -> Stored<u64> {
-        self.memory.append_upload(name, uuid, offset, chunk).await
+        self.uploads.append(name, uuid, offset, &chunk)
     }
 
-    async fn complete_upload(&self, name: &str, uuid: &str, digest: &FerroDigest) -> Stored<()> {
-        self.memory.complete_upload(name, uuid, digest).await
+    async fn complete_upload(&self, name: &str, uuid: &str, _: &FerroDigest) -> Stored<()> {
+        self.uploads.end(name, uuid);
+        Ok(())
     }
 
     async fn get_upload_state(&self, name: &str, uuid: &str) -> Stored<Option<UploadState>> {
-        self.memory.get_upload_state(name, uuid).await
+        Ok(self.uploads.state(name, uuid))
     }
 
     async fn cancel_upload(&self, name: &str, uuid: &str) -> Stored<bool> {
-        self.memory.cancel_upload(name, uuid).await
+        Ok(self.uploads.end(name, uuid))
     }
 
     async fn list_referrers(
@@ -367,7 +371,7 @@ impl RegistryMeta for Meta {
     }
 
     async fn take_upload_bytes(&self, name: &str, uuid: &str) -> Stored<Option<Bytes>> {
-        self.memory.take_upload_bytes(name, uuid).await
+        Ok(self.uploads.take_bytes(name, uuid))
     }
 
     async fn register_referrer(
