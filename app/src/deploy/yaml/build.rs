@@ -1,15 +1,18 @@
 //! YAML that we print: block style, in our order, with quotes only where a reader of YAML 1.1 or 1.2 needs them.
 //! serde-saphyr decides on quotes.
 
+use std::borrow::Cow;
+
 use serde::{Serialize, Serializer};
 use serde_saphyr::{FlowSeq, ser_options};
+use wasm_oci_core::text::is_obeyed;
 
 /// A value to print.
 // Not `serde_json::Value`, which sorts its keys: readers expect `apiVersion` and `kind` at the top.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(untagged)]
 pub enum Value {
-    Text(String),
+    Text(#[serde(serialize_with = "text")] String),
     Number(u32),
     Bool(bool),
     List(Vec<Value>),
@@ -17,7 +20,33 @@ pub enum Value {
 }
 
 fn in_order<S: Serializer>(pairs: &[(String, Value)], to: S) -> Result<S::Ok, S::Error> {
-    to.collect_map(pairs.iter().map(|(key, value)| (key, value)))
+    to.collect_map(pairs.iter().map(|(key, value)| (marked(key), value)))
+}
+
+fn text<S: Serializer>(text: &str, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(&marked(text))
+}
+
+/// A control character, for which serde-saphyr puts a text in quotes, and how it then writes the character.
+const MARK: char = '\u{2}';
+const WRITTEN_MARK: &str = r"\x02";
+
+/// Returns a text with a mark and a number in the place of characters that change the direction of the text around them: a
+/// manifest would look different from what it says. serde-saphyr escapes control characters, but not these.
+fn marked(text: &str) -> Cow<'_, str> {
+    let is_hidden = |letter: char| letter == MARK || (is_obeyed(letter) && !letter.is_control());
+    if !text.contains(is_hidden) && !text.contains(WRITTEN_MARK) {
+        return Cow::Borrowed(text);
+    }
+    let mut marked = String::with_capacity(text.len());
+    for letter in text.chars() {
+        // A backslash, too, so that nothing but our marks is written as one is. All are in the first plane.
+        match is_hidden(letter) || letter == '\\' {
+            true => marked.push_str(&format!("{MARK}{:04X}", u32::from(letter))),
+            false => marked.push(letter),
+        }
+    }
+    Cow::Owned(marked)
 }
 
 /// Returns a mapping of the pairs that have a value.
@@ -53,7 +82,7 @@ impl Value {
 /// Returns a text as a scalar that means the same in block and in flow style.
 pub fn quoted_if_needed(text: &str) -> String {
     // In a flow sequence, also `,` and brackets are quoted.
-    let list = print(&FlowSeq([text]));
+    let list = print(&FlowSeq([marked(text)]));
     let item = list.trim_end().strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     item.unwrap_or_default().to_owned()
 }
@@ -62,7 +91,9 @@ fn print(value: &impl Serialize) -> String {
     // Texts of several lines are rare, and quotes show their line breaks exactly.
     let options = ser_options! { prefer_block_scalars: false };
     // Writing to a String can't fail.
-    serde_saphyr::to_string_with_options(value, options).unwrap_or_default()
+    let yaml = serde_saphyr::to_string_with_options(value, options).unwrap_or_default();
+    // With the number after it, each mark becomes an escape sequence of YAML.
+    yaml.replace(WRITTEN_MARK, r"\u")
 }
 
 #[cfg(test)]
@@ -98,6 +129,15 @@ mod tests {
             let scalars: Vec<_> = yaml.nodes().filter_map(|node| yaml.scalar(node)).collect();
             assert_eq!(scalars, ["a", text, "b"], "{flow}");
         }
+    }
+
+    #[test]
+    fn no_text_changes_the_direction_of_another() {
+        let text = "a\u{202e}b\u{2066}'\"\\x02\u{61c}\u{2}";
+        let written = map([("a", Some(text.into())), (text, list([text]))]).to_yaml();
+        let quoted = r#""a\u202Eb\u2066'\"\u005Cx02\u061C\u0002""#;
+        assert_eq!(written, format!("a: {quoted}\n{quoted}:\n- {quoted}\n"));
+        assert_eq!(quoted_if_needed(text), quoted);
     }
 
     #[test]
@@ -139,7 +179,9 @@ mod tests {
         "<<",
     ];
 
-    const TEXTS: [&str; 58] = [
+    const TEXTS: [&str; 60] = [
+        "a\u{202e}b \u{2066}c\u{2069}\u{200f}\u{61c}\\u202E\"",
+        r"C:\x0220\x02",
         "",
         "true",
         "No",
