@@ -28,7 +28,8 @@ use wasm_oci_app::ui::shell::Shell;
 
 /// Push a .wasm file or an existing image to a registry
 ///
-/// Packs a .wasm file first, as `pack` does. Prints REPOSITORY@DIGEST on standard output, the reference to deploy.
+/// Packs a .wasm file first, as `pack` does. An image is pushed as it is: --deny, --runtime, --allow-import, --size-budget and --for
+/// check every program in it, and flags that would change it are refused. Prints REPOSITORY@DIGEST on standard output, the reference to deploy.
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:

@@ -285,7 +285,7 @@ async fn only_regular_files_are_parts_of_a_layout() {
                 let layout = Layout::open(&path)?;
                 load(&layout, &Name::Tag(tag("1"))).await
             };
-            let error = crate::error_chain(&read.await.unwrap_err());
+            let error = crate::error::error_chain(&read.await.unwrap_err());
             let says = if device { "it is a device" } else { "it is a FIFO" };
             // A path below what is not a folder is the system's error.
             assert!(error.contains(says) || error.contains("Not a directory"), "{part:?} {error}");
