@@ -32,7 +32,7 @@ struct FileRange {
     // Not always 0: an archive is one file with all blobs in it.
     offset: u64,
     // Deletes a temporary file when the last clone of the blob is dropped.
-    _guard: Option<TemporaryFile>,
+    _guard: Option<Arc<TemporaryFile>>,
 }
 
 impl Blob {
@@ -64,7 +64,17 @@ impl Blob {
         path: &Path,
         range: Range<u64>,
     ) -> Result<Blob, Error> {
-        let content = FileRange { path: path.to_owned(), offset: range.start, _guard: None };
+        Blob::verified_range(descriptor, path, range, None)
+    }
+
+    /// The same for a part of a temporary file, if it is one.
+    pub(crate) fn verified_range(
+        descriptor: Descriptor,
+        path: &Path,
+        range: Range<u64>,
+        temporary: Option<Arc<TemporaryFile>>,
+    ) -> Result<Blob, Error> {
+        let content = FileRange { path: path.to_owned(), offset: range.start, _guard: temporary };
         Blob { descriptor, content: Content::File(Arc::new(content)) }
             .checked(range.end - range.start)
     }
@@ -76,7 +86,7 @@ impl Blob {
     pub fn verified_temporary(descriptor: Descriptor, file: TemporaryFile) -> Result<Blob, Error> {
         let path = file.path().to_owned();
         let length = fs_err::metadata(&path).map_err(Error::Io)?.len();
-        let content = FileRange { path, offset: 0, _guard: Some(file) };
+        let content = FileRange { path, offset: 0, _guard: Some(Arc::new(file)) };
         Blob { descriptor, content: Content::File(Arc::new(content)) }.checked(length)
     }
 

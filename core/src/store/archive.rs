@@ -6,16 +6,18 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::compressed_archive::unpacked;
 use super::docker_archive::{self, DOCKER_INDEX};
 use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME};
 use super::names::{default_name, find, tagged};
 use super::saved_part::Files;
 use super::two_listings::agree;
 use super::{Error, Name, Source};
-use crate::fs::{WriteOptions, folder_of, open_regular, sweep_unfinished};
+use crate::fs::{TemporaryFile, WriteOptions, folder_of, open_regular, sweep_unfinished};
 use crate::image::layer_path::without_dots;
 use crate::image::tar_bounds::TarBounds;
 use crate::image::{
@@ -166,6 +168,8 @@ fn append(
 #[derive(Debug, Clone)]
 pub struct Archive {
     path: PathBuf,
+    /// The archive without its compression, if it has one.
+    unpacked: Option<Arc<TemporaryFile>>,
     files: BTreeMap<String, Range<u64>>,
     /// Documents that the archive doesn't have itself, because it is of Docker's format, or has only a part of an index.
     made: BTreeMap<Digest, Blob>,
@@ -213,6 +217,10 @@ impl Archive {
         }
         let file = open_regular(path).map_err(Error::io("read", path))?;
         let budget = Budget::new(limits);
+        let unpacked = unpacked(file, path, &budget)?;
+        let shown = path.to_owned();
+        let path = unpacked.as_ref().map_or(path, |it| it.path());
+        let file = open_regular(path).map_err(Error::io("read", path))?;
         let bounds = TarBounds::new(&budget);
         let mut files = contents(file, &bounds).map_err(|error| match bounds.take_over() {
             Some(over) => over.into(),
@@ -256,7 +264,8 @@ impl Archive {
             }
         }
         Ok(Archive {
-            path: path.to_owned(),
+            path: shown,
+            unpacked: unpacked.clone(),
             files,
             made,
             missing,
@@ -364,6 +373,8 @@ impl Source for Archive {
             name: descriptor.digest.to_string(),
             known: Vec::new(),
         })?;
-        Ok(Blob::verified_file(descriptor.clone(), &self.path, range.clone())?)
+        let path = self.unpacked.as_ref().map_or(&*self.path, |it| it.path());
+        let temporary = self.unpacked.clone();
+        Ok(Blob::verified_range(descriptor.clone(), path, range.clone(), temporary)?)
     }
 }

@@ -6,6 +6,7 @@
 
 mod archive;
 mod cached_source;
+mod compressed_archive;
 mod docker_archive;
 mod error;
 mod graph;
