@@ -75,7 +75,8 @@ impl Error {
             Error::Image(
                 image::Error::NoModule { .. }
                 | image::Error::NoSuchCommand { .. }
-                | image::Error::Layer { .. },
+                | image::Error::Layer { .. }
+                | image::Error::SpinApplication { .. },
             )
             | Error::NotJudged { .. } => ExitCode::Invalid,
             Error::Image(image::Error::OverLimit(_))

@@ -1,6 +1,7 @@
 //! Files and settings of images that other tools made: nothing changes silently.
 
 mod places;
+mod spin;
 
 use std::fs;
 use std::io::{Read as _, Write as _};

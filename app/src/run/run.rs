@@ -111,9 +111,9 @@ pub async fn run_manifest(
     run_prepared(prepared, args, shell).await
 }
 
-/// Warns of layers whose media type says another compression than they have.
-pub fn warn_of_labels(manifest: &Manifest, shell: &Shell) {
-    manifest.mislabelled_layers().iter().for_each(|warning| shell.warn(warning));
+/// Warns of what is unusual in an image.
+pub fn warn_of_image(manifest: &Manifest, shell: &Shell) {
+    manifest.warnings().iter().for_each(|warning| shell.warn(warning));
 }
 
 async fn run_prepared(
@@ -209,7 +209,7 @@ impl Prepared {
         };
         let export = entrypoint.first().and_then(|word| Some(word.split_once('#')?.1.to_owned()));
         let env = config.env.clone().into_iter().collect();
-        let warnings = manifest.mislabelled_layers();
+        let warnings = manifest.warnings();
         Ok(Prepared { program, files, warnings, entrypoint, export, args: args.to_vec(), env })
     }
 

@@ -12,7 +12,7 @@ use wasm_oci_app::pipeline::messages::ImageMessage;
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::warn_of_losses;
 use wasm_oci_app::registry::source::load_image;
-use wasm_oci_app::run::run::warn_of_labels;
+use wasm_oci_app::run::run::warn_of_image;
 use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::ui::shell::Shell;
 
@@ -38,8 +38,8 @@ impl Convert {
         let TransferArgs { source: location, json, .. } = self.transfer;
         let FormatArgs { format, engines } = self.formats;
         let source = load_image(&location, &connections).await?;
-        warn_of_labels(source.wasm_manifest()?, shell);
         let (mut settings, left_out) = ImageSettings::of(&source)?;
+        warn_of_image(source.wasm_manifest()?, shell);
         for lost in left_out {
             shell.warn(format_args!("the new image can't have {lost}"));
         }

@@ -11,7 +11,7 @@ use wasm_oci_app::pipeline::gates::warn_of_several;
 use wasm_oci_app::pipeline::stages::any_imports;
 use wasm_oci_app::registry::connection::ReadArgs;
 use wasm_oci_app::registry::source::load_image;
-use wasm_oci_app::run::run::warn_of_labels;
+use wasm_oci_app::run::run::warn_of_image;
 use wasm_oci_app::ui::render::{ReportJson, field, report};
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_app::units::size;
@@ -45,9 +45,9 @@ impl Inspect {
         }
         let connections = self.read.connections(shell)?;
         let image = load_image(&self.source, &connections).await?;
-        warn_of_labels(image.wasm_manifest()?, shell);
-        warn_of_several(&image.programs()?, shell);
         let module = any_imports(image.wasm_manifest()?.module()?)?;
+        warn_of_image(image.wasm_manifest()?, shell);
+        warn_of_several(&image.programs()?, shell);
         match self.json {
             true => shell.print_json(&image_json(&image, &module)?),
             false => shell.print(image_text(&image, &module)?.trim_end()),

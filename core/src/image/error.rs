@@ -122,7 +122,7 @@ pub enum Error {
     #[error("the index lists no image")]
     NoManifest,
     /// An image without a module.
-    #[error("the image holds no WebAssembly module: {reason}")]
+    #[error("the image has no WebAssembly module to start: {reason}")]
     NoModule {
         /// The places that were searched.
         reason: String,
@@ -151,6 +151,18 @@ pub enum Error {
         /// What it names instead.
         reason: &'static str,
     },
+    /// An application that only Spin can start.
+    #[error(
+        "the image is a Spin application (`{media_type}`), which only Spin can start: use `spin up --from REFERENCE`, or \
+         Spin's shim in a cluster{}",
+        spin_advice(*modules)
+    )]
+    SpinApplication {
+        /// The media type that says so.
+        media_type: &'static str,
+        /// Number of its modules.
+        modules: usize,
+    },
     /// A layer that can't be unpacked.
     #[error("a layer can't be unpacked: {reason}")]
     Layer {
@@ -177,5 +189,13 @@ fn known_files(files: &[String]) -> String {
     match files.is_empty() {
         true => " (it has no file)".to_owned(),
         false => format!(" (it has {})", files.join(", ")),
+    }
+}
+
+fn spin_advice(modules: usize) -> String {
+    match modules {
+        0 => String::new(),
+        1 => "; or take its module out with `wasm-oci pull --module FILE`".to_owned(),
+        several => format!("; no single module can be taken out, because it has {several}"),
     }
 }

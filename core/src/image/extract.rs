@@ -74,11 +74,20 @@ impl Manifest {
     }
 
     fn bare_program(&self, budget: &Budget) -> Result<Option<Program>, Error> {
-        let Some(layer) = self.layers().iter().find(|layer| is_bare(layer)) else {
-            return Ok(None);
-        };
+        let bare = self.bare_layers();
+        let Some(layer) = bare.first() else { return Ok(None) };
+        if bare.len() > 1 {
+            self.spin_application().map_or(Ok(()), Err)?;
+        }
         budget.hold(layer.descriptor().size)?;
         Ok(Some(Program { bytes: layer.bytes()?.to_vec(), is_named: true, has_other_files: None }))
+    }
+
+    /// Returns the layers that are bare modules, each once.
+    pub(super) fn bare_layers(&self) -> Vec<&Blob> {
+        let mut seen = HashSet::new();
+        let bare = self.layers().iter().filter(|layer| is_bare(layer));
+        bare.filter(|layer| seen.insert(layer.descriptor().digest)).collect()
     }
 
     pub(crate) fn budget(&self) -> Budget {
@@ -197,6 +206,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`] and [`Manifest::included`].
     pub fn module_and_root(&self) -> Result<(BuiltModule, FileTree), Error> {
+        self.spin_application().map_or(Ok(()), Err)?;
         let bare = self.bare_program(&self.budget())?;
         let budget = self.budget();
         let tree = Unpacked::of(self.tars_and_digests()?, &budget, Keep::All)?.tree;
@@ -232,6 +242,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::included`], and [`Error::NoSuchCommand`].
     pub(super) fn content(&self) -> Result<ImageContent, Error> {
+        self.spin_application().map_or(Ok(()), Err)?;
         let unpacked = Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
         if !self.layers().iter().any(is_bare) {
             self.locate(&unpacked.tree)?;
@@ -248,10 +259,22 @@ impl Manifest {
         ImageContent { module: path, command, attributes, included, left_out: left_out.0 }
     }
 
-    /// Returns a sentence about each layer whose media type says another compression than it has.
+    /// Returns sentences for the user of the image: about each layer whose media type says another compression than it has,
+    /// about several bare modules, and about an application that only Spin can start.
     #[must_use]
-    pub fn mislabelled_layers(&self) -> Vec<String> {
-        self.layers().iter().filter_map(super::compression::mislabelled).collect()
+    pub fn warnings(&self) -> Vec<String> {
+        let layers = self.layers().iter().filter_map(super::compression::mislabelled);
+        let spin = self.spin_application().map(|error| error.to_string());
+        layers.chain(spin.or_else(|| self.several_bare())).collect()
+    }
+
+    fn several_bare(&self) -> Option<String> {
+        let bare = self.bare_layers();
+        let [first, _, ..] = bare.as_slice() else { return None };
+        let (count, first) = (bare.len(), first.descriptor().digest);
+        Some(format!(
+            "{count} layers are bare modules: this command takes the first, {first}, and engines may refuse the image"
+        ))
     }
 }
 

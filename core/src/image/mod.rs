@@ -25,6 +25,7 @@ mod platform;
 mod programs;
 mod reference;
 mod settings;
+mod spin;
 mod start;
 pub(crate) mod tar_bounds;
 mod tar_entry;

@@ -98,7 +98,8 @@ impl Manifest {
             let place = "bare layer".to_owned();
             started.push((place, layer.bytes().map(|bytes| bytes.to_vec())));
         }
-        if self.tars().next().is_none() {
+        // The other layers of a Spin application are no file system.
+        if self.tars().next().is_none() || self.spin_application().is_some() {
             return Ok(started);
         }
         let tree = match self.tree_of_modules(budget) {

@@ -158,9 +158,14 @@ impl Engine {
         if suggestion.is_none() {
             format = self.formats(kind).find(|format| possible.contains(format));
             let has_other = format.is_none() && self.formats(kind).next().is_some();
-            suggestion = has_other.then_some(
-                "make another image, without files: only formats that hold nothing but the module run there",
-            );
+            suggestion = has_other.then_some(match shape.is_spin() {
+                true => {
+                    "start it with Spin, or push one of its components alone: `wasm-oci push app.wasm REFERENCE`"
+                }
+                false => {
+                    "make another image, without files: only formats that hold nothing but the module run there"
+                }
+            });
         }
         Compatibility {
             engine: self,

@@ -33,8 +33,10 @@ pub(super) struct Parts {
     // runwasi caches compiled code by the digest of the configuration, which has to differ for each module.
     pub(super) is_labelled: bool,
     pub(super) program: Program,
-    /// Sentences about the compression of layers.
-    pub(super) compression: Vec<String>,
+    /// True for an application that only Spin can start.
+    pub(super) is_spin: bool,
+    /// Sentences about the compression of layers, and what else the user should know.
+    pub(super) warnings: Vec<String>,
 }
 
 /// The program that a manifest starts.
@@ -182,7 +184,8 @@ impl Shape {
                 has_files: false,
                 start: Start::default(),
             },
-            compression: Vec::new(),
+            is_spin: false,
+            warnings: Vec::new(),
         };
         let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
         Shape {
@@ -211,11 +214,22 @@ impl Shape {
         })
     }
 
+    fn parts(&self) -> impl Iterator<Item = &Parts> {
+        self.entries.iter().filter_map(|entry| entry.parts.as_ref().ok())
+    }
+
+    /// Returns true for an application that only Spin can start.
+    pub(super) fn is_spin(&self) -> bool {
+        self.parts().any(|parts| parts.is_spin)
+    }
+
     /// Returns the formats that the image can be converted to: those with room for all its files.
     #[must_use]
     pub fn possible_formats(&self) -> Vec<Format> {
-        let parts = self.entries.iter().filter_map(|entry| entry.parts.as_ref().ok());
-        let has_files = parts.into_iter().any(|parts| parts.program.has_files);
+        if self.is_spin() {
+            return Vec::new();
+        }
+        let has_files = self.parts().any(|parts| parts.program.has_files);
         Format::ALL.into_iter().filter(|it| !has_files || it.has_root_filesystem()).collect()
     }
 
@@ -230,7 +244,7 @@ impl Shape {
                 Err(reason) => notes.push(format!("{name} can't be read: {reason}")),
                 Ok(parts) => {
                     notes.extend(parts.note(&name));
-                    notes.extend(parts.compression.clone());
+                    notes.extend(parts.warnings.clone());
                 }
             }
         }
@@ -258,7 +272,8 @@ impl Parts {
             diff_ids: config.diff_ids.len(),
             is_labelled: names_a_layer(manifest),
             program,
-            compression: compression(manifest),
+            is_spin: manifest.spin_application().is_some(),
+            warnings: warnings(manifest),
         }
     }
 
@@ -301,6 +316,9 @@ fn program(manifest: &Manifest, budget: &Budget, files_budget: &Budget) -> Resul
         Ok(program) => program,
         // A limit of ours is not a property of the image: the user can raise it.
         Err(error @ Error::OverLimit(_)) => return Err(error),
+        Err(error @ Error::SpinApplication { .. }) => {
+            return without(false, Content::Nothing(error.to_string()));
+        }
         Err(_) if !manifest.layers().iter().all(is_known) => {
             return without(true, Content::Unknown);
         }
@@ -368,8 +386,8 @@ fn layer_kind(layer: &Blob) -> LayerKind {
     }
 }
 
-fn compression(manifest: &Manifest) -> Vec<String> {
-    let mut notes = manifest.mislabelled_layers();
+fn warnings(manifest: &Manifest) -> Vec<String> {
+    let mut notes = manifest.warnings();
     if manifest.layers().iter().any(|layer| layer.descriptor().media_type.is_zstd()) {
         notes.push(ZSTD.to_owned());
     }

@@ -218,7 +218,7 @@ fn the_bytes_tell_the_compression() {
             let layer = Blob::new(media_type.clone(), bytes.clone());
             let manifest = manifest_of(r#"{"config":{"Entrypoint":["/app.wasm"]}}"#, vec![layer]);
             assert_eq!(manifest.included().unwrap()[0].content(), b"1", "{media_type}");
-            let is_right = manifest.mislabelled_layers().is_empty();
+            let is_right = manifest.warnings().is_empty();
             assert_eq!(is_right, index == right, "{media_type}");
         }
     }
