@@ -4,7 +4,8 @@ use serde::Serialize;
 
 use super::Engine;
 use super::incompatibility::Incompatibility;
-use super::shape::{Content, Entry, Shape};
+use super::program::Content;
+use super::shape::{Entry, Shape};
 use super::table::{ALL_ENGINES, ALL_STARTING_ENGINES, Outcome, Pick, RULES_OF_FAMILIES, Rule};
 use crate::compat::Supports;
 use crate::image::{Format, Platform};

@@ -1,6 +1,7 @@
 //! Properties of an image that can keep an engine from starting it.
 
-use super::shape::{Command, ConfigKind, Content, Entry, LayerKind, Parts, Shape};
+use super::program::{Command, Content, LayerKind};
+use super::shape::{ConfigKind, Entry, Parts, Shape};
 use crate::compat::{Supports, runtimes};
 use crate::image::Platform;
 use crate::module::{Kind, Report};

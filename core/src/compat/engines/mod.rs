@@ -4,6 +4,7 @@
 
 mod check;
 mod incompatibility;
+mod program;
 mod shape;
 mod table;
 #[cfg(test)]
