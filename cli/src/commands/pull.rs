@@ -15,6 +15,7 @@ use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::to_archive;
 use wasm_oci_app::registry::connection::AccountArgs;
 use wasm_oci_app::registry::source::{AnySource, open};
+use wasm_oci_app::run::run::warn_of_image;
 use wasm_oci_app::ui::shell::Shell;
 
 /// Pull an image, or only its module, from a registry, a layout or an archive
@@ -64,7 +65,9 @@ impl Pull {
     ) -> Result<(), Error> {
         let Some(path) = &self.module else { return Ok(()) };
         let manifest = load_wasm(source, name).await?;
-        write(path, manifest.module()?.bytes())?;
+        let module = manifest.module()?;
+        warn_of_image(&manifest, shell);
+        write(path, module.bytes())?;
         if self.json {
             return shell.print_json(&serde_json::json!({
                 "module": path, "manifest": manifest.blob().descriptor().digest,
