@@ -178,7 +178,7 @@ fn names_of_gigabytes() {
         let layer = gzip(|gzip| {
             gzip.write_all(header.as_bytes()).unwrap();
             // More than a process may have.
-            (0..2 * MEMORY >> 20).for_each(|_| gzip.write_all(&letters).unwrap());
+            (0..(2 * MEMORY) >> 20).for_each(|_| gzip.write_all(&letters).unwrap());
         });
         let layer = layout.add("layer.v1.tar+gzip", &layer);
         let image = layout.with_root(&layout.add_manifest(&[layer], 0));
