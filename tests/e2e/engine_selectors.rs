@@ -32,8 +32,12 @@ fn people_get_a_line_for_each_consumer_and_what_to_change() {
     assert!(text.contains("\ncontainerd-1.7  ok       `ctr run --runtime"), "{text}");
     let fails = "\ncri-2.3         fails    \"parent snapshot\" (it doesn't unpack a tar layer for wasi/wasm)\n";
     assert!(text.contains(fails), "{text}");
-    let change = "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci oci:app.oci:universal --format universal\n";
-    assert!(text.contains(change), "{text}");
+    // By its digest, because the new image would make the layout's default ambiguous.
+    let digest = text.split_once("digest:     ").unwrap().1.lines().next().unwrap();
+    let change = format!(
+        "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci@{digest} oci:app.oci:universal --format universal\n"
+    );
+    assert!(text.contains(&change), "{text}");
     // The advice for one engine names those that it would stop.
     let cost = "--format artifact (keep this image, too: containerd-1.6, ";
     assert!(text.contains(cost), "{text}");
