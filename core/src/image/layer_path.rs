@@ -13,8 +13,8 @@ const SUPERSCRIPTS: [char; 3] = ['¹', '²', '³'];
 /// Returns a path relative to the image's root, of normal names with `/` between them, or why it is refused. Archivers
 /// write `./a`, `/a` and `a` for the same file.
 ///
-/// Names that lead out of a folder on Windows, or to a device, are ordinary on other systems, where packages have such
-/// files. They are refused only on Windows.
+/// Names that lead out of a folder on Windows, or to a device, are refused on every system: an image must not be harmless here
+/// and an attack there. Names that Windows only spells differently are refused there alone, because packages have such files.
 pub(crate) fn layer_path(path: &str) -> Result<String, &'static str> {
     let names: Vec<&str> =
         path.split('/').filter(|name| !name.is_empty() && *name != ".").collect();
@@ -23,6 +23,9 @@ pub(crate) fn layer_path(path: &str) -> Result<String, &'static str> {
     }
     // The whole path, because an empty part of it may be the start of `//server/share`, which is harmless only here.
     names.iter().try_for_each(|name| check_name(name))?;
+    if names.first().is_some_and(|name| has_drive(name)) {
+        return Err("it begins with a drive of Windows");
+    }
     if cfg!(windows) {
         names.iter().try_for_each(|name| check_on_windows(name))?;
     }
@@ -43,16 +46,17 @@ fn check_name(name: &str) -> Result<(), &'static str> {
     if name.contains('\0') {
         return Err("it has a NUL in it");
     }
+    if name.contains('\\') {
+        return Err("it has a backslash in it, which separates folders on Windows");
+    }
+    if is_device(name) {
+        return Err("it has the name of a device on Windows");
+    }
     Ok(())
 }
 
 /// Refuses names that mean something else on Windows than elsewhere.
 fn check_on_windows(name: &str) -> Result<(), &'static str> {
-    if name.contains('\\') {
-        return Err(
-            "it has a backslash in it, which separates folders on Windows; use the image on Linux, or in WSL",
-        );
-    }
     if name.contains(':') {
         return Err(
             "it has a colon in it, which follows a drive or a file's name on Windows; use the image on Linux, or in WSL",
@@ -63,10 +67,11 @@ fn check_on_windows(name: &str) -> Result<(), &'static str> {
             "it has a name that ends with a dot or a space, which Windows leaves out; use the image on Linux, or in WSL",
         );
     }
-    if is_device(name) {
-        return Err("it has the name of a device on Windows; use the image on Linux, or in WSL");
-    }
     Ok(())
+}
+
+fn has_drive(name: &str) -> bool {
+    matches!(name.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic())
 }
 
 fn is_device(name: &str) -> bool {
@@ -119,15 +124,37 @@ mod tests {
 
     #[test]
     fn what_leads_out_of_a_folder_is_refused() {
-        for path in ["", "/", ".", "../x", "a/../../x", "a\0b"] {
+        for path in [
+            "",
+            "/",
+            ".",
+            "../x",
+            "a/../../x",
+            "a\0b",
+            r"..\..\evil.txt",
+            r"\\server\share\x",
+            r"C:\x",
+            "C:x",
+            "Z:/x",
+            "a/..\\b",
+            r"\\?\C:\x",
+            "CON",
+            "nul",
+            "a/COM1.txt",
+            "lpt9.tar.gz",
+            "aux .txt",
+            "com¹",
+            "conin$",
+            "a/prn/b",
+        ] {
             assert!(layer_path(path).is_err(), "{path}");
         }
     }
 
     #[cfg(not(windows))]
     #[test]
-    fn names_that_are_dangerous_on_windows_only_are_ordinary_here() {
-        for path in ["usr/App::Cpan.3pm", "x.", r"dev-disk-by\x2duuid.device", "aux.wasm", "Z:/x"] {
+    fn names_that_windows_spells_differently_are_ordinary_here() {
+        for path in ["usr/App::Cpan.3pm", "x.", "a/c:/x", "file:stream", "a./b", "b "] {
             assert_eq!(layer_path(path).as_deref(), Ok(path));
         }
     }

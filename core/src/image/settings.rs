@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::config::MODULE_LABEL;
 use super::extract::{command_paths, without_function};
-use super::layer_path::file_name;
+use super::layer_path::{file_name, layer_path};
 use super::{
     Attributes, Created, Error, FileKind, FileTree, Format, Image, IncludedFile, LayerCompression,
     OtherConfig, Platform,
@@ -231,6 +231,11 @@ impl ImageSettings {
         let is_name = |b: u8| b.is_ascii_alphanumeric() || b"_.-".contains(&b);
         if self.name.is_empty() || self.name.starts_with('.') || !self.name.bytes().all(is_name) {
             return Err(Error::InvalidName { name: self.name.clone() });
+        }
+        // Otherwise, an image would be made that we refuse to read, such as that of a program named `aux`.
+        let module = self.module_file().path;
+        if let Err(reason) = layer_path(&module) {
+            return Err(Error::InvalidInclude { path: module, reason });
         }
         if let Some(name) =
             self.env.keys().find(|name| name.is_empty() || name.contains(['=', '\0']))

@@ -264,21 +264,21 @@ fn files_of_a_layer_stay_in_their_place() {
 /// On Windows, `image/layer_path.rs` refuses them. Here they are ordinary names, and packages have such files.
 #[cfg(not(windows))]
 #[test]
-fn paths_that_windows_would_follow_are_ordinary_here() {
+fn paths_that_windows_would_follow_are_refused() {
     let module =
         wat::parse_str(r#"(module (memory (export "memory") 1) (func (export "_start")))"#)
             .unwrap();
     let folder = tempfile::tempdir().unwrap();
-    for (n, path) in [
-        r"..\..\..\evil.txt",
-        "Z:/tmp/evil2.txt",
-        r"\\host\share\x",
-        "data/COM1.txt",
-        "a:b",
-        "a./b",
-        "usr/share/man/App::Cpan.3pm",
-        r"dev-disk-by\x2duuid.device",
-        "aux.c",
+    for (n, (path, code)) in [
+        (r"..\..\..\evil.txt", 3),
+        ("Z:/tmp/evil2.txt", 3),
+        (r"\\host\share\x", 3),
+        ("data/COM1.txt", 3),
+        ("aux.c", 3),
+        // Windows spells these differently, and no more. Packages have such files.
+        ("data/a:b", 0),
+        ("a./b", 0),
+        ("usr/share/man/App::Cpan.3pm", 0),
     ]
     .into_iter()
     .enumerate()
@@ -291,11 +291,11 @@ fn paths_that_windows_would_follow_are_ordinary_here() {
         let layout = folder.path().join(format!("layout{n}"));
         write_layout(&layout, gzip.finish().unwrap());
         let run = Run::of(wasm_oci().args(["run", &format!("oci:{}", layout.display())]));
-        assert_eq!(run.code, 0, "{path}: {}", run.stderr);
+        assert_eq!(run.code, code, "{path}: {}", run.stderr);
         let converted = folder.path().join(format!("converted{n}"));
         let [source, target] = [layout, converted].map(|it| format!("oci:{}", it.display()));
         let run = Run::of(wasm_oci().args(["convert", &source, &target, "--format", "container"]));
-        assert_eq!(run.code, 0, "{path}: {}", run.stderr);
+        assert_eq!(run.code, code, "{path}: {}", run.stderr);
     }
 }
 
