@@ -6,23 +6,12 @@ use std::slice;
 use serde_json::{Value, json};
 
 use crate::engines::{assert_failed, compatibility};
-use crate::harness::foreign::{ARTIFACT_CONFIG, Buildah, CONFIG, TAR, WASM, Written, tar};
+use crate::harness::foreign::{ARTIFACT_CONFIG, Buildah, CONFIG, TAR, WASM, Written, tar, writing};
 use crate::harness::{Containerd, Pod, Registry, Run, Version, umoci, wasm_oci};
 
 /// A module that writes its name, so that each image has another one.
 fn module(name: &str) -> Vec<u8> {
-    let length = name.len() + 1;
-    wat::parse_str(format!(
-        r#"(module
-            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-            (memory (export "memory") 1)
-            (data (i32.const 16) "{name}\n")
-            (func (export "_start")
-                (i32.store (i32.const 0) (i32.const 16))
-                (i32.store (i32.const 4) (i32.const {length}))
-                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
-    ))
-    .unwrap()
+    writing(&format!("{name}\n"), "")
 }
 
 /// Images in a registry, each of a module that writes the image's name.

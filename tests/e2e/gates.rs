@@ -6,33 +6,16 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::harness::foreign::{CONFIG, TAR, WASM, Written, tar};
+use crate::harness::foreign::{CONFIG, TAR, WASM, Written, tar, writing};
 use crate::harness::{Registry, Run, wasm_oci};
 
-/// A module that prints its name.
-fn module(name: &str, import: &str) -> Vec<u8> {
-    let length = name.len();
-    wat::parse_str(format!(
-        r#"(module
-            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
-            {import}
-            (memory (export "memory") 1)
-            (data (i32.const 16) "{name}")
-            (func (export "_start")
-                (i32.store (i32.const 0) (i32.const 16))
-                (i32.store (i32.const 4) (i32.const {length}))
-                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
-    ))
-    .unwrap()
-}
-
 fn good() -> Vec<u8> {
-    module("good", "")
+    writing("good", "")
 }
 
 /// It may use sockets.
 fn evil() -> Vec<u8> {
-    module(
+    writing(
         "evil",
         r#"(import "wasi_snapshot_preview1" "sock_accept" (func (param i32 i32 i32) (result i32)))"#,
     )

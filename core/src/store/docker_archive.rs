@@ -186,6 +186,7 @@ pub(super) fn digest(path: &Path, range: &Range<u64>, budget: &Budget) -> Result
 mod tests {
     use super::super::Archive;
     use super::*;
+    use crate::image::tests::layers::tar_of;
     use crate::limits::ReadLimits;
 
     #[test]
@@ -215,15 +216,5 @@ mod tests {
         }
         let cut = &crate::gzip::gzip(&layer)[..40];
         assert!(open(cut, &[id]).unwrap_err().contains("can't be unpacked"));
-    }
-
-    fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
-        let mut tar = tar::Builder::new(Vec::new());
-        for (path, content) in files {
-            let mut header = tar::Header::new_ustar();
-            header.set_size(content.len() as u64);
-            tar.append_data(&mut header, path, *content).unwrap();
-        }
-        tar.into_inner().unwrap()
     }
 }

@@ -99,6 +99,23 @@ pub(crate) fn tar(path: &str, bytes: &[u8]) -> Vec<u8> {
     tar.into_inner().expect("memory can be written")
 }
 
+/// A module that writes a text.
+pub(crate) fn writing(text: &str, import: &str) -> Vec<u8> {
+    let (length, text) = (text.len(), text.escape_default());
+    wat::parse_str(format!(
+        r#"(module
+            (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+            {import}
+            (memory (export "memory") 1)
+            (data (i32.const 16) "{text}")
+            (func (export "_start")
+                (i32.store (i32.const 0) (i32.const 16))
+                (i32.store (i32.const 4) (i32.const {length}))
+                (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#
+    ))
+    .expect("it is valid")
+}
+
 /// buildah, with a store of its own.
 pub(crate) struct Buildah {
     folder: TempDir,

@@ -43,6 +43,18 @@ pub(crate) fn tar(entries: &[Entry<'_>]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
+/// A tar of files with any content.
+pub(crate) fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut tar = tar::Builder::new(Vec::new());
+    for (path, content) in files {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, path, *content).unwrap();
+    }
+    tar.into_inner().unwrap()
+}
+
 pub(crate) fn manifest_of(config: &str, layers: Vec<Blob>) -> Manifest {
     let config = Blob::new(MediaType::ImageConfig, config.as_bytes().to_vec());
     let document = ManifestDocument {

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 
 use super::*;
-use crate::image::tests::layers::{Entry, manifest_of, tar};
+use crate::image::tests::layers::{Entry, manifest_of, tar, tar_of};
 use crate::image::{Blob, Digest, Image, ImageSettings, MediaType};
 
 fn single(config: &str, layers: Vec<Blob>) -> Image {
@@ -96,17 +96,9 @@ fn settings_fit_the_files() {
         r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func (param i32))) (func (export "_start")) (func (export "f")))"#,
     )
     .unwrap();
-    let mut tar = tar::Builder::new(Vec::new());
-    let mut add = |path: &str, content: &[u8]| {
-        let mut header = tar::Header::new_ustar();
-        header.set_size(content.len() as u64);
-        header.set_mode(0o755);
-        tar.append_data(&mut header, path, content).unwrap();
-    };
-    add("app.wasm", &module);
-    add("bin/app", &module);
-    add("etc/passwd", b"root:x:0:0::/:\nme:x:7:7::/:\n");
-    let layer = Blob::new(MediaType::ImageLayer, tar.into_inner().unwrap());
+    let passwd = b"root:x:0:0::/:\nme:x:7:7::/:\n";
+    let tar = tar_of(&[("app.wasm", &module), ("bin/app", &module), ("etc/passwd", passwd)]);
+    let layer = Blob::new(MediaType::ImageLayer, tar);
     let id = layer.descriptor().digest;
     let says = |name: &str, config: &str| {
         let config = format!(
