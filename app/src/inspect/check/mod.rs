@@ -111,8 +111,9 @@ pub async fn check(
     let mut checked =
         CheckReport::new(location.to_string(), digest, &image.shape()?, &args.engines);
     checked.notes.extend(several_programs(&image.programs()?));
-    // Advice must not be a command that fails.
-    if !image.is_convertible() {
+    // Advice must not be a command that fails. Finding that out unpacks the layers again.
+    let needs_advice = checked.engines.iter().any(|it| it.supports == Supports::No);
+    if needs_advice && !image.is_convertible() {
         checked.possible_formats.clear();
     }
     // Print the report in any case: it explains the exit code below.
