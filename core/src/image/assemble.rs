@@ -8,7 +8,7 @@ use crate::limits::ReadLimits;
 use crate::module::ValidatedModule;
 
 /// The annotation of a layer with the name of its file (image-spec, annotations.md).
-const TITLE: &str = "org.opencontainers.image.title";
+pub(super) const TITLE: &str = "org.opencontainers.image.title";
 
 /// Makes an image of `module` in each of the `formats`, in their order. The images share their layers.
 ///

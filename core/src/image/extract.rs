@@ -77,7 +77,7 @@ impl Manifest {
         let bare = self.bare_layers();
         let Some(layer) = bare.first() else { return Ok(None) };
         if bare.len() > 1 {
-            self.spin_application().map_or(Ok(()), Err)?;
+            self.require_no_spin()?;
         }
         budget.hold(layer.descriptor().size)?;
         Ok(Some(Program { bytes: layer.bytes()?.to_vec(), is_named: true, has_other_files: None }))
@@ -114,9 +114,7 @@ impl Manifest {
 
     /// Returns the real paths of the files that the command names, for one engine or another.
     pub(super) fn named(&self, tree: &FileTree) -> impl Iterator<Item = String> {
-        let real =
-            |path: String| tree.resolve(&path, true).filter(|real| tree.file(real).is_some());
-        self.command_paths().into_iter().filter_map(real)
+        self.command_paths().into_iter().filter_map(|path| tree.real_file(&path))
     }
 
     pub(super) fn program_at(
@@ -206,7 +204,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`] and [`Manifest::included`].
     pub fn module_and_root(&self) -> Result<(BuiltModule, FileTree), Error> {
-        self.spin_application().map_or(Ok(()), Err)?;
+        self.require_no_spin()?;
         let bare = self.bare_program(&self.budget())?;
         let budget = self.budget();
         let tree = Unpacked::of(self.tars_and_digests()?, &budget, Keep::All)?.tree;
@@ -231,8 +229,7 @@ impl Manifest {
 
     /// Returns the path that the command has in the tree: that of a link if it names one.
     fn command_in(&self, tree: &FileTree) -> Option<String> {
-        let is_file =
-            |path: &String| tree.resolve(path, true).is_some_and(|real| tree.file(&real).is_some());
+        let is_file = |path: &String| tree.real_file(path).is_some();
         // Its folder without links and dots, which would lead elsewhere if only the dots were left out.
         self.command_paths().into_iter().find(is_file).and_then(|path| tree.place(&path))
     }
@@ -242,7 +239,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::included`], and [`Error::NoSuchCommand`].
     pub(super) fn content(&self) -> Result<ImageContent, Error> {
-        self.spin_application().map_or(Ok(()), Err)?;
+        self.require_no_spin()?;
         let unpacked = Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
         if !self.layers().iter().any(is_bare) {
             self.locate(&unpacked.tree)?;

@@ -167,6 +167,11 @@ impl FileTree {
         }
     }
 
+    /// Returns the real path of the file that a path leads to, if it leads to one.
+    pub(super) fn real_file(&self, path: &str) -> Option<String> {
+        self.resolve(path, true).filter(|real| self.file(real).is_some())
+    }
+
     /// Returns true if a path leads to a folder.
     pub(super) fn is_folder(&self, path: &str) -> bool {
         let real = self.resolve(path, true);

@@ -1,6 +1,6 @@
 //! Additional files in an image.
 
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use fs_err as fs;
 use super::layer_path::{below, layer_path};
 use super::unpack::WHITEOUT;
 use super::{Attributes, Digest, Digester, Error};
+use crate::fs::read_regular;
 
 /// Bytes of all files that are included together: more than that, we could not read again.
 const MAX_SIZE: u64 = 1 << 30;
@@ -164,15 +165,12 @@ fn collect(
 }
 
 fn read_within(path: &Path, left: u64) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    // Files of /proc have no size, and some of them no end.
-    fs::File::open(path)?.take(left + 1).read_to_end(&mut bytes)?;
-    match bytes.len() as u64 > left {
-        true => Err(std::io::Error::other(
+    read_regular(path, left).map_err(|error| match error.kind() {
+        ErrorKind::FileTooLarge => std::io::Error::other(
             "the included files have more than 1 GiB together; mount large files when the program runs",
-        )),
-        false => Ok(bytes),
-    }
+        ),
+        _ => error,
+    })
 }
 
 #[cfg(unix)]

@@ -2,13 +2,12 @@
 
 use serde_json::Value;
 
+use super::assemble::TITLE;
 use super::{Blob, Image, Manifest};
 
 /// Keys of a configuration that are read, or made again.
 const KEPT: [&str; 8] =
     ["created", "author", "architecture", "os", "config", "rootfs", "layerDigests", "component"];
-/// The annotation that every artifact gets on its layer.
-const TITLE: &str = "org.opencontainers.image.title";
 /// The annotation with which buildx says that a manifest is not an image.
 const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 // Enough for a user to see what is missing.

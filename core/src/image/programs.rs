@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use super::extract::is_bare;
 use super::{Digest, Error, Image, Manifest, Platform, ReadLimits};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
@@ -93,7 +92,7 @@ impl Manifest {
     /// Returns every program that an engine may start: all bare layers, and every file that the command may name.
     fn started(&self, budget: &Budget) -> Result<Vec<Started>, Error> {
         let mut started: Vec<Started> = Vec::new();
-        for layer in self.layers().iter().filter(|layer| is_bare(layer)) {
+        for layer in self.bare_layers() {
             budget.hold(layer.descriptor().size)?;
             let place = "bare layer".to_owned();
             started.push((place, layer.bytes().map(|bytes| bytes.to_vec())));

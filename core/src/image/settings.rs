@@ -208,7 +208,7 @@ impl ImageSettings {
         let on_path = self.env.get("PATH").map(String::as_str).unwrap_or_default();
         let paths = command_paths(without_function(&word), self.working_dir.as_deref(), on_path);
         let named: Vec<_> =
-            paths.iter().filter_map(|path| tree.file(&tree.resolve(path, true)?)).collect();
+            paths.iter().filter_map(|path| tree.file(&tree.real_file(path)?)).collect();
         let module_file = tree.file(&module);
         if named.is_empty() {
             elsewhere("names no file of the image")

@@ -15,4 +15,8 @@ impl Manifest {
             Error::SpinApplication { media_type: APPLICATION, modules: self.bare_layers().len() }
         })
     }
+
+    pub(super) fn require_no_spin(&self) -> Result<(), Error> {
+        self.spin_application().map_or(Ok(()), Err)
+    }
 }

@@ -1,5 +1,6 @@
 //! Parts of the root file system that engines look for before they start a program.
 
+use super::extract::is_bare;
 use super::layer_path::without_dots;
 use super::unpack::{Keep, Unpacked};
 use super::{Error, FileTree, Manifest};
@@ -41,15 +42,13 @@ impl Manifest {
         let lacks =
             |table: &str, name: Option<&str>| name.is_some_and(|it| !has_name(&tree, table, it));
         let command = without_dots(&format!("{folder}/{word}"));
-        let is_file =
-            |path: &str| tree.resolve(path, true).is_some_and(|it| tree.file(&it).is_some());
-        let has_bare = self.layers().iter().any(super::extract::is_bare);
+        let has_bare = self.layers().iter().any(is_bare);
         Ok(Start {
             no_user: lacks(passwd, user) || lacks(groups, group),
             relative_working_dir: !folder.starts_with('/'),
             no_working_dir: folder.starts_with('/') && !tree.is_folder(folder),
             export,
-            only_on_path: is_alone && !has_bare && !is_file(&command),
+            only_on_path: is_alone && !has_bare && tree.real_file(&command).is_none(),
         })
     }
 }

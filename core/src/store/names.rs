@@ -13,6 +13,12 @@ pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
     index.manifests.into_iter().map(|entry| (tag(&entry), entry)).collect()
 }
 
+/// Returns the names of an entry: that of the image specification, then the whole one of containerd.
+pub(super) fn names(entry: &Descriptor) -> impl Iterator<Item = &str> {
+    let names = [REF_NAME, CONTAINERD_NAME].map(|key| entry.annotations.get(key));
+    names.into_iter().flatten().map(String::as_str)
+}
+
 pub(super) fn default_name(
     images: &[(Option<Tag>, Descriptor)],
     place: impl FnOnce() -> String,
@@ -34,14 +40,10 @@ pub(super) fn find(
     name: &Name,
     place: impl FnOnce() -> String,
 ) -> Result<Descriptor, Error> {
-    let names = |descriptor: &Descriptor, is_wanted: &dyn Fn(&str) -> bool| {
-        let names = [REF_NAME, CONTAINERD_NAME].map(|key| descriptor.annotations.get(key));
-        names.into_iter().flatten().any(|name| is_wanted(name))
-    };
     let wanted = |(tag, descriptor): &&(Option<Tag>, Descriptor)| match name {
         Name::Tag(name) => tag.as_ref() == Some(name),
         Name::Digest(digest) => descriptor.digest == *digest,
-        Name::Ref(name) => names(descriptor, &|other| name.is_same(other)),
+        Name::Ref(name) => names(descriptor).any(|other| name.is_same(other)),
     };
     let mut found: Vec<&(Option<Tag>, Descriptor)> = images.iter().filter(wanted).collect();
     // podman and skopeo write whole references, of which the tag is enough if only one image has it.
@@ -49,7 +51,7 @@ pub(super) fn find(
         let has_tag = |text: &str| {
             text.parse::<Reference>().is_ok_and(|reference| reference.tag() == Some(tag))
         };
-        found = images.iter().filter(|(_, it)| names(it, &has_tag)).collect();
+        found = images.iter().filter(|(_, it)| names(it).any(has_tag)).collect();
     }
     let name = name.to_string();
     match found.as_slice() {
@@ -67,19 +69,15 @@ pub(super) fn find(
 
 /// Returns a name of each image that no other image has: the short one, otherwise the whole one, otherwise the digest.
 fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
-    let names = |descriptor: &Descriptor| {
-        let names = [REF_NAME, CONTAINERD_NAME].map(|key| descriptor.annotations.get(key).cloned());
-        names.into_iter().flatten().collect::<Vec<_>>()
-    };
-    let mut digests: BTreeMap<String, BTreeSet<Digest>> = BTreeMap::new();
+    let mut digests: BTreeMap<&str, BTreeSet<Digest>> = BTreeMap::new();
     for (_, descriptor) in images {
         for name in names(descriptor) {
             digests.entry(name).or_default().insert(descriptor.digest);
         }
     }
-    let is_own = |name: &String| digests.get(name).is_some_and(|digests| digests.len() == 1);
+    let is_own = |name: &&str| digests.get(name).is_some_and(|digests| digests.len() == 1);
     let name = |(_, it): &(Option<Tag>, Descriptor)| {
-        names(it).into_iter().find(is_own).unwrap_or_else(|| it.digest.to_string())
+        names(it).find(is_own).map_or_else(|| it.digest.to_string(), str::to_owned)
     };
     images.iter().map(name).collect()
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use super::archive::{blob_path, read_range};
 use super::docker_archive::{DOCKER_INDEX, digest, entries};
-use super::layout::{CONTAINERD_NAME, REF_NAME};
+use super::names::names;
 use super::saved_part::Files;
 use super::{Error, RefName};
 use crate::image::{Descriptor, Digest, IndexDocument, MAX_DOCUMENT, ManifestDocument};
@@ -44,9 +44,7 @@ pub(super) fn agree(files: &Files<'_>, budget: &Budget) -> Result<bool, Error> {
 }
 
 fn has_name(entry: &Descriptor, name: &str) -> bool {
-    let names = [REF_NAME, CONTAINERD_NAME].map(|key| entry.annotations.get(key));
-    let name = name.parse::<RefName>();
-    names.into_iter().flatten().any(|other| name.as_ref().is_ok_and(|name| name.is_same(other)))
+    name.parse::<RefName>().is_ok_and(|name| names(entry).any(|other| name.is_same(other)))
 }
 
 /// The search for a manifest with this configuration and these layers.

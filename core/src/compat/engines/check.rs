@@ -236,15 +236,12 @@ impl Engine {
 /// The cause, with the detail that was found.
 fn because(incompatibility: Incompatibility, entry: Option<&Entry>) -> String {
     let detail = match entry.map(|entry| entry.parts.as_ref()) {
-        Some(Err(reason)) => Some(reason.as_str()),
-        Some(Ok(parts)) if incompatibility == Incompatibility::Defect => {
-            let defect = parts.defect().unwrap_or_default();
-            return format!("{}: {defect}", incompatibility.cause());
-        }
+        Some(Err(reason)) => Some(reason.clone()),
+        Some(Ok(parts)) if incompatibility == Incompatibility::Defect => parts.defect(),
         Some(Ok(parts)) => match (&parts.program.content, incompatibility) {
             (Content::NotWasm(reason), Incompatibility::NotWasm)
             | (Content::BrokenLayer(reason), Incompatibility::BrokenLayer)
-            | (Content::Nothing(reason), Incompatibility::NoModule) => Some(reason.as_str()),
+            | (Content::Nothing(reason), Incompatibility::NoModule) => Some(reason.clone()),
             _ => None,
         },
         None => None,
