@@ -3,8 +3,11 @@
 
 use std::path::PathBuf;
 
+use bytesize::ByteSize;
+use wasm_oci_core::run::Cache;
+
 use crate::config::settings::Settings;
-use crate::error::SettingsError;
+use crate::error::{SettingsError, UsageError};
 
 /// Creation time of images, in seconds since 1970 (<https://reproducible-builds.org/specs/source-date-epoch/>).
 pub const SOURCE_DATE_EPOCH: &str = "SOURCE_DATE_EPOCH";
@@ -23,9 +26,9 @@ pub const WASM_OCI_PASSWORD: &str = "WASM_OCI_PASSWORD";
 /// Limits for reading images, such as `unpacked=20GiB,time=10m`; `--read-limit` comes first.
 pub const WASM_OCI_READ_LIMITS: &str = "WASM_OCI_READ_LIMITS";
 
-/// Folder for compiled code and pulled blobs, instead of `wasm-oci` in the user's cache folder.
+/// Folder for compiled code, pulled blobs and the places of blobs in registries, instead of `wasm-oci` in the user's cache folder.
 pub const WASM_OCI_CACHE_DIR: &str = "WASM_OCI_CACHE_DIR";
-/// Size limit of each of the two caches, such as `500MiB`.
+/// Size limit of each of these caches, such as `500MiB`.
 pub const WASM_OCI_CACHE_SIZE: &str = "WASM_OCI_CACHE_SIZE";
 
 /// Returns the value of a variable unless it is empty.
@@ -47,6 +50,22 @@ pub fn find_program(name: &str, folders: impl IntoIterator<Item = PathBuf>) -> O
     // A full path starts quicker: the system does not have to search again.
     let name = format!("{name}{}", std::env::consts::EXE_SUFFIX);
     folders.into_iter().map(|folder| folder.join(&name)).find(|file| file.is_file())
+}
+
+/// Returns the folder of all caches, which may not exist yet.
+pub fn cache_dir() -> Option<PathBuf> {
+    value(WASM_OCI_CACHE_DIR).map(PathBuf::from).or_else(Cache::default_dir)
+}
+
+/// Returns the size limit of each cache, unless it is the default.
+pub fn cache_size() -> Result<Option<u64>, UsageError> {
+    let limit = value(WASM_OCI_CACHE_SIZE).map(|text| {
+        text.parse::<ByteSize>().map_err(|_| UsageError::Variable {
+            name: WASM_OCI_CACHE_SIZE,
+            reason: format!("`{text}` is not a size; use one such as 512MiB"),
+        })
+    });
+    Ok(limit.transpose()?.map(|size| size.as_u64()))
 }
 
 pub fn search_path() -> Vec<PathBuf> {

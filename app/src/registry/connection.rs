@@ -9,8 +9,8 @@ use wasm_oci_core::error_chain;
 use wasm_oci_core::image::Reference;
 use wasm_oci_core::limits::ReadLimits;
 use wasm_oci_core::store::{
-    Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions, RetryEvent, Secret,
-    StoredLogin, Tls,
+    BlobInfoCache, Credentials, Error as StoreError, OnRetry, Registry, RegistryOptions,
+    RetryEvent, Secret, StoredLogin, Tls,
 };
 
 use crate::config::args::unless_empty;
@@ -141,6 +141,7 @@ pub struct Connections {
     tls: Tls,
     login: Option<Login>,
     limits: ReadLimits,
+    blob_info_cache: BlobInfoCache,
     warned: Arc<Mutex<BTreeSet<String>>>,
     shell: Shell,
 }
@@ -178,6 +179,7 @@ impl Connections {
             tls: Tls { authorities: args.authorities.clone(), identity },
             login: login_from(env_vars::value)?,
             limits: ReadLimitArgs::default().limits()?,
+            blob_info_cache: blob_info_cache(false)?,
             warned: Arc::default(),
             shell: shell.clone(),
         })
@@ -191,6 +193,11 @@ impl Connections {
 
     pub fn with_limits(self, args: &ReadLimitArgs) -> Result<Connections, Error> {
         Ok(Connections { limits: args.limits()?, ..self })
+    }
+
+    /// Returns the connections with this cache instead of the user's.
+    pub fn with_blob_info_cache(self, blob_info_cache: BlobInfoCache) -> Connections {
+        Connections { blob_info_cache, ..self }
     }
 
     pub fn shell(&self) -> &Shell {
@@ -225,6 +232,7 @@ impl Connections {
             private_hosts: self.private_hosts.clone(),
             tls,
             limits: self.limits,
+            blob_info_cache: self.blob_info_cache.clone(),
             on_retry: Some(OnRetry::new(move |event| announce(&shell, event))),
             ..RegistryOptions::default()
         })
@@ -264,6 +272,14 @@ impl Connections {
         };
         Ok(Registry::new(reference, options).map_err(StoreError::from)?)
     }
+}
+
+/// Returns the user's cache of the places of blobs. With `no_cache`, it is only in memory: what this command itself does is
+/// no cached result.
+pub fn blob_info_cache(no_cache: bool) -> Result<BlobInfoCache, Error> {
+    let limit = env_vars::cache_size()?;
+    let dir = env_vars::cache_dir().filter(|_| !no_cache);
+    Ok(dir.map_or_else(BlobInfoCache::default, |dir| BlobInfoCache::among(&dir, limit)))
 }
 
 fn announce(shell: &Shell, event: &RetryEvent) {

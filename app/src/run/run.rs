@@ -3,7 +3,6 @@
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
-use bytesize::ByteSize;
 use wasm_oci_core::error_chain;
 use wasm_oci_core::fs::{CacheFolder, TemporaryFolder};
 use wasm_oci_core::image::{FileTree, Manifest};
@@ -17,12 +16,12 @@ use wasm_oci_core::text::visible;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::config::args::{CacheArgs, GivenArgs, RunArgs};
-use crate::config::env_vars::{self, WASM_OCI_CACHE_DIR, WASM_OCI_CACHE_SIZE};
-use crate::error::{Error, UsageError};
+use crate::config::env_vars::{cache_dir, cache_size};
+use crate::error::Error;
 use crate::exit_code::ExitCode;
 use crate::files::{is_stdin, read_module};
 use crate::pipeline::optimize_cache::OptimizedCache;
-use crate::registry::connection::Connections;
+use crate::registry::connection::{Connections, blob_info_cache};
 use crate::registry::source::{AnySource, open};
 use crate::run::root::write_root;
 use crate::ui::shell::Shell;
@@ -52,27 +51,14 @@ pub fn optimized_cache(args: CacheArgs) -> OptimizedCache {
     OptimizedCache::among(cache_dir().filter(|_| !args.no_cache))
 }
 
-fn cache_dir() -> Option<PathBuf> {
-    env_vars::value(WASM_OCI_CACHE_DIR).map(PathBuf::from).or_else(Cache::default_dir)
-}
-
-fn cache_size() -> Result<Option<u64>, Error> {
-    let limit = env_vars::value(WASM_OCI_CACHE_SIZE).map(|text| {
-        text.parse::<ByteSize>().map_err(|_| UsageError::Variable {
-            name: WASM_OCI_CACHE_SIZE,
-            reason: format!("`{text}` is not a size; use one such as 512MiB"),
-        })
-    });
-    Ok(limit.transpose()?.map(|size| size.as_u64()))
-}
-
 /// Reads the Wasm manifest of the image at a location. Blobs from a registry are cached next to the compiled code.
 pub async fn pull(
     location: &Location,
     connections: &Connections,
     no_cache: bool,
 ) -> Result<Manifest, Error> {
-    let (source, name) = open(location, connections)?;
+    let connections = connections.clone().with_blob_info_cache(blob_info_cache(no_cache)?);
+    let (source, name) = open(location, &connections)?;
     // Layouts and archives are on this machine already.
     let dir = cache_dir().filter(|_| !no_cache && matches!(source, AnySource::Registry(_)));
     // Without a cache, such as in a home that can't be written, all blobs are fetched. `cache` warns about that.

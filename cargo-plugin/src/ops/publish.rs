@@ -4,7 +4,7 @@ use clap::Args;
 use wasm_oci_app::config::args::CacheArgs;
 use wasm_oci_app::error::{Error as AppError, UsageError};
 use wasm_oci_app::pipeline::stages::{dry_run, to_registry};
-use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs};
+use wasm_oci_app::registry::connection::{Connections, LoginArgs, RegistryArgs, blob_info_cache};
 use wasm_oci_app::runtime::until_interrupted;
 use wasm_oci_app::smoke::{require, test_engine};
 use wasm_oci_app::ui::shell::Shell;
@@ -71,8 +71,13 @@ impl PublishArgs {
             return Err(UsageError::SeveralRegistries { registry, other }.into());
         }
         let login = self.login.login(host)?;
-        let of = |program: &BuiltImages| Connections::new(&self.registry, &program.settings, shell);
-        built.iter().map(|program| Ok(of(program)?.with_login(login.clone()))).collect()
+        // All programs share it, so that the next one's layers can be mounted from this one's repository.
+        let cache = blob_info_cache(self.cache.no_cache)?;
+        let of = |program: &BuiltImages| {
+            let connections = Connections::new(&self.registry, &program.settings, shell)?;
+            Ok(connections.with_login(login.clone()).with_blob_info_cache(cache.clone()))
+        };
+        built.iter().map(of).collect()
     }
 }
 

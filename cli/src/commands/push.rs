@@ -19,7 +19,7 @@ use wasm_oci_app::pipeline::messages::{ImageMessage, Places};
 use wasm_oci_app::pipeline::packed::{Sizes, TaggedImage};
 use wasm_oci_app::pipeline::stages::{compressed, dry_run, pack, to_registry};
 use wasm_oci_app::pipeline::{budget, engines};
-use wasm_oci_app::registry::connection::{AccountArgs, Connections};
+use wasm_oci_app::registry::connection::{AccountArgs, Connections, blob_info_cache};
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::{Prepared, optimized_cache};
 use wasm_oci_app::runtime::until_interrupted;
@@ -89,6 +89,7 @@ impl Push {
         let settings = flags.over(repository).over(env_vars::settings()?).over(detected(&name));
         let plan = Plan::resolve(&name, &settings)?;
         let connections = self.account.connections(Some(&self.destination), shell)?;
+        let connections = connections.with_blob_info_cache(blob_info_cache(self.cache.no_cache)?);
         // A dry run packs, too: the requests that it prints contain digests.
         let (images, sizes) = self.images(&plan, &connections, shell).await?;
         if self.dry_run {

@@ -42,8 +42,8 @@ pub use ref_name::RefName;
 pub use registry::fuzzing;
 #[cfg(feature = "registry")]
 pub use registry::{
-    Credentials, DryRun, OnRetry, Registry, RegistryError, RegistryOptions, Request, RetryEvent,
-    RetryPolicy, Secret, Stored, StoredLogin, Tls, forget_login, log_in, store_login,
+    BlobInfoCache, Credentials, DryRun, OnRetry, Registry, RegistryError, RegistryOptions, Request,
+    RetryEvent, RetryPolicy, Secret, Stored, StoredLogin, Tls, forget_login, log_in, store_login,
 };
 
 use self::graph::{Graph, Parts};
@@ -146,13 +146,16 @@ pub trait Sink: Sync {
     /// Errors of reading the store.
     fn exists(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send;
 
-    /// Asks the store to copy the blob from another of its repositories, and returns true if it did.
+    /// Returns how the store has this blob, manifest or index without a push: it was there, or the store copied it from another
+    /// of its repositories. `None` if it has to be pushed.
     ///
     /// # Errors
-    /// Errors of reading the store. A refusal is not an error.
-    fn mount(&self, descriptor: &Descriptor) -> impl Future<Output = Result<bool, Error>> + Send {
-        let _ = descriptor;
-        async { Ok(false) }
+    /// Errors of reading the store. A refusal to copy is not an error.
+    fn reuse(
+        &self,
+        descriptor: &Descriptor,
+    ) -> impl Future<Output = Result<Option<Outcome>, Error>> + Send {
+        async { Ok(self.exists(descriptor).await?.then_some(Outcome::Existed)) }
     }
 
     /// Stores a blob, manifest or index under its digest. Everything that it lists must be there.
@@ -271,14 +274,13 @@ async fn move_blob(
     sink: &impl Sink,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let outcome = if sink.exists(descriptor).await? {
-        Outcome::Existed
-    } else if sink.mount(descriptor).await? {
-        Outcome::Mounted
-    } else {
-        // The future fetches nothing before it is polled, which only this line does.
-        sink.push(&content.await?, progress).await?;
-        Outcome::Moved
+    let outcome = match sink.reuse(descriptor).await? {
+        Some(outcome) => outcome,
+        None => {
+            // The future fetches nothing before it is polled, which only this line does.
+            sink.push(&content.await?, progress).await?;
+            Outcome::Moved
+        }
     };
     progress.end(descriptor, outcome);
     Ok(())

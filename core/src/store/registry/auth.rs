@@ -11,6 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use reqwest::{Method, Request, RequestBuilder, Url};
 use tokio::sync::Mutex;
 
+use super::access::{Access, without};
 use super::address::is_host;
 use super::challenge::{BearerChallenge, Challenge};
 use super::clients::{Clients, Purpose};
@@ -26,17 +27,6 @@ use super::{Credentials, RegistryOptions, Secret};
 /// Longest response of a token server that we read, in bytes.
 const MAX_TOKEN_RESPONSE: u64 = 1 << 20;
 const CLIENT_ID: &str = "wasm-oci";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Access {
-    /// None; the credentials only have to be valid.
-    LogIn,
-    Pull,
-    Push,
-    /// Push, and pull from the repository that blobs are mounted from.
-    Mount,
-    Delete,
-}
 
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum Authorization {
@@ -54,7 +44,6 @@ pub(super) struct Auth {
     /// `scheme://host:port`.
     origin: Url,
     repository: String,
-    mount_from: Option<String>,
     /// Hosts on other domains that may receive the credentials.
     token_servers: Vec<String>,
     clients: Arc<Clients>,
@@ -66,7 +55,8 @@ pub(super) struct Auth {
 #[derive(Default)]
 struct State {
     challenge: Challenge,
-    tokens: BTreeMap<Access, Token>,
+    /// By their scopes.
+    tokens: BTreeMap<Vec<String>, Token>,
     /// True once the registry has refused a stored login for reading.
     pulls_anonymously: bool,
 }
@@ -84,7 +74,6 @@ impl Auth {
             is_stored: options.is_stored_login,
             origin,
             repository: repository.to_owned(),
-            mount_from: options.mount_from.clone(),
             token_servers: options.token_servers.clone(),
             clients,
             read_timeout: options.read_timeout,
@@ -95,7 +84,7 @@ impl Auth {
 
     pub(super) async fn authorization(
         &self,
-        access: Access,
+        access: Access<'_>,
     ) -> Result<Authorization, RequestError> {
         let mut state = self.state.lock().await;
         if matches!(state.challenge, Challenge::Unknown) {
@@ -105,24 +94,34 @@ impl Auth {
             // Some registries answer anonymous requests with 404 instead of 401, so ask for the challenge first.
             state.challenge = self.probe().await?;
         }
-        self.authorize(&mut state, access).await
+        let known = self.known_token(&state, access);
+        self.authorize_with(&mut state, access, known).await
+    }
+
+    /// Returns a token for exactly this access, otherwise one for more.
+    fn known_token(&self, state: &State, access: Access<'_>) -> Option<Secret> {
+        let scopes = access.scopes(&self.repository);
+        let is_enough = |granted: &[String]| scopes.iter().all(|scope| granted.contains(scope));
+        let exact = state.tokens.get(&scopes).into_iter();
+        let more = state.tokens.iter().filter(|(granted, _)| is_enough(granted)).map(|it| it.1);
+        let mut valid = exact.chain(more).filter(|token| token.until > Instant::now());
+        valid.next().map(|token| token.value.clone())
     }
 
     /// Handles a 401 response to a request with the authorization `used`, so that the next one gets another. Returns
     /// `refusal` if there is no other.
     pub(super) async fn renew(
         &self,
-        access: Access,
+        access: Access<'_>,
         used: &Authorization,
         headers: &HeaderMap,
         refusal: RequestError,
     ) -> Result<(), RequestError> {
         let mut state = self.state.lock().await;
         // An expired token fails several concurrent requests. The first of them gets a new token for all.
-        let is_renewed = state
-            .tokens
-            .get(&access)
-            .is_some_and(|token| *used != Authorization::Bearer(token.value.clone()));
+        let is_used = |token: &Token| *used == Authorization::Bearer(token.value.clone());
+        let is_renewed =
+            state.tokens.get(&access.scopes(&self.repository)).is_some_and(|token| !is_used(token));
         if is_renewed && *used != Authorization::Basic {
             return Ok(());
         }
@@ -133,15 +132,23 @@ impl Auth {
             Challenge::Basic if *self.credentials(&state, access) == Credentials::Anonymous => {
                 return Err(refusal);
             }
+            Challenge::Bearer(mut bearer) => {
+                // Requests for other access follow, and a server may refuse them a token that is for the source, too.
+                if let (Access::Mount(source), Some(scope)) = (access, &bearer.scope) {
+                    bearer.scope = Some(without(scope, source));
+                }
+                Challenge::Bearer(bearer)
+            }
             challenge => challenge,
         };
-        state.tokens.remove(&access);
-        self.authorize(&mut state, access).await.map(drop)
+        // Also a token that is for more than this: the server may have granted less of it than we need here.
+        state.tokens.retain(|_, token| !is_used(token));
+        self.authorize_with(&mut state, access, None).await.map(drop)
     }
 
     /// Stops using a stored login for reading, because a public image needs none. Returns false if there is none, or if
     /// `access` is not for reading.
-    pub(super) async fn forget_stored_login(&self, access: Access) -> bool {
+    pub(super) async fn forget_stored_login(&self, access: Access<'_>) -> bool {
         if !self.is_stored || access != Access::Pull || self.credentials == Credentials::Anonymous {
             return false;
         }
@@ -152,7 +159,7 @@ impl Auth {
         true
     }
 
-    fn credentials(&self, state: &State, access: Access) -> &Credentials {
+    fn credentials(&self, state: &State, access: Access<'_>) -> &Credentials {
         let is_anonymous = state.pulls_anonymously && access == Access::Pull;
         if is_anonymous { &ANONYMOUS } else { &self.credentials }
     }
@@ -173,10 +180,12 @@ impl Auth {
         Ok(())
     }
 
-    async fn authorize(
+    /// Returns the authorization that the challenge wants: with the token `known` if it wants one, otherwise with a new one.
+    async fn authorize_with(
         &self,
         state: &mut State,
-        access: Access,
+        access: Access<'_>,
+        known: Option<Secret>,
     ) -> Result<Authorization, RequestError> {
         let credentials = self.credentials(state, access);
         let bearer = match &state.challenge {
@@ -187,14 +196,13 @@ impl Auth {
             Challenge::Basic => return Ok(Authorization::Basic),
             Challenge::Bearer(bearer) => bearer,
         };
-        if let Some(token) = state.tokens.get(&access).filter(|token| token.until > Instant::now())
-        {
-            return Ok(Authorization::Bearer(token.value.clone()));
+        if let Some(token) = known {
+            return Ok(Authorization::Bearer(token));
         }
         let token = self.token(bearer, access, credentials).await?;
         let value = token.value.clone();
         self.secrets.add(&value);
-        state.tokens.insert(access, token);
+        state.tokens.insert(access.scopes(&self.repository), token);
         Ok(Authorization::Bearer(value))
     }
 
@@ -213,7 +221,7 @@ impl Auth {
     async fn token(
         &self,
         bearer: &BearerChallenge,
-        access: Access,
+        access: Access<'_>,
         credentials: &Credentials,
     ) -> Result<Token, RequestError> {
         // An anonymous request for a token contains no secret, so any public server may receive it.
@@ -238,10 +246,10 @@ impl Auth {
     fn token_request(
         &self,
         bearer: &BearerChallenge,
-        access: Access,
+        access: Access<'_>,
         credentials: &Credentials,
     ) -> Result<RequestBuilder, RequestError> {
-        let scopes = self.scopes(bearer, access);
+        let scopes = access.all_scopes(&self.repository, bearer.scope.as_deref());
         let service = bearer.service.as_deref();
         let host = bearer.realm.host_str();
         if let Credentials::IdentityToken(token) = credentials {
@@ -268,27 +276,6 @@ impl Auth {
         }
         tracing::debug!(host, "sending name and password to the token server");
         Ok(request.header(AUTHORIZATION, basic(credentials)?))
-    }
-
-    /// Returns the scopes of a token: those for `access`, and those that the challenge names for anything but our
-    /// repository.
-    fn scopes(&self, bearer: &BearerChallenge, access: Access) -> Vec<String> {
-        let own = format!("repository:{}:", self.repository);
-        let mut scopes = match access {
-            Access::LogIn => Vec::new(),
-            Access::Pull => vec![format!("{own}pull")],
-            Access::Push | Access::Mount => vec![format!("{own}pull,push")],
-            Access::Delete => vec![format!("{own}pull,push,delete")],
-        };
-        if let (Access::Mount, Some(from)) = (access, &self.mount_from) {
-            scopes.push(format!("repository:{from}:pull"));
-        }
-        let others = bearer.scope.iter().flat_map(|scope| scope.split(' '));
-        scopes.extend(
-            others.filter(|scope| !scope.is_empty() && !scope.starts_with(&own)).map(str::to_owned),
-        );
-        scopes.dedup();
-        scopes
     }
 
     /// Checks that a token server may receive the credentials: it is on the registry's own domain or named by the user,
@@ -345,7 +332,6 @@ mod tests {
         let options = RegistryOptions {
             credentials,
             token_servers: token_servers.iter().map(|host| (*host).to_owned()).collect(),
-            mount_from: Some("from/there".to_owned()),
             ..RegistryOptions::default()
         };
         let clients = Clients::new(&origin, &options).unwrap();
@@ -380,24 +366,6 @@ mod tests {
         ] {
             assert!(!trusts(registry, realm), "{registry} {realm}");
         }
-    }
-
-    #[test]
-    fn tokens_are_asked_for_what_is_done() {
-        let scopes = |access, scope: Option<&str>| {
-            let realm = Url::parse("https://auth.r.io/token").unwrap();
-            let bearer = BearerChallenge { realm, service: None, scope: scope.map(str::to_owned) };
-            auth("https://r.io", &[]).scopes(&bearer, access)
-        };
-        assert_eq!(scopes(Access::Pull, None), ["repository:own/app:pull"]);
-        assert_eq!(
-            scopes(Access::Push, Some("repository:own/app:pull")),
-            ["repository:own/app:pull,push"]
-        );
-        assert_eq!(scopes(Access::Delete, None), ["repository:own/app:pull,push,delete"]);
-        let both = ["repository:own/app:pull,push", "repository:from/there:pull"];
-        assert_eq!(scopes(Access::Mount, Some("repository:from/there:pull")), both);
-        assert_eq!(scopes(Access::LogIn, Some("aws")), ["aws"]);
     }
 
     #[test]

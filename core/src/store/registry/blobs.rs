@@ -1,25 +1,24 @@
-//! Operations on blobs: look-up, mount and download. Content passes through memory in chunks.
+//! Operations on blobs: look-up and download. Content passes through memory in chunks.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
 use std::sync::{Mutex, PoisonError};
 
 use reqwest::header::{CONTENT_LENGTH, CONTENT_RANGE, RANGE};
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
 
 use super::super::Error;
-use super::auth::Access;
+use super::access::Access;
 use super::exchange::content_length;
 use super::request_error::RequestError;
 use super::transport::Transport;
 use crate::fs::TemporaryFile;
-use crate::image::{Blob, Descriptor, Digest, Error as ImageError};
-use crate::trace::trace_ignored;
+use crate::image::{Blob, Descriptor, Error as ImageError};
 
 /// Returns true if the repository has the blob in its full size.
 pub(super) async fn exists(
     transport: &Transport,
-    access: Access,
+    access: Access<'_>,
     descriptor: &Descriptor,
 ) -> Result<bool, RequestError> {
     let url = transport.blob_url(descriptor.digest);
@@ -33,37 +32,6 @@ pub(super) async fn exists(
         Err(error) if error.is_not_found() || error.refuses_head() => Ok(false),
         Err(error) => Err(error),
     }
-}
-
-pub(super) enum MountOutcome {
-    Mounted,
-    /// The registry may have started an upload instead, at this location.
-    Refused(Option<Url>),
-}
-
-/// Asks the registry to take the blob from another of its repositories
-/// ([distribution-spec, mounting](https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#mounting-a-blob-from-another-repository)).
-pub(super) async fn mount(
-    transport: &Transport,
-    digest: Digest,
-    from: &str,
-) -> Result<MountOutcome, RequestError> {
-    let url = transport.mount_url(digest, from);
-    let post = || empty(transport.request(Method::POST, &url));
-    let outcome = match transport.send(Access::Mount, post).await {
-        Ok(response) if response.status() == StatusCode::CREATED => MountOutcome::Mounted,
-        Ok(response) => MountOutcome::Refused(transport.upload_location(&response)?),
-        Err(error) if error.is_transient() => return Err(error),
-        // A refused mount is not an error: the caller falls back to an upload.
-        Err(error) => {
-            let error = transport.explain(error, "mount a blob");
-            trace_ignored("mount a blob", error);
-            MountOutcome::Refused(None)
-        }
-    };
-    let is_mounted = matches!(outcome, MountOutcome::Mounted);
-    tracing::debug!(%digest, from, is_mounted, "mount");
-    Ok(outcome)
 }
 
 pub(super) struct Partial {

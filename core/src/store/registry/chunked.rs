@@ -5,7 +5,7 @@ use reqwest::header::{CONTENT_RANGE, HeaderMap, RANGE};
 use reqwest::{Method, Response, Url};
 
 use super::super::Progress;
-use super::auth::Access;
+use super::access::Access;
 use super::blobs::{empty, transient};
 use super::request_error::RequestError;
 use super::transport::Transport;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use reqwest::Url;
 
 use super::super::{Error, Name, Outcome, Progress, Sink};
+use super::mounts::Candidates;
 use super::{Registry, is_manifest};
 use crate::image::{Blob, Descriptor, Tag};
 
@@ -68,12 +69,21 @@ impl Sink for DryRun<'_> {
         self.registry.exists(descriptor).await
     }
 
-    async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let transport = &self.registry.transport;
-        let Some(from) = &transport.options().mount_from else { return Ok(false) };
-        self.record("POST", transport.mount_url(descriptor.digest, from), 0);
+    // In the order of `Registry::reuse_blob`.
+    async fn reuse(&self, descriptor: &Descriptor) -> Result<Option<Outcome>, Error> {
+        if is_manifest(descriptor) {
+            return Ok(self.exists(descriptor).await?.then_some(Outcome::Existed));
+        }
+        let Candidates { sources, mount_first } = self.registry.candidates(descriptor.digest);
+        if !mount_first && self.exists(descriptor).await? {
+            return Ok(Some(Outcome::Existed));
+        }
+        let Some(from) = sources.first() else { return Ok(None) };
+        let url = self.registry.transport.mount_url(descriptor.digest, from);
+        self.record("POST", url, 0);
         // An assumption: the registry decides only when it receives the real request.
-        Ok(true)
+        self.registry.assume_blob(descriptor.digest);
+        Ok(Some(Outcome::Mounted))
     }
 
     async fn push(&self, blob: &Blob, _: &dyn Progress) -> Result<(), Error> {
@@ -89,6 +99,8 @@ impl Sink for DryRun<'_> {
             self.record("POST", url.clone(), 0);
             url.query_pairs_mut().append_pair("digest", &descriptor.digest.to_string());
             self.record("PUT", url, descriptor.size);
+            // A push to the next repository would mount it from this one.
+            self.registry.assume_blob(descriptor.digest);
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use reqwest::{Method, RequestBuilder};
 use serde::Deserialize;
 
 use super::super::{Error, Name};
-use super::auth::Access;
+use super::access::Access;
 use super::exchange::bounded_body;
 use super::link::next_page;
 use super::request_error::RequestError;
@@ -64,7 +64,7 @@ pub(super) async fn get(
 
 async fn read(
     transport: &Transport,
-    access: Access,
+    access: Access<'_>,
     name: &Name,
     limit: u64,
 ) -> Result<Received, RequestError> {
@@ -90,7 +90,7 @@ pub(super) enum ManifestStatus {
 
 pub(super) async fn head(
     transport: &Transport,
-    access: Access,
+    access: Access<'_>,
     name: &Name,
 ) -> Result<ManifestStatus, RequestError> {
     let url = transport.manifest_url(name);
@@ -106,7 +106,7 @@ pub(super) async fn head(
 /// Returns the status of a manifest from the response to GET, for registries that refuse HEAD.
 async fn by_reading(
     transport: &Transport,
-    access: Access,
+    access: Access<'_>,
     name: &Name,
 ) -> Result<ManifestStatus, RequestError> {
     match read(transport, access, name, MAX_DOCUMENT).await {

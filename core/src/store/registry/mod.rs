@@ -4,8 +4,10 @@
 //! [`exchange`] sends every request. [`Transport::send`] authenticates it (see [`auth`]);
 //! [`Transport::with_retries`] runs an operation, with retries (see [`retry`]).
 
+mod access;
 mod address;
 mod auth;
+mod blob_info_cache;
 mod blobs;
 mod challenge;
 mod chunked;
@@ -22,6 +24,7 @@ pub mod fuzzing;
 mod link;
 mod login;
 mod manifests;
+mod mounts;
 mod owner;
 mod request_error;
 mod retry;
@@ -31,13 +34,13 @@ mod token;
 mod transport;
 mod uploads;
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use reqwest::Method;
 
+pub use blob_info_cache::BlobInfoCache;
 pub use credentials::{Credentials, Secret, StoredLogin};
 pub use dry_run::{DryRun, Request};
 pub use error::RegistryError;
@@ -45,15 +48,15 @@ pub use login::{Stored, forget_login, store_login};
 pub use retry::{OnRetry, RetryEvent, RetryPolicy};
 pub use tls::Tls;
 
-use self::auth::Access;
-use self::blobs::MountOutcome;
+use self::access::Access;
 use self::manifests::{ManifestStatus, Received};
+use self::mounts::Refusals;
 use self::request_error::RequestError;
 use self::transport::Transport;
 use self::uploads::Upload;
 use super::graph::within_time;
 use super::{Error, Name, Outcome, Progress, Sink, Source};
-use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
+use crate::image::{Blob, Descriptor, MAX_DOCUMENT, Reference, Tag};
 use crate::limits::{Budget, ReadLimits};
 use crate::trace::OrTrace;
 
@@ -82,8 +85,11 @@ pub struct RegistryOptions {
     pub retry: RetryPolicy,
     /// Callback invoked before each retry.
     pub on_retry: Option<OnRetry>,
-    /// Another repository of the same registry, from which the registry can take blobs so that we needn't upload them.
+    /// Another repository of the same registry that has the blobs of the next push, such as the source of a copy. The registry
+    /// can take them from there, so that we needn't upload them.
     pub mount_from: Option<String>,
+    /// Repositories where blobs were seen, which they can be mounted from, too.
+    pub blob_info_cache: BlobInfoCache,
     /// Time limit for establishing a connection.
     pub connect_timeout: Duration,
     /// Longest pause while a response is due.
@@ -109,6 +115,7 @@ impl Default for RegistryOptions {
             retry: RetryPolicy::default(),
             on_retry: None,
             mount_from: None,
+            blob_info_cache: BlobInfoCache::default(),
             connect_timeout: Duration::from_secs(10),
             read_timeout: Duration::from_secs(60),
             stall_timeout: Duration::from_secs(120),
@@ -137,8 +144,7 @@ pub struct Registry {
     transport: Transport,
     // The manifest of the last `resolve`: the next `fetch` usually wants it.
     resolved: Mutex<Option<Blob>>,
-    /// Locations of the uploads that refused mounts have started.
-    started_uploads: Mutex<BTreeMap<Digest, reqwest::Url>>,
+    refusals: Refusals,
 }
 
 impl Registry {
@@ -148,8 +154,7 @@ impl Registry {
     /// [`RegistryError::Client`] if a certificate can't be read.
     pub fn new(reference: &Reference, options: RegistryOptions) -> Result<Registry, RegistryError> {
         let transport = Transport::new(reference.registry(), reference.repository(), options)?;
-        let (resolved, started_uploads) = (Mutex::default(), Mutex::default());
-        Ok(Registry { transport, resolved, started_uploads })
+        Ok(Registry { transport, resolved: Mutex::default(), refusals: Refusals::default() })
     }
 
     /// Returns all tags of the repository, sorted.
@@ -237,6 +242,10 @@ impl Registry {
         Ok(matches!(status, ManifestStatus::Exists(Some(found)) if found == digest))
     }
 
+    fn blob_info(&self) -> &BlobInfoCache {
+        &self.transport.options().blob_info_cache
+    }
+
     fn fetching(&self, name: &impl fmt::Display) -> String {
         format!("fetch `{name}` of {self}")
     }
@@ -288,7 +297,9 @@ impl Source for Registry {
             let blob = blobs::get(&self.transport, descriptor, &partial).await;
             blob.map_err(|error| self.or_missing(error, &digest))
         };
-        self.transport.with_retries(&self.fetching(&digest), get).await
+        let blob = self.transport.with_retries(&self.fetching(&digest), get).await?;
+        self.note_blob(digest);
+        Ok(blob)
     }
 }
 
@@ -303,19 +314,11 @@ impl Sink for Registry {
         self.transport.with_retries(&format!("look for `{digest}` in {self}"), head).await
     }
 
-    async fn mount(&self, descriptor: &Descriptor) -> Result<bool, Error> {
-        let Some(from) = &self.transport.options().mount_from else { return Ok(false) };
-        let digest = descriptor.digest;
-        let mount = |_| blobs::mount(&self.transport, digest, from);
-        match self.transport.with_retries(&format!("mount `{digest}` in {self}"), mount).await? {
-            MountOutcome::Mounted => Ok(true),
-            MountOutcome::Refused(location) => {
-                let mut started =
-                    self.started_uploads.lock().unwrap_or_else(PoisonError::into_inner);
-                started.extend(location.map(|location| (digest, location)));
-                Ok(false)
-            }
+    async fn reuse(&self, descriptor: &Descriptor) -> Result<Option<Outcome>, Error> {
+        if is_manifest(descriptor) {
+            return Ok(self.exists(descriptor).await?.then_some(Outcome::Existed));
         }
+        self.reuse_blob(descriptor).await
     }
 
     async fn push(&self, blob: &Blob, progress: &dyn Progress) -> Result<(), Error> {
@@ -327,18 +330,16 @@ impl Sink for Registry {
             return Ok(());
         }
         let action = format!("push the blob `{}` to {self}", descriptor.digest);
-        let started = self
-            .started_uploads
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&descriptor.digest);
+        let started = self.refusals.take_started(descriptor.digest);
         // All attempts share it, so that each continues where the one before ended.
         let upload = tokio::sync::Mutex::new(Upload::new(&self.transport, blob, started));
         let upload = &upload;
         let put = |earlier_attempts: u32| async move {
             upload.lock().await.put(&self.transport, blob, earlier_attempts > 0, progress).await
         };
-        self.transport.with_retries(&action, put).await
+        self.transport.with_retries(&action, put).await?;
+        self.note_blob(descriptor.digest);
+        Ok(())
     }
 
     async fn tag(&self, root: &Blob, tag: &Tag) -> Result<Outcome, Error> {

@@ -14,7 +14,8 @@ use reqwest::{Method, RequestBuilder, Response, Url};
 use tracing::{Instrument, debug_span};
 
 use super::super::{Error, Name};
-use super::auth::{Access, Auth, Authorization};
+use super::access::Access;
+use super::auth::{Auth, Authorization};
 use super::clients::{Clients, Purpose, is_loopback};
 use super::credentials::invalid;
 use super::error_response::ErrorResponse;
@@ -75,6 +76,15 @@ impl Transport {
     /// Returns `registry/repository`.
     pub(super) fn name(&self) -> String {
         format!("{}/{}", self.registry, self.repository)
+    }
+
+    /// Returns host and port as users write them.
+    pub(super) fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    pub(super) fn repository(&self) -> &str {
+        &self.repository
     }
 
     pub(super) fn options(&self) -> &RegistryOptions {
@@ -141,7 +151,7 @@ impl Transport {
     /// but those for tokens go through here.
     pub(super) async fn send(
         &self,
-        access: Access,
+        access: Access<'_>,
         request: impl Fn() -> RequestBuilder + Send,
     ) -> Result<Response, RequestError> {
         self.send_for(Purpose::Exchange, access, request).await
@@ -151,7 +161,7 @@ impl Transport {
     pub(super) async fn send_for(
         &self,
         purpose: Purpose,
-        access: Access,
+        access: Access<'_>,
         request: impl Fn() -> RequestBuilder + Send,
     ) -> Result<Response, RequestError> {
         let refusal = match self.send_authorized(purpose, access, &request).await {
@@ -171,7 +181,7 @@ impl Transport {
     async fn send_authorized(
         &self,
         purpose: Purpose,
-        access: Access,
+        access: Access<'_>,
         request: &(impl Fn() -> RequestBuilder + Send),
     ) -> Result<Response, RequestError> {
         let mut renewals = 0;

@@ -12,7 +12,7 @@ use reqwest::{Body, Method, RequestBuilder, Response, Url};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::super::Progress;
-use super::auth::Access;
+use super::access::Access;
 use super::blobs::{empty, exists, transient};
 use super::chunked::Chunked;
 use super::clients::Purpose;
@@ -140,7 +140,10 @@ pub(super) async fn conclude(
     }
 }
 
-fn verify_reported_digest(response: &Response, expected: Digest) -> Result<(), RequestError> {
+pub(super) fn verify_reported_digest(
+    response: &Response,
+    expected: Digest,
+) -> Result<(), RequestError> {
     match reported_digest(response.headers())? {
         Some(found) if found != expected => Err(RequestError::WrongDigest { expected, found }),
         _ => Ok(()),
