@@ -10,6 +10,7 @@ mod interrupted;
 mod logins;
 mod misbehaving;
 mod modes;
+mod mounts;
 mod oci_client;
 mod oci_client_limits;
 mod peers;

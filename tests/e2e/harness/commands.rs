@@ -10,22 +10,34 @@ use super::{signals, tools};
 /// The command `wasm-oci`.
 pub(crate) fn wasm_oci() -> Command {
     let mut command = Command::new(program("wasm-oci"));
-    command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
+    command.env("WASM_OCI_CACHE_DIR", cache());
     command
+}
+
+/// The folder of caches that all tests share, so that none compiles or optimizes what another has. Where blobs were in a
+/// registry is forgotten: another registry may have got its port since.
+fn cache() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let forget = || {
+        let folder = lasting("cache");
+        std::fs::remove_dir_all(folder.join("blob-info")).ok();
+        folder
+    };
+    FOLDER.get_or_init(forget).clone()
 }
 
 /// The command `wasm-oci` in a process that can't have more than these bytes of memory for its data.
 pub(crate) fn wasm_oci_within(memory: u64) -> Command {
     let mut command = Command::new(tools::program("prlimit"));
     command.arg(format!("--data={memory}")).arg(program("wasm-oci"));
-    command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
+    command.env("WASM_OCI_CACHE_DIR", cache());
     command
 }
 
 /// The command `cargo wasm-oci`: its first argument has to be `wasm-oci`, as when cargo starts it.
 pub(crate) fn cargo_wasm_oci() -> Command {
     let mut command = Command::new(program("cargo-wasm-oci"));
-    command.env("WASM_OCI_CACHE_DIR", lasting("cache"));
+    command.env("WASM_OCI_CACHE_DIR", cache());
     forget_this_test(&mut command);
     command
 }

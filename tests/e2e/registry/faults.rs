@@ -84,7 +84,7 @@ fn what_passes_is_survived_wherever_it_happens() {
 }
 
 /// The whole image is there, under its tag.
-fn assert_complete(registry: &Registry, image: &Image, context: &str) {
+pub(super) fn assert_complete(registry: &Registry, image: &Image, context: &str) {
     let loaded =
         wait(load(registry, &Name::Tag(tag("now")))).unwrap_or_else(|e| panic!("{context}: {e}"));
     assert_eq!(loaded.digest(), image.digest(), "{context}");

@@ -10,7 +10,7 @@ use crate::harness::proxy::Proxy;
 use crate::harness::registry::{PASSWORD, USER};
 use crate::harness::{Registry, Run, wasm_oci};
 
-/// A user's machine: a folder with a module, and an own configuration of Docker.
+/// A user's machine: a folder with a module, and an own configuration of Docker and cache.
 pub(super) struct User {
     folder: TempDir,
 }
@@ -28,7 +28,8 @@ impl User {
         command
             .args(words)
             .current_dir(self.folder.path())
-            .env("DOCKER_CONFIG", self.path("docker"));
+            .env("DOCKER_CONFIG", self.path("docker"))
+            .env("WASM_OCI_CACHE_DIR", self.path("cache"));
         command
             .env("HOME", self.folder.path())
             .env_remove("REGISTRY_AUTH_FILE")
