@@ -158,8 +158,10 @@ fn a_helper_that_can_t_be_used_is_a_warning() {
             let mut push = user.command(&["push", "app.wasm", &format!("{host}/app:1")]);
             with_path(&mut push, &user.path("bin"));
             let run = Run::of(&mut push).success();
-            let warnings: Vec<&str> =
-                run.stderr.lines().filter(|line| line.starts_with("warning: ")).collect();
+            // Binaryen has a warning of its own for the module, unless that is cached.
+            let is_ours =
+                |line: &&str| line.starts_with("warning: ") && !line.contains("subsection");
+            let warnings: Vec<&str> = run.stderr.lines().filter(is_ours).collect();
             assert_eq!(warnings.len(), 1, "{}", run.stderr);
             assert!(
                 warnings[0].contains("docker-credential-tests") && warnings[0].contains(reason),
