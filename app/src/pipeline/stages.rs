@@ -171,14 +171,12 @@ pub async fn dry_run(
     shell: &Shell,
 ) -> Result<(), Error> {
     let registry = connections.registry(repository)?;
+    // One for all images, which may share blobs.
+    let dry_run = DryRun::of(&registry);
     for TaggedImage { image, tags, .. } in images {
-        let dry_run = DryRun::of(&registry);
         save(image, &dry_run, tags, &Silent).await?;
-        for request in dry_run.into_requests() {
-            shell.print(request)?;
-        }
     }
-    Ok(())
+    dry_run.into_requests().into_iter().try_for_each(|request| shell.print(request))
 }
 
 /// Returns `repository:tag,tag`, for messages.

@@ -80,14 +80,17 @@ fn what_was_pushed_or_pulled_or_found_elsewhere_is_mounted_with_one_request() {
 fn one_command_mounts_what_it_has_pushed_to_another_repository() {
     let server = harness::Registry::start();
     let proxy = Proxy::before(server.host());
-    let image = &images()[1];
+    // Images that share blobs.
+    let images = &images()[..2];
     // No folder, as with `--no-cache`.
     let options = RegistryOptions { blob_info_cache: BlobInfoCache::default(), ..quick() };
     let to = |path: &str| repository_with(proxy.host(), path, options.clone());
     let dry = |path: &str| {
         let registry = to(path);
         let dry_run = DryRun::of(&registry);
-        wait(save(image, &dry_run, &[tag("now")], &Silent)).unwrap();
+        for (image, name) in images.iter().zip(["a", "b"]) {
+            wait(save(image, &dry_run, &[tag(name)], &Silent)).unwrap();
+        }
         let mut listed: Vec<String> = dry_run
             .into_requests()
             .into_iter()
@@ -116,10 +119,14 @@ fn one_command_mounts_what_it_has_pushed_to_another_repository() {
     assert!(made().iter().all(|request| request.starts_with("HEAD ")));
     assert!(listed.iter().any(|it| it.contains("/two/") && it.contains("from=one")), "{listed:?}");
     let options = RegistryOptions { blob_info_cache: BlobInfoCache::default(), ..quick() };
-    push(image, &repository_with(proxy.host(), "one", options.clone()));
-    let one = made();
-    push(image, &repository_with(proxy.host(), "two", options));
-    assert_eq!(listed, [one, made()].concat());
+    let push = |path: &str| {
+        let registry = repository_with(proxy.host(), path, options.clone());
+        for (image, name) in images.iter().zip(["a", "b"]) {
+            wait(save(image, &registry, &[tag(name)], &Silent)).unwrap();
+        }
+        made()
+    };
+    assert_eq!(listed, [push("one"), push("two")].concat());
 }
 
 #[test]
@@ -209,6 +216,25 @@ fn a_registry_that_fails_on_mounts_gets_uploads_at_once() {
         assert_eq!(count(&made, "PUT", "/blobs/uploads/"), blobs, "{fault:?}: {made:?}");
         assert_complete(&registry, image, &format!("{fault:?}"));
     }
+}
+
+#[test]
+fn a_registry_that_only_says_that_it_mounts_gets_uploads_from_the_next_push() {
+    let server = harness::Registry::start();
+    let proxy = Proxy::before(server.host());
+    let image = &images()[0];
+    let caches = tempfile::tempdir().unwrap();
+    push(image, &process(proxy.host(), "from", caches.path()));
+    proxy.set(|request| match request.path.contains("mount=") {
+        true => Fault::Answer(201, Vec::new()),
+        false => Fault::None,
+    });
+    let registry = process(proxy.host(), "to", caches.path());
+    let error = wait(save(image, &registry, &[tag("now")], &Silent)).unwrap_err().to_string();
+    assert!(error.contains("manifest"), "{error}");
+    let registry = process(proxy.host(), "to", caches.path());
+    push(image, &registry);
+    assert_complete(&registry, image, "the second push");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Dry runs: the requests of a push, without its writes.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Mutex, PoisonError};
 
@@ -8,13 +9,15 @@ use reqwest::Url;
 use super::super::{Error, Name, Outcome, Progress, Sink};
 use super::mounts::Candidates;
 use super::{Registry, is_manifest};
-use crate::image::{Blob, Descriptor, Tag};
+use crate::image::{Blob, Descriptor, Digest, Tag};
 
 /// Sink that sends only the read requests of a push and records all of them.
 #[derive(Debug)]
 pub struct DryRun<'a> {
     registry: &'a Registry,
     requests: Mutex<Vec<Request>>,
+    /// What the push would have stored by now.
+    stored: Mutex<BTreeSet<Digest>>,
 }
 
 /// Request of a push.
@@ -42,7 +45,7 @@ impl<'a> DryRun<'a> {
     /// Returns a dry run of a push to this repository.
     #[must_use]
     pub fn of(registry: &'a Registry) -> DryRun<'a> {
-        DryRun { registry, requests: Mutex::default() }
+        DryRun { registry, requests: Mutex::default(), stored: Mutex::default() }
     }
 
     /// Returns the requests in order.
@@ -55,6 +58,10 @@ impl<'a> DryRun<'a> {
         let request = Request { method, url: url.into(), bytes };
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).push(request);
     }
+
+    fn store(&self, digest: Digest) {
+        self.stored.lock().unwrap_or_else(PoisonError::into_inner).insert(digest);
+    }
 }
 
 impl Sink for DryRun<'_> {
@@ -65,6 +72,9 @@ impl Sink for DryRun<'_> {
             false => transport.blob_url(descriptor.digest),
         };
         self.record("HEAD", url, 0);
+        if self.stored.lock().unwrap_or_else(PoisonError::into_inner).contains(&descriptor.digest) {
+            return Ok(true);
+        }
         // Sent, because the answer decides which requests follow.
         self.registry.exists(descriptor).await
     }
@@ -83,11 +93,13 @@ impl Sink for DryRun<'_> {
         self.record("POST", url, 0);
         // An assumption: the registry decides only when it receives the real request.
         self.registry.assume_blob(descriptor.digest);
+        self.store(descriptor.digest);
         Ok(Some(Outcome::Mounted))
     }
 
     async fn push(&self, blob: &Blob, _: &dyn Progress) -> Result<(), Error> {
         let (transport, descriptor) = (&self.registry.transport, blob.descriptor());
+        self.store(descriptor.digest);
         if is_manifest(descriptor) {
             self.record(
                 "PUT",

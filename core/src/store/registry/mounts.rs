@@ -58,8 +58,9 @@ impl Registry {
         let seen: Vec<String> = seen.into_iter().filter(is_usable).collect();
         let mount_first = !is_here && !seen.is_empty();
         let named = self.transport.options().mount_from.clone().filter(is_usable);
-        let others = seen.into_iter().filter(|source| Some(source) != named.as_ref());
-        let sources = named.iter().cloned().chain(others).take(MAX_ATTEMPTS).collect();
+        // Not after the repository has lost a blob that it had: a registry may say that it has mounted what it has not.
+        let seen = seen.into_iter().filter(|source| mount_first && Some(source) != named.as_ref());
+        let sources = named.iter().cloned().chain(seen).take(MAX_ATTEMPTS).collect();
         Candidates { sources, mount_first }
     }
 
