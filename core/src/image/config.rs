@@ -66,7 +66,7 @@ impl Config {
         }
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Config, Error> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Config, Error> {
         // Missing fields, and fields that other tools add, are not errors: wkg writes no `config`, for example.
         let document: Document = serde_json::from_slice(bytes)
             .map_err(|e| Error::Document { what: "configuration", reason: e.to_string() })?;
@@ -75,6 +75,8 @@ impl Config {
             os,
             architecture,
             variant: document.variant,
+            os_version: document.os_version,
+            os_features: document.os_features.unwrap_or_default(),
         });
         // image-spec wants NAME=VALUE, but one malformed entry should not make the whole image unreadable.
         let pair = |variable: String| match variable.split_once('=') {
@@ -118,6 +120,10 @@ struct Document {
     os: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     variant: Option<String>,
+    #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
+    os_version: Option<String>,
+    #[serde(rename = "os.features", skip_serializing_if = "Option::is_none")]
+    os_features: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     config: Option<Execution>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,6 +193,8 @@ pub(super) fn image_config(
         architecture: Some(platform.architecture.clone()),
         os: Some(platform.os.clone()),
         variant: platform.variant.clone(),
+        os_version: platform.os_version.clone(),
+        os_features: unless_empty(platform.os_features.clone()),
         config: Some(execution),
         rootfs: Some(root_filesystem(diff_ids)),
         layer_digests: None,
@@ -216,6 +224,8 @@ pub(super) fn artifact_config(
         architecture: Some("wasm".to_owned()),
         os: Some(settings.artifact_os.clone().unwrap_or_else(|| by_kind.to_owned())),
         variant: None,
+        os_version: None,
+        os_features: None,
         // Not in the CNCF's text. Without these two, containerd starts the artifact only if the pod names a
         // command.
         config: Some(execution(settings)),

@@ -16,6 +16,8 @@ pub struct Descriptor {
     pub size: u64,
     /// The platform of the image, in an entry of an index.
     pub platform: Option<Platform>,
+    /// The type of the artifact that a manifest is for, if it is not an image.
+    pub artifact_type: Option<String>,
     /// Further properties, for people and tools.
     pub annotations: BTreeMap<String, String>,
 }
@@ -29,6 +31,7 @@ impl Descriptor {
 
     /// A descriptor of a blob with this digest and size.
     pub(crate) fn new(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
-        Descriptor { media_type, digest, size, platform: None, annotations: BTreeMap::new() }
+        let annotations = BTreeMap::new();
+        Descriptor { media_type, digest, size, platform: None, artifact_type: None, annotations }
     }
 }

@@ -1,9 +1,8 @@
 //! The JSON documents of the image specification. Everything that gets a digest is serialized here.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use oci_spec::image as spec;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Blob, Descriptor, Error, MediaType, Platform};
 
@@ -15,8 +14,7 @@ pub(crate) const MAX_DOCUMENT: u64 = 4 << 20;
 pub(super) fn canonical_json(document: &impl Serialize) -> Result<Vec<u8>, Error> {
     let unserializable =
         |e: serde_json::Error| Error::Document { what: "document", reason: e.to_string() };
-    // Through a `Value`, whose objects are sorted: oci-spec keeps annotations in hash maps, whose order
-    // changes from run to run.
+    // Through a `Value`, whose objects are sorted.
     let mut value = serde_json::to_value(document).map_err(unserializable)?;
     // Nothing to do, unless some other crate switched serde_json to insertion order for the whole build.
     value.sort_all_objects();
@@ -33,24 +31,23 @@ pub(crate) struct ManifestDocument {
 
 impl ManifestDocument {
     pub(crate) fn to_blob(&self) -> Result<Blob, Error> {
-        let mut document = spec::ImageManifestBuilder::default()
-            .schema_version(spec::SCHEMA_VERSION)
+        let document = ManifestJson {
+            schema_version: 2,
             // Optional, but a document without it leaves its type to guesses (CVE-2021-41190).
-            .media_type(spec::MediaType::ImageManifest)
-            .config(to_spec(&self.config)?)
-            .layers(self.layers.iter().map(to_spec).collect::<Result<Vec<_>, _>>()?)
-            .build()
-            .map_err(|e| unreadable("manifest", &e))?;
-        document.set_annotations(unless_empty(&self.annotations));
+            media_type: Some(MediaType::ImageManifest.as_str().to_owned()),
+            config: DescriptorJson::of(&self.config),
+            layers: self.layers.iter().map(DescriptorJson::of).collect(),
+            annotations: unless_empty(&self.annotations),
+        };
         Ok(Blob::new(MediaType::ImageManifest, canonical_json(&document)?))
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<ManifestDocument, Error> {
-        let document: spec::ImageManifest = document("manifest", "layers", bytes)?;
+        let document: ManifestJson = document("manifest", "layers", bytes)?;
         Ok(ManifestDocument {
-            config: from_spec(document.config())?,
-            layers: document.layers().iter().map(from_spec).collect::<Result<_, _>>()?,
-            annotations: ordered(document.annotations().as_ref()),
+            config: document.config.into_descriptor()?,
+            layers: into_descriptors(document.layers)?,
+            annotations: document.annotations.unwrap_or_default(),
         })
     }
 }
@@ -64,23 +61,116 @@ pub(crate) struct IndexDocument {
 
 impl IndexDocument {
     pub(crate) fn to_blob(&self) -> Result<Blob, Error> {
-        let mut document = spec::ImageIndexBuilder::default()
-            .schema_version(spec::SCHEMA_VERSION)
-            .media_type(spec::MediaType::ImageIndex)
-            .manifests(self.manifests.iter().map(to_spec).collect::<Result<Vec<_>, _>>()?)
-            .build()
-            .map_err(|e| unreadable("index", &e))?;
-        document.set_annotations(unless_empty(&self.annotations));
+        let document = IndexJson {
+            schema_version: 2,
+            media_type: Some(MediaType::ImageIndex.as_str().to_owned()),
+            manifests: self.manifests.iter().map(DescriptorJson::of).collect(),
+            annotations: unless_empty(&self.annotations),
+        };
         Ok(Blob::new(MediaType::ImageIndex, canonical_json(&document)?))
     }
 
     pub(crate) fn parse(bytes: &[u8]) -> Result<IndexDocument, Error> {
-        let document: spec::ImageIndex = document("index", "manifests", bytes)?;
+        let document: IndexJson = document("index", "manifests", bytes)?;
         Ok(IndexDocument {
-            manifests: document.manifests().iter().map(from_spec).collect::<Result<_, _>>()?,
-            annotations: ordered(document.annotations().as_ref()),
+            manifests: into_descriptors(document.manifests)?,
+            annotations: document.annotations.unwrap_or_default(),
         })
     }
+}
+
+// Not the types of oci-spec: they spell `os.version` and `os.features` in another way, and so lose both.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ManifestJson {
+    schema_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    config: DescriptorJson,
+    layers: Vec<DescriptorJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct IndexJson {
+    schema_version: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    media_type: Option<String>,
+    manifests: Vec<DescriptorJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+/// A descriptor in a document.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct DescriptorJson {
+    media_type: String,
+    digest: String,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    platform: Option<PlatformJson>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<BTreeMap<String, String>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlatformJson {
+    os: String,
+    architecture: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<String>,
+    #[serde(rename = "os.version", skip_serializing_if = "Option::is_none")]
+    os_version: Option<String>,
+    #[serde(rename = "os.features", skip_serializing_if = "Option::is_none")]
+    os_features: Option<Vec<String>>,
+}
+
+impl DescriptorJson {
+    pub(super) fn of(descriptor: &Descriptor) -> DescriptorJson {
+        DescriptorJson {
+            media_type: descriptor.media_type.as_str().to_owned(),
+            digest: descriptor.digest.to_string(),
+            size: descriptor.size,
+            platform: descriptor.platform.as_ref().map(|platform| PlatformJson {
+                os: platform.os.clone(),
+                architecture: platform.architecture.clone(),
+                variant: platform.variant.clone(),
+                os_version: platform.os_version.clone(),
+                os_features: (!platform.os_features.is_empty())
+                    .then(|| platform.os_features.clone()),
+            }),
+            artifact_type: descriptor.artifact_type.clone(),
+            annotations: unless_empty(&descriptor.annotations),
+        }
+    }
+
+    fn into_descriptor(self) -> Result<Descriptor, Error> {
+        // Go's tools write empty strings for what is not set.
+        let named = |text: Option<String>| text.filter(|text| !text.is_empty());
+        Ok(Descriptor {
+            media_type: MediaType::from(self.media_type.as_str()),
+            digest: self.digest.parse()?,
+            size: self.size,
+            platform: self.platform.map(|platform| Platform {
+                os: platform.os,
+                architecture: platform.architecture,
+                variant: named(platform.variant),
+                os_version: named(platform.os_version),
+                os_features: platform.os_features.unwrap_or_default(),
+            }),
+            artifact_type: named(self.artifact_type),
+            annotations: self.annotations.unwrap_or_default(),
+        })
+    }
+}
+
+fn into_descriptors(list: Vec<DescriptorJson>) -> Result<Vec<Descriptor>, Error> {
+    list.into_iter().map(DescriptorJson::into_descriptor).collect()
 }
 
 /// Parses a document. `null` is an empty list: Go's tools write it, such as `umoci init`.
@@ -125,45 +215,9 @@ fn unreadable(what: &'static str, reason: &impl ToString) -> Error {
     Error::Document { what, reason: reason.to_string() }
 }
 
-fn ordered(map: Option<&HashMap<String, String>>) -> BTreeMap<String, String> {
-    map.into_iter().flatten().map(|(key, value)| (key.clone(), value.clone())).collect()
-}
-
 // An empty map would be written as `{}`, and change the digest of every image without annotations.
-fn unless_empty(annotations: &BTreeMap<String, String>) -> Option<HashMap<String, String>> {
-    (!annotations.is_empty()).then(|| annotations.clone().into_iter().collect())
-}
-
-fn to_spec(descriptor: &Descriptor) -> Result<spec::Descriptor, Error> {
-    let digest: spec::Digest =
-        descriptor.digest.to_string().parse().map_err(|e| unreadable("digest", &e))?;
-    let mut result =
-        spec::Descriptor::new(descriptor.media_type.as_str().into(), descriptor.size, digest);
-    if let Some(platform) = &descriptor.platform {
-        let mut builder = spec::PlatformBuilder::default()
-            .os(platform.os.as_str())
-            .architecture(platform.architecture.as_str());
-        if let Some(variant) = &platform.variant {
-            builder = builder.variant(variant.as_str());
-        }
-        result.set_platform(Some(builder.build().map_err(|e| unreadable("platform", &e))?));
-    }
-    result.set_annotations(unless_empty(&descriptor.annotations));
-    Ok(result)
-}
-
-fn from_spec(descriptor: &spec::Descriptor) -> Result<Descriptor, Error> {
-    Ok(Descriptor {
-        media_type: MediaType::from(descriptor.media_type().to_string().as_str()),
-        digest: descriptor.digest().to_string().parse()?,
-        size: descriptor.size(),
-        platform: descriptor.platform().as_ref().map(|platform| Platform {
-            os: platform.os().to_string(),
-            architecture: platform.architecture().to_string(),
-            variant: platform.variant().clone(),
-        }),
-        annotations: ordered(descriptor.annotations().as_ref()),
-    })
+fn unless_empty(annotations: &BTreeMap<String, String>) -> Option<BTreeMap<String, String>> {
+    (!annotations.is_empty()).then(|| annotations.clone())
 }
 
 #[cfg(test)]
@@ -173,7 +227,8 @@ mod tests {
     fn descriptor() -> Descriptor {
         let annotations = (0..20).map(|n| (format!("key{n}"), "value".to_owned())).collect();
         Descriptor {
-            platform: Some(Platform::wasi()),
+            platform: Some("windows(10.0.1+win32k)/amd64".parse().unwrap()),
+            artifact_type: Some("text/plain".to_owned()),
             annotations,
             ..Descriptor::of(MediaType::Wasm, b"x")
         }
@@ -195,7 +250,7 @@ mod tests {
         // As `umoci init` writes it.
         let index = IndexDocument::parse(br#"{"schemaVersion":2,"manifests":null}"#).unwrap();
         assert!(index.manifests.is_empty());
-        let config = serde_json::to_string(&to_spec(&descriptor()).unwrap()).unwrap();
+        let config = serde_json::to_string(&DescriptorJson::of(&descriptor())).unwrap();
         let manifest = format!(r#"{{"schemaVersion":2,"config":{config},"layers":null}}"#);
         assert!(ManifestDocument::parse(manifest.as_bytes()).unwrap().layers.is_empty());
         let error = |text: &str| IndexDocument::parse(text.as_bytes()).unwrap_err().to_string();

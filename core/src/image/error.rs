@@ -118,6 +118,47 @@ pub enum Error {
         /// The reason.
         reason: String,
     },
+    /// An index that has another entry for a platform.
+    #[error(
+        "the index already has another entry for {}: take only other entries with `--platform`, or replace it with \
+         `--replace`",
+        platforms.join(" and ")
+    )]
+    SamePlatform {
+        /// The platforms.
+        platforms: Vec<String>,
+    },
+    /// A platform or a digest that no entry of an index has.
+    #[error("the image has no entry for `{wanted}`{}", known_entries(known))]
+    NoSuchEntry {
+        /// The platform or the digest.
+        wanted: String,
+        /// The platforms of its entries.
+        known: Vec<String>,
+    },
+    /// The only entry of an index, without which it would be empty.
+    #[error(
+        "no image would be left in the index: delete it as a whole instead, such as with `wasm-oci delete`"
+    )]
+    LastEntry,
+    /// A manifest without a platform, which no engine could choose in an index.
+    #[error(
+        "the manifest {digest} names no platform, and neither does its configuration: an index can only list images that \
+         are for a platform"
+    )]
+    NoPlatform {
+        /// The digest of the manifest.
+        digest: Digest,
+    },
+    /// An index in an index whose entries are changed.
+    #[error(
+        "the index lists another index, {digest}, which few engines read: make one without it first, with `wasm-oci index \
+         create INDEX INDEX`"
+    )]
+    NestedIndex {
+        /// The digest of the inner index.
+        digest: Digest,
+    },
     /// An index without a manifest.
     #[error("the index lists no image")]
     NoManifest,
@@ -183,6 +224,15 @@ pub enum Error {
     /// A blob's file can't be read.
     #[error("can't read a blob")]
     Io(#[source] std::io::Error),
+}
+
+fn known_entries(known: &[String]) -> String {
+    // A hostile index can have thousands.
+    match known.len() {
+        0 => String::new(),
+        1..=20 => format!("; it has {}", known.join(", ")),
+        more => format!("; it has {} and {} more", known[..20].join(", "), more - 20),
+    }
 }
 
 fn known_files(files: &[String]) -> String {

@@ -17,6 +17,8 @@ pub(crate) mod extract;
 mod file_tree;
 mod format;
 mod include;
+pub(crate) mod index;
+mod json_positions;
 mod layer;
 pub(crate) mod layer_path;
 mod losses;
