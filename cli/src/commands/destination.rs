@@ -1,4 +1,4 @@
-//! Destinations of `copy` and `convert`.
+//! Destinations of `copy`, `convert` and `index create`.
 
 use std::path::PathBuf;
 
@@ -49,11 +49,11 @@ impl TransferArgs {
         let account = registry_of(&self.destination).or(registry_of(&self.source));
         let connections = self.account.connections(account, shell)?;
         let (place, tags) = (self.destination.clone(), self.tags.clone());
-        Ok((connections, Destination::of(place, &self.source, tags)?))
+        Ok((connections, Destination::of(place, Some(&self.source), tags)?))
     }
 }
 
-fn with_digest() -> Error {
+pub(super) fn with_digest() -> Error {
     let message = "a destination can't have a digest; the content of the image determines it";
     UsageError::Combination(message).into()
 }
@@ -80,7 +80,7 @@ impl Destination {
     /// and if the destination requires a tag, `latest`.
     pub(super) fn of(
         location: Location,
-        source: &Location,
+        source: Option<&Location>,
         more: Vec<Tag>,
     ) -> Result<Destination, Error> {
         let mut name = None;
@@ -116,13 +116,15 @@ impl Destination {
             }
         };
         let (of_source, by_digest) = match source {
-            Location::Layout(_, tag)
-            | Location::Archive(_, tag)
-            | Location::DockerArchive(_, tag) => (tag.as_ref().and_then(Name::tag), false),
-            Location::Registry(reference) => {
+            Some(
+                Location::Layout(_, tag)
+                | Location::Archive(_, tag)
+                | Location::DockerArchive(_, tag),
+            ) => (tag.as_ref().and_then(Name::tag), false),
+            Some(Location::Registry(reference)) => {
                 (reference.tag().cloned(), reference.digest().is_some())
             }
-            Location::File(_) => (None, false),
+            Some(Location::File(_)) | None => (None, false),
         };
         let mut tags: Vec<Tag> = tag.into_iter().collect();
         tags.extend(more);
@@ -143,7 +145,7 @@ impl Destination {
     /// Copies the image with this name from `source`.
     pub(super) async fn take(
         &self,
-        source: &AnySource,
+        source: &impl Source,
         name: &Name,
         from: Option<&Reference>,
         connections: &Connections,
@@ -179,9 +181,23 @@ impl Destination {
         Ok(root.digest)
     }
 
-    async fn copy_to(
+    /// Copies manifests with their blobs from another repository of the same registry, which need not transfer them. Does
+    /// nothing for other destinations.
+    pub(super) async fn mount(
         &self,
         source: &AnySource,
+        manifests: &[Descriptor],
+        from: &Reference,
+        connections: &Connections,
+        shell: &Shell,
+    ) -> Result<(), Error> {
+        let Place::Registry(reference) = &self.place else { return Ok(()) };
+        mount(reference, source, manifests, from, connections, shell).await
+    }
+
+    async fn copy_to(
+        &self,
+        source: &impl Source,
         root: &Descriptor,
         sink: &impl Sink,
         shell: &Shell,
@@ -243,13 +259,18 @@ impl Destination {
         &self.tags
     }
 
-    /// Prints the location of the image.
-    pub(super) fn print(&self, digest: Digest, json: bool, shell: &Shell) -> Result<(), Error> {
-        let place = match &self.place {
+    /// Returns the location of the image.
+    pub(super) fn location_of(&self, digest: Digest) -> String {
+        match &self.place {
             // By digest, which is the reference to deploy: a tag may move.
             Place::Registry(reference) => reference.with_digest(digest).to_string(),
             _ => self.to_string(),
-        };
+        }
+    }
+
+    /// Prints the location of the image.
+    pub(super) fn print(&self, digest: Digest, json: bool, shell: &Shell) -> Result<(), Error> {
+        let place = self.location_of(digest);
         if json {
             let tags = &self.tags;
             return shell
@@ -257,6 +278,28 @@ impl Destination {
         }
         shell.print(place)
     }
+}
+
+/// Copies manifests with their blobs into a repository, if `from` is another one of the same registry.
+pub(super) async fn mount(
+    reference: &Reference,
+    source: &AnySource,
+    manifests: &[Descriptor],
+    from: &Reference,
+    connections: &Connections,
+    shell: &Shell,
+) -> Result<(), Error> {
+    let is_other = from.repository() != reference.repository();
+    if from.registry() != reference.registry() || !is_other {
+        return Ok(());
+    }
+    let registry = connections.registry_mounting(reference, Some(from))?;
+    let transfer = shell.upload(reference.to_string());
+    for manifest in manifests {
+        copy(source, manifest, &registry, &[], &transfer).await?;
+    }
+    transfer.complete();
+    Ok(())
 }
 
 impl std::fmt::Display for Destination {

@@ -6,6 +6,7 @@ mod copy;
 mod delete;
 mod destination;
 mod doctor;
+mod index;
 mod inspect;
 mod k8s;
 mod optimize;
@@ -53,6 +54,7 @@ enum Command {
     Pull(pull::Pull),
     Copy(copy::Copy),
     Convert(convert::Convert),
+    Index(index::Index),
     Tags(tags::Tags),
     Delete(delete::Delete),
     Login(login::Login),
@@ -89,6 +91,7 @@ impl Cli {
             Command::Pull(pull) => pull.run(shell).await.map(|()| 0),
             Command::Copy(copy) => copy.run(shell).await.map(|()| 0),
             Command::Convert(convert) => convert.run(shell).await.map(|()| 0),
+            Command::Index(index) => index.run(shell).await.map(|()| 0),
             Command::Tags(tags) => tags.run(shell).await.map(|()| 0),
             Command::Delete(delete) => delete.run(shell).await.map(|()| 0),
             Command::Login(login) => login.run(shell).await.map(|()| 0),

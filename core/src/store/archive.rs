@@ -1,173 +1,31 @@
 //! Archives: layouts in one tar file, or images in Docker's older format.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use serde::Serialize;
-
 use super::compressed_archive::unpacked;
 use super::docker_archive::{self, DOCKER_INDEX};
-use super::layout::{CONTAINERD_NAME, LAYOUT_FILE, REF_NAME};
 use super::names::{default_name, find, tagged};
 use super::saved_part::Files;
 use super::two_listings::agree;
 use super::{Error, Name, Source};
-use crate::fs::{TemporaryFile, WriteOptions, folder_of, open_regular, sweep_unfinished};
+use crate::fs::{FileState, TemporaryFile, open_regular};
 use crate::image::layer_path::without_dots;
 use crate::image::tar_bounds::TarBounds;
-use crate::image::{
-    Blob, Descriptor, Digest, Error as ImageError, Image, IndexDocument, MAX_DOCUMENT, Manifest,
-    Tag,
-};
+use crate::image::{Blob, Descriptor, Digest, IndexDocument, MAX_DOCUMENT, Tag};
 use crate::limits::{Budget, ReadLimits};
-
-/// An image for an archive, with its tags there.
-#[derive(Debug, Clone)]
-pub struct ArchiveImage<'a> {
-    /// The image.
-    pub image: &'a Image,
-    /// Its tags.
-    pub tags: &'a [Tag],
-}
-
-/// Writes an archive of images that `docker load`, `podman pull` and `ctr image import` take: an OCI layout
-/// (image-spec, image-layout.md), with Docker's older `manifest.json` in addition if an image has a part for linux. The
-/// images get the names `<repository>:<tag>`.
-///
-/// The file is replaced when the archive is complete. The same images give the same bytes.
-///
-/// # Errors
-/// [`Error::Io`] when it can't be written.
-pub fn write_archive(
-    path: &Path,
-    repository: &str,
-    images: &[ArchiveImage<'_>],
-) -> Result<(), Error> {
-    let documents = Documents::of(repository, images)?;
-    let fill = |file: &mut File| {
-        append_all(&mut tar::Builder::new(io::BufWriter::new(file)), &documents, images)
-    };
-    sweep_unfinished(folder_of(path));
-    WriteOptions::default().replace(path, fill).map_err(Error::io("write", path))
-}
-
-struct Documents {
-    index: std::sync::Arc<[u8]>,
-    // Not a file with an empty list: Docker's classic store and podman load nothing from it, and report success.
-    docker: Option<Vec<u8>>,
-}
-
-impl Documents {
-    fn of(repository: &str, images: &[ArchiveImage<'_>]) -> Result<Documents, Error> {
-        let mut index = IndexDocument::default();
-        let mut docker = Vec::new();
-        for ArchiveImage { image, tags } in images {
-            for tag in *tags {
-                let mut entry = image.root().descriptor().clone();
-                entry.annotations.insert(REF_NAME.to_owned(), tag.to_string());
-                entry
-                    .annotations
-                    .insert(CONTAINERD_NAME.to_owned(), containerd_name(repository, tag));
-                index.manifests.push(entry);
-            }
-            docker.extend(DockerEntry::of(repository, image, tags));
-        }
-        let docker = (!docker.is_empty())
-            .then(|| serde_json::to_vec(&docker))
-            .transpose()
-            .map_err(|e| ImageError::Document { what: "manifest.json", reason: e.to_string() })?;
-        Ok(Documents { index: index.to_blob()?.bytes()?, docker })
-    }
-}
-
-fn containerd_name(repository: &str, tag: &Tag) -> String {
-    // containerd itself doesn't add Docker's default registry and namespace.
-    match format!("{repository}:{tag}").parse::<crate::image::Reference>() {
-        Ok(reference) => reference.to_string(),
-        Err(_) => format!("{repository}:{tag}"),
-    }
-}
-
-/// An entry of `manifest.json`, which `docker load` reads when Docker's own image store is in use
-/// ([moby, image specification v1.2](https://github.com/moby/docker-image-spec/blob/v1.2/v1.2.md)).
-#[derive(Serialize)]
-#[serde(rename_all = "PascalCase")]
-struct DockerEntry {
-    config: String,
-    repo_tags: Vec<String>,
-    layers: Vec<String>,
-}
-
-impl DockerEntry {
-    /// Returns the entry for the manifest that Docker's own store can hold.
-    fn of(repository: &str, image: &Image, tags: &[Tag]) -> Option<DockerEntry> {
-        // That store accepts only its own system, and only file systems as layers.
-        let is_linux = |manifest: &&Manifest| {
-            manifest.config().platform.as_ref().is_some_and(|p| p.os == "linux")
-        };
-        let manifest = image.manifests().iter().find(is_linux)?;
-        Some(DockerEntry {
-            config: blob_path(manifest.config_blob().descriptor()),
-            repo_tags: tags.iter().map(|tag| format!("{repository}:{tag}")).collect(),
-            layers: manifest.layers().iter().map(|layer| blob_path(layer.descriptor())).collect(),
-        })
-    }
-}
-
-pub(super) fn blob_path(descriptor: &Descriptor) -> String {
-    format!("blobs/sha256/{}", descriptor.digest.hex())
-}
-
-fn append_all(
-    tar: &mut tar::Builder<impl io::Write>,
-    documents: &Documents,
-    images: &[ArchiveImage<'_>],
-) -> io::Result<()> {
-    append(tar, "oci-layout", LAYOUT_FILE.len() as u64, LAYOUT_FILE.as_bytes())?;
-    append(tar, "index.json", documents.index.len() as u64, &*documents.index)?;
-    if let Some(docker) = &documents.docker {
-        append(tar, "manifest.json", docker.len() as u64, &**docker)?;
-    }
-    // Images of one module share blobs.
-    let mut written = BTreeSet::new();
-    for blob in images.iter().flat_map(|entry| entry.image.blobs()) {
-        let descriptor = blob.descriptor();
-        if written.insert(descriptor.digest) {
-            append(
-                tar,
-                &blob_path(descriptor),
-                descriptor.size,
-                blob.reader().map_err(io::Error::other)?,
-            )?;
-        }
-    }
-    tar.finish()?;
-    io::Write::flush(tar.get_mut())
-}
-
-fn append(
-    tar: &mut tar::Builder<impl io::Write>,
-    path: &str,
-    size: u64,
-    content: impl Read,
-) -> io::Result<()> {
-    let mut header = tar::Header::new_ustar();
-    header.set_size(size);
-    header.set_mode(0o644);
-    // No time, so that the same images give the same bytes.
-    header.set_mtime(0);
-    tar.append_data(&mut header, path, content)
-}
 
 /// An archive that is open for reading, with its table of contents in memory.
 #[derive(Debug, Clone)]
 pub struct Archive {
-    path: PathBuf,
+    pub(super) path: PathBuf,
+    /// The state of the file before it was read.
+    pub(super) state: Option<FileState>,
     /// The archive without its compression, if it has one.
     unpacked: Option<Arc<TemporaryFile>>,
     files: BTreeMap<String, Range<u64>>,
@@ -215,6 +73,7 @@ impl Archive {
                 "it is not a regular file; save it to one first".to_owned(),
             ));
         }
+        let state = FileState::of(path);
         let file = open_regular(path).map_err(Error::io("read", path))?;
         let budget = Budget::new(limits);
         let unpacked = unpacked(file, path, &budget)?;
@@ -265,6 +124,7 @@ impl Archive {
         }
         Ok(Archive {
             path: shown,
+            state,
             unpacked: unpacked.clone(),
             files,
             made,
@@ -338,6 +198,10 @@ fn contents(file: File, bounds: &TarBounds<'_>) -> io::Result<BTreeMap<String, R
         }
     }
     Ok(files)
+}
+
+pub(super) fn blob_path(descriptor: &Descriptor) -> String {
+    format!("blobs/sha256/{}", descriptor.digest.hex())
 }
 
 pub(super) fn read_range(path: &Path, range: &Range<u64>) -> io::Result<Vec<u8>> {

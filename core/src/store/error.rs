@@ -38,6 +38,17 @@ pub enum Error {
         /// The tags that it has.
         known: Vec<String>,
     },
+    /// A name that another process has moved since it was read.
+    #[error(
+        "`{name}` of {place} was changed meanwhile, by somebody else: nothing was changed here; run the command again to \
+         begin with what is there now"
+    )]
+    Changed {
+        /// The store.
+        place: String,
+        /// The tag or another name.
+        name: String,
+    },
     /// An archive that lists different images in OCI's `index.json` and in Docker's `manifest.json`.
     #[error(
         "`{path}` names other images in its index.json than in its manifest.json, and loaders differ in which they read: save \

@@ -151,7 +151,11 @@ impl<'a, S: Source> Graph<'a, S> {
         self.fetch_once(descriptor).await
     }
 
-    async fn list(&self, entry: &Descriptor) -> Result<(Blob, ManifestDocument), Error> {
+    /// Reads a manifest alone.
+    pub(super) async fn list(
+        &self,
+        entry: &Descriptor,
+    ) -> Result<(Blob, ManifestDocument), Error> {
         if !entry.media_type.is_manifest() {
             let reason = format!("its type is {}, not that of an image manifest", entry.media_type);
             return Err(ImageError::Document { what: "manifest", reason }.into());

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::graph::{Graph, Parts};
-use super::names::{default_name, find, tagged};
+use super::names::{default_name, find, matching, tagged};
 use super::{Error, Name, Outcome, Progress, RefName, Silent, Sink, Source};
 use crate::fs::{
     Durability, WriteOptions, create_folder, lock_beside, open_regular, read_regular, read_whole,
@@ -126,6 +126,7 @@ impl Layout {
             let before = index.manifests.len();
             index.manifests.retain(|entry| entry.digest != digest);
             found = index.manifests.len() < before;
+            Ok(())
         })?;
         Ok(found)
     }
@@ -256,6 +257,32 @@ impl Layout {
             };
             index.manifests.retain(|other| !has_name(other));
             index.manifests.push(entry);
+            Ok(())
+        })
+    }
+
+    /// Moves a name from one image to another, which must be there. The digest of an image stands for all of its names.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] when the name no longer means the image `former`; [`Error::Io`] or [`Error::Image`] when the index
+    /// can't be changed.
+    pub fn replace(&self, name: &Name, former: Digest, root: &Descriptor) -> Result<(), Error> {
+        let changed = || Error::Changed { place: self.to_string(), name: name.to_string() };
+        self.change_index(|index| {
+            let images = tagged(index.clone());
+            let (found, replaced) = matching(&images, name, || self.to_string())
+                .or_trace("look for an image in the index again")
+                .ok_or_else(changed)?;
+            if found.digest != former {
+                return Err(changed());
+            }
+            for entry in &mut index.manifests {
+                if replaced.iter().any(|(_, replaced)| replaced == entry) {
+                    let annotations = entry.annotations.clone();
+                    *entry = Descriptor { annotations, platform: None, ..root.clone() };
+                }
+            }
+            Ok(())
         })
     }
 
@@ -272,11 +299,14 @@ impl Layout {
         }
     }
 
-    fn change_index(&self, change: impl FnOnce(&mut IndexDocument)) -> Result<(), Error> {
+    fn change_index(
+        &self,
+        change: impl FnOnce(&mut IndexDocument) -> Result<(), Error>,
+    ) -> Result<(), Error> {
         // All processes lock the same file: `oci-layout` is replaced only after it has lost its content.
         let _lock = lock_beside(&self.marker()).map_err(Error::io("lock", &self.marker()))?;
         let mut index = self.index()?;
-        change(&mut index);
+        change(&mut index)?;
         // Another process may have renamed a blob that we found here, and not yet synced the folder.
         sync_folder(&self.blobs()).map_err(Error::io("write", &self.blobs()))?;
         let (file, bytes) = (self.index_file(), index.to_blob()?.bytes()?);

@@ -5,11 +5,13 @@
 //! takes more than the [`ReadLimits`] of its source. A tag moves only after everything below it is stored.
 
 mod archive;
+mod archive_writer;
 mod cached_source;
 mod compressed_archive;
 mod docker_archive;
 mod error;
 mod graph;
+mod index_draft;
 mod layout;
 mod location;
 mod names;
@@ -29,9 +31,11 @@ use std::future::{Future, ready};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-pub use archive::{Archive, ArchiveImage, write_archive};
+pub use archive::Archive;
+pub use archive_writer::{ArchiveImage, write_archive};
 pub use cached_source::CachedSource;
 pub use error::Error;
+pub use index_draft::{DraftedIndex, IndexDraft};
 pub use layout::Layout;
 pub use location::Location;
 pub use partial_image::{PartialImage, load_partial};

@@ -40,6 +40,15 @@ pub(super) fn find(
     name: &Name,
     place: impl FnOnce() -> String,
 ) -> Result<Descriptor, Error> {
+    Ok(matching(images, name, place)?.0.clone())
+}
+
+/// Returns the image that a name means, and all entries of it under that name.
+pub(super) fn matching<'a>(
+    images: &'a [(Option<Tag>, Descriptor)],
+    name: &Name,
+    place: impl FnOnce() -> String,
+) -> Result<(&'a Descriptor, Vec<&'a (Option<Tag>, Descriptor)>), Error> {
     let wanted = |(tag, descriptor): &&(Option<Tag>, Descriptor)| match name {
         Name::Tag(name) => tag.as_ref() == Some(name),
         Name::Digest(digest) => descriptor.digest == *digest,
@@ -57,7 +66,7 @@ pub(super) fn find(
     match found.as_slice() {
         [] => Err(Error::NotFound { place: place(), name, known: known(images) }),
         [(_, first), rest @ ..] if rest.iter().all(|(_, it)| it.digest == first.digest) => {
-            Ok(first.clone())
+            Ok((first, found))
         }
         // Docker saves images of several repositories under the same tag.
         several => {

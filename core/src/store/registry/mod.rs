@@ -246,6 +246,27 @@ impl Registry {
         &self.transport.options().blob_info_cache
     }
 
+    /// Moves a tag from one manifest or index to another, which must be there.
+    ///
+    /// # Errors
+    /// [`Error::Changed`] when the tag no longer means `former`, or any error of a request.
+    pub async fn replace(&self, tag: &Tag, former: Digest, root: &Blob) -> Result<(), Error> {
+        let name = Name::Tag(tag.clone());
+        let found = match self.manifest_status(&name).await? {
+            ManifestStatus::Missing => None,
+            ManifestStatus::Exists(Some(digest)) => Some(digest),
+            ManifestStatus::Exists(None) => Some(self.resolve(&name).await?.digest),
+        };
+        if found == Some(root.descriptor().digest) {
+            return Ok(());
+        }
+        if found != Some(former) {
+            return Err(Error::Changed { place: self.to_string(), name: name.to_string() });
+        }
+        // A change from here on is not seen: the protocol has no conditional request for that.
+        self.put_manifest(root, &name).await
+    }
+
     fn fetching(&self, name: &impl fmt::Display) -> String {
         format!("fetch `{name}` of {self}")
     }
