@@ -23,6 +23,7 @@ mod hostile;
 mod house;
 mod hybrid;
 mod images;
+mod index;
 mod interop;
 mod kubernetes;
 mod languages;

@@ -116,7 +116,7 @@ impl Create {
             let mut draft = IndexDraft::empty()?;
             for Opened { location, store, name } in &sources {
                 let taken = draft.add(store, name, &self.sources.platforms, false).await?;
-                announce("Adding", &taken, location, &destination, shell);
+                announce(&taken, location, &destination, shell);
                 if let Some(from) = registry_of(location) {
                     destination.mount(store, &taken, from, &connections, shell).await?;
                 }
@@ -141,7 +141,7 @@ impl Add {
             let mut draft = IndexDraft::read(&target.store, &target.name).await?;
             for Opened { location, store, name } in &sources {
                 let taken = draft.add(store, name, &self.sources.platforms, self.replace).await?;
-                announce("Adding", &taken, location, target.location, shell);
+                announce(&taken, location, target.location, shell);
                 if let (Some(from), Some(to)) = (registry_of(location), registry_of(&self.index)) {
                     mount(to, store, &taken, from, &connections, shell).await?;
                 }
@@ -195,10 +195,7 @@ impl<'a> Opened<'a> {
         Ok(Opened { location, store, name })
     }
 
-    fn all(
-        locations: &'a [Location],
-        connections: &Connections,
-    ) -> Result<Vec<Opened<'a>>, Error> {
+    fn all(locations: &'a [Location], connections: &Connections) -> Result<Vec<Opened<'a>>, Error> {
         locations.iter().map(|location| Opened::new(location, connections)).collect()
     }
 
@@ -259,16 +256,12 @@ impl<'a> Opened<'a> {
     }
 }
 
-fn announce(
-    verb: &str,
-    entries: &[Descriptor],
-    from: &Location,
-    to: &impl std::fmt::Display,
-    shell: &Shell,
-) {
-    let platforms: Vec<String> =
-        entries.iter().filter_map(|entry| Some(entry.platform.as_ref()?.to_string())).collect();
-    shell.status(verb, format_args!("{} of {from} to {to}", platforms.join(", ")));
+fn announce(entries: &[Descriptor], from: &Location, to: &impl std::fmt::Display, shell: &Shell) {
+    let platforms = entries.iter().filter_map(|entry| entry.platform.as_ref());
+    // Attestations have none.
+    let platforms = platforms.filter(|platform| !platform.is_unknown()).map(Platform::to_string);
+    let platforms: Vec<String> = platforms.collect();
+    shell.status("Adding", format_args!("{} of {from} to {to}", platforms.join(", ")));
 }
 
 /// Prints the location of an index.
@@ -282,7 +275,8 @@ fn print(
         return shell.print(place);
     }
     let platform = |entry: &Descriptor| entry.platform.as_ref().map(Platform::to_string);
-    let entry = |it: &Descriptor| serde_json::json!({"digest": it.digest, "platform": platform(it)});
+    let entry =
+        |it: &Descriptor| serde_json::json!({"digest": it.digest, "platform": platform(it)});
     let entries: Vec<_> = drafted.entries().iter().map(entry).collect();
     let digest = drafted.root().descriptor().digest;
     shell.print_json(&serde_json::json!({"digest": digest, "place": place, "entries": entries}))

@@ -12,7 +12,8 @@ use super::{Blob, Descriptor, Digest, Error, IndexDocument, MAX_DOCUMENT, MediaT
 /// The annotation with which buildx names the manifest that an attestation is about
 /// ([buildkit, attestation storage](https://github.com/moby/buildkit/blob/v0.20.0/docs/attestations/attestation-storage.md)).
 const REFERENCE: &str = "vnd.docker.reference.digest";
-const EMPTY: &[u8] = br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
+const EMPTY: &[u8] =
+    br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
 
 /// An index, as somebody wrote it, and its entries.
 ///
@@ -116,8 +117,9 @@ impl Index {
                 continue;
             }
             let rival = |it: &Descriptor| !own.contains(&it.digest) && is_rival(it, &new);
-            let after_last =
-                || self.entries.iter().rposition(|it| !is_attestation(&it.descriptor)).map(|n| n + 1);
+            let after_last = || {
+                self.entries.iter().rposition(|it| !is_attestation(&it.descriptor)).map(|n| n + 1)
+            };
             let place = match is_attestation(&new) {
                 true => Some(self.entries.len()),
                 false => self.entries().position(rival).or_else(after_last),
@@ -283,8 +285,7 @@ fn names<'a>(entries: impl Iterator<Item = &'a Descriptor>) -> Vec<String> {
 
 /// Returns the text of an entry, indented as the entries after `lead` are.
 fn formatted(descriptor: &Descriptor, lead: &str) -> Result<String, Error> {
-    let unwritable =
-        |e: &dyn ToString| Error::Document { what: "index", reason: e.to_string() };
+    let unwritable = |e: &dyn ToString| Error::Document { what: "index", reason: e.to_string() };
     let compact = canonical_json(&DescriptorJson::of(descriptor))?;
     let Some((_, indent)) = lead.rsplit_once('\n') else {
         return String::from_utf8(compact).map_err(|e| unwritable(&e));

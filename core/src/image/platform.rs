@@ -180,13 +180,24 @@ mod tests {
             assert!(!of(one).selects(&of(other)), "{one} {other}");
         }
         let all = of("windows/amd64");
-        assert!(all.selects(&of("windows(10.0.1)/amd64")) && !all.is_same(&of("windows(10.0.1)/amd64")));
+        assert!(
+            all.selects(&of("windows(10.0.1)/amd64")) && !all.is_same(&of("windows(10.0.1)/amd64"))
+        );
     }
 
     #[test]
     fn refuses_what_is_not_a_platform() {
-        for text in ["", "linux", "linux/", "/amd64", "linux/arm/v7/x", "Linux/amd64", "linux/a b", "windows(10/amd64", "windows(10+)/amd64"]
-        {
+        for text in [
+            "",
+            "linux",
+            "linux/",
+            "/amd64",
+            "linux/arm/v7/x",
+            "Linux/amd64",
+            "linux/a b",
+            "windows(10/amd64",
+            "windows(10+)/amd64",
+        ] {
             assert!(text.parse::<Platform>().is_err(), "{text}");
         }
     }

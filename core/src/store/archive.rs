@@ -1,7 +1,7 @@
 //! Archives: layouts in one tar file, or images in Docker's older format.
 
-use std::collections::btree_map::Entry;
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Range;

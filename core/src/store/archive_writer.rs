@@ -43,10 +43,8 @@ pub fn write_archive(
     for ArchiveImage { image, tags } in images {
         for tag in *tags {
             let mut entry = image.root().descriptor().clone();
-            let names = [
-                (REF_NAME, tag.to_string()),
-                (CONTAINERD_NAME, containerd_name(repository, tag)),
-            ];
+            let names =
+                [(REF_NAME, tag.to_string()), (CONTAINERD_NAME, containerd_name(repository, tag))];
             entry.annotations.extend(names.map(|(key, name)| (key.to_owned(), name)));
             let docker_name = Some(format!("{repository}:{tag}"));
             listed.push(Listed { image, entry, docker_name });
@@ -69,6 +67,11 @@ impl Archive {
     /// [`write_archive`].
     pub async fn replace(&self, name: &Name, image: &Image) -> Result<(), Error> {
         let (_, replaced) = matching(self.images(), name, || self.to_string())?;
+        let check_unchanged = || match FileState::of(&self.path) == self.state {
+            true => Ok(()),
+            false => Err(Error::Changed { place: self.to_string(), name: name.to_string() }),
+        };
+        check_unchanged()?;
         // One budget for all that stay.
         let graph = Graph::new(self);
         let mut kept = BTreeMap::new();
@@ -87,10 +90,8 @@ impl Archive {
             Some(Listed { image, docker_name: docker_name(&entry), entry })
         });
         let listed: Vec<Listed<'_>> = listed.collect();
-        // Another process may have replaced it. What does so from here on is not seen: files have no conditional rename.
-        if FileState::of(&self.path) != self.state {
-            return Err(Error::Changed { place: self.to_string(), name: name.to_string() });
-        }
+        // A change from here on is not seen: files have no conditional rename.
+        check_unchanged()?;
         write(&self.path, &listed)
     }
 }
@@ -224,4 +225,3 @@ fn append(
     header.set_mtime(0);
     tar.append_data(&mut header, path, content)
 }
-

@@ -152,10 +152,7 @@ impl<'a, S: Source> Graph<'a, S> {
     }
 
     /// Reads a manifest alone.
-    pub(super) async fn list(
-        &self,
-        entry: &Descriptor,
-    ) -> Result<(Blob, ManifestDocument), Error> {
+    pub(super) async fn list(&self, entry: &Descriptor) -> Result<(Blob, ManifestDocument), Error> {
         if !entry.media_type.is_manifest() {
             let reason = format!("its type is {}, not that of an image manifest", entry.media_type);
             return Err(ImageError::Document { what: "manifest", reason }.into());

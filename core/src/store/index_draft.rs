@@ -1,6 +1,6 @@
 //! Indexes that are made or changed, from images in any stores.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 
 use super::graph::Graph;
@@ -113,11 +113,15 @@ impl<'a, S: Source> IndexDraft<'a, S> {
         if self.index.entries().all(is_attestation) {
             return Err(ImageError::NoManifest.into());
         }
+        let entries: Vec<Descriptor> = self.index.entries().cloned().collect();
+        let listed: BTreeSet<Digest> = entries.iter().map(|entry| entry.digest).collect();
+        let mut homes = self.homes;
+        homes.retain(|digest, _| listed.contains(digest));
         Ok(DraftedIndex {
             root: self.index.to_blob()?,
             former: self.former,
-            entries: self.index.entries().cloned().collect(),
-            homes: Mutex::new(self.homes),
+            entries,
+            homes: Mutex::new(homes),
             limits: self.limits,
         })
     }

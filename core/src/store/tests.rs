@@ -1,6 +1,7 @@
 //! Write, read, compare: layouts and archives.
 
 mod hostile;
+mod index;
 mod power;
 
 use std::path::Path;

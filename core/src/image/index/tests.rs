@@ -18,8 +18,11 @@ fn attestation(content: &str) -> Descriptor {
     let about = Digest::of(content.as_bytes()).to_string();
     let kind = "attestation-manifest".to_owned();
     Descriptor {
-        annotations: [(REFERENCE.to_owned(), about), ("vnd.docker.reference.type".to_owned(), kind)]
-            .into(),
+        annotations: [
+            (REFERENCE.to_owned(), about),
+            ("vnd.docker.reference.type".to_owned(), kind),
+        ]
+        .into(),
         ..entry(&format!("about {content}"), "unknown/unknown")
     }
 }
@@ -106,7 +109,8 @@ fn new_entries_come_before_the_attestations_and_after_all_others() {
     let list = [entry("amd", "linux/amd64"), entry("arm", "linux/arm64"), attestation("amd")];
     let mut index = Index::parse(of_buildx(&list, 2).as_bytes()).unwrap();
     index.add(vec![attestation("wasm"), entry("wasm", "wasi/wasm")], false).unwrap();
-    let expected = ["linux/amd64", "linux/arm64", "wasi/wasm", "unknown/unknown", "unknown/unknown"];
+    let expected =
+        ["linux/amd64", "linux/arm64", "wasi/wasm", "unknown/unknown", "unknown/unknown"];
     assert_eq!(order(&index), expected);
     // The indentation is that of the others: two levels deep.
     let lines = text(&index);
@@ -156,10 +160,8 @@ fn what_is_not_there_can_not_be_removed_and_one_entry_stays() {
 
 #[test]
 fn a_list_of_docker_stays_one_as_long_as_every_entry_is_dockers() {
-    let docker = Descriptor {
-        media_type: MediaType::DockerManifest,
-        ..entry("docker", "linux/amd64")
-    };
+    let docker =
+        Descriptor { media_type: MediaType::DockerManifest, ..entry("docker", "linux/amd64") };
     let list = of_buildx(&[docker], 3)
         .replace(MediaType::ImageIndex.as_str(), MediaType::DockerManifestList.as_str());
     let mut index = Index::parse(list.as_bytes()).unwrap();
