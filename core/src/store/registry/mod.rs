@@ -56,7 +56,7 @@ use self::transport::Transport;
 use self::uploads::Upload;
 use super::graph::within_time;
 use super::{Error, Name, Outcome, Progress, Sink, Source};
-use crate::image::{Blob, Descriptor, MAX_DOCUMENT, Reference, Tag};
+use crate::image::{Blob, Descriptor, Digest, MAX_DOCUMENT, Reference, Tag};
 use crate::limits::{Budget, ReadLimits};
 use crate::trace::OrTrace;
 
