@@ -217,6 +217,14 @@ fn what_buildx_made_gets_an_entry_and_loses_it_again() {
         assert_entries_are_chosen(&skopeos, "/app");
         let run = Run::of(wasm_oci().args(["run", "--quiet", place])).success();
         assert_eq!(run.stdout, "more\n", "{place}");
+        if place == archive {
+            for version in [Version::Debian, Version::V1_7] {
+                let (containerd, name) = (Containerd::shared(version), "example.com/buildx");
+                let _imported = containerd.import(&images.path("app.tar"), name).success();
+                let run = containerd.run(&format!("{name}:1.0"), &[], &[]).success();
+                assert_eq!(run.stdout, "more\n", "{version:?}");
+            }
+        }
         // Again, it changes nothing.
         let _again = index(&add).success();
         assert_eq!(added["digest"], digest(&raw(&skopeos)));

@@ -1,5 +1,6 @@
 //! Writing of archives.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, Read};
@@ -76,8 +77,8 @@ impl Archive {
         let graph = Graph::new(self);
         let mut kept = BTreeMap::new();
         for (_, entry) in self.images().iter().filter(|it| !replaced.contains(it)) {
-            if !kept.contains_key(&entry.digest) {
-                kept.insert(entry.digest, graph.image(graph.document(entry).await?).await?);
+            if let Entry::Vacant(new) = kept.entry(entry.digest) {
+                new.insert(graph.image(graph.document(entry).await?).await?);
             }
         }
         let listed = self.images().iter().filter_map(|listed| {

@@ -6,7 +6,10 @@ use super::layout::{CONTAINERD_NAME, REF_NAME};
 use super::{Error, Name};
 use crate::image::{Descriptor, Digest, IndexDocument, Reference, Tag};
 
-pub(super) fn tagged(index: IndexDocument) -> Vec<(Option<Tag>, Descriptor)> {
+/// An image in the index, with its tag if its name is one.
+type Named = (Option<Tag>, Descriptor);
+
+pub(super) fn tagged(index: IndexDocument) -> Vec<Named> {
     // The image-spec allows characters in this annotation that a tag can't have.
     let tag =
         |entry: &Descriptor| entry.annotations.get(REF_NAME).and_then(|name| name.parse().ok());
@@ -20,7 +23,7 @@ pub(super) fn names(entry: &Descriptor) -> impl Iterator<Item = &str> {
 }
 
 pub(super) fn default_name(
-    images: &[(Option<Tag>, Descriptor)],
+    images: &[Named],
     place: impl FnOnce() -> String,
 ) -> Result<Name, Error> {
     // One image may have several tags.
@@ -36,7 +39,7 @@ pub(super) fn default_name(
 }
 
 pub(super) fn find(
-    images: &[(Option<Tag>, Descriptor)],
+    images: &[Named],
     name: &Name,
     place: impl FnOnce() -> String,
 ) -> Result<Descriptor, Error> {
@@ -45,16 +48,16 @@ pub(super) fn find(
 
 /// Returns the image that a name means, and all entries of it under that name.
 pub(super) fn matching<'a>(
-    images: &'a [(Option<Tag>, Descriptor)],
+    images: &'a [Named],
     name: &Name,
     place: impl FnOnce() -> String,
-) -> Result<(&'a Descriptor, Vec<&'a (Option<Tag>, Descriptor)>), Error> {
-    let wanted = |(tag, descriptor): &&(Option<Tag>, Descriptor)| match name {
+) -> Result<(&'a Descriptor, Vec<&'a Named>), Error> {
+    let wanted = |(tag, descriptor): &&Named| match name {
         Name::Tag(name) => tag.as_ref() == Some(name),
         Name::Digest(digest) => descriptor.digest == *digest,
         Name::Ref(name) => names(descriptor).any(|other| name.is_same(other)),
     };
-    let mut found: Vec<&(Option<Tag>, Descriptor)> = images.iter().filter(wanted).collect();
+    let mut found: Vec<&Named> = images.iter().filter(wanted).collect();
     // podman and skopeo write whole references, of which the tag is enough if only one image has it.
     if let ([], Name::Tag(tag)) = (found.as_slice(), name) {
         let has_tag = |text: &str| {
@@ -77,7 +80,7 @@ pub(super) fn matching<'a>(
 }
 
 /// Returns a name of each image that no other image has: the short one, otherwise the whole one, otherwise the digest.
-fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
+fn known(images: &[Named]) -> Vec<String> {
     let mut digests: BTreeMap<&str, BTreeSet<Digest>> = BTreeMap::new();
     for (_, descriptor) in images {
         for name in names(descriptor) {
@@ -85,7 +88,7 @@ fn known(images: &[(Option<Tag>, Descriptor)]) -> Vec<String> {
         }
     }
     let is_own = |name: &&str| digests.get(name).is_some_and(|digests| digests.len() == 1);
-    let name = |(_, it): &(Option<Tag>, Descriptor)| {
+    let name = |(_, it): &Named| {
         names(it).find(is_own).map_or_else(|| it.digest.to_string(), str::to_owned)
     };
     images.iter().map(name).collect()
