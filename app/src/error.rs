@@ -51,6 +51,12 @@ pub enum Error {
          from the image, or leave out these checks"
     )]
     NotJudged { place: String, source: image::Error },
+    /// As above, about compiled code.
+    #[error(
+        "what is denied, or required of runtimes, can't be judged for the native program for {platform}: {reason}; make it \
+         again with `wasm-oci convert --format standalone`, or leave out these checks"
+    )]
+    UnknownCode { platform: String, reason: &'static str },
     /// Engines that an image is meant for can't start it.
     #[error("{0}")]
     NotTaken(String),
@@ -78,7 +84,8 @@ impl Error {
                 | image::Error::Layer { .. }
                 | image::Error::SpinApplication { .. },
             )
-            | Error::NotJudged { .. } => ExitCode::Invalid,
+            | Error::NotJudged { .. }
+            | Error::UnknownCode { .. } => ExitCode::Invalid,
             Error::Image(image::Error::OverLimit(_))
             | Error::Store(store::Error::Image(image::Error::OverLimit(_))) => ExitCode::OverLimit,
             Error::Store(store::Error::Registry(e)) if e.is_authentication() => {

@@ -40,6 +40,7 @@ mod scaffolding;
 mod serve;
 mod size;
 mod smoke;
+mod standalone;
 mod templates;
 mod terminal;
 mod watch;

@@ -19,12 +19,12 @@ mod schedules;
 
 use std::future::Future;
 use std::path::PathBuf;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use wasm_oci_core::image::{
-    Blob, Descriptor, Digest, Error as ImageError, Format, Image, ImageSettings, MediaType, Tag,
-    assemble,
+    Architecture, Blob, Descriptor, Digest, Error as ImageError, Format, Image, ImageSettings,
+    MediaType, NativeProgram, Tag, assemble,
 };
 use wasm_oci_core::module::{BuiltModule, ValidateOptions, validate};
 use wasm_oci_core::store::{
@@ -190,7 +190,20 @@ fn images() -> Vec<Image> {
         .unwrap();
     let module = BuiltModule::new("app", bytes).unwrap().unoptimized();
     let module = validate(module, &ValidateOptions::default()).unwrap();
-    assemble(&module, &ImageSettings::new("app"), &Format::ALL).unwrap()
+    let mut settings = ImageSettings::new("app");
+    // Stores don't look into layers.
+    settings.natives = Architecture::ALL.map(native).to_vec();
+    assemble(&module, &settings, &Format::ALL).unwrap()
+}
+
+fn native(architecture: Architecture) -> NativeProgram {
+    NativeProgram {
+        architecture,
+        runner: Arc::from(*b"runner"),
+        code: architecture.name().as_bytes().into(),
+        engine: "none".to_owned(),
+        serves: false,
+    }
 }
 
 fn contents(image: &Image) -> Vec<Vec<u8>> {
@@ -224,7 +237,7 @@ fn damage(server: &harness::Registry, digest: Digest) {
     std::fs::write(&path, bytes).unwrap();
 }
 
-fn wait<T>(future: impl Future<Output = T>) -> T {
+pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
     tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(future)
 }
 

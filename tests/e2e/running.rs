@@ -20,7 +20,7 @@ use crate::harness::commands::{cargo, lasting, root};
 use crate::harness::{Run, signal, wasm_oci};
 
 /// The module with all programs of `tests/guests`, built once.
-fn guests() -> &'static Path {
+pub(crate) fn guests() -> &'static Path {
     static MODULE: OnceLock<PathBuf> = OnceLock::new();
     MODULE.get_or_init(|| {
         let folder = lasting("guests");

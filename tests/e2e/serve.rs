@@ -27,7 +27,7 @@ fn component(built: &OnceLock<PathBuf>, name: &str, manifest: &Path) -> PathBuf 
     built.get_or_init(build).clone()
 }
 
-fn http() -> PathBuf {
+pub(crate) fn http() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     component(&BUILT, "http", &example("http"))
 }

@@ -5,6 +5,7 @@ pub mod budget;
 pub mod c_compiler;
 pub mod env_vars;
 pub mod plan;
+pub mod runner;
 pub mod schema;
 pub mod settings;
 pub mod smoke;

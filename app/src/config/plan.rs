@@ -7,6 +7,7 @@ use wasm_oci_core::image::{Created, Digest, Format, ImageSettings, IncludedFile,
 use wasm_oci_core::module::{Level, OptimizeOptions, Optimizer, ValidateOptions, WasmOpt};
 
 use crate::config::budget::Budget;
+use crate::config::runner::Runner;
 use crate::config::settings::Settings;
 use crate::config::template::expand;
 use crate::config::typed::TagOrReference;
@@ -25,6 +26,8 @@ pub struct Plan {
     pub runtimes: Vec<RequiredRuntime>,
     pub budget: Budget,
     pub image: ImageSettings,
+    /// Runners of standalone images, instead of those of this version.
+    pub runners: Vec<Runner>,
     /// Engines that must start the images.
     pub engines: Vec<EngineSelector>,
     /// The main format comes first.
@@ -43,7 +46,9 @@ impl Plan {
         image.check(&formats)?;
         image.check_entrypoint(&formats)?;
         let (tags, repository) = names(name, settings)?;
+        let runners = settings.runners.iter().flatten().map(|file| Runner::read(file));
         Ok(Plan {
+            runners: runners.collect::<Result<_, _>>()?,
             tags,
             repository,
             optimize: OptimizeOptions {
@@ -98,6 +103,7 @@ impl Plan {
             tags,
             repository,
             runtimes,
+            runners,
         } = self;
         let OptimizeOptions { level, debug_info, optimizer, compressed } = optimize;
         let ValidateOptions { allow_imports, deny, allow_any_import } = validate;
@@ -106,6 +112,8 @@ impl Plan {
             name, entrypoint, args, env, user, labels, annotations, include, created, author, linux_platforms, artifact_os, compression,
             // Only images that are converted have these.
             module: _, working_dir: _, other: _,
+            // Made from the module, by this version.
+            natives: _,
         } = image;
         let files = include.iter().map(|file| (file.path(), file.digest()));
         let inputs = json!({
@@ -121,6 +129,7 @@ impl Plan {
             "formats": texts(formats),
             "tags": texts(tags),
             "repository": repository.as_ref().map(Reference::to_string),
+            "runners": runners.iter().map(Runner::digest).collect::<Vec<_>>(),
             "name": name,
             "entrypoint": entrypoint,
             "args": args,
@@ -302,8 +311,8 @@ mod tests {
             engines: Some(names.iter().map(|name| name.parse().unwrap()).collect()),
             ..Settings::default()
         };
-        assert_eq!(plan(of(&["docker", "podman"])).formats, [Format::Universal]);
-        assert_eq!(plan(of(&["wkg", "docker"])).formats, [Format::Universal, Format::Artifact]);
+        assert_eq!(plan(of(&["docker", "podman"])).formats, [Format::Standalone]);
+        assert_eq!(plan(of(&["wkg", "docker"])).formats, [Format::Standalone, Format::Artifact]);
         let both = Settings { format: formats(&["module"]).format, ..of(&["wkg"]) };
         let error = Plan::resolve("app", &both).unwrap_err().to_string();
         assert!(error.contains("`for`") && error.contains("`format`"), "{error}");

@@ -86,10 +86,14 @@ pub struct Settings {
     #[serde(deserialize_with = "typed::one_or_many")]
     #[schemars(schema_with = "schema::runtimes", extend("x-flag" = "--runtime"))]
     pub runtimes: Option<Vec<RequiredRuntime>>,
-    /// Linux platforms that a universal image lists.
+    /// Linux platforms that a universal or standalone image lists.
     #[serde(deserialize_with = "typed::many")]
     #[schemars(with = "Option<Vec<String>>", extend("x-flag" = "--linux-platform", "default" = ["linux/amd64", "linux/arm64"]))]
     pub linux_platforms: Option<Vec<Platform>>,
+    /// Runners of standalone images, one for each architecture, instead of those of this version.
+    #[serde(deserialize_with = "typed::many")]
+    #[schemars(with = "Option<Vec<PathBuf>>", extend("x-flag" = "--runner"))]
+    pub runners: Option<Vec<PathBuf>>,
     /// Entrypoint of the image. The default is the module, `/NAME.wasm`.
     #[schemars(extend("x-flag" = "--entrypoint"))]
     pub entrypoint: Option<Vec<String>>,
@@ -211,7 +215,7 @@ impl Settings {
         add(&mut lower.runtimes, &self.runtimes);
         (self.deny, self.runtimes) = (None, None);
         merged!(self over lower: format engines tags repository insecure_registries optimize wasm_opt debug_info
-            allow_imports deny size_budget runtimes linux_platforms entrypoint args env user labels annotations include
+            allow_imports deny size_budget runtimes linux_platforms runners entrypoint args env user labels annotations include
             created author artifact_os layer_compression small target install_target c_compiler smoke)
     }
 

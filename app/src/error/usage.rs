@@ -15,6 +15,14 @@ pub enum UsageError {
     #[error("`{parent}` has no subcommand `{name}`; `{parent} --help` lists all")]
     NoSubcommand { parent: String, name: String },
 
+    #[error("can't use the runner `{}`: {reason}", file.display())]
+    Runner { file: PathBuf, reason: String },
+    #[error(
+        "standalone images have no runner for {platform}; choose linux/amd64, linux/arm64 or both with --linux-platform"
+    )]
+    NoRunner { platform: String },
+    #[error("there is no runner `{name}` for the standalone image: {reason}")]
+    MissingRunner { name: String, reason: String },
     #[error("`--env {text}` has no variable name; use NAME=VALUE or NAME")]
     NoVariableName { text: String },
     #[error("the environment variable `{name}` is not set; use {name}=VALUE")]

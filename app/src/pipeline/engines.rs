@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::pipeline::packed::TaggedImage;
 use crate::ui::shell::Shell;
 
-/// Returns the formats for these engines and the reason: `universal, the only format that docker and podman both take`.
+/// Returns the formats for these engines and the reason: `standalone, which docker and podman both take without a Wasm runtime`.
 pub fn why(engines: &[EngineSelector]) -> Result<String, Error> {
     let chosen = formats_for(engines)?;
     let reasons: Vec<String> =
@@ -28,9 +28,12 @@ fn reason(format: Format, selectors: &[EngineSelector]) -> String {
         2 => ("take", "both "),
         _ => ("take", "all "),
     };
-    match is_only {
-        true => format!("{format}, the only format that {names} {all}{verb}"),
-        false => format!("{format}, which {names} {all}{verb}"),
+    match format {
+        Format::Standalone => {
+            format!("{format}, which {names} {all}{verb} without a Wasm runtime")
+        }
+        _ if is_only => format!("{format}, the only format that {names} {all}{verb}"),
+        _ => format!("{format}, which {names} {all}{verb}"),
     }
 }
 
@@ -156,12 +159,13 @@ mod tests {
     #[test]
     fn the_reason_says_whether_there_was_a_choice() {
         let of = |names: &[&str]| why(&engines(names)).unwrap();
-        let only = "universal, the only format that docker and kubernetes both take";
-        assert_eq!(of(&["docker", "kubernetes"]), only);
-        assert_eq!(of(&["podman"]), "universal, which podman takes");
+        assert_eq!(
+            of(&["docker", "kubernetes"]),
+            "standalone, which docker and kubernetes both take without a Wasm runtime"
+        );
         assert_eq!(
             of(&["podman", "wkg"]),
-            "universal, which podman takes; artifact, the only format that wkg takes"
+            "standalone, which podman takes without a Wasm runtime; artifact, the only format that wkg takes"
         );
     }
 

@@ -5,12 +5,14 @@ use wasm_oci_core::image::{Image, ImageProgram, several_programs};
 use wasm_oci_core::module::{ValidateOptions, ValidatedModule, validate};
 
 use crate::error::Error;
+use crate::pipeline::standalone;
 use crate::ui::shell::Shell;
 
 /// Validates all programs of an image, and returns those that are WebAssembly: that of its Wasm manifest first.
 ///
 /// Another program that is native code, or that can't be read, is a warning. It is an error if something is denied or a
-/// runtime is required, because such a gate refuses what it can't judge.
+/// runtime is required, because such a gate refuses what it can't judge. Of the native programs of a standalone image, such a
+/// gate then also requires that they are what this version makes of the module.
 pub fn judge(
     image: &Image,
     options: &ValidateOptions,
@@ -19,6 +21,7 @@ pub fn judge(
 ) -> Result<Vec<ValidatedModule>, Error> {
     let programs = image.programs()?;
     warn_of_several(&programs, shell);
+    let has_gate = !options.deny.is_empty() || !runtimes.is_empty();
     let mut judged = Vec::new();
     for ImageProgram { place, module, .. } in programs {
         match module {
@@ -30,12 +33,14 @@ pub fn judge(
             }
             // The first one is what `wasm-oci run` starts.
             Err(error) if judged.is_empty() => return Err(error.into()),
-            Err(source) if !options.deny.is_empty() || !runtimes.is_empty() => {
+            Err(source) if has_gate => {
                 return Err(Error::NotJudged { place, source });
             }
             Err(error) => shell.warn(format_args!("{place} was not validated: {error}")),
         }
     }
+    let natives = image.manifests().iter().filter(|manifest| manifest.is_native() && has_gate);
+    natives.into_iter().try_for_each(standalone::require_own)?;
     Ok(judged)
 }
 

@@ -8,3 +8,4 @@ pub mod optimize_cache;
 pub mod packed;
 pub mod size;
 pub mod stages;
+pub mod standalone;

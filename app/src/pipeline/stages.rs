@@ -14,7 +14,7 @@ use crate::config::plan::Plan;
 use crate::error::Error;
 use crate::pipeline::optimize_cache::OptimizedCache;
 use crate::pipeline::packed::{Packed, Sizes, TaggedImage};
-use crate::pipeline::{budget, engines};
+use crate::pipeline::{budget, engines, standalone};
 use crate::registry::connection::Connections;
 use crate::ui::shell::Shell;
 
@@ -39,7 +39,11 @@ pub fn pack(
     }
     let validated = validated(module, plan, cache, shell)?;
     let mut images = Vec::new();
-    let settings = annotated(plan, &validated);
+    let mut settings = annotated(plan, &validated);
+    if plan.formats.contains(&Format::Standalone) {
+        let platforms = &settings.linux_platforms;
+        settings.natives = standalone::natives(&validated, platforms, &plan.runners, shell)?;
+    }
     for (image, &format) in
         assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats)
     {

@@ -31,7 +31,7 @@ const DEFAULT_PULLED: u64 = 1 << 30;
 
 /// Returns an engine for programs with these limits, with the user's cache of compiled code. Warns if the cache can't be used.
 pub fn engine(limits: &Limits, no_cache: bool, shell: &Shell) -> Result<Engine, Error> {
-    Ok(Engine::new(limits, cache(no_cache, shell)?)?)
+    Ok(Engine::new(limits)?.cached(cache(no_cache, shell)?))
 }
 
 /// Returns the user's cache of compiled code, unless `no_cache` is set. Warns if it can't be used.

@@ -19,7 +19,7 @@ pub async fn serve(
     args: &ServeArgs,
     shell: &Shell,
 ) -> Result<(), Error> {
-    let engine = Engine::pooled(&args.limits(), cache(args.sandbox.no_cache, shell)?)?;
+    let engine = Engine::pooled(&args.limits())?.cached(cache(args.sandbox.no_cache, shell)?);
     let prepared = prepared(&engine)?;
     prepared.warnings.iter().for_each(|warning| shell.warn(warning));
     let given = (!args.args.is_empty()).then_some(args.args.as_slice());

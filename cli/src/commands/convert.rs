@@ -1,16 +1,20 @@
+use std::path::PathBuf;
+
 use clap::{ArgGroup, Args};
 use wasm_oci_core::compat::engines::formats_for;
-use wasm_oci_core::image::{ImageSettings, Platform, assemble};
+use wasm_oci_core::image::{Format, ImageSettings, Platform, assemble};
 use wasm_oci_core::module::{ValidateOptions, validate};
 
 use super::destination::TransferArgs;
 use wasm_oci_app::config::args::FormatArgs;
 use wasm_oci_app::config::plan::tags_of;
+use wasm_oci_app::config::runner::Runner;
 use wasm_oci_app::error::Error;
 use wasm_oci_app::pipeline::engines::{require, why};
 use wasm_oci_app::pipeline::messages::ImageMessage;
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::warn_of_losses;
+use wasm_oci_app::pipeline::standalone::natives;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::warn_of_image;
 use wasm_oci_app::runtime::until_interrupted;
@@ -25,9 +29,12 @@ use wasm_oci_app::ui::shell::Shell;
 pub(crate) struct Convert {
     #[command(flatten)]
     formats: FormatArgs,
-    /// Linux platform to list in a universal image, instead of those of the source
+    /// Linux platform to list in a universal or standalone image, instead of those of the source
     #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
     linux_platforms: Vec<Platform>,
+    /// Runner for a standalone image, instead of the one of this version; repeat the flag for each architecture
+    #[arg(long = "runner", value_name = "FILE")]
+    runners: Vec<PathBuf>,
     #[command(flatten)]
     transfer: TransferArgs,
 }
@@ -57,6 +64,11 @@ impl Convert {
         // The same bytes as in the source, so they are not optimized again. No import is refused, because the
         // source is an image already.
         let module = validate(module.unoptimized(), &ValidateOptions::any_import())?;
+        if formats.contains(&Format::Standalone) {
+            let runners: Vec<_> =
+                self.runners.iter().map(|file| Runner::read(file)).collect::<Result<_, _>>()?;
+            settings.natives = natives(&module, &settings.linux_platforms, &runners, shell)?;
+        }
         let mut images = Vec::new();
         for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {
             let tags = tags_of(destination.tags(), &formats, *format)?;

@@ -15,6 +15,7 @@ mod pull;
 mod push;
 mod registry;
 mod run;
+mod runner;
 mod serve;
 mod size;
 mod tags;
@@ -61,6 +62,7 @@ enum Command {
     Logout(logout::Logout),
     Registry(registry::Registry),
     Run(run::Run),
+    Runner(runner::Runner),
     Test(test::Test),
     Serve(serve::Serve),
     Inspect(inspect::Inspect),
@@ -98,6 +100,7 @@ impl Cli {
             Command::Logout(logout) => logout.run(shell).map(|()| 0),
             Command::Registry(registry) => registry.run(shell).await.map(|()| 0),
             Command::Run(run) => run.run(shell).await,
+            Command::Runner(runner) => runner.run(shell).map(|()| 0),
             Command::Test(test) => test.run(shell).await,
             Command::Serve(serve) => serve.run(shell).await.map(|()| 0),
             Command::Inspect(inspect) => inspect.run(shell).await.map(|()| 0),

@@ -1,9 +1,13 @@
 //! Assembly of images from a module.
 
+use std::collections::BTreeMap;
+
 use super::config::{artifact_config, image_config};
 use super::documents::{IndexDocument, ManifestDocument};
 use super::layer::{Layer, layer};
-use super::{Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, Platform};
+use super::{
+    Blob, Error, Format, Image, ImageSettings, Manifest, MediaType, NativeProgram, Platform,
+};
 use crate::limits::ReadLimits;
 use crate::module::ValidatedModule;
 
@@ -44,7 +48,17 @@ impl Parts<'_> {
         match format {
             Format::Universal => {
                 let tar = self.tar()?;
-                self.universal(&tar)
+                // CRI and Docker's classic store select the platform of their host, so they need linux entries to find the
+                // module at all.
+                let linux = self.settings.linux_platforms.iter();
+                let linux = linux.map(|platform| self.container(&tar, platform));
+                self.index(&tar, linux.collect::<Result<_, _>>()?)
+            }
+            Format::Standalone if self.settings.natives.is_empty() => Err(Error::NoNativeProgram),
+            Format::Standalone => {
+                let tar = self.tar()?;
+                let natives = self.settings.natives.iter().map(|native| self.native(&tar, native));
+                self.index(&tar, natives.collect::<Result<_, _>>()?)
             }
             Format::Container => {
                 let tar = self.tar()?;
@@ -86,47 +100,60 @@ impl Parts<'_> {
         self.manifest(config, &[&tar.blob])
     }
 
-    fn universal(&self, tar: &Layer) -> Result<Image, Error> {
-        let wasi = Platform::wasi();
-        // Docker's `--platform wasi/wasm` selects the first entry. CRI and Docker's classic store select
-        // the platform of their host, so they need linux entries to find the module at all.
-        let mut platforms = vec![&wasi];
-        for platform in &self.settings.linux_platforms {
+    fn native(&self, tar: &Layer, native: &NativeProgram) -> Result<Manifest, Error> {
+        let settings = native.settings(self.settings);
+        let (runner, code) = (native.runner_layer()?, native.code_layer(settings.compression)?);
+        let layers = [&runner, tar, &code];
+        let diff_ids = layers.map(|layer| layer.diff_id);
+        let config = image_config(&settings, &native.architecture.platform(), &diff_ids, None)?;
+        manifest(config, &layers.map(|layer| &layer.blob), settings.annotations)
+    }
+
+    /// Returns an index of the container for `wasi/wasm`, and of the manifests for linux.
+    fn index(&self, tar: &Layer, linux: Vec<Manifest>) -> Result<Image, Error> {
+        // Docker's `--platform wasi/wasm` selects the first entry.
+        let mut manifests = vec![self.container(tar, &Platform::wasi())?];
+        let platform = |manifest: &Manifest| manifest.config().platform.clone();
+        for manifest in linux {
             // Of several entries for one platform, clients use the first (image-spec, image-index.md).
-            if !platforms.contains(&platform) {
-                platforms.push(platform);
+            if !manifests.iter().any(|known| platform(known) == platform(&manifest)) {
+                manifests.push(manifest);
             }
         }
-        let manifests: Vec<Manifest> = platforms
-            .iter()
-            .map(|platform| self.container(tar, platform))
-            .collect::<Result<_, _>>()?;
-        let entry = |(manifest, platform): (&Manifest, &&Platform)| {
-            manifest.blob.described(|descriptor| descriptor.platform = Some((*platform).clone()))
+        let entry = |manifest: &Manifest| {
+            manifest.blob.described(|descriptor| descriptor.platform = platform(manifest))
         };
         let index = IndexDocument {
-            manifests: manifests.iter().zip(&platforms).map(entry).collect(),
+            manifests: manifests.iter().map(entry).collect(),
             annotations: self.settings.annotations.clone(),
         };
         Ok(Image::from_parts(index.to_blob()?, Vec::new(), manifests))
     }
 
     fn manifest(&self, config: Blob, layers: &[&Blob]) -> Result<Manifest, Error> {
-        let document = ManifestDocument {
-            config: config.descriptor().clone(),
-            layers: layers.iter().map(|layer| layer.descriptor().clone()).collect(),
-            annotations: self.settings.annotations.clone(),
-        };
-        let blob = document.to_blob()?;
-        Manifest::from_parts(
-            blob,
-            document,
-            config,
-            layers.iter().map(|layer| (*layer).clone()).collect(),
-            // Limits protect from images of strangers, and we made these layers ourselves.
-            ReadLimits::NONE,
-        )
+        manifest(config, layers, self.settings.annotations.clone())
     }
+}
+
+fn manifest(
+    config: Blob,
+    layers: &[&Blob],
+    annotations: BTreeMap<String, String>,
+) -> Result<Manifest, Error> {
+    let document = ManifestDocument {
+        config: config.descriptor().clone(),
+        layers: layers.iter().map(|layer| layer.descriptor().clone()).collect(),
+        annotations,
+    };
+    let blob = document.to_blob()?;
+    Manifest::from_parts(
+        blob,
+        document,
+        config,
+        layers.iter().map(|layer| (*layer).clone()).collect(),
+        // Limits protect from images of strangers, and we made these layers ourselves.
+        ReadLimits::NONE,
+    )
 }
 
 fn single(manifest: Manifest) -> Image {

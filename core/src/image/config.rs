@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Blob, Digest, Error, ImageSettings, MediaType, Platform, documents::canonical_json};
+use super::documents::canonical_json;
+use super::native::RUNNER;
+use super::{Blob, Digest, Error, ImageSettings, MediaType, Platform};
 use crate::module::ValidatedModule;
 
 /// The label with the digest of a bare module among the layers.
@@ -48,19 +50,36 @@ impl OtherConfig {
     pub fn iter(&self) -> impl Iterator<Item = (&str, String)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.to_string()))
     }
+
+    /// Sets a part that is not there.
+    pub(super) fn set_default(&mut self, name: &str, value: serde_json::Value) {
+        self.0.entry(name).or_insert(value);
+    }
 }
 
 impl Config {
-    /// Returns the entrypoint and the arguments after it. The first word is the module's path.
+    /// Returns true if the runner of a standalone image is started.
+    #[must_use]
+    pub fn is_native(&self) -> bool {
+        self.entrypoint.first().is_some_and(|it| it.strip_prefix('/') == Some(RUNNER))
+    }
+
+    /// Returns the entrypoint without the runner of a standalone image.
+    fn module_entrypoint(&self) -> &[String] {
+        &self.entrypoint[usize::from(self.is_native())..]
+    }
+
+    /// Returns the entrypoint and the arguments after it. The first word is the module's path: the runner of a standalone
+    /// image is left out.
     pub fn command(&self) -> impl Iterator<Item = &str> {
-        self.entrypoint.iter().chain(&self.args).map(String::as_str)
+        self.module_entrypoint().iter().chain(&self.args).map(String::as_str)
     }
 
     /// Returns the words that start the module, and the arguments after them. An image without an entrypoint (a Dockerfile with
     /// only `CMD`) names its module in the first argument.
     #[must_use]
     pub fn module_and_args(&self) -> (&[String], &[String]) {
-        match self.entrypoint.as_slice() {
+        match self.module_entrypoint() {
             [] => self.args.split_at(self.args.len().min(1)),
             entrypoint => (entrypoint, &self.args),
         }

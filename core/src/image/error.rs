@@ -23,6 +23,9 @@ pub enum Error {
         /// The digest.
         text: String,
     },
+    /// A standalone image without a native part.
+    #[error("a standalone image needs a runner and compiled code for at least one architecture")]
+    NoNativeProgram,
     /// Not a platform.
     #[error("`{text}` is not a platform: write OS/ARCHITECTURE, such as `linux/amd64`")]
     InvalidPlatform {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::layer_path::{file_name, without_dots};
 use super::unpack::{Keep, Unpacked, content_at};
-use super::{Attributes, Blob, Error, FileTree, IncludedFile, LayerCompression, Manifest};
+use super::{Attributes, Blob, Error, FileTree, IncludedFile, LayerCompression, Manifest, native};
 use crate::limits::Budget;
 use crate::module::BuiltModule;
 
@@ -70,7 +70,7 @@ impl Manifest {
 
     pub(super) fn tree_of_modules(&self, budget: &Budget) -> Result<FileTree, Error> {
         let paths: Vec<String> = self.command_paths().iter().map(|it| without_dots(it)).collect();
-        Ok(Unpacked::of(self.tars_and_digests()?, budget, Keep::Modules(&paths))?.tree)
+        Ok(self.unpacked(budget, Keep::Modules(&paths))?.tree)
     }
 
     fn bare_program(&self, budget: &Budget) -> Result<Option<Program>, Error> {
@@ -160,6 +160,15 @@ impl Manifest {
         self.layers().iter().filter(|layer| !is_bare(layer))
     }
 
+    /// Merges the tar layers. A native manifest's runner and code are not among the files: they are made again from the module.
+    pub(super) fn unpacked(&self, budget: &Budget, keep: Keep<'_>) -> Result<Unpacked, Error> {
+        let mut unpacked = Unpacked::of(self.tars_and_digests()?, budget, keep)?;
+        if self.is_native() {
+            unpacked.tree.remove(native::FOLDER);
+        }
+        Ok(unpacked)
+    }
+
     /// Returns the tar layers with their digests before compression, as the configuration says them.
     pub(super) fn tars_and_digests(
         &self,
@@ -185,7 +194,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`].
     pub(crate) fn has_other_files(&self, budget: &Budget) -> Result<bool, Error> {
-        let tree = Unpacked::of(self.tars_and_digests()?, budget, Keep::Nothing)?.tree;
+        let tree = self.unpacked(budget, Keep::Nothing)?.tree;
         Ok(tree.has_files_besides(&self.module_in(&tree)))
     }
 
@@ -194,9 +203,7 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`], and [`Error::InvalidInclude`] when the path of a file leads out of the image.
     pub fn included(&self) -> Result<Vec<IncludedFile>, Error> {
-        Ok(self
-            .content_of(Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?)
-            .included)
+        Ok(self.content_of(self.unpacked(&self.budget(), Keep::All)?).included)
     }
 
     /// Returns the module, and the root file system with the module in it, which is empty if there is nothing else.
@@ -207,7 +214,7 @@ impl Manifest {
         self.require_no_spin()?;
         let bare = self.bare_program(&self.budget())?;
         let budget = self.budget();
-        let tree = Unpacked::of(self.tars_and_digests()?, &budget, Keep::All)?.tree;
+        let tree = self.unpacked(&budget, Keep::All)?.tree;
         let program = match bare {
             Some(program) => program,
             None => self.program_at(&self.locate(&tree)?, &tree, &budget)?,
@@ -240,7 +247,7 @@ impl Manifest {
     /// As [`Manifest::included`], and [`Error::NoSuchCommand`].
     pub(super) fn content(&self) -> Result<ImageContent, Error> {
         self.require_no_spin()?;
-        let unpacked = Unpacked::of(self.tars_and_digests()?, &self.budget(), Keep::All)?;
+        let unpacked = self.unpacked(&self.budget(), Keep::All)?;
         if !self.layers().iter().any(is_bare) {
             self.locate(&unpacked.tree)?;
         }

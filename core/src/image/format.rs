@@ -4,8 +4,11 @@ named_enum! {
     /// The layout of an image, which decides which engines can run it. `docs/formats.md` lists the engines for each.
     #[derive(Default)]
     pub enum Format: "format" {
+        /// An index of one `wasi/wasm` manifest, and of native linux manifests that bring their own runtime and the module's
+        /// compiled code: every container engine can run it, with a Wasm runtime or without.
+        Standalone = "standalone",
         /// An index of one `wasi/wasm` and several linux manifests over one tar layer: every container engine
-        /// can run it.
+        /// can run it that has a Wasm runtime.
         #[default]
         Universal = "universal",
         /// One `wasi/wasm` manifest over one tar layer, as buildx and buildah make it.
@@ -24,8 +27,14 @@ impl Format {
     #[must_use]
     pub fn has_root_filesystem(self) -> bool {
         match self {
-            Format::Universal | Format::Container | Format::Combined => true,
+            Format::Universal | Format::Standalone | Format::Container | Format::Combined => true,
             Format::Module | Format::Artifact => false,
         }
+    }
+
+    /// Returns true if the format is an index, which lists a manifest for each platform.
+    #[must_use]
+    pub fn is_index(self) -> bool {
+        matches!(self, Format::Universal | Format::Standalone)
     }
 }

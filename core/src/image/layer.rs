@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::tar_entry::XATTR;
-use super::{Attributes, Blob, Digest, Error, FileKind, ImageSettings, ModuleFile};
+use super::{
+    Attributes, Blob, Digest, Error, FileKind, ImageSettings, LayerCompression, ModuleFile,
+};
 
 /// A compressed layer and what configurations call it.
 #[derive(Clone)]
@@ -18,6 +20,23 @@ pub(super) struct Layer {
 pub(super) fn layer(module: &[u8], settings: &ImageSettings) -> Result<Layer, Error> {
     let tar = tar(module, settings)?;
     Ok(Layer { blob: settings.compression.layer(&tar)?, diff_id: Digest::of(&tar) })
+}
+
+/// Returns a layer with one file in one folder, which belong to root.
+pub(super) fn layer_of(
+    path: &str,
+    content: &Arc<[u8]>,
+    mode: u32,
+    compression: LayerCompression,
+) -> Result<Layer, Error> {
+    let mut tar = tar::Builder::new(Vec::with_capacity(content.len() + 4096));
+    for folder in parents(path) {
+        let attributes = Attributes::of_mode(Attributes::FOLDER);
+        append(&mut tar, folder, &FileKind::Folder, &attributes)?;
+    }
+    append(&mut tar, path, &FileKind::File(Arc::clone(content)), &Attributes::of_mode(mode))?;
+    let tar = tar.into_inner().map_err(Error::Io)?;
+    Ok(Layer { blob: compression.layer(&tar)?, diff_id: Digest::of(&tar) })
 }
 
 fn tar(module: &[u8], settings: &ImageSettings) -> Result<Vec<u8>, Error> {

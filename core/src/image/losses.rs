@@ -24,6 +24,10 @@ impl Image {
                     manifest.digest()
                 ));
             }
+            // Made again from the module.
+            if manifest.is_native() {
+                return None;
+            }
             let name = match &manifest.config().platform {
                 Some(platform) => platform.to_string(),
                 None => format!("the manifest {}", manifest.digest()),

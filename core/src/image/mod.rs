@@ -3,6 +3,7 @@
 //! Everything here is pure: no network, no clock, and no file but those that blobs and included files are read
 //! from. [`assemble`] is the only maker of new images; the [`store`](crate::store) reads and writes them.
 
+mod architecture;
 mod assemble;
 mod attributes;
 mod blob;
@@ -23,6 +24,7 @@ mod layer;
 pub(crate) mod layer_path;
 mod losses;
 mod media_type;
+mod native;
 mod platform;
 mod programs;
 mod reference;
@@ -35,6 +37,7 @@ mod tar_entry;
 pub(crate) mod tests;
 pub(crate) mod unpack;
 
+pub use architecture::Architecture;
 pub use assemble::assemble;
 pub use attributes::Attributes;
 pub use blob::Blob;
@@ -48,6 +51,7 @@ pub use file_tree::{FileTree, target_inside};
 pub use format::Format;
 pub use include::{FileKind, IncludedFile};
 pub use media_type::MediaType;
+pub use native::{ENGINE, NativeContent, NativeProgram};
 pub use platform::Platform;
 pub use programs::{ImageProgram, several_programs};
 pub use reference::{Reference, Tag};
@@ -123,7 +127,8 @@ impl Image {
     pub fn format(&self) -> Format {
         // No other format of ours has an index.
         if self.root().descriptor().media_type.is_index() {
-            return Format::Universal;
+            let is_native = self.manifests().iter().any(Manifest::is_native);
+            return if is_native { Format::Standalone } else { Format::Universal };
         }
         let Some(manifest) = self.manifests().first() else { return Format::Container };
         let is_raw = |blob: &Blob| blob.descriptor().media_type == MediaType::Wasm;

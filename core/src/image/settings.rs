@@ -6,9 +6,10 @@ use std::sync::Arc;
 use super::config::MODULE_LABEL;
 use super::extract::{command_paths, without_function};
 use super::layer_path::{file_name, layer_path};
+use super::native::FOLDER;
 use super::{
     Attributes, Created, Error, FileKind, FileTree, Format, Image, IncludedFile, LayerCompression,
-    OtherConfig, Platform,
+    NativeProgram, OtherConfig, Platform,
 };
 
 /// Everything that goes into an image in addition to the module. Only this and the module decide the digest.
@@ -42,6 +43,8 @@ pub struct ImageSettings {
     pub author: Option<String>,
     /// The linux platforms that a universal image lists in addition to `wasi/wasm`.
     pub linux_platforms: Vec<Platform>,
+    /// The native parts of a standalone image, one for each architecture.
+    pub natives: Vec<NativeProgram>,
     /// `os` in the configuration of an artifact, instead of `wasip1` or `wasip2` by what the module is. With
     /// `wasi`, Docker 28 runs the artifact too; the CNCF's text does not list that value.
     pub artifact_os: Option<String>,
@@ -77,6 +80,7 @@ impl ImageSettings {
             created: Created::EPOCH,
             author: None,
             linux_platforms: ImageSettings::default_linux_platforms(),
+            natives: Vec::new(),
             artifact_os: None,
             compression: LayerCompression::default(),
         }
@@ -255,6 +259,14 @@ impl ImageSettings {
         // CRI looks for its host's platform: without one in the index, it says "no match for platform".
         if self.linux_platforms.is_empty() && formats.contains(&Format::Universal) {
             return Err(Error::NoLinuxPlatform);
+        }
+        if formats.contains(&Format::Standalone) {
+            let is_taken = |path: &str| path.split('/').next() == Some(FOLDER);
+            let paths = self.include.iter().map(IncludedFile::path);
+            if let Some(path) = paths.chain([&*self.module_file().path]).find(|it| is_taken(it)) {
+                let reason = "standalone images have their runner in this folder";
+                return Err(Error::InvalidInclude { path: path.to_owned(), reason });
+            }
         }
         Ok(())
     }

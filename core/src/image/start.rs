@@ -2,7 +2,7 @@
 
 use super::extract::is_bare;
 use super::layer_path::without_dots;
-use super::unpack::{Keep, Unpacked};
+use super::unpack::Keep;
 use super::{Error, FileTree, Manifest};
 use crate::limits::Budget;
 
@@ -37,7 +37,7 @@ impl Manifest {
             return Ok(Start { export, ..Start::default() });
         }
         let tables = ["etc/passwd", "etc/group"].map(str::to_owned);
-        let tree = Unpacked::of(self.tars_and_digests()?, budget, Keep::Modules(&tables))?.tree;
+        let tree = self.unpacked(budget, Keep::Modules(&tables))?.tree;
         let [passwd, groups] = &tables;
         let lacks =
             |table: &str, name: Option<&str>| name.is_some_and(|it| !has_name(&tree, table, it));

@@ -5,6 +5,7 @@ use serde_json::Value;
 pub(crate) mod layers;
 mod programs;
 mod sparse;
+mod standalone;
 
 use super::*;
 use crate::module::{BuiltModule, ValidateOptions, ValidatedModule, validate};
@@ -18,7 +19,20 @@ pub(crate) fn module() -> ValidatedModule {
 
 /// An image of it.
 pub(crate) fn image(format: Format) -> Image {
-    assemble(&module(), &ImageSettings::new("app"), &[format]).unwrap().remove(0)
+    let settings = ImageSettings { natives: natives(), ..ImageSettings::new("app") };
+    assemble(&module(), &settings, &[format]).unwrap().remove(0)
+}
+
+/// Native parts for all architectures. Nothing here starts them.
+pub(crate) fn natives() -> Vec<NativeProgram> {
+    let native = |architecture: Architecture| NativeProgram {
+        architecture,
+        runner: b"runner".as_slice().into(),
+        code: architecture.name().as_bytes().into(),
+        engine: "wasmtime 1.0.0".to_owned(),
+        serves: false,
+    };
+    Architecture::ALL.map(native).to_vec()
 }
 
 fn json(blob: &Blob) -> Value {

@@ -1,7 +1,7 @@
 //! Running commands.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use wasmtime::{Linker, Store, Trap, WasmBacktrace};
 use wasmtime_wasi::cli::{AsyncStdinStream, InputFile};
@@ -9,13 +9,16 @@ use wasmtime_wasi::p1::{self, WasiP1Ctx};
 use wasmtime_wasi::p2::bindings::Command;
 use wasmtime_wasi::p2::pipe::MemoryInputPipe;
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2};
-use wasmtime_wasi_http::p2::add_only_http_to_linker_async;
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+#[cfg(feature = "http")]
+use wasmtime_wasi_http::{
+    WasiHttpCtx, WasiHttpCtxView, WasiHttpView, p2::add_only_http_to_linker_async,
+};
 
 use super::context::{Limited, SandboxConfig, exit_reason, in_time, is_about_instances, store};
 use super::engine::Code;
 use super::hints::{self, Hint};
 use super::limits::Limiter;
+#[cfg(feature = "http")]
 use super::outgoing::Outgoing;
 use super::streams::{self, Stream};
 use super::trap::Trapped;
@@ -47,7 +50,9 @@ pub enum ExitReason {
 
 struct State {
     wasi: WasiP1Ctx,
+    #[cfg(feature = "http")]
     http: WasiHttpCtx,
+    #[cfg(feature = "http")]
     outgoing: Outgoing,
     limiter: Limiter,
 }
@@ -58,6 +63,7 @@ impl WasiView for State {
     }
 }
 
+#[cfg(feature = "http")]
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
         WasiHttpCtxView {
@@ -101,10 +107,12 @@ pub async fn run(
         });
     }
     let (stdout, stderr) = streams::pair(options.streams, &options.limits);
-    let refused = Arc::default();
+    let refused: Arc<AtomicBool> = Arc::default();
     let state = State {
         wasi: context(options, stdout.clone(), stderr.clone())?,
+        #[cfg(feature = "http")]
         http: WasiHttpCtx::new(),
+        #[cfg(feature = "http")]
         outgoing: Outgoing::new(options.network, &refused),
         limiter: Limiter::new(options.limits),
     };
@@ -120,9 +128,9 @@ pub async fn run(
         }
         Code::Component(component) => {
             let mut linker = wasmtime::component::Linker::new(engine.wasmtime());
-            p2::add_to_linker_async(&mut linker)
-                .and_then(|()| add_only_http_to_linker_async(&mut linker))
-                .map_err(|e| program.refused(&e))?;
+            p2::add_to_linker_async(&mut linker).map_err(|e| program.refused(&e))?;
+            #[cfg(feature = "http")]
+            add_only_http_to_linker_async(&mut linker).map_err(|e| program.refused(&e))?;
             let linked = linker.instantiate_pre(component).map_err(|e| program.refused(&e))?;
             in_time(&options.limits, run_component(store, linked)).await
         }

@@ -1,35 +1,40 @@
-//! Compilation of modules to programs that can be started.
+//! Engines, and programs that can be started.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wasmtime::component::Component;
-use wasmtime::{Config, InstanceAllocationStrategy, Module, PoolingAllocationConfig};
+use wasmtime::{Config, Module, ModuleVersionStrategy, Precompiled};
+#[cfg(feature = "serve")]
+use wasmtime::{InstanceAllocationStrategy, PoolingAllocationConfig};
 
-use super::{Cache, Error, ExitReason, Identity, Limits};
+use super::{Error, ExitReason, Limits};
 use crate::image::Digest;
-use crate::module::{BuiltModule, Import, Kind, Report, ValidateOptions, function_names, validate};
-use crate::text::visible;
+use crate::module::function_names;
 use crate::trace::OrTrace;
 
 /// Interval at which a program with a time limit yields, so that its deadline can stop it.
 const TICK: Duration = Duration::from_millis(5);
 
 /// Largest number of instances, memories and tables in a pool, over all concurrent runs.
+#[cfg(feature = "serve")]
 pub(super) const MAX_CONCURRENT: u32 = 1_000;
 // No instance that we know of comes near this size, which is in bytes and without memories and tables.
+#[cfg(feature = "serve")]
 const LARGEST_INSTANCE: usize = 16 << 20;
 // A table has one element for each function that is called through a pointer.
+#[cfg(feature = "serve")]
 const MOST_TABLE_ELEMENTS: usize = 1 << 20;
 
-/// Compiler of programs, with an optional cache of compiled code.
+/// Engine that programs are loaded for, and run by.
 #[derive(Debug)]
 pub struct Engine {
-    engine: wasmtime::Engine,
-    cache: Option<Cache>,
+    pub(super) engine: wasmtime::Engine,
+    #[cfg(feature = "compile")]
+    pub(super) cache: Option<super::Cache>,
 }
 
 /// Way to start a program, determined by its exports.
@@ -49,12 +54,13 @@ pub enum EntryKind {
 /// Compiled program.
 #[derive(Clone)]
 pub struct Program {
-    name: String,
-    digest: Digest,
-    entry: EntryKind,
-    code: Code,
+    pub(super) name: String,
+    /// Digest of the module, if it was compiled here.
+    pub(super) digest: Option<Digest>,
+    pub(super) entry: EntryKind,
+    pub(super) code: Code,
     /// Path of a module with the same functions and their names.
-    named: Option<PathBuf>,
+    pub(super) named: Option<PathBuf>,
 }
 
 /// Compiled code, as wasmtime has it.
@@ -69,10 +75,10 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::Engine`] if wasmtime has no code generator for this machine.
-    pub fn new(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
+    pub fn new(limits: &Limits) -> Result<Engine, Error> {
         let engine =
-            wasmtime::Engine::new(&config(limits)).map_err(|e| Error::Engine(format!("{e:#}")))?;
-        Ok(Engine::of(engine, limits, cache))
+            wasmtime::Engine::new(&config(limits)?).map_err(|e| Error::Engine(format!("{e:#}")))?;
+        Ok(Engine::of(engine, limits))
     }
 
     /// Returns an engine for many short concurrent runs, such as requests. It reserves address space for their memories once
@@ -80,7 +86,8 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::new`].
-    pub fn pooled(limits: &Limits, cache: Option<Cache>) -> Result<Engine, Error> {
+    #[cfg(feature = "serve")]
+    pub fn pooled(limits: &Limits) -> Result<Engine, Error> {
         let mut pool = PoolingAllocationConfig::new();
         pool.total_component_instances(MAX_CONCURRENT)
             // A component consists of many small core instances.
@@ -91,19 +98,19 @@ impl Engine {
             .max_component_instance_size(LARGEST_INSTANCE)
             .max_core_instance_size(LARGEST_INSTANCE)
             .table_elements(MOST_TABLE_ELEMENTS);
-        let mut pooled = config(limits);
+        let mut pooled = config(limits)?;
         pooled.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         match wasmtime::Engine::new(&pooled) {
-            Ok(engine) => Ok(Engine::of(engine, limits, cache)),
+            Ok(engine) => Ok(Engine::of(engine, limits)),
             // A limit such as `ulimit -v` can forbid the reservation.
             Err(error) => {
                 tracing::debug!(%error, "can't reserve a pool of memories");
-                Engine::new(limits, cache)
+                Engine::new(limits)
             }
         }
     }
 
-    fn of(engine: wasmtime::Engine, limits: &Limits, cache: Option<Cache>) -> Engine {
+    fn of(engine: wasmtime::Engine, limits: &Limits) -> Engine {
         if limits.timeout.is_some() {
             // With a strong reference, the thread would keep the engine alive for ever.
             let engine = engine.weak();
@@ -115,64 +122,45 @@ impl Engine {
                 }
             });
         }
-        Engine { engine, cache }
-    }
-
-    /// Returns the program that was [remembered](Engine::remember) for `identity`, if its code is in the cache.
-    #[must_use]
-    pub fn recall(&self, identity: &Identity, name: &str) -> Option<Program> {
-        let cache = self.cache.as_ref()?;
-        let digest = cache.recall(identity)?;
-        let (entry, code) = cache.load(&self.engine, digest)?;
-        Some(Program { name: name.to_owned(), digest, entry, code, named: None })
-    }
-
-    /// Records in the cache that this identity means this program.
-    pub fn remember(&self, identity: &Identity, program: &Program) {
-        if let Some(cache) = &self.cache {
-            cache.remember(identity, program.digest);
+        Engine {
+            engine,
+            #[cfg(feature = "compile")]
+            cache: None,
         }
     }
 
-    /// Validates and compiles a module, unless its code is in the cache.
+    /// Maps code that [`precompile`](super::precompile) made into memory.
+    ///
+    /// # Safety
+    /// The file contains native code: whoever can change it, now or while the program exists, can act as this process.
     ///
     /// # Errors
-    /// [`Error::Invalid`] for an invalid module, [`Error::Module`] if wasmtime can't compile it.
-    pub fn program(
-        &self,
-        module: BuiltModule,
-        options: &ValidateOptions,
-    ) -> Result<Program, Error> {
-        let digest = Digest::of(module.bytes());
-        let name = module.name().to_owned();
-        if let Some((entry, code)) =
-            self.cache.as_ref().and_then(|cache| cache.load(&self.engine, digest))
-        {
-            return Ok(Program { name, digest, entry, code, named: None });
-        }
-        let module = validate(module.unoptimized(), options)?;
-        if let Some(reason) = other_host(module.report()) {
-            return Err(Error::Module { name, reason });
-        }
-        let refused = |source: wasmtime::Error| Error::Module {
-            name: name.clone(),
-            reason: format!("{source:#}"),
-        };
-        let (entry, code) = match module.report().kind {
-            Kind::Component => {
-                let component = Component::new(&self.engine, module.bytes()).map_err(refused)?;
-                (entry_kind(&self.engine, &component), Code::Component(component))
-            }
-            kind => {
-                let entry =
-                    if kind == Kind::Command { EntryKind::Module } else { EntryKind::Library };
-                (entry, Code::Module(Module::new(&self.engine, module.bytes()).map_err(refused)?))
-            }
-        };
-        if let Some(cache) = &self.cache {
-            cache.store(&self.engine, digest, entry, &code);
-        }
-        Ok(Program { name, digest, entry, code, named: None })
+    /// [`Error::Code`] if the file can't be read, is damaged, or was made for another engine or processor.
+    #[expect(unsafe_code, reason = "native code is trusted by the caller")]
+    pub unsafe fn load(&self, name: &str, file: &Path) -> Result<Program, Error> {
+        let refused =
+            |e: wasmtime::Error| Error::Code { file: file.to_owned(), reason: format!("{e:#}") };
+        let (entry, code) =
+            match wasmtime::Engine::detect_precompiled_file(file).map_err(refused)? {
+                Some(Precompiled::Component) => {
+                    // SAFETY: as promised to this function.
+                    let component = unsafe { Component::deserialize_file(&self.engine, file) };
+                    let component = component.map_err(refused)?;
+                    (entry_kind(&self.engine, &component), Code::Component(component))
+                }
+                Some(Precompiled::Module) => {
+                    // SAFETY: as above.
+                    let module = unsafe { Module::deserialize_file(&self.engine, file) };
+                    let module = module.map_err(refused)?;
+                    let is_command = module.get_export("_start").is_some();
+                    (
+                        if is_command { EntryKind::Module } else { EntryKind::Library },
+                        Code::Module(module),
+                    )
+                }
+                None => return Err(refused(wasmtime::Error::msg("it is not compiled code"))),
+            };
+        Ok(Program { name: name.to_owned(), digest: None, entry, code, named: None })
     }
 
     pub(super) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -180,8 +168,17 @@ impl Engine {
     }
 }
 
-fn config(limits: &Limits) -> Config {
+/// Returns the engine and its version, such as `wasmtime 48.0.0`. Compiled code is for exactly this one.
+#[must_use]
+pub fn engine_version() -> String {
+    format!("wasmtime {}", wasmtime_environ::VERSION)
+}
+
+pub(super) fn config(limits: &Limits) -> Result<Config, Error> {
     let mut config = Config::new();
+    // By itself, wasmtime compares only the first number.
+    let version = ModuleVersionStrategy::Custom(engine_version());
+    config.module_version(version).map_err(|e| Error::Engine(format!("{e:#}")))?;
     // Both checks slow the code down (`Limits`), so it has only those that a limit needs.
     config.epoch_interruption(limits.timeout.is_some()).consume_fuel(limits.fuel.is_some());
     // Reference types need wasmtime's support for garbage collection. What a program allocates there is not counted by our
@@ -192,36 +189,10 @@ fn config(limits: &Limits) -> Config {
     if !cfg!(windows) {
         config.native_unwind_info(false);
     }
-    config
+    Ok(config)
 }
 
-/// Returns the host that a component needs, if it is known and not ours. Otherwise, only linking would fail, with the name of
-/// one interface.
-fn other_host(report: &Report) -> Option<String> {
-    let imports = report.imports.iter().map(Import::interface);
-    let exports = || report.exports.iter().map(|export| export.name.as_str());
-    // A component may offer itself to hosts of both versions.
-    let is_for_0_2 = exports().any(|name| name.contains("@0.2."));
-    let exports = exports().filter(|_| !is_for_0_2);
-    let mut names = imports.chain(exports).filter(|_| report.kind.is_component());
-    let is_known = |name: &&str| {
-        let of_wasi = name.starts_with("wasi:") && name.contains("@0.3.");
-        of_wasi || name.starts_with("fermyon:") || name.starts_with("spin:")
-    };
-    let name = names.find(is_known)?;
-    let advice = match name.starts_with("wasi:") {
-        true => {
-            "it is a component for WASI 0.3, and this command has WASI 0.2: run it with wasmtime 46 or newer, or build it \
-             for wasm32-wasip2"
-        }
-        false => {
-            "it is a component of a Spin application: run the application with `spin up`, or in a cluster with Spin's shim"
-        }
-    };
-    Some(format!("{advice} (`{}`)", visible(name)))
-}
-
-fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
+pub(super) fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
     let ty = component.component_type();
     // Any version of an interface counts, because linking checks the version.
     let exports = |interface: &str| ty.exports(engine).any(|(name, _)| name.starts_with(interface));
@@ -237,12 +208,6 @@ impl Program {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
-    }
-
-    /// The digest of the module that it was compiled from.
-    #[must_use]
-    pub fn digest(&self) -> Digest {
-        self.digest
     }
 
     /// The way to start it.

@@ -52,6 +52,14 @@ pub enum Error {
         /// wasmtime's description.
         reason: String,
     },
+    /// Compiled code can't be loaded.
+    #[error("the code in `{}` can't be started: {reason}", file.display())]
+    Code {
+        /// The file.
+        file: PathBuf,
+        /// wasmtime's description.
+        reason: String,
+    },
     /// wasmtime doesn't work on this machine.
     #[error("programs can't be run on this machine: {0}")]
     Engine(String),

@@ -11,23 +11,30 @@
 //! Invariants: a program sees only those parts of the host that [`RunOptions`] or `ServeOptions` grant. Compiled code is
 //! loaded only from a cache that nobody else can write to.
 
+#[cfg(feature = "compile")]
 mod cache;
 mod command;
+#[cfg(feature = "compile")]
+mod compile;
 mod context;
 mod engine;
 mod error;
 mod hints;
 mod limits;
 mod options;
+#[cfg(feature = "http")]
 mod outgoing;
 #[cfg(feature = "serve")]
 mod serve;
 mod streams;
 mod trap;
 
+#[cfg(feature = "compile")]
 pub use cache::{Cache, Identity};
 pub use command::{ExitReason, Outcome, run};
-pub use engine::{Engine, EntryKind, Program};
+#[cfg(feature = "compile")]
+pub use compile::precompile;
+pub use engine::{Engine, EntryKind, Program, engine_version};
 pub use error::Error;
 pub use hints::Hint;
 pub use limits::{Limit, Limits};
@@ -39,5 +46,5 @@ pub use trap::{Frame, Trapped};
 #[cfg(feature = "serve")]
 pub use crate::connections::ConnectionLimits;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "compile"))]
 mod tests;

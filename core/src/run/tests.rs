@@ -11,7 +11,7 @@ fn run(engine: &Engine, program: &Program, options: &RunOptions) -> Result<Outco
 /// Compiles and runs `wat`, with what it writes captured.
 fn outcome(wat: &str, options: RunOptions) -> Result<Outcome, Error> {
     let module = BuiltModule::new("test.wasm", wat::parse_str(wat).unwrap()).unwrap();
-    let engine = Engine::new(&options.limits, None).unwrap();
+    let engine = Engine::new(&options.limits).unwrap();
     let program = engine.program(module, &ValidateOptions::default())?;
     run(&engine, &program, &RunOptions { streams: Streams::Capture, ..options })
 }
@@ -161,7 +161,7 @@ mod caching {
     }
 
     fn engine(dir: &Path) -> Engine {
-        Engine::new(&Limits::default(), Some(Cache::open(dir, None).unwrap())).unwrap()
+        Engine::new(&Limits::default()).unwrap().cached(Some(Cache::open(dir, None).unwrap()))
     }
 
     /// Compiles the program into the cache, and gives what it is remembered by.
@@ -237,8 +237,9 @@ mod caching {
     fn the_oldest_go_when_it_gets_too_large() {
         let temporary = tempfile::tempdir().unwrap();
         let dir = temporary.path().join("cache");
-        let engine =
-            Engine::new(&Limits::default(), Some(Cache::open(&dir, Some(1)).unwrap())).unwrap();
+        let engine = Engine::new(&Limits::default())
+            .unwrap()
+            .cached(Some(Cache::open(&dir, Some(1)).unwrap()));
         let module = BuiltModule::new("a", wat::parse_str(WAT).unwrap()).unwrap();
         engine.program(module, &ValidateOptions::default()).unwrap();
         assert_eq!(files(&dir, "code"), Vec::<PathBuf>::new());

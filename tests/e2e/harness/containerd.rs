@@ -96,6 +96,26 @@ impl Containerd {
         self.ctr(words)
     }
 
+    /// Imports the image of an archive for this machine, and returns the output.
+    pub(crate) fn import_native(&self, archive: &Path) -> Run {
+        let options = ["image", "import", "--snapshotter", SNAPSHOTTER];
+        self.ctr(options.map(OsStr::new).into_iter().chain([archive.as_os_str()]))
+    }
+
+    /// The command that runs an image that was imported for this machine as every other container: with runc, and no shim for
+    /// WebAssembly. `args` replace its entrypoint.
+    pub(crate) fn native_command(
+        &self,
+        reference: &str,
+        options: &[&str],
+        args: &[&str],
+    ) -> Command {
+        let id = unique_id();
+        let words = ["run", "--rm", "--snapshotter", SNAPSHOTTER].into_iter();
+        let words = words.chain(options.iter().copied()).chain([reference, &id]);
+        self.ctr_command(words.chain(args.iter().copied()))
+    }
+
     /// Starts a container on the network of the machine, which runs until the value is dropped.
     pub(crate) fn start_container(&self, reference: &str, env: &[(&str, &str)]) -> Container<'_> {
         let id = unique_id();

@@ -156,6 +156,20 @@ pub(crate) fn as_root(program: impl AsRef<OsStr>) -> Command {
     command
 }
 
+/// The start of a command as another user, in an environment to which `NAME=VALUE` adds.
+pub(crate) fn as_user(user: &str) -> Command {
+    let mut command = as_root("setpriv");
+    let ids = |option: &str| {
+        let run = super::Run::of(Command::new("id").args([option, user]));
+        assert_eq!(run.code, 0, "there is no user {user}: run tests/setup");
+        run.stdout.trim().to_owned()
+    };
+    command.arg(format!("--reuid={}", ids("-u"))).arg(format!("--regid={}", ids("-g")));
+    command.args(["--clear-groups", "env", "-i", &format!("PATH={}", search_path().display())]);
+    command.arg(format!("HOME=/home/{user}"));
+    command
+}
+
 fn cache() -> PathBuf {
     let variable = |name| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let of_user = || variable("XDG_CACHE_HOME").or_else(|| Some(variable("HOME")?.join(".cache")));

@@ -44,7 +44,7 @@ fn requests_beyond_the_queue_are_told_to_come_back() {
     use wasm_oci_core::module::{BuiltModule, ValidateOptions};
     use wasm_oci_core::run::{Engine, Limits, ServeOptions, Server};
     let limits = Limits::default();
-    let engine = Engine::pooled(&limits, None).unwrap();
+    let engine = Engine::pooled(&limits).unwrap();
     let module = BuiltModule::read(&handlers()).unwrap();
     let program = engine.program(module, &ValidateOptions::default()).unwrap();
     let options = ServeOptions {

@@ -24,6 +24,8 @@ pub fn run_on(what: &str, path: &str) {
         "read" => println!("{}", fs::read_to_string(path).unwrap()),
         "list" => drop(fs::read_dir(path).unwrap()),
         "write" => fs::write(path, "x").unwrap(),
+        "link" => fs::hard_link(path, "/data/link").unwrap(),
+        "rename" => fs::rename(path, "/data/other").unwrap(),
         "remove" => fs::remove_file(path).unwrap(),
         "make" => fs::create_dir(path).unwrap(),
         // A program that says it in its own words, as `cat` does.

@@ -63,7 +63,7 @@ pub struct ModuleArgs {
 /// The choice of formats.
 #[derive(Debug, Clone, Default, Args)]
 pub struct FormatArgs {
-    /// Formats to create: universal, container, module, combined, artifact
+    /// Formats to create: standalone, universal, container, module, combined, artifact
     #[arg(long, value_name = "FORMAT", value_delimiter = ',')]
     pub format: Vec<Format>,
     /// Choose formats by where the image will run: docker, kubernetes, containerd, podman, wkg, node, … (see `check`)
@@ -113,9 +113,12 @@ pub struct ImageArgs {
     /// Author of the image
     #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
-    /// Linux platform to list in a universal image
+    /// Linux platform to list in a universal or standalone image
     #[arg(long = "linux-platform", value_name = "OS/ARCH", value_delimiter = ',')]
     pub linux_platforms: Vec<Platform>,
+    /// Runner for a standalone image, instead of the one of this version; repeat the flag for each architecture
+    #[arg(long = "runner", value_name = "FILE")]
+    pub runners: Vec<PathBuf>,
     /// Compression of the layer: gzip, zstd
     #[arg(long, value_name = "COMPRESSION")]
     pub layer_compression: Option<LayerCompression>,
@@ -218,6 +221,7 @@ impl ImageArgs {
             created,
             author,
             linux_platforms,
+            runners,
             layer_compression,
         } = self;
         used([
@@ -232,6 +236,7 @@ impl ImageArgs {
             ("--created", created.is_some()),
             ("--author", author.is_some()),
             ("--linux-platform", !linux_platforms.is_empty()),
+            ("--runner", !runners.is_empty()),
             ("--layer-compression", layer_compression.is_some()),
         ])
     }
@@ -252,6 +257,7 @@ impl ImageArgs {
             created: self.created,
             author: self.author.clone(),
             linux_platforms: unless_empty(&self.linux_platforms),
+            runners: unless_empty(&self.runners),
             layer_compression: self.layer_compression,
             ..Settings::default()
         }

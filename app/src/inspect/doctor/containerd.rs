@@ -155,10 +155,13 @@ mod tests {
         };
         let debian = of("1.6.20~ds1");
         assert_eq!(debian.state, FindingState::Ok);
-        assert!(debian.found.contains("`ctr` takes universal, container; pods take"), "{debian:?}");
+        assert!(
+            debian.found.contains("`ctr` takes standalone, universal, container; pods take"),
+            "{debian:?}"
+        );
         let newest = of("v2.4.0-beta.1").found;
         assert!(newest.contains("combined, after `ctr image pull --local`; pods take"), "{newest}");
-        assert!(newest.contains("pods take universal, module, artifact"), "{newest}");
+        assert!(newest.contains("pods take standalone, universal, module, artifact"), "{newest}");
         assert!(!of("v2.2.7").found.contains("--local"));
         assert_eq!(of("1.5.9").state, FindingState::Warning);
         assert_eq!(version("containerd something else").state, FindingState::Ok);

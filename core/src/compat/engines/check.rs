@@ -84,7 +84,7 @@ impl Engine {
     /// Returns the first rule that makes it fail, with its message.
     fn failing(self, shape: &Shape) -> Option<(&'static Rule, &'static str)> {
         let entry = self.pick(shape);
-        self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry)).find_map(|rule| {
+        self.rules(entry).filter(|rule| rule.incompatibility.is_in(shape, entry)).find_map(|rule| {
             match rule.outcome {
                 Outcome::Fails(says) => Some((rule, says)),
                 Outcome::With(_) | Outcome::Instead { .. } => None,
@@ -93,34 +93,33 @@ impl Engine {
     }
 
     // The engine's own rules come first, because they include its message.
-    fn rules(self) -> impl Iterator<Item = &'static Rule> {
-        self.0
-            .rules
-            .iter()
-            .copied()
-            .flatten()
+    fn rules(self, entry: Option<&Entry>) -> impl Iterator<Item = &'static Rule> {
+        // All others are about starting a module, and a native program is started as any other.
+        let is_module = !entry.is_some_and(Entry::is_native);
+        let own = self.0.rules.iter().copied().flatten();
+        let starting = ALL_STARTING_ENGINES.iter().filter(move |_| self.0.starts);
+        let of_family = RULES_OF_FAMILIES.iter().filter(move |it| it.0.contains(&self.family()));
+        own.chain(starting)
+            .chain(of_family.flat_map(|it| it.1))
+            .filter(move |_| is_module)
             .chain(ALL_ENGINES)
-            .chain(ALL_STARTING_ENGINES.iter().filter(move |_| self.0.starts))
-            .chain(
-                RULES_OF_FAMILIES
-                    .iter()
-                    .filter(move |it| it.0.contains(&self.family()))
-                    .flat_map(|it| it.1),
-            )
     }
 
     fn success(self, shape: &Shape, entry: Option<&Entry>) -> Compatibility {
-        let met = || self.rules().filter(|rule| rule.incompatibility.is_in(shape, entry));
+        let met = || self.rules(entry).filter(|rule| rule.incompatibility.is_in(shape, entry));
         let conditions =
             met().filter_map(|rule| Some((rule.outcome.condition()?.to_owned(), rule.source)));
         let (mut with, sources): (Vec<String>, Vec<Evidence>) = conditions.unzip();
         // Not a failure: the image runs wherever the host has one of its platforms.
         with.extend(self.only_some_hosts(shape));
+        let native = entry.filter(|entry| entry.is_native()).and(self.0.native);
         Compatibility {
             engine: self,
             supports: if with.is_empty() { Supports::Yes } else { Supports::WithOption },
             with,
-            how: met().find_map(|rule| rule.outcome.instead()).unwrap_or(self.0.how),
+            how: native
+                .or_else(|| met().find_map(|rule| rule.outcome.instead()))
+                .unwrap_or(self.0.how),
             says: None,
             because: None,
             format: None,
@@ -192,7 +191,7 @@ impl Engine {
 
     fn wants_another_command(self, shape: &Shape) -> bool {
         let entry = self.pick(shape);
-        self.rules().any(|rule| {
+        self.rules(entry).any(|rule| {
             rule.outcome.instead().is_some() && rule.incompatibility.is_in(shape, entry)
         })
     }
@@ -207,6 +206,11 @@ impl Engine {
             platform(&|it| it.os == "linux" && it.architecture == "amd64")
                 .or_else(|| platform(&|it| it.os == "linux"))
         };
+        // Needs nothing on the host, so it is what users start, whatever a Wasm runtime would select.
+        let native = shape.entries.iter().find(|entry| entry.is_native());
+        if let (Some(native), Some(_)) = (native, self.0.native) {
+            return Some(native);
+        }
         match self.0.picks {
             // The platform of a single manifest is not compared; `OtherWasmOs` and `NotLinux` cover a mismatch.
             _ if !shape.is_index => shape.entries.first(),
@@ -228,7 +232,8 @@ impl Engine {
         let has_both =
             ["linux/amd64", "linux/arm64"].iter().all(|it| linux.iter().any(|known| known == it));
         // wasi/wasm runs on any processor: only engines that select by their host are limited.
-        let is_host = self.0.picks == Pick::Host && !linux.is_empty();
+        let is_native = self.pick(shape).is_some_and(Entry::is_native);
+        let is_host = (is_native || self.0.picks == Pick::Host) && !linux.is_empty();
         (is_host && !has_both).then(|| format!("hosts of {}", linux.join(", ")))
     }
 }

@@ -45,6 +45,8 @@ pub(super) enum Content {
         report: Option<Box<Report>>,
     },
     Precompiled,
+    /// A runner with the module's compiled code, which starts without a Wasm runtime.
+    Native,
     /// Not WebAssembly, or not valid.
     NotWasm(String),
     Nothing(String),
@@ -65,6 +67,20 @@ pub(super) fn program(
         let command = command(manifest, is_there);
         Ok(Program { command, content, has_files: false, start: Start::default() })
     };
+    let native = manifest.is_native().then(|| manifest.native_content().map(|_| ()));
+    if let Some(native) = native {
+        return match native.and_then(|()| manifest.has_other_files(files_budget)) {
+            Ok(has_files) => Ok(Program {
+                command: Command::Present,
+                content: Content::Native,
+                has_files,
+                start: Start::default(),
+            }),
+            Err(error @ Error::OverLimit(_)) => Err(error),
+            Err(Error::Layer { reason }) => without(true, Content::BrokenLayer(reason)),
+            Err(error) => without(true, Content::Nothing(error_chain(&error))),
+        };
+    }
     let program = match manifest.program(budget) {
         Ok(program) => program,
         // A limit of ours is not a property of the image: the user can raise it.

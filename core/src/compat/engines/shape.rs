@@ -108,7 +108,7 @@ impl Shape {
         let wasi = Platform::wasi();
         let artifact_os = if kind.is_component() { "wasip2" } else { "wasip1" };
         let (platforms, config, layers) = match format {
-            Format::Universal => {
+            Format::Universal | Format::Standalone => {
                 let platforms = [vec![wasi], ImageSettings::default_linux_platforms()].concat();
                 (platforms, ConfigKind::Image, vec![LayerKind::Tar])
             }
@@ -123,26 +123,31 @@ impl Shape {
                 vec![LayerKind::Wasm],
             ),
         };
-        let parts = |platform: &Platform| Parts {
-            config,
-            platform: Some(platform.clone()),
-            diff_ids: layers.iter().filter(|layer| **layer == LayerKind::Tar).count(),
-            layers: layers.clone(),
-            is_labelled: true,
-            program: Program {
-                command: Command::Present,
-                content: Content::Wasm { kind, report: None },
-                has_files: false,
-                start: Start::default(),
-            },
-            is_spin: false,
-            warnings: Vec::new(),
+        let parts = |platform: &Platform| {
+            let is_native = format == Format::Standalone && !platform.is_wasm();
+            let wasm = Content::Wasm { kind, report: None };
+            let (layers, content) = match is_native {
+                true => (vec![LayerKind::Tar; 3], Content::Native),
+                false => (layers.clone(), wasm),
+            };
+            Parts {
+                config,
+                platform: Some(platform.clone()),
+                diff_ids: layers.iter().filter(|layer| **layer == LayerKind::Tar).count(),
+                layers,
+                is_labelled: true,
+                program: Program {
+                    command: Command::Present,
+                    content,
+                    has_files: false,
+                    start: Start::default(),
+                },
+                is_spin: false,
+                warnings: Vec::new(),
+            }
         };
         let entry = |platform| Entry { parts: Ok(parts(&platform)), platform: Some(platform) };
-        Shape {
-            is_index: format == Format::Universal,
-            entries: platforms.into_iter().map(entry).collect(),
-        }
+        Shape { is_index: format.is_index(), entries: platforms.into_iter().map(entry).collect() }
     }
 
     /// Returns true if the image is an index of manifests.
@@ -204,6 +209,12 @@ impl Shape {
         let mut seen = std::collections::BTreeSet::new();
         notes.retain(|note| seen.insert(note.clone()));
         notes
+    }
+}
+
+impl Entry {
+    pub(super) fn is_native(&self) -> bool {
+        self.parts.as_ref().is_ok_and(|parts| matches!(parts.program.content, Content::Native))
     }
 }
 

@@ -14,6 +14,8 @@ pub(super) struct Known {
     pub(super) family: &'static str,
     pub(super) title: &'static str,
     pub(super) how: &'static str,
+    /// The command that starts a native program, without a Wasm runtime; `None` for engines that start none.
+    pub(super) native: Option<&'static str>,
     pub(super) picks: Pick,
     // False for tools that only carry an image: they don't look at the module.
     pub(super) starts: bool,

@@ -41,17 +41,33 @@ fn the_universal_image_is_for_every_engine() {
 }
 
 #[test]
+fn a_standalone_image_runs_without_a_wasm_runtime() {
+    for kind in [Kind::Command, Kind::Component] {
+        let shape = Shape::of_format(Format::Standalone, kind);
+        let how = |name| engine(name).check(&shape).how;
+        assert_eq!(how("docker-28"), "`docker run IMAGE`");
+        assert_eq!(how("podman"), "`podman run IMAGE`");
+        assert_eq!(how("containerd-1.6"), "`ctr run --rm IMAGE NAME`");
+        assert_eq!(how("cri-2.3"), "a pod, without `runtimeClassName`");
+        assert_eq!(engine("wkg").check(&shape).supports, Supports::No);
+    }
+}
+
+#[test]
 fn what_was_measured_is_in_the_table() {
-    assert_eq!(taken("containerd-1.6"), ["universal", "container"]);
-    assert_eq!(taken("containerd-1.7"), ["universal", "container", "module", "combined"]);
-    assert_eq!(taken("cri-1.6"), ["universal", "container", "combined"]);
+    assert_eq!(taken("containerd-1.6"), ["standalone", "universal", "container"]);
+    assert_eq!(
+        taken("containerd-1.7"),
+        ["standalone", "universal", "container", "module", "combined"]
+    );
+    assert_eq!(taken("cri-1.6"), ["standalone", "universal", "container", "combined"]);
     assert_eq!(taken("cri-1.7"), Format::ALL.map(Format::name));
     assert_eq!(taken("cri-2.1"), Format::ALL.map(Format::name));
-    assert_eq!(taken("cri-2.3"), ["universal", "module", "artifact"]);
-    assert_eq!(taken("docker-26"), ["universal", "container", "combined"]);
-    assert_eq!(taken("docker-28"), ["universal", "container", "module", "combined"]);
-    assert_eq!(taken("docker-classic"), ["universal"]);
-    assert_eq!(taken("podman"), ["universal", "container"]);
+    assert_eq!(taken("cri-2.3"), ["standalone", "universal", "module", "artifact"]);
+    assert_eq!(taken("docker-26"), ["standalone", "universal", "container", "combined"]);
+    assert_eq!(taken("docker-28"), ["standalone", "universal", "container", "module", "combined"]);
+    assert_eq!(taken("docker-classic"), ["standalone", "universal"]);
+    assert_eq!(taken("podman"), ["standalone", "universal", "container"]);
     assert_eq!(taken("wkg"), ["artifact"]);
 }
 
@@ -69,11 +85,11 @@ fn who_fails_is_told_of_a_format_that_runs() {
 
 #[test]
 fn as_few_formats_as_can_be_are_chosen() {
-    assert_eq!(chosen(&["docker"]), ["universal"]);
-    assert_eq!(chosen(&["kubernetes", "podman", "containerd"]), ["universal"]);
+    assert_eq!(chosen(&["docker"]), ["standalone"]);
+    assert_eq!(chosen(&["kubernetes", "podman", "containerd"]), ["standalone"]);
     assert_eq!(chosen(&["wkg"]), ["artifact"]);
     assert_eq!(chosen(&["wkg", "cri-2.3"]), ["artifact"]);
-    assert_eq!(chosen(&["wkg", "docker", "podman"]), ["universal", "artifact"]);
+    assert_eq!(chosen(&["wkg", "docker", "podman"]), ["standalone", "artifact"]);
     assert_eq!(chosen(&[]), Vec::<&str>::new());
     for name in EngineSelector::names() {
         assert_eq!(chosen(&[name]).len(), 1, "{name}");

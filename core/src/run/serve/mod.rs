@@ -306,7 +306,7 @@ mod tests {
 
     #[tokio::test]
     async fn only_what_answers_requests_is_served() {
-        let engine = Engine::new(&Limits::default(), None).unwrap();
+        let engine = Engine::new(&Limits::default()).unwrap();
         for wat in ["(component)", r#"(module (func (export "_start")))"#] {
             let module = BuiltModule::new("a", wat::parse_str(wat).unwrap()).unwrap();
             let program = engine.program(module, &ValidateOptions::default()).unwrap();

@@ -2,6 +2,7 @@
 
 use super::{Evidence, Incompatibility, Known, Pick, Rule, inferred, instead, seen, tested, with};
 
+const CTR_NATIVE: &str = "`ctr run --rm IMAGE NAME`";
 const CTR: &str = "`ctr run --runtime io.containerd.wasmtime.v1 --platform wasi/wasm IMAGE ID`";
 const CTR_LINUX: &str =
     "`ctr run --runtime io.containerd.wasmtime.v1 --platform linux/amd64 IMAGE ID`";
@@ -37,6 +38,7 @@ pub(super) const CTR_1_6: Known = Known {
     family: "containerd",
     title: "containerd 1.6 `ctr`",
     how: CTR,
+    native: Some(CTR_NATIVE),
     picks: Pick::Wasi,
     starts: true,
     rules: &[
@@ -60,6 +62,7 @@ pub(super) const CTR_1_7: Known = Known {
     family: "containerd",
     title: "containerd 1.7 `ctr`",
     how: CTR,
+    native: Some(CTR_NATIVE),
     picks: Pick::Wasi,
     starts: true,
     rules: &[
@@ -114,6 +117,7 @@ pub(super) const CTR_2_3: Known = Known {
     name: "containerd-2.3",
     title: "containerd 2.3 and later `ctr`",
     how: CTR_LOCAL,
+    native: Some(CTR_NATIVE),
     ..CTR_2_1
 };
 
@@ -123,6 +127,7 @@ pub(super) const CRI_1_6: Known = Known {
     family: "kubernetes",
     title: "Kubernetes (CRI) on containerd 1.6",
     how: POD,
+    native: Some("a pod, without `runtimeClassName`"),
     picks: Pick::Host,
     starts: true,
     rules: &[&[

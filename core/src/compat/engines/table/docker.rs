@@ -33,6 +33,7 @@ pub(super) const DOCKER_26: Known = Known {
     family: "docker",
     title: "Docker 26, containerd image store",
     how: DOCKER_26_HOW,
+    native: Some("`docker run IMAGE`"),
     picks: Pick::Wasi,
     starts: true,
     rules: &[
@@ -53,6 +54,7 @@ pub(super) const DOCKER_28: Known = Known {
     name: "docker-28",
     title: "Docker 28, containerd image store, host network",
     how: DOCKER_28_HOW,
+    native: Some("`docker run IMAGE`"),
     rules: &[
         &[
             inferred(Incompatibility::NoEntry),
@@ -70,6 +72,7 @@ pub(super) const DOCKER_CLASSIC: Known = Known {
     name: "docker-classic",
     title: "Docker, classic image store",
     how: "`docker run --network=host --runtime=io.containerd.wasmtime.v1 IMAGE` (before Docker 28, any network)",
+    native: Some("`docker run IMAGE`"),
     picks: Pick::Host,
     rules: &[&[
         inferred(Incompatibility::NoEntry),
@@ -95,6 +98,7 @@ pub(super) const PODMAN: Known = Known {
     family: "podman",
     title: "podman 5 with crun-wasm",
     how: "`podman run --platform=wasi/wasm IMAGE`",
+    native: Some("`podman run IMAGE`"),
     picks: Pick::Wasi,
     starts: true,
     rules: &[&[

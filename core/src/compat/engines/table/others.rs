@@ -11,6 +11,7 @@ pub(super) const WKG: Known = Known {
     family: "wkg",
     title: "wkg `oci pull`",
     how: "`wkg oci pull IMAGE`",
+    native: None,
     picks: Pick::Wasm,
     starts: false,
     rules: &[&[
@@ -32,6 +33,7 @@ pub(super) const SKOPEO: Known = Known {
     title: "skopeo",
     // Without `--all`, skopeo selects the platform of its host.
     how: "`skopeo copy --all docker://IMAGE …`",
+    native: None,
     picks: Pick::Wasm,
     starts: false,
     // skopeo copies blobs of any type.
@@ -44,6 +46,7 @@ pub(super) const NODE: Known = Known {
     family: "node",
     title: "Node (`node:wasi`)",
     how: "`wasm-oci pull IMAGE --module app.wasm`",
+    native: None,
     picks: Pick::Wasm,
     starts: true,
     // `pull --module` extracts the module from any format, so only its features matter.
@@ -56,6 +59,7 @@ pub(super) const BROWSER: Known = Known {
     family: "browser",
     title: "browsers",
     how: "`wasm-oci pull IMAGE --module app.wasm`, and a WASI polyfill",
+    native: None,
     picks: Pick::Wasm,
     starts: true,
     rules: &[&[

@@ -1,0 +1,83 @@
+//! Standalone images on engines without a WebAssembly runtime: what the program gets, how it ends, and what it can't do.
+
+mod containers;
+mod hostile;
+mod images;
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::harness::{Run, wasm_oci};
+
+/// The native platform of this machine.
+fn platform() -> String {
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    };
+    format!("linux/{architecture}")
+}
+
+/// An archive with a standalone image of a module, for this machine.
+struct Archive {
+    folder: TempDir,
+    name: &'static str,
+}
+
+impl Archive {
+    /// Packs a module with more options.
+    fn of(module: &Path, name: &'static str, options: &[&str]) -> Archive {
+        let archive = Archive { folder: tempfile::tempdir().unwrap(), name };
+        let mut pack = wasm_oci();
+        pack.args([
+            "pack",
+            "--no-optimize",
+            "--format=standalone",
+            "--linux-platform",
+            &platform(),
+        ])
+        .arg(module)
+        .args(["--name", name, "--tag", &archive.image()])
+        .arg("--tarball")
+        .arg(archive.path())
+        .args(options);
+        let _packed = Run::of(&mut pack).success();
+        archive
+    }
+
+    fn path(&self) -> PathBuf {
+        self.folder.path().join("image.tar")
+    }
+
+    /// Its reference.
+    fn image(&self) -> String {
+        format!("example.com/{}:1", self.name)
+    }
+}
+
+/// The image of all programs of `tests/guests`, with a folder for volumes.
+fn guests() -> &'static Archive {
+    static ARCHIVE: OnceLock<Archive> = OnceLock::new();
+    ARCHIVE.get_or_init(|| of_guests("guests", &[]))
+}
+
+/// The same, as a user with numbers alone.
+fn guests_of_user() -> &'static Archive {
+    static ARCHIVE: OnceLock<Archive> = OnceLock::new();
+    ARCHIVE.get_or_init(|| of_guests("guests-of-user", &["--user=1234:1234"]))
+}
+
+fn of_guests(name: &'static str, options: &[&str]) -> Archive {
+    let empty = tempfile::tempdir().unwrap();
+    let data = format!("data={}", empty.path().display());
+    let options = [&["--include", &data], options].concat();
+    Archive::of(crate::running::guests(), name, &options)
+}
+
+/// The image of `examples/http`.
+fn http() -> &'static Archive {
+    static ARCHIVE: OnceLock<Archive> = OnceLock::new();
+    ARCHIVE.get_or_init(|| Archive::of(&crate::serve::http(), "http", &[]))
+}
