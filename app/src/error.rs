@@ -1,5 +1,6 @@
 //! Errors of commands, and their exit codes.
 
+mod runner;
 mod usage;
 
 use std::path::PathBuf;
@@ -9,6 +10,7 @@ use wasm_oci_core::{compat, image, module, run, store};
 use crate::exit_code::ExitCode;
 use crate::units::size;
 
+pub use runner::RunnerError;
 pub use usage::UsageError;
 
 /// The error of a command.

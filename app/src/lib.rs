@@ -21,6 +21,8 @@ pub mod config;
 
 pub mod ui;
 
+pub mod runner;
+
 pub mod registry;
 
 pub mod pipeline;

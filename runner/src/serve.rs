@@ -2,19 +2,28 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use tokio::signal::unix::{SignalKind, signal};
 use wasm_oci_core::error_chain;
 use wasm_oci_core::run::{Access, Engine, Error, Program, ServeOptions, Server};
 
-use crate::{Given, root};
+use crate::{Given, say};
 
 /// The port without the variable `PORT`.
 const DEFAULT_PORT: u16 = 8080;
 
-/// Answers requests until SIGTERM or SIGINT, then waits for those that have begun.
-pub fn serve(engine: &Engine, program: &Program, given: Given) -> Result<ExitCode, String> {
-    let port = given.env.iter().find(|(name, _)| name == "PORT").map(|(_, value)| value);
+/// Answers requests until SIGTERM or SIGINT, then waits for those that have begun. A second signal ends the process at once:
+/// `ends` says whether signals do.
+pub(crate) fn serve(
+    engine: &Engine,
+    program: &Program,
+    given: Given,
+    ends: &Arc<AtomicBool>,
+) -> Result<ExitCode, String> {
+    let port = given.env.iter().find(|(name, value)| name == "PORT" && !value.is_empty());
+    let port = port.map(|(_, value)| value);
     let port = match port {
         None => DEFAULT_PORT,
         Some(text) => text.parse().map_err(|_| format!("PORT is `{text}`, which is not a port"))?,
@@ -26,21 +35,24 @@ pub fn serve(engine: &Engine, program: &Program, given: Given) -> Result<ExitCod
         let options = ServeOptions {
             args: given.args,
             env: given.env,
-            dirs: root::folders()?,
+            dirs: given.mounts.folders()?,
             network: true,
             ..ServeOptions::default()
         };
         let server = bind(engine, program, options, port).await.map_err(|e| error_chain(&e))?;
-        eprintln!("listening on {}", server.local_addr());
         let listen = |kind| signal(kind).map_err(|e| e.to_string());
         let (mut terminate, mut interrupt) =
             (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+        ends.store(false, Ordering::Relaxed);
+        let ends = Arc::clone(ends);
         let shutdown = async move {
             tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+            ends.store(true, Ordering::Relaxed);
         };
+        say(format_args!("listening on {}", server.local_addr()));
         let cut_off = server.run(shutdown, report).await;
         if cut_off > 0 {
-            eprintln!("warning: {cut_off} requests were cut off");
+            say(format_args!("warning: {cut_off} requests were cut off"));
         }
         Ok(ExitCode::SUCCESS)
     })
@@ -66,6 +78,6 @@ async fn bind(
 fn report(access: &Access) {
     if let Some(failure) = &access.failure {
         let Access { method, path, .. } = access;
-        eprintln!("error: {method} {path}: {failure}");
+        say(format_args!("error: {method} {path}: {failure}"));
     }
 }

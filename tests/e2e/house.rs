@@ -36,6 +36,7 @@ const ORDER: [(&str, &[&str]); 4] = [
             "runtime",
             "config",
             "ui",
+            "runner",
             "registry",
             "pipeline",
             "run",

@@ -44,9 +44,21 @@ fn script(name: &str) -> Command {
     Command::new(root().join("release").join(name))
 }
 
+/// The runners of standalone images, by their file names.
+const RUNNERS: [&str; 4] = [
+    "wasm-oci-runner-amd64",
+    "wasm-oci-runner-arm64",
+    "wasm-oci-runner-http-amd64",
+    "wasm-oci-runner-http-arm64",
+];
+
 fn package(target: &str, programs: &Path, output: &Path) -> String {
+    // Nothing runs them here, so each is only its own name.
+    let runners = tempfile::tempdir().unwrap();
+    RUNNERS.iter().for_each(|name| fs::write(runners.path().join(name), name).unwrap());
     let mut package = script("package");
-    package.arg(target).arg(programs).arg(output).env("SOURCE_DATE_EPOCH", "1700000000");
+    package.arg(target).args([programs, runners.path(), output]);
+    package.env("SOURCE_DATE_EPOCH", "1700000000");
     Run::of(&mut package).success().stdout
 }
 
@@ -96,6 +108,10 @@ fn archives_have_what_a_machine_needs() {
         let said = Run::of(Command::new(file).arg("--version")).success().stdout;
         assert!(said.trim().ends_with(version()), "{said}");
 
+        for runner in RUNNERS {
+            let expected = (0o755, 1_700_000_000, runner.as_bytes().to_vec());
+            assert_eq!(entries[&format!("{base}/{runner}")], expected);
+        }
         for page in ["LICENSE", "README.md", "CHANGELOG.md"] {
             let original = fs::read(root().join(page)).unwrap();
             assert_eq!(entries[&format!("{base}/{page}")], (0o644, 1_700_000_000, original));
@@ -159,6 +175,12 @@ fn the_same_programs_make_the_same_archives() {
     assert_eq!(checked.success().stdout.lines().count(), 4);
     let none = Run::of(script("checksums").arg(&programs));
     assert_ne!(none.code, 0, "{none:?}");
+    // Without its runners, a release would build them on the machines of its users.
+    let output = folder.path().join("none");
+    let incomplete = Run::of(script("package").arg(TARGET).args([&programs, &programs, &output]));
+    assert_eq!(incomplete.code, 1, "{incomplete:?}");
+    assert!(incomplete.stderr.contains("release/runners makes it"), "{incomplete:?}");
+    assert!(!output.exists());
 }
 
 #[test]

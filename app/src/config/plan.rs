@@ -28,6 +28,8 @@ pub struct Plan {
     pub image: ImageSettings,
     /// Runners of standalone images, instead of those of this version.
     pub runners: Vec<Runner>,
+    /// True if building a runner may download what it needs.
+    pub downloads: bool,
     /// Engines that must start the images.
     pub engines: Vec<EngineSelector>,
     /// The main format comes first.
@@ -49,6 +51,7 @@ impl Plan {
         let runners = settings.runners.iter().flatten().map(|file| Runner::read(file));
         Ok(Plan {
             runners: runners.collect::<Result<_, _>>()?,
+            downloads: settings.install_target.unwrap_or(true),
             tags,
             repository,
             optimize: OptimizeOptions {
@@ -104,6 +107,8 @@ impl Plan {
             repository,
             runtimes,
             runners,
+            // Changes no image.
+            downloads: _,
         } = self;
         let OptimizeOptions { level, debug_info, optimizer, compressed } = optimize;
         let ValidateOptions { allow_imports, deny, allow_any_import } = validate;

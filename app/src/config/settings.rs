@@ -144,7 +144,8 @@ pub struct Settings {
         extend("x-flag" = "--target", "default" = "wasm32-wasip1")
     )]
     pub target: Option<WasiTarget>,
-    /// Install a missing target with rustup (never with `--offline`).
+    /// Install a missing target with rustup, and download the crates of a [runner](standalone.md) that has to be built (never with
+    /// `--offline`).
     #[schemars(extend("default" = true))]
     pub install_target: Option<bool>,
     /// Compiler for [C in crates](c-code.md): `auto` for the first that is found, `wasi-sdk`, `zig`, `clang` or `off`. Packages that
@@ -265,6 +266,9 @@ impl Settings {
         // The command may run in any folder of the package.
         for host in settings.include.values_mut() {
             *host = folder.join(&host);
+        }
+        for file in settings.runners.iter_mut().flatten() {
+            *file = folder.join(&file);
         }
         // A name alone is looked up on PATH, as cargo does for `linker`.
         if let Some(program) =

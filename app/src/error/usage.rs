@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::RunnerError;
+
 /// Arguments, or variables for them, that contradict each other or don't fit what they are for. Each text ends with what to
 /// do instead.
 #[derive(Debug, thiserror::Error)]
@@ -21,8 +23,8 @@ pub enum UsageError {
         "standalone images have no runner for {platform}; choose linux/amd64, linux/arm64 or both with --linux-platform"
     )]
     NoRunner { platform: String },
-    #[error("there is no runner `{name}` for the standalone image: {reason}")]
-    MissingRunner { name: String, reason: String },
+    #[error("there is no runner `{name}` for standalone images")]
+    MissingRunner { name: String, source: RunnerError },
     #[error("`--env {text}` has no variable name; use NAME=VALUE or NAME")]
     NoVariableName { text: String },
     #[error("the environment variable `{name}` is not set; use {name}=VALUE")]

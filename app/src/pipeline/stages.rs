@@ -42,7 +42,8 @@ pub fn pack(
     let mut settings = annotated(plan, &validated);
     if plan.formats.contains(&Format::Standalone) {
         let platforms = &settings.linux_platforms;
-        settings.natives = standalone::natives(&validated, platforms, &plan.runners, shell)?;
+        settings.natives =
+            standalone::natives(&validated, platforms, &plan.runners, plan.downloads, shell)?;
     }
     for (image, &format) in
         assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats)

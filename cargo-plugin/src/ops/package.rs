@@ -131,6 +131,7 @@ impl<'a> PackageJob<'a> {
             Some(path) => path.join(name),
         };
         let mut plan = Plan::resolve(target, &settings)?;
+        plan.downloads &= !request.selection.is_offline();
         // A program that only runs on this machine may have any size.
         if !request.enforce_budget {
             plan.budget = Budget::default();

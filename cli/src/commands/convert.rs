@@ -67,7 +67,7 @@ impl Convert {
         if formats.contains(&Format::Standalone) {
             let runners: Vec<_> =
                 self.runners.iter().map(|file| Runner::read(file)).collect::<Result<_, _>>()?;
-            settings.natives = natives(&module, &settings.linux_platforms, &runners, shell)?;
+            settings.natives = natives(&module, &settings.linux_platforms, &runners, true, shell)?;
         }
         let mut images = Vec::new();
         for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {

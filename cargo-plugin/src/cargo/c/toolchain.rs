@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use serde::{Deserialize, Serialize};
-use wasm_oci_app::config::c_compiler::Choice;
+use wasm_oci_app::config::c_compiler::{Choice, zig_of_python};
 use wasm_oci_app::config::target::WasiTarget;
 use wasm_oci_core::named_enum;
 use wasm_oci_core::trace::OrTrace;
@@ -188,20 +188,11 @@ fn zig(env: &CargoEnv, folder: &Path) -> Option<Toolchain> {
     let module = || {
         ["python3", "python"]
             .into_iter()
-            .find_map(|python| ziglang(env, &env.find(python)?, folder))
+            .find_map(|python| zig_of_python(env.command(env.find(python)?).current_dir(folder)))
     };
     let program = env.find("zig").or_else(module)?;
     // zig does not support the newer name.
     Some(Toolchain { kind: Kind::Zig, program, target: OLD_TARGET.to_owned(), libc: Libc::BuiltIn })
-}
-
-fn ziglang(env: &CargoEnv, python: &Path, folder: &Path) -> Option<PathBuf> {
-    // `pip install ziglang` puts no `zig` on PATH, only a module with the program in its folder.
-    let script = "import os, ziglang; print(os.path.dirname(os.path.abspath(ziglang.__file__)))";
-    // `python -c` imports modules from the current folder first, so it must not be one of the
-    // user's.
-    let printed = output(env, python, &["-c", script], folder)?;
-    Some(executable(Path::new(printed.trim()), "zig")).filter(|zig| zig.is_file())
 }
 
 fn clang(env: &CargoEnv, target: WasiTarget) -> Option<Toolchain> {
