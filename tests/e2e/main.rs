@@ -13,6 +13,7 @@ mod components;
 mod compose;
 mod docs;
 mod doctor;
+mod emulated;
 mod engine_selectors;
 mod engines;
 mod exec;

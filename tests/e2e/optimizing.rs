@@ -198,6 +198,35 @@ fn a_rebuild_is_identical_or_says_what_is_not() {
     assert_eq!(missing.code, 1);
 }
 
+/// The header of a program for an architecture, which is all that a runner needs until it is started.
+fn runner(folder: &Path, name: &str, machine: u8) -> String {
+    let file = folder.join(name);
+    let header = [b"\x7fELF\x02\x01".as_slice(), &[0; 12], &[machine, 0], name.as_bytes()].concat();
+    fs::write(&file, header).unwrap();
+    file.display().to_string()
+}
+
+#[test]
+fn a_rebuild_of_a_standalone_image_compares_the_runners() {
+    let folder = package(MAIN);
+    let [amd64, arm64, other] = [("amd64", 0x3e), ("arm64", 0xb7), ("other", 0xb7)]
+        .map(|(name, machine)| runner(folder.path(), name, machine));
+    let with = |args: &[&str], last: &str| {
+        cargo(folder.path(), &[args, &["--runner", &amd64, "--runner", last]].concat())
+    };
+    let built = with(&["build", "--format", "standalone"], &arm64).success();
+    let layout = built.stdout.trim().to_owned();
+    let same = with(&["verify-rebuild", &layout], &arm64).success();
+    assert!(same.stderr.contains("Identical"), "{}", same.stderr);
+    let differs = with(&["verify-rebuild", &layout], &other);
+    assert_eq!(differs.code, 8, "{differs:?}");
+    for part in
+        ["the module is the same", "the runner for linux/arm64 is sha256:", "and was sha256:"]
+    {
+        assert!(differs.stderr.contains(part), "{}", differs.stderr);
+    }
+}
+
 /// Differences between two machines that must not reach the bytes: folders, cargo's home, the user, locale and time zone.
 #[test]
 fn another_machine_makes_the_same_image() {

@@ -14,7 +14,7 @@ use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
 use wasm_oci_core::fs::TemporaryFolder;
-use wasm_oci_core::image::{Digest, Image, Manifest};
+use wasm_oci_core::image::{Digest, ENGINE, Image, Manifest};
 use wasm_oci_core::module::first_difference;
 use wasm_oci_core::store::Location;
 
@@ -103,11 +103,53 @@ fn difference(published: &Image, built: &Image) -> Result<Option<String>, Error>
         Some(name) => {
             format!("{name} is {}, and was {}", shown(now.get(name)), shown(before.get(name)))
         }
-        // Settings that we can name are equal, but other bytes of the documents are not.
-        None => "the image lists other platforms, or was written by another tool".to_owned(),
+        // Settings that we can name are equal, but other bytes are not.
+        None => native_difference(published, built)?.unwrap_or_else(|| {
+            "the image lists other platforms, or was written by another tool".to_owned()
+        }),
     };
     let module = Digest::of(expected.module()?.bytes());
     Ok(Some(format!("the module is the same, {module}, but {what}")))
+}
+
+/// Returns the first difference between the native programs of standalone images, for platforms that both have.
+fn native_difference(published: &Image, built: &Image) -> Result<Option<String>, Error> {
+    let (before, now) = (natives(published), natives(built));
+    for (platform, before) in before {
+        let Some(now) = now.get(&platform) else { continue };
+        let engine = |manifest: &Manifest| manifest.annotations().get(ENGINE).cloned();
+        let (old, new) = (engine(before), engine(now));
+        if old != new {
+            let shown = |engine: Option<String>| engine.unwrap_or_else(|| "unknown".to_owned());
+            return Ok(Some(format!(
+                "the engine of the program for {platform} is {}, and was {}; use the version of wasm-oci that made the image",
+                shown(new),
+                shown(old)
+            )));
+        }
+        let content = |manifest: &Manifest| manifest.native_content().map_err(AppError::from);
+        let (before, now) = (content(before)?, content(now)?);
+        if before.runner != now.runner {
+            return Ok(Some(format!(
+                "the runner for {platform} is {}, and was {}; use the release of wasm-oci that made the image, or --runner with \
+                 its runner",
+                Digest::of(&now.runner),
+                Digest::of(&before.runner)
+            )));
+        }
+        if before.code != now.code {
+            return Ok(Some(format!(
+                "its compiled code for {platform} is not what this version compiles from it"
+            )));
+        }
+    }
+    Ok(None)
+}
+
+fn natives(image: &Image) -> BTreeMap<String, &Manifest> {
+    let natives = image.manifests().iter().filter(|manifest| manifest.is_native());
+    let named = natives.map(|it| (it.config().platform.as_ref().map(ToString::to_string), it));
+    named.map(|(platform, manifest)| (platform.unwrap_or_default(), manifest)).collect()
 }
 
 /// Returns a reason why the modules may differ, if the images name one.

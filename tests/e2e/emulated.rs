@@ -1,0 +1,96 @@
+//! Standalone images on another processor than this machine's: arm64, which qemu imitates, in a root with nothing but the image.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use serde_json::Value;
+
+use crate::harness::commands::{example, lasting};
+use crate::harness::{Run, cargo_wasm_oci, signal, tools, wasm_oci};
+use crate::running::guests;
+
+/// The runner for arm64. It is built once, which takes minutes, and with zig, which every machine with the tests has.
+fn runner() -> &'static Path {
+    static RUNNER: OnceLock<PathBuf> = OnceLock::new();
+    RUNNER.get_or_init(|| {
+        let mut path = wasm_oci();
+        path.args(["runner", "path", "--architecture", "arm64"]);
+        path.env("PYTHONPATH", tools::zig_directory().parent().unwrap());
+        Run::of(&mut path).success().stdout.trim().into()
+    })
+}
+
+/// Unpacks the program for arm64 in a layout, and qemu, into a folder.
+fn unpack(layout: &Path, root: &Path) {
+    let blob = |digest: &Value| {
+        fs::read(layout.join("blobs/sha256").join(&digest.as_str().unwrap()["sha256:".len()..]))
+            .unwrap()
+    };
+    let json = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
+    let tags = json(fs::read(layout.join("index.json")).unwrap());
+    let index = json(blob(&tags["manifests"][0]["digest"]));
+    let mut manifests = index["manifests"].as_array().unwrap().iter();
+    let arm64 = manifests.find(|it| it["platform"]["architecture"] == "arm64").unwrap();
+    for layer in json(blob(&arm64["digest"]))["layers"].as_array().unwrap() {
+        let bytes = blob(&layer["digest"]);
+        tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..])).unpack(root).unwrap();
+    }
+    let qemu = root.join("qemu");
+    fs::copy(tools::program("qemu-aarch64-static"), &qemu).unwrap();
+    fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+/// Starts the image's program, where nothing of this machine is visible.
+fn start(root: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(tools::program("unshare"));
+    command.args(["--user", "--map-root-user"]).arg(tools::program("chroot")).arg(root);
+    command.args(["/qemu", "/.wasm-oci/runner"]).args(args).env_clear().env("NAME", "a value");
+    command
+}
+
+#[test]
+fn a_module_runs_on_arm64() {
+    let folder = tempfile::tempdir().unwrap();
+    let layout = folder.path().join("layout");
+    let mut pack = wasm_oci();
+    pack.args(["pack", "--format", "standalone", "--linux-platform", "linux/arm64", "--runner"]);
+    let _packed =
+        Run::of(pack.arg(runner()).arg(guests()).arg("--oci-layout-path").arg(&layout)).success();
+    let root = folder.path().join("root");
+    unpack(&layout, &root);
+    let run = |args: &[&str]| Run::of(&mut start(&root, &[&["/guests.wasm"], args].concat()));
+
+    let printed = run(&["args", "one", "two words"]).success().stdout;
+    assert_eq!(printed, "[\"args\", \"one\", \"two words\"]\n");
+    assert_eq!(run(&["env"]).success().stdout, "NAME=a value\n");
+    assert_eq!(run(&["exit", "3"]).code, 3);
+    let trap = run(&["trap"]);
+    assert_eq!(trap.code, 134, "{trap:?}");
+    assert!(trap.stderr.contains("the program was stopped: "), "{trap:?}");
+
+    let mut sleeping =
+        start(&root, &["/guests.wasm", "sleep", "60"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(sleeping.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "asleep\n");
+    signal(&sleeping, "TERM");
+    assert_eq!(sleeping.wait().unwrap().code(), Some(128 + 15));
+}
+
+#[test]
+fn a_component_runs_on_arm64() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut build = cargo_wasm_oci();
+    build.args(["wasm-oci", "build", "--target", "wasm32-wasip2", "--format", "standalone"]);
+    build.args(["--linux-platform", "linux/arm64", "--runner"]).arg(runner());
+    build.arg("--manifest-path").arg(example("hello")).arg("--target-dir").arg(lasting("emulated"));
+    let built = Run::of(&mut build).success();
+    let root = folder.path().join("root");
+    unpack(Path::new(built.stdout.trim()), &root);
+    let printed = Run::of(&mut start(&root, &["/hello.wasm"])).success().stdout;
+    assert!(printed.contains("Hello"), "{printed}");
+}
