@@ -12,6 +12,7 @@ use serde::Deserialize;
 use tempfile::TempDir;
 
 use crate::harness;
+use crate::standalone::platform;
 
 macro_rules! real_crates {
     ($($test:ident: $name:literal,)*) => {
@@ -124,11 +125,16 @@ fn image_and_native_program_agree(name: &str) {
     let temp = tempfile::tempdir().unwrap();
     let layout = temp.path().join("image");
     build(&package, &fetched, &layout, &[]);
+    let container = Standalone::of(&layout, temp.path());
     for case in &package.cases {
         let native = run_native(&fetched.join("native/bin").join(&package.bin), case);
         let image = run_image(&layout, case);
         let what = format!("{name}: {}", case.name);
         native.assert_equals(&image, &what);
+        // A container's root can't be the folder of a case: its program may only write to folders of the root.
+        if case.dir.is_none() {
+            native.assert_equals(&container.run(case), &format!("{what}, standalone"));
+        }
         assert_eq!(native.code, Some(case.code), "{what}: {}", native.stderr);
     }
 }
@@ -169,6 +175,32 @@ fn run_image(layout: &Path, case: &Case) -> Outcome {
     }
     command.arg("--").args(&case.args);
     case.outcome(command, &dir)
+}
+
+/// The image in its standalone form, in a container without a WebAssembly runtime.
+struct Standalone(harness::Podman);
+
+impl Standalone {
+    const NAME: &str = "example.com/standalone:1";
+
+    fn of(layout: &Path, folder: &Path) -> Standalone {
+        let archive = folder.join("standalone.tar");
+        let mut convert = harness::wasm_oci();
+        convert.args(["convert", "--format=standalone", "--linux-platform", &platform()]);
+        convert.arg(format!("oci:{}", layout.display()));
+        convert.arg(format!("oci-archive:{}:{}", archive.display(), Self::NAME));
+        let _converted = harness::Run::of(&mut convert).success();
+        let podman = harness::Podman::of_root();
+        let _loaded = podman.load(&archive).success();
+        Standalone(podman)
+    }
+
+    fn run(&self, case: &Case) -> Outcome {
+        let dir = case.copy_of_dir();
+        let options = ["--interactive", "--network=none"].map(str::to_owned);
+        let args: Vec<&str> = case.args.iter().map(String::as_str).collect();
+        case.outcome(self.0.run_command(Self::NAME, &options, &args), &dir)
+    }
 }
 
 impl Case {

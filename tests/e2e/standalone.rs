@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::harness::{Run, wasm_oci};
 
 /// The native platform of this machine.
-fn platform() -> String {
+pub(crate) fn platform() -> String {
     let architecture = match std::env::consts::ARCH {
         "aarch64" => "arm64",
         _ => "amd64",
