@@ -99,6 +99,8 @@ fn flags(
     // bytes that describe them: nothing else is in the container's process.
     let mut flags = vec![
         "-Crelocation-model=static".to_owned(),
+        // Nothing unwinds: panics abort, and wasmtime follows frame pointers.
+        "-Cforce-unwind-tables=no".to_owned(),
         "-Clink-self-contained=yes".to_owned(),
         "-Clinker-flavor=ld.lld".to_owned(),
         format!("-Clinker={LINKER}"),

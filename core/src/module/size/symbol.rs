@@ -27,7 +27,8 @@ pub(super) fn readable(symbol: &str) -> Readable {
     readable
 }
 
-/// Returns a readable name: symbols of Rust and C++ are demangled, without hashes; others stay as they are.
+/// Returns a readable name: symbols of Rust, and of C++ with the feature `cpp-names`, are demangled, without hashes; others stay
+/// as they are.
 #[must_use]
 pub fn readable_name(symbol: &str) -> String {
     readable(symbol).text
@@ -41,9 +42,11 @@ fn demangled(symbol: &str) -> Readable {
         let done = write!(text, "{name:#}").is_ok();
         return Readable { text: text.finish(done), is_rust: true };
     }
-    let options = cpp_demangle::DemangleOptions::new().recursion_limit(100);
-    let is_cpp = symbol.starts_with("_Z");
-    if let Some(name) = is_cpp.then(|| cpp_demangle::Symbol::new(symbol).ok()).flatten() {
+    #[cfg(feature = "cpp-names")]
+    if symbol.starts_with("_Z")
+        && let Ok(name) = cpp_demangle::Symbol::new(symbol)
+    {
+        let options = cpp_demangle::DemangleOptions::new().recursion_limit(100);
         let done = name.structured_demangle(&mut text, &options).is_ok();
         return Readable { text: text.finish(done), is_rust: false };
     }
@@ -219,6 +222,7 @@ mod tests {
         }
         for (symbol, text) in [
             ("dlmalloc", "dlmalloc"),
+            #[cfg(feature = "cpp-names")]
             ("_ZN3foo3barEv", "foo::bar()"),
             ("std::vector<int>", "std::vector<int>"),
             ("", ""),
