@@ -65,6 +65,9 @@ fn start(_ends: Arc<AtomicBool>) -> Result<ExitCode, String> {
     #[expect(unsafe_code, reason = "native code of this image")]
     let program = unsafe { engine.load(name, Path::new(root::CODE)) };
     let program = program.map_err(|e| error_chain(&e))?;
+    // Commands and servers send requests with TLS. Only the first call can succeed, and this is it.
+    #[cfg(feature = "http")]
+    let _ = rustls::crypto::ring::default_provider().install_default();
     #[cfg(feature = "http")]
     if program.entry_kind() == EntryKind::Http {
         return serve::serve(&engine, &program, given, &_ends);

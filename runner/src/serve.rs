@@ -28,8 +28,6 @@ pub(crate) fn serve(
         None => DEFAULT_PORT,
         Some(text) => text.parse().map_err(|_| format!("PORT is `{text}`, which is not a port"))?,
     };
-    // Programs send requests with TLS. Only the first call can succeed, and this is it.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     runtime.map_err(|e| e.to_string())?.block_on(async {
         let options = ServeOptions {
