@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::{Corpus, fuzz_target};
-use wasm_oci_app::deploy::manifests::{SCHEME, compose, kubernetes};
+use wasm_oci_app::deploy::manifests::{Launch, SCHEME, compose, kubernetes};
 use wasm_oci_app::deploy::yaml::edit::Edits;
 use wasm_oci_app::deploy::yaml::{NodeId, Stream};
 
@@ -29,8 +29,9 @@ fuzz_target!(|bytes: &[u8]| -> Corpus {
         check(&stream, pods, ours.is_empty());
     }
     let mut services = Edits::of(&stream);
+    let launch = |node| is_ours(node).then_some(Launch::Shim);
     let args = compose::ComposeArgs::default();
-    if replaced(&mut services) && compose::complete(&stream, &mut services, is_ours, &args).is_ok() {
+    if replaced(&mut services) && compose::complete(&stream, &mut services, launch, &args).is_ok() {
         check(&stream, services, ours.is_empty());
     }
     Corpus::Keep

@@ -5,10 +5,12 @@ mod hostile;
 mod images;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::harness::commands::program;
 use crate::harness::{Run, wasm_oci};
 
 /// The native platform of this machine.
@@ -76,8 +78,32 @@ fn of_guests(name: &'static str, options: &[&str]) -> Archive {
     Archive::of(crate::running::guests(), name, &options)
 }
 
-/// The image of `examples/http`.
+/// The image of `examples/http`, whose runner is the one of this build: that of releases takes minutes to build. It is not static,
+/// so the image has the libraries that it needs.
 fn http() -> &'static Archive {
     static ARCHIVE: OnceLock<Archive> = OnceLock::new();
-    ARCHIVE.get_or_init(|| Archive::of(&crate::serve::http(), "http", &[]))
+    ARCHIVE.get_or_init(|| {
+        let runner = program("wasm-oci-runner");
+        let mut options = vec!["--runner".to_owned(), runner.display().to_string()];
+        for library in libraries(&runner) {
+            options.extend(["--include".to_owned(), format!("{}={library}", &library[1..])]);
+        }
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        Archive::of(&crate::serve::http(), "http", &options)
+    })
+}
+
+/// Returns the files of the shared libraries of a program, and of its loader.
+fn libraries(program: &Path) -> Vec<String> {
+    let listed = Run::of(Command::new("ldd").arg(program)).success().stdout;
+    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
+    listed.lines().filter_map(path).collect()
+}
+
+/// All of it with the runners that an image has by default.
+#[test]
+#[ignore = "the static runner for HTTP takes minutes to build: tests/run --ignored"]
+fn a_component_serves_with_the_runner_of_releases() {
+    let archive = Archive::of(&crate::serve::http(), "http", &[]);
+    containers::serves_http(&crate::harness::Podman::of_root(), &archive);
 }

@@ -88,6 +88,11 @@ pub enum UsageError {
     OneImage { image: String },
     #[error("several programs could be started; choose one with -p or --bin: {}", names.join(", "))]
     AmbiguousProgram { names: Vec<String> },
+    #[error(
+        "the image has no {name} variant: it needs {has} and one for the other variant under one tag, as in standalone images, or \
+         added with `wasm-oci index add`"
+    )]
+    NoVariant { name: &'static str, has: &'static str },
     #[error("`{first}` and `{second}` would both be called {name}; select one with -p or --bin")]
     SameName { first: String, second: String, name: String },
     #[error(

@@ -59,8 +59,8 @@ pub(super) fn build_into(
     let mut build = cargo("build");
     build.args(["--profile", "runner", "--package", "wasm-oci-runner"]);
     build.arg("--target-dir").arg(target_dir);
-    if variant.kind == RunnerKind::Http {
-        build.args(["--features", "http"]);
+    if variant.kind == RunnerKind::Command {
+        build.arg("--no-default-features");
     }
     let flags = flags(sources, target_dir, toolchain, home.as_deref());
     build

@@ -20,7 +20,7 @@ use crate::ops::workloads::workloads;
 ///
 /// Without -f, builds nothing, and names images as wasm-oci://PACKAGE[/BIN]. With -f, builds, tests and pushes the programs that the file
 /// names in this way, and replaces each name by the digest of its image. Such a service also gets the platform, runtime and
-/// network for WebAssembly if it has none. The rest of the file stays the same, byte for byte. For example:
+/// network for WebAssembly if it has none and the image is not standalone. The rest of the file stays the same, byte for byte. For example:
 /// cargo wasm-oci compose -f compose.yaml | docker compose -f - up
 #[derive(Debug, Args)]
 pub(super) struct Compose {
@@ -53,8 +53,8 @@ impl Compose {
         }
         let inputs = Inputs { files: &[path], recursive: false };
         inputs
-            .resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, is_ours| {
-                for service in complete(stream, edits, is_ours, &self.compose)? {
+            .resolve(&self.pushing, &self.cargo, output, shell, |stream, edits, launch| {
+                for service in complete(stream, edits, launch, &self.compose)? {
                     shell.warn(format_args!(
                         "`{}` has a network or ports of its own: since Docker 28, Wasm hangs on any network but the \
                          host's; set `network_mode: host`, or use `--network own` for an older Docker",

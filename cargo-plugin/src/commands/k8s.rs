@@ -12,7 +12,7 @@ use crate::ops::workloads::workloads;
 
 /// Print Kubernetes manifests for the programs of a package or workspace
 ///
-/// Prints a RuntimeClass, and a Deployment with a Service, a Job or a CronJob for each program. Builds nothing, and names images as
+/// Prints a Deployment with a Service, a Job or a CronJob for each program, and a RuntimeClass unless all images are standalone. Builds nothing, and names images as
 /// wasm-oci://PACKAGE[/BIN], which `resolve` replaces by digests:
 /// cargo wasm-oci k8s > deploy.yaml; cargo wasm-oci resolve -f deploy.yaml | kubectl apply -f -
 #[derive(Debug, Args)]

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use wasm_oci_app::deploy::manifests::Launch;
 use wasm_oci_app::deploy::manifests::kubernetes::{complete, runtime_class_name};
 use wasm_oci_app::ui::output_args::OutputArgs;
 use wasm_oci_app::ui::shell::Shell;
@@ -25,7 +26,7 @@ pub(super) struct Resolve {
     /// Also read manifests in subfolders
     #[arg(short = 'R', long)]
     recursive: bool,
-    /// Set this runtimeClassName for pods with a replaced image that have none
+    /// Set this runtimeClassName for pods with a replaced image that have none, unless the image is standalone
     #[arg(long, value_name = "NAME", value_parser = runtime_class_name)]
     runtime_class: Option<String>,
     #[command(flatten)]
@@ -51,8 +52,9 @@ impl Resolve {
         let class = self.runtime_class.as_deref();
         let inputs = Inputs { files: &self.files, recursive: self.recursive };
         inputs
-            .resolve(&self.pushing, &cargo, output, shell, |stream, edits, is_ours| {
-                class.map_or(Ok(()), |class| complete(stream, edits, is_ours, class))
+            .resolve(&self.pushing, &cargo, output, shell, |stream, edits, launch| {
+                let needs_shim = |node| launch(node) == Some(Launch::Shim);
+                class.map_or(Ok(()), |class| complete(stream, edits, needs_shim, class))
             })
             .await
     }

@@ -1,7 +1,8 @@
 //! Programs as manifests start them.
 
+use wasm_oci_app::config::plan::Plan;
 use wasm_oci_app::config::target::WasiTarget;
-use wasm_oci_app::deploy::manifests::{Behaviour, Workload};
+use wasm_oci_app::deploy::manifests::{Behaviour, Launch, Workload};
 use wasm_oci_app::error::UsageError;
 use wasm_oci_app::pipeline::engines::warn_of;
 use wasm_oci_app::ui::shell::Shell;
@@ -55,9 +56,16 @@ pub fn workloads(
             env: plan.image.env.clone(),
             user: plan.image.user.clone(),
             behaviour: behaviour(project, &program),
+            launch: launch(plan),
+            exposed_port: None,
         }
     };
     Ok(selected.into_iter().map(workload).collect())
+}
+
+/// Returns how the main image of a program is started, which is the one that manifests name.
+pub fn launch(plan: &Plan) -> Launch {
+    plan.formats.first().map_or(Launch::Shim, |&format| Launch::of_format(format))
 }
 
 /// Guesses the behaviour of a program that is not built yet.

@@ -49,6 +49,32 @@ async fn every_format_reads_back_from_a_layout_and_an_archive() {
 }
 
 #[tokio::test]
+async fn manifests_are_listed_without_their_layers_and_say_if_they_are_native() {
+    let folder = tempfile::tempdir().unwrap();
+    for (format, expected) in [
+        (Format::Standalone, &[false, true, true][..]),
+        (Format::Universal, &[false; 3]),
+        (Format::Artifact, &[false]),
+    ] {
+        let image = image(format);
+        let layout = saved(&folder.path().join(format.name()), &image, &["1"]).await;
+        for layer in image.manifests().iter().flat_map(Manifest::layers) {
+            let path = format!("blobs/sha256/{}", layer.descriptor().digest.hex());
+            let _removed = std::fs::remove_file(layout.path().join(path));
+        }
+        let listed = list(&layout, &Name::Tag(tag("1"))).await.unwrap();
+        let native: Vec<bool> = listed.iter().map(|it| it.is_native(&listed)).collect();
+        assert_eq!(native, expected, "{format}");
+        let digests: Vec<Digest> = image.manifests().iter().map(Manifest::digest).collect();
+        assert_eq!(listed.iter().map(|it| it.digest).collect::<Vec<_>>(), digests);
+        // Next to a program for WebAssembly, another one for Linux is native.
+        let mut hybrid = listed;
+        hybrid.last_mut().unwrap().layers.clear();
+        assert_eq!(hybrid.last().unwrap().is_native(&hybrid), format.is_index(), "{format}");
+    }
+}
+
+#[tokio::test]
 async fn a_tag_moves_and_others_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (image(Format::Container), image(Format::Module));

@@ -13,7 +13,7 @@ use crate::harness::{Containerd, Podman, Run, Version, tools};
 
 /// Options of a container that all engines have, each in its own words.
 #[derive(Clone, Copy, Default)]
-struct Options<'a> {
+pub(super) struct Options<'a> {
     env: &'a [&'a str],
     /// A folder of the host, at `/data`.
     data: Option<&'a Path>,
@@ -24,7 +24,7 @@ struct Options<'a> {
     is_restricted: bool,
 }
 
-trait Engine {
+pub(super) trait Engine {
     /// Makes the image known to the engine.
     fn load(&self, archive: &Archive);
     /// The command that runs a container in the foreground.
@@ -169,12 +169,12 @@ fn ends_on_sigterm(engine: &impl Engine) {
     assert!(start.elapsed() < Duration::from_secs(20), "it slept to its end");
 }
 
-fn serves_http(engine: &impl Engine) {
-    engine.load(http());
+pub(super) fn serves_http(engine: &impl Engine, archive: &Archive) {
+    engine.load(archive);
     let port = free_port();
     let (variable, name) = (format!("PORT={port}"), "NAME=Ferris");
     let options = Options { env: &[&variable, name], ..Options::default() };
-    let child = Background::start(&mut engine.command(http(), options, &[]));
+    let child = Background::start(&mut engine.command(archive, options, &[]));
     let url = format!("http://127.0.0.1:{port}/");
     let get = ["--silent", "--retry-connrefused", "--retry", "60", "--retry-delay", "1", &url];
     assert_eq!(Run::of(Command::new("curl").args(get)).success().stdout, "Hello, Ferris!\n");
@@ -247,7 +247,7 @@ macro_rules! on_engines {
             fn it_ends_on_sigterm_and_serves_http() {
                 let engine = $engine;
                 ends_on_sigterm(&engine);
-                serves_http(&engine);
+                serves_http(&engine, http());
             }
         }
     )*};

@@ -3,17 +3,17 @@
 use crate::deploy::yaml::edit::Edits;
 use crate::deploy::yaml::{NodeId, Stream};
 
-/// Adds `runtimeClassName: name` to every pod that has none and has a container with an image that `is_ours`.
+/// Adds `runtimeClassName: name` to every pod that has none and has a container with an image for which `needs_shim` is true.
 pub fn complete(
     stream: &Stream,
     edits: &mut Edits<'_>,
-    is_ours: impl Fn(NodeId) -> bool,
+    needs_shim: impl Fn(NodeId) -> bool,
     name: &str,
 ) -> Result<(), crate::deploy::yaml::Error> {
     let has_ours = |containers: NodeId| {
         let mut images =
             stream.items(containers).iter().filter_map(|&item| stream.get(item, "image"));
-        images.any(|(_, image)| is_ours(stream.resolved(image)))
+        images.any(|(_, image)| needs_shim(stream.resolved(image)))
     };
     // Every mapping with containers counts as a pod: pods also occur in lists and custom resources.
     // An alias is skipped, because its target is a node of its own and one change there is enough.

@@ -1,8 +1,9 @@
 //! The objects that run one program.
 
-use super::super::{Behaviour, Workload};
+use super::super::{Behaviour, Launch, Workload};
 use super::names::label_value;
-use super::{KubernetesArgs, WorkloadKind, class_of};
+use super::variants::VariantName;
+use super::{KubernetesArgs, WorkloadKind};
 use crate::deploy::yaml::{Value, list, map};
 use crate::error::{Error, UsageError};
 
@@ -17,6 +18,11 @@ const MEMORY_LIMIT: &str = "128Mi";
 
 pub(super) struct Objects<'a> {
     pub(super) name: String,
+    /// One of several programs behind the same service.
+    pub(super) variant: Option<VariantName>,
+    /// The RuntimeClass of the pods.
+    pub(super) class: Option<&'a str>,
+    pub(super) replicas: u32,
     pub(super) workload: &'a Workload,
     pub(super) args: &'a KubernetesArgs,
 }
@@ -50,17 +56,20 @@ impl Objects<'_> {
         }
     }
 
-    fn deployment(&self) -> Value {
-        let selector = map([("matchLabels", Some(self.selector()))]);
+    pub(super) fn deployment(&self) -> Value {
+        // Without the version: a selector is immutable, and has to match the pods of the next version, too.
+        let labels = map([self.name_label(), self.variant_label()]);
+        let selector = map([("matchLabels", Some(labels))]);
         let spec = map([
-            ("replicas", Some(self.args.replicas.into())),
+            ("replicas", Some(self.replicas.into())),
             ("selector", Some(selector)),
             ("template", Some(self.pod_template(None))),
         ]);
         self.object("apps/v1", "Deployment", spec)
     }
 
-    fn service(&self) -> Option<Value> {
+    /// Returns the service in front of the program, and of all its variants.
+    pub(super) fn service(&self) -> Option<Value> {
         self.port()?;
         let port = map([
             ("name", Some("http".into())),
@@ -68,8 +77,11 @@ impl Objects<'_> {
             // By name, so that only the container has the number.
             ("targetPort", Some("http".into())),
         ]);
-        let spec = map([("selector", Some(self.selector())), ("ports", list([port]))]);
-        Some(self.object("v1", "Service", spec))
+        let spec = map([("selector", Some(map([self.name_label()]))), ("ports", list([port]))]);
+        Some(
+            Objects { variant: None, name: self.name.clone(), ..*self }
+                .object("v1", "Service", spec),
+        )
     }
 
     fn job_spec(&self) -> Value {
@@ -99,7 +111,7 @@ impl Objects<'_> {
 
     fn object(&self, version: &str, kind: &str, spec: Value) -> Value {
         let metadata = map([
-            ("name", Some(self.name.as_str().into())),
+            ("name", Some(self.object_name().into())),
             ("namespace", self.args.namespace.as_deref().map(Value::from)),
             ("labels", Some(self.labels())),
         ]);
@@ -115,20 +127,31 @@ impl Objects<'_> {
     fn labels(&self) -> Value {
         let label = |text: &Option<String>| text.as_deref().and_then(label_value).map(Value::from);
         map([
-            ("app.kubernetes.io/name", Some(self.name.as_str().into())),
+            self.name_label(),
+            self.variant_label(),
             ("app.kubernetes.io/version", label(&self.workload.version)),
             ("app.kubernetes.io/part-of", label(&self.workload.part_of)),
         ])
     }
 
-    fn selector(&self) -> Value {
-        // Without the version: a selector is immutable, and has to match the pods of the next version, too.
-        map([("app.kubernetes.io/name", Some(self.name.as_str().into()))])
+    fn name_label(&self) -> (&'static str, Option<Value>) {
+        ("app.kubernetes.io/name", Some(self.name.as_str().into()))
+    }
+
+    fn variant_label(&self) -> (&'static str, Option<Value>) {
+        ("app.kubernetes.io/component", self.variant.map(|it| it.name().into()))
+    }
+
+    fn object_name(&self) -> String {
+        match self.variant {
+            Some(variant) => format!("{}-{}", self.name, variant.name()),
+            None => self.name.clone(),
+        }
     }
 
     fn pod_template(&self, restart: Option<&str>) -> Value {
         let spec = map([
-            ("runtimeClassName", Some(class_of(self.args).into())),
+            ("runtimeClassName", self.class.map(Value::from)),
             ("restartPolicy", restart.map(Value::from)),
             // The program does not use the cluster's API, so it gets no credentials for it.
             ("automountServiceAccountToken", Some(false.into())),
@@ -160,7 +183,7 @@ impl Objects<'_> {
             ("ports", list(ports)),
             ("readinessProbe", port.map(|_| probe())),
             ("resources", Some(map([("requests", Some(requests)), ("limits", Some(limits))]))),
-            ("securityContext", Some(container_security())),
+            ("securityContext", Some(self.container_security())),
         ])
     }
 
@@ -185,16 +208,17 @@ impl Objects<'_> {
             ("seccompProfile", Some(map([("type", Some("RuntimeDefault".into()))]))),
         ])
     }
-}
 
-/// Returns the security context that the policy requires of a container.
-fn container_security() -> Value {
-    // A Wasm program sees only the folders that the runtime passes to it, so a read-only root costs nothing.
-    map([
-        ("allowPrivilegeEscalation", Some(false.into())),
-        ("readOnlyRootFilesystem", Some(true.into())),
-        ("capabilities", Some(map([("drop", list(["ALL"]))]))),
-    ])
+    /// Returns the security context that the policy requires of a container.
+    fn container_security(&self) -> Value {
+        // Our images have no folder that their programs write to. The policy does not require this, so other programs may.
+        let is_ours = self.workload.launch != Launch::Native;
+        map([
+            ("allowPrivilegeEscalation", Some(false.into())),
+            ("readOnlyRootFilesystem", is_ours.then(|| true.into())),
+            ("capabilities", Some(map([("drop", list(["ALL"]))]))),
+        ])
+    }
 }
 
 // Kubernetes replaces `$(NAME)` in arguments and values with a variable; `$$(` is a plain `$(`.

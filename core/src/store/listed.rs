@@ -1,0 +1,62 @@
+//! The manifests that an image lists, without their layers.
+
+use super::graph::Graph;
+use super::{Error, Name, Source};
+use crate::image::{Config, Digest, Platform};
+
+/// A manifest that an image lists, with its configuration. Its layers were not read.
+#[derive(Debug, Clone)]
+pub struct ListedManifest {
+    /// The digest of the manifest.
+    pub digest: Digest,
+    /// The platform in the index, otherwise that of the configuration.
+    pub platform: Option<Platform>,
+    /// The configuration.
+    pub config: Config,
+    /// The digests of the layers.
+    pub layers: Vec<Digest>,
+}
+
+impl ListedManifest {
+    /// Returns true for a WebAssembly platform.
+    #[must_use]
+    pub fn is_wasm(&self) -> bool {
+        self.platform.as_ref().is_some_and(Platform::is_wasm)
+    }
+
+    /// Returns true if Linux starts the program without a WebAssembly runtime: the image `all` has one for WebAssembly, and this
+    /// is another one.
+    #[must_use]
+    pub fn is_native(&self, all: &[ListedManifest]) -> bool {
+        let is_linux = self.platform.as_ref().is_some_and(|platform| platform.os == "linux");
+        // The Linux manifests of a universal image have the layers of the one for WebAssembly.
+        let mut wasm = all.iter().filter(|it| it.is_wasm()).peekable();
+        let is_other = wasm.peek().is_some() && wasm.all(|it| it.layers != self.layers);
+        is_linux && (self.config.is_native() || is_other)
+    }
+}
+
+/// Reads the manifests of the image that `name` means and their configurations, but no layers. It leaves out manifests of an index
+/// that are about others (`unknown/unknown`).
+///
+/// # Errors
+/// Errors of [`load`](super::load).
+pub async fn list(source: &impl Source, name: &Name) -> Result<Vec<ListedManifest>, Error> {
+    let graph = Graph::new(source);
+    let entries = graph.listing(&graph.root(name).await?).await?.manifests;
+    let mut listed = Vec::new();
+    for entry in entries {
+        if entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown") {
+            continue;
+        }
+        let (_, document) = graph.list(&entry).await?;
+        let config = Config::parse(&graph.document(&document.config).await?.bytes()?)?;
+        listed.push(ListedManifest {
+            digest: entry.digest,
+            platform: entry.platform.or_else(|| config.platform.clone()),
+            config,
+            layers: document.layers.iter().map(|layer| layer.digest).collect(),
+        });
+    }
+    Ok(listed)
+}
