@@ -53,7 +53,7 @@ fn start(root: &Path, args: &[&str]) -> Command {
 }
 
 #[test]
-#[ignore = "the runner for arm64 takes minutes to build: tests/run --ignored"]
+#[ignore = "the runner for arm64 takes minutes to build: tests/run -- --ignored"]
 fn a_module_runs_on_arm64() {
     let folder = tempfile::tempdir().unwrap();
     let layout = folder.path().join("layout");
@@ -83,7 +83,7 @@ fn a_module_runs_on_arm64() {
 }
 
 #[test]
-#[ignore = "the runner for arm64 takes minutes to build: tests/run --ignored"]
+#[ignore = "the runner for arm64 takes minutes to build: tests/run -- --ignored"]
 fn a_component_runs_on_arm64() {
     let folder = tempfile::tempdir().unwrap();
     let mut build = cargo_wasm_oci();

