@@ -96,3 +96,30 @@ fn a_component_runs_on_arm64() {
     let printed = Run::of(&mut start(&root, &["/hello.wasm"])).success().stdout;
     assert!(printed.contains("Hello"), "{printed}");
 }
+
+#[test]
+fn without_a_c_compiler_the_error_says_what_to_install() {
+    let folder = tempfile::tempdir().unwrap();
+    let tools = folder.path().join("tools");
+    fs::create_dir(&tools).unwrap();
+    // Links that keep their names, by which rustup's programs know what they are.
+    for name in ["cargo", "rustc", "rustup"] {
+        std::os::unix::fs::symlink(tools::program(name), tools.join(name)).unwrap();
+    }
+    let mut path = wasm_oci();
+    path.args(["runner", "path", "--architecture", "arm64"]);
+    path.env("PATH", &tools).env("WASM_OCI_CACHE_DIR", folder.path().join("cache"));
+    path.env_remove("TARGET_CC").env_remove("CC_aarch64_unknown_linux_musl");
+    let run = Run::of(&mut path);
+    assert_eq!(run.code, 2, "{run:?}");
+    for part in [
+        "there is no runner `wasm-oci-runner-arm64`",
+        "no C compiler for aarch64-unknown-linux-musl",
+        "apt install gcc-aarch64-linux-gnu",
+        "pip install ziglang",
+        "CC_aarch64_unknown_linux_musl",
+        "--runner",
+    ] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+}
