@@ -86,6 +86,8 @@ pub struct Program {
     pub name: String,
     /// True if it answers HTTP requests.
     pub serves: bool,
+    /// True if only a Wasm shim starts its image.
+    pub needs_shim: bool,
 }
 
 /// A file of a project.

@@ -28,12 +28,13 @@ pub(crate) fn context(values: &Values) -> Value {
 pub(crate) fn context_of_programs(values: &Values, programs: &[Program]) -> Value {
     let Values { name, description, registry, authors } = values;
     let is_alone = |package: &str| programs.iter().filter(|it| it.package == package).count() == 1;
-    let program = |Program { package, name, serves }: &Program| {
+    let program = |Program { package, name, serves, needs_shim }: &Program| {
         let image = if is_alone(package) { package.clone() } else { format!("{package}/{name}") };
-        context! { name, serves, image }
+        context! { name, serves, needs_shim, image }
     };
+    let needs_shim = programs.iter().any(|program| program.needs_shim);
     let programs: Vec<Value> = programs.iter().map(program).collect();
-    context! { project_name => name, crate_name => name.replace('-', "_"), description, registry, authors, programs }
+    context! { project_name => name, crate_name => name.replace('-', "_"), description, registry, authors, programs, needs_shim }
 }
 
 /// A file of the project.

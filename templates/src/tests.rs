@@ -215,10 +215,12 @@ fn the_package_has_all_files() {
 
 #[test]
 fn an_existing_package_gets_what_its_programs_need() {
-    let program =
-        |name: &str, serves| Program { package: "tools".to_owned(), name: name.to_owned(), serves };
-    let files =
-        render_init(&values("tools"), &[program("a_b", false), program("c", true)]).unwrap();
+    let program = |name: &str, serves| {
+        let (package, name) = ("tools".to_owned(), name.to_owned());
+        Program { package, name, serves, needs_shim: false }
+    };
+    let programs = [program("a_b", false), program("c", true)];
+    let files = render_init(&values("tools"), &programs).unwrap();
     let paths: Vec<String> = files.iter().map(|file| file.path.display().to_string()).collect();
     assert_eq!(
         paths,
@@ -237,6 +239,20 @@ fn an_existing_package_gets_what_its_programs_need() {
         file(&files, "deploy/compose.yaml").contains("  a_b:\n    image: ghcr.io/me/a_b:latest\n")
     );
     assert!(file(&files, "rust-toolchain.toml").contains("wasm32-wasip2"));
+    let shim = |path: &str, programs: &[Program]| {
+        let files = render_init(&values("tools"), programs).unwrap();
+        let text = file(&files, path);
+        let key = if path.contains("compose") { "    runtime: " } else { " runtimeClassName: " };
+        (text.matches(key).count(), text.matches("kind: RuntimeClass\n").count())
+    };
+    let [job, service] = programs;
+    let job = Program { needs_shim: true, ..job };
+    let (none, one) = ([service.clone()], [job, service]);
+    assert_eq!(shim("deploy/kubernetes.yaml", &none), (0, 0));
+    assert_eq!(shim("deploy/compose.yaml", &none), (0, 0));
+    // Only the program whose image needs a shim has one.
+    assert_eq!(shim("deploy/kubernetes.yaml", &one), (1, 1));
+    assert_eq!(shim("deploy/compose.yaml", &one), (1, 0));
     let alone = render_init(&values("tools"), &[program("c", false)]).unwrap();
     assert!(file(&alone, "deploy/kubernetes.yaml").contains("image: wasm-oci://tools\n"));
 }

@@ -254,9 +254,22 @@ fn all_programs_of_a_workspace_are_prepared() {
     assert!(place.read("b/Cargo.toml").contains("[package.metadata.wasm-oci]"));
     assert!(!place.read("c/Cargo.toml").contains("wasm-oci"));
     let kubernetes = place.read("deploy/kubernetes.yaml");
+    assert!(!kubernetes.contains("untimeClass"), "{kubernetes}");
     for image in ["wasm-oci://a\n", "wasm-oci://b/b1\n", "wasm-oci://b/b2\n"] {
         assert!(kubernetes.contains(image), "no {image} in {kubernetes}");
     }
+}
+
+#[test]
+fn a_format_that_was_chosen_stays_and_needs_a_shim() {
+    let place = Place::new();
+    place.write("Cargo.toml", &(CRATE.to_owned() + "metadata.wasm-oci.format = \"artifact\"\n"));
+    place.write("src/main.rs", "fn main() {}\n");
+    let _prepared = place.run(&["init"]).success();
+    assert!(!place.read("Cargo.toml").contains("standalone"));
+    let kubernetes = place.read("deploy/kubernetes.yaml");
+    assert!(kubernetes.contains("runtimeClassName: wasmtime\n"), "{kubernetes}");
+    assert!(place.read("deploy/compose.yaml").contains("runtime: io.containerd.wasmtime.v1\n"));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Standalone images on engines without a WebAssembly runtime: what the program gets, how it ends, and what it can't do.
 
-mod containers;
+pub(crate) mod containers;
 mod hostile;
 mod images;
 

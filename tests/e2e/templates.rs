@@ -13,6 +13,8 @@ use tempfile::TempDir;
 use crate::harness::commands::{cargo, lasting, program, root};
 use crate::harness::containerd::WASM;
 use crate::harness::{Containerd, Registry, Run, Version, cargo_wasm_oci, tools};
+use crate::standalone::containers::while_it_serves;
+use crate::standalone::platform;
 
 /// A project in an empty folder, and the registry that its images go to.
 struct Project {
@@ -64,12 +66,14 @@ impl Project {
             "{}",
             tested.stdout
         );
-        let built = self.wasm_oci("build");
+        // The runners of both platforms take minutes to build.
+        let platform = format!("--linux-platform {}", platform());
+        let built = self.wasm_oci(&format!("build {platform}"));
         assert_eq!(built.stdout.lines().count(), images, "{built:?}");
         assert!(!built.stderr.contains("warning"), "{}", built.stderr);
         let smoke = self.wasm_oci("test --verify-behaviour");
         assert!(smoke.stderr.contains(" passed"), "{smoke:?}");
-        let pushed = self.wasm_oci("push --no-test").stdout;
+        let pushed = self.wasm_oci(&format!("push --no-test {platform}")).stdout;
         let pushed: Vec<String> = pushed.lines().map(str::to_owned).collect();
         assert_eq!(pushed.len(), images, "{pushed:?}");
         pushed
@@ -85,12 +89,25 @@ impl Project {
         assert!(run.stdout.contains("test result: ok. "), "{}", run.stdout);
     }
 
-    /// The image of one of its programs, pulled by a containerd.
+    /// The image of one of its programs, pulled by a containerd, for Wasm shims and without.
     fn pulled(&self, program: &str, containerd: &Containerd) -> String {
         let image = format!("{}/demo/{program}:latest", self.registry.host());
         let _pulled = containerd.pull(&image, WASM).success();
+        let _pulled = containerd.pull(&image, &platform()).success();
         image
     }
+}
+
+/// Runs a container without a Wasm runtime, and then with a shim, which has to do the same.
+fn run(containerd: &Containerd, image: &str, options: &[&str], words: &[&str]) -> Run {
+    let all = match words {
+        [] => Vec::new(),
+        words => [&["/.wasm-oci/runner"], words].concat(),
+    };
+    let native = Run::of(&mut containerd.native_command(image, options, &all));
+    let shim = containerd.run_with(image, options, words);
+    assert_eq!((native.code, &native.stdout), (shim.code, &shim.stdout), "{native:?} {shim:?}");
+    native
 }
 
 #[test]
@@ -99,11 +116,10 @@ fn cli() {
     project.up_to_the_registry(1);
     let containerd = Containerd::shared(Version::V1_7);
     let image = project.pulled("my-cli", &containerd);
-    let run = containerd
-        .run(&image, &[("GREETING", "Moin")], &["/my-cli.wasm", "Ferris", "Corro"])
-        .success();
-    assert_eq!(run.stdout, "Moin, Ferris!\nMoin, Corro!\n");
-    let slip = containerd.run(&image, &[], &["/my-cli.wasm", "--nonsense"]);
+    let options = ["--env", "GREETING=Moin"];
+    let greeted = run(&containerd, &image, &options, &["/my-cli.wasm", "Ferris", "Corro"]);
+    assert_eq!(greeted.success().stdout, "Moin, Ferris!\nMoin, Corro!\n");
+    let slip = run(&containerd, &image, &[], &["/my-cli.wasm", "--nonsense"]);
     assert_eq!((slip.code, slip.stdout.as_str()), (2, ""), "{slip:?}");
 }
 
@@ -142,8 +158,8 @@ fn image() {
     let mount =
         format!("type=bind,src={},dst=/pictures,options=rbind:rw", pictures.path().display());
     let words = ["/my-image.wasm", "--size", "24", "/pictures/in.png", "/pictures/out.png"];
-    let run = containerd.run_with(&image, &["--mount", &mount], &words).success();
-    assert!(run.stderr.contains("96x64 -> 24x16"), "{run:?}");
+    let made = run(&containerd, &image, &["--mount", &mount], &words).success();
+    assert!(made.stderr.contains("96x64 -> 24x16"), "{made:?}");
     let png = fs::read(pictures.path().join("out.png")).unwrap();
     assert!(png.starts_with(b"\x89PNG\r\n"), "{png:?}");
 }
@@ -155,11 +171,11 @@ fn workspace() {
     assert!(pushed.iter().any(|it| it.contains("/demo/my-workspace-encode@")), "{pushed:?}");
     let containerd = Containerd::shared(Version::V1_7);
     let encode = project.pulled("my-workspace-encode", &containerd);
-    let encoded = containerd.run(&encode, &[], &["/my-workspace-encode.wasm", "Hello"]).success();
+    let encoded = run(&containerd, &encode, &[], &["/my-workspace-encode.wasm", "Hello"]).success();
     assert_eq!(encoded.stdout, "48656c6c6f\n");
     let decode = project.pulled("my-workspace-decode", &containerd);
     let words = ["/my-workspace-decode.wasm", encoded.stdout.trim()];
-    let decoded = containerd.run(&decode, &[], &words).success();
+    let decoded = run(&containerd, &decode, &[], &words).success();
     assert_eq!(decoded.stdout, "Hello");
 }
 
@@ -172,9 +188,9 @@ fn library() {
     let containerd = Containerd::shared(Version::V1_7);
     let image = project.pulled("my_library", &containerd);
     // As its entrypoint says, and with arguments of the container.
-    assert_eq!(containerd.run(&image, &[], &[]).success().stdout, "0\n");
+    assert_eq!(run(&containerd, &image, &[], &[]).success().stdout, "0\n");
     let words = ["/my_library.wasm#run", "one two", "three"];
-    assert_eq!(containerd.run(&image, &[], &words).success().stdout, "3\n");
+    assert_eq!(run(&containerd, &image, &[], &words).success().stdout, "3\n");
     assert_eq!(host_of(&project, &image), "3\n");
 }
 
@@ -200,7 +216,17 @@ fn http() {
     // The port of a container is one of this machine here, and 8080 may be taken.
     let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let env = [("WASMTIME_HTTP_PROXY_SOCKET_ADDR", address.as_str()), ("NAME", "Ferris")];
-    let _container = containerd.start_container(&image, &env);
+    let container = containerd.start_container(&image, &env);
+    answers(&address);
+    drop(container);
+    let start = |port: &str| {
+        let options = ["--net-host", "--env", port, "--env", "NAME=Ferris"];
+        containerd.native_command(&image, &options, &[])
+    };
+    while_it_serves(start, answers);
+}
+
+fn answers(address: &str) {
     let curl = |args: &[&str], path: &str| {
         let mut curl = Command::new("curl");
         curl.args(["--silent", "--show-error", "--max-time", "10"]).args(args);
@@ -225,7 +251,7 @@ fn with_file(containerd: &Containerd, image: &str, name: &str, text: &str) -> Ru
     fs::write(folder.path().join("in"), text).unwrap();
     let mount = format!("type=bind,src={},dst=/input,options=rbind:ro", folder.path().display());
     let words = [&format!("/{name}.wasm"), "/input/in"];
-    containerd.run_with(image, &["--mount", &mount], &words)
+    run(containerd, image, &["--mount", &mount], &words)
 }
 
 const ALL: [&str; 7] = ["cli", "filter", "http", "function", "image", "workspace", "library"];

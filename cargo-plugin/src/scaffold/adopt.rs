@@ -25,11 +25,12 @@ pub enum Fate {
 const OLD_TOOLCHAIN_FILE: &str = "rust-toolchain";
 
 /// Returns the programs in the form that templates of deployment files use.
-pub fn programs(projects: &[Project]) -> Vec<Program> {
+pub fn programs(projects: &[Project], needs_shim: impl Fn(&Project) -> bool) -> Vec<Program> {
     let program = |project: &Project| Program {
         package: project.package.clone(),
         name: project.target.clone(),
         serves: is_component_library(project),
+        needs_shim: needs_shim(project),
     };
     projects.iter().map(program).collect()
 }
@@ -48,15 +49,17 @@ pub fn registry(projects: &[Project]) -> Option<String> {
     })
 }
 
-/// Adds settings to the manifests of projects that have none. If one fails, those before it stay changed.
+/// Adds settings to the manifests of projects that have none: with a format, if they `get_format`. If one fails, those before it stay changed.
 pub fn extend_manifests(
     projects: &[Project],
     registry: &str,
+    get_format: impl Fn(&Project) -> bool,
 ) -> Result<Vec<(PathBuf, Fate)>, Error> {
     // A package with several programs has one manifest.
     let manifests: BTreeSet<&Path> = projects.iter().map(|it| it.manifest_path.as_path()).collect();
     let extend = |path: &Path| {
-        let changed = change(path, |manifest| add_settings(manifest, registry))?;
+        let get_format = projects.iter().any(|it| it.manifest_path == path && get_format(it));
+        let changed = change(path, |manifest| add_settings(manifest, registry, get_format))?;
         Ok((path.to_owned(), if changed { Fate::Extended } else { Fate::Kept }))
     };
     manifests.into_iter().map(extend).collect()

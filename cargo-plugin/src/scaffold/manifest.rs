@@ -5,6 +5,7 @@ use std::path::Path;
 use fs_err as fs;
 use toml_edit::{Array, DocumentMut, InlineTable, Item, Table, Value};
 use wasm_oci_core::fs::write;
+use wasm_oci_core::image::Format;
 
 use crate::scaffold::error::Error;
 
@@ -93,10 +94,12 @@ fn insert(list: &mut Array, at: usize, text: &str) {
     list.insert_formatted(at, value);
 }
 
-/// Adds our settings to a package that has none: the repository of its images, and the outline of a smoke test.
+/// Adds our settings to a package that has none: the repository of its images, their format unless it is set elsewhere, and the
+/// outline of a smoke test.
 pub(super) fn add_settings(
     manifest: &mut DocumentMut,
     registry: &str,
+    add_format: bool,
 ) -> Result<bool, &'static str> {
     let package = manifest.get_mut("package").ok_or("it has no table `package`")?;
     let is_inline = package.is_value();
@@ -112,14 +115,16 @@ pub(super) fn add_settings(
         return Ok(false);
     }
     let repository = format!("{registry}/{{bin}}");
+    let mut pairs = vec![("repository", repository)];
+    // Every container engine starts it, without a Wasm runtime.
+    pairs.extend(add_format.then(|| ("format", Format::Standalone.to_string())));
     let settings = match is_inline {
-        true => Item::Value(InlineTable::from_iter([("repository", repository)]).into()),
+        true => Item::Value(InlineTable::from_iter(pairs).into()),
         false => {
-            let mut settings = Table::new();
-            settings
-                // toml_edit keeps comments as decoration of values. There is no item for a comment
-                // alone.
-                .insert("repository", Value::from(repository).decorated(" ", SMOKE_TEST).into());
+            let mut settings = Table::from_iter(pairs);
+            // toml_edit keeps comments as decoration of values. There is no item for a comment alone.
+            let last = settings.iter_mut().last().and_then(|(_, item)| item.as_value_mut());
+            last.into_iter().for_each(|value| value.decor_mut().set_suffix(SMOKE_TEST));
             Item::Table(settings)
         }
     };
@@ -143,15 +148,17 @@ mod tests {
     #[test]
     fn settings_come_last_of_the_package_and_the_rest_stays() {
         let before = "# Ours\n[package]\nname   = \"a\" # so\n\n[dependencies]\nb = { version = '1' }  # odd\n";
-        let after = changed(before, |it| add_settings(it, "ghcr.io/me"));
+        let after = changed(before, |it| add_settings(it, "ghcr.io/me", true));
         let added =
-            after.replace("\n[package.metadata.wasm-oci]\nrepository = \"ghcr.io/me/{bin}\"", "");
+            after.replace("\n[package.metadata.wasm-oci]\nrepository = \"ghcr.io/me/{bin}\"\nformat = \"standalone\"", "");
         assert_eq!(added.replace(&format!("{SMOKE_TEST}\n"), ""), before, "{after}");
         let manifest: toml::Table = after.parse().unwrap();
         assert_eq!(
             manifest["package"]["metadata"]["wasm-oci"]["repository"].as_str(),
             Some("ghcr.io/me/{bin}")
         );
+        let elsewhere = changed(before, |it| add_settings(it, "ghcr.io/me", false));
+        assert_eq!(elsewhere, after.replace("\nformat = \"standalone\"", ""));
         // The text in the comment has to be a valid smoke test.
         let (_, comment) = SMOKE_TEST.split_once("For example:\n#\n").unwrap();
         let smoke: toml::Table = comment.replace("# ", "").parse().unwrap();
@@ -167,7 +174,7 @@ mod tests {
             "package = { name = \"a\" }\n",
             "[package]\r\nname = \"a\"\r\n",
         ] {
-            let after = changed(before, |it| add_settings(it, "ghcr.io/me"));
+            let after = changed(before, |it| add_settings(it, "ghcr.io/me", true));
             let manifest: toml::Table =
                 after.parse().unwrap_or_else(|error| panic!("{error}:\n{after}"));
             let metadata = &manifest["package"]["metadata"];
@@ -184,11 +191,11 @@ mod tests {
     fn settings_that_are_there_stay() {
         for text in ["[package.metadata.wasm-oci]\n", "[package]\nmetadata = { wasm-oci = {} }\n"] {
             let mut manifest: DocumentMut = text.parse().unwrap();
-            assert_eq!(add_settings(&mut manifest, "ghcr.io/me"), Ok(false));
+            assert_eq!(add_settings(&mut manifest, "ghcr.io/me", true), Ok(false));
             assert_eq!(manifest.to_string(), text);
         }
         let mut workspace: DocumentMut = "[workspace]\n".parse().unwrap();
-        assert!(add_settings(&mut workspace, "ghcr.io/me").is_err());
+        assert!(add_settings(&mut workspace, "ghcr.io/me", true).is_err());
     }
 
     #[test]

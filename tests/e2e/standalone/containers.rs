@@ -171,13 +171,23 @@ fn ends_on_sigterm(engine: &impl Engine) {
 
 pub(super) fn serves_http(engine: &impl Engine, archive: &Archive) {
     engine.load(archive);
+    let start = |variable: &str| {
+        let options = Options { env: &[variable, "NAME=Ferris"], ..Options::default() };
+        engine.command(archive, options, &[])
+    };
+    while_it_serves(start, |address| {
+        let url = format!("http://{address}/");
+        let get = ["--silent", "--retry-connrefused", "--retry", "60", "--retry-delay", "1", &url];
+        assert_eq!(Run::of(Command::new("curl").args(get)).success().stdout, "Hello, Ferris!\n");
+    });
+}
+
+/// Starts a container that serves HTTP, with a variable for its port, and ends it once its address was checked.
+pub(crate) fn while_it_serves(start: impl FnOnce(&str) -> Command, check: impl FnOnce(&str)) {
     let port = free_port();
-    let (variable, name) = (format!("PORT={port}"), "NAME=Ferris");
-    let options = Options { env: &[&variable, name], ..Options::default() };
-    let child = Background::start(&mut engine.command(archive, options, &[]));
-    let url = format!("http://127.0.0.1:{port}/");
-    let get = ["--silent", "--retry-connrefused", "--retry", "60", "--retry-delay", "1", &url];
-    assert_eq!(Run::of(Command::new("curl").args(get)).success().stdout, "Hello, Ferris!\n");
+    let variable = format!("PORT={port}");
+    let child = Background::start(&mut start(&variable));
+    check(&format!("127.0.0.1:{port}"));
     terminate(runner_of(&variable));
     assert_eq!(child.exit_code(), 0);
 }
