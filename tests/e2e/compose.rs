@@ -5,6 +5,7 @@ use std::path::Path;
 
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Registry, Run, cargo_wasm_oci, tools, wasm_oci};
+use crate::standalone::platform;
 
 /// Checks a Compose file with `check-jsonschema`.
 fn checked(file: &str) -> Run {
@@ -93,6 +94,32 @@ fn a_file_is_completed_and_stays_as_it_is() {
     let completed =
         compose(&example("hello"), &[&args[..], &["-"]].concat(), &printed).success().stdout;
     assert_eq!(completed, printed.replace("wasm-oci://hello", image));
+}
+
+#[test]
+fn a_standalone_image_needs_no_runtime() {
+    let standalone = ["--format", "standalone"];
+    let http = compose(&example("http"), &standalone, "").success().stdout;
+    let expected = "services:\n  http:\n    image: wasm-oci://http\n    ports:\n    - 8080:8080\n";
+    assert_eq!(http.split_once('\n').unwrap().1, expected);
+    let args = [&standalone[..], &["--container-runtime", "wasm"]].concat();
+    let with_shim = compose(&example("http"), &args, "").success().stdout;
+    assert!(with_shim.contains("platform: wasi/wasm\n    runtime: wasm\n"), "{with_shim}");
+    assert_valid(&http);
+    assert_valid(&with_shim);
+    // Of a file, only the name of the image changes.
+    let registry = Registry::start();
+    let target_dir = lasting("hello-compose").display().to_string();
+    let repository = format!("{}/{{bin}}", registry.host());
+    let platform = platform();
+    let args = ["--repository", &repository, "--target-dir", &target_dir, "-f", "-"];
+    let args = [&args[..], &standalone, &["--linux-platform", &platform]].concat();
+    let file = "services:\n  app:\n    image: wasm-oci://hello\n    ports: ['80:80']\n";
+    let completed = compose(&example("hello"), &args, file).success();
+    let (_, digest) = completed.stdout.split_once("/hello@").unwrap();
+    let image = format!("{}/hello@{}", registry.host(), digest.lines().next().unwrap());
+    assert_eq!(completed.stdout, file.replace("wasm-oci://hello", &image));
+    assert!(!completed.stderr.contains("warning"), "{completed:?}");
 }
 
 #[test]

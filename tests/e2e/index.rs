@@ -14,6 +14,7 @@ use wasm_oci_core::image::Digest;
 use crate::harness::containerd::{SNAPSHOTTER, WASM as WASM_PLATFORM};
 use crate::harness::foreign::{Buildah, CONFIG, INDEX, MANIFEST, TAR, Written, tar, writing};
 use crate::harness::{Containerd, Pod, Registry, Run, Version, tools, umoci, wasm_oci};
+use crate::kubernetes;
 
 const WASI: [&str; 2] = ["--platform", "wasi/wasm"];
 
@@ -127,6 +128,7 @@ fn one_tag_is_native_and_wasm() {
     let expected = [("linux/amd64".to_owned(), native), ("wasi/wasm".to_owned(), wasm.clone())];
     assert_eq!(entries(&place), expected);
     assert_entries_are_chosen(&place, "/app.wasm");
+    let by_digest = |digest: &str| format!("{}/me/app@{digest}", registry.host());
 
     for version in [Version::Debian, Version::V1_7] {
         let containerd = Containerd::shared(version);
@@ -143,7 +145,7 @@ fn one_tag_is_native_and_wasm() {
     for version in [Version::Debian, Version::V1_7] {
         let containerd = Containerd::shared(version);
         // Kubernetes knows no `--platform`, and takes the entry of its host. The digest names the other one.
-        let by_digest = format!("{}/me/app@{wasm}", registry.host());
+        let by_digest = by_digest(&wasm);
         let pod = |image| Containerd::shared(version).run_pod(Pod { image, ..Pod::default() });
         let run = pod(by_digest.as_str());
         assert_eq!((run.code, run.stdout.as_str()), (0, "from Wasm\n"), "{version:?}: {run:?}");
@@ -151,6 +153,18 @@ fn one_tag_is_native_and_wasm() {
         assert_eq!((run.code, run.stdout.as_str()), (0, "from Linux\n"), "{version:?}: {run:?}");
         drop(containerd);
     }
+    // Pods of both, each by the digest with which it is started above.
+    let k8s = |args: &[&str]| Run::of(wasm_oci().args(["k8s", &reference]).args(args)).success();
+    let both = k8s(&["--variants", "native=3,wasm", "--port", "8080"]).stdout;
+    kubernetes::assert_valid(&both);
+    let images: Vec<&str> =
+        both.lines().filter_map(|line| line.trim().strip_prefix("image: ")).collect();
+    assert_eq!(images, [&format!("{}/me/app@{new}", registry.host()), &by_digest(&wasm)]);
+    assert!(both.contains("replicas: 3\n") && both.contains("kind: Service\n"), "{both}");
+    assert_eq!(both.matches("runtimeClassName: wasmtime\n").count(), 1, "{both}");
+    let alone = k8s(&[]);
+    assert!(!alone.stdout.contains("untimeClass"), "{alone:?}");
+    assert!(alone.stderr.contains("--variants native,wasm"), "{alone:?}");
     // Our own commands take the entry for WebAssembly.
     let run = Run::of(wasm_oci().args(["run", "--quiet", &reference])).success();
     assert_eq!(run.stdout, "from Wasm\n");

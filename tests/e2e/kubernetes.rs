@@ -1,6 +1,8 @@
 //! Manifests: `k8s` prints them, `resolve` puts digests into them. What is printed is valid for every Kubernetes of these
 //! years, and runs where its pods run: in containerd, with a Wasm shim.
 
+mod standalone;
+
 use std::fs;
 use std::path::Path;
 use std::process::Command;
