@@ -73,7 +73,8 @@ fn this_machine_can_build() {
     // Debian's containerd, and its crun without WebAssembly inside.
     let containerd = found.about("containerd")["found"].as_str().unwrap();
     assert!(
-        containerd.starts_with("1.6") && containerd.contains("`ctr` takes universal, container;"),
+        containerd.starts_with("1.6")
+            && containerd.contains("`ctr` takes standalone, universal, container;"),
         "{containerd}"
     );
     assert_ne!(found.state("crun"), "missing");
@@ -103,6 +104,8 @@ fn a_machine_with_nothing_is_told_what_to_install() {
     for about in ["docker", "containerd", "podman", "crun", "kubectl", "node", "wasmtime"] {
         assert_eq!(found.state(about), "missing");
     }
+    let advice = found.about("containerd shims")["advice"].as_str().unwrap();
+    assert!(advice.starts_with("standalone images need none"), "{advice}");
     let mut doctor = of_cargo(folder.path());
     doctor.env("PATH", &path).env("HOME", folder.path()).env_remove("CARGO");
     let found = DoctorRun::of(doctor.env_remove("RUSTUP_HOME").env_remove("CARGO_HOME"));

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Browser, Registry, Run, cargo_wasm_oci, wasm_oci};
+use crate::standalone::platform;
 
 /// Names as rustc mangles them, one that would end a script, and one that is no text of HTML.
 const MODULE: &str = r#"(module $app
@@ -55,6 +56,35 @@ impl Folder {
         names.sort();
         names
     }
+}
+
+#[test]
+fn a_standalone_image_has_a_runner_and_code_next_to_its_module() {
+    let folder = Folder::new();
+    let platform = platform();
+    let pack = ["pack", "app.wasm", "--format=standalone", "--linux-platform", &platform];
+    let _packed = folder.module("app.wasm", MODULE).wasm_oci(&pack).success();
+    let sizes = folder.json(&["size", "oci:app.oci", "--json"]);
+    let layers: Vec<_> = sizes["layers"].as_array().unwrap().iter().collect();
+    let of = |layer: &&Value| (layer["content"].clone(), layer["platforms"].clone());
+    let native = json!([platform]);
+    let expected = [
+        (json!("module"), json!(["wasi/wasm", platform])),
+        (json!("runner"), native.clone()),
+        (json!("code"), native),
+    ];
+    assert_eq!(layers.iter().map(of).collect::<Vec<_>>(), expected);
+    // What the layout holds.
+    for layer in layers {
+        let hex = layer["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
+        let blob = fs::metadata(folder.path(&format!("app.oci/blobs/sha256/{hex}"))).unwrap();
+        assert_eq!(layer["size"], blob.len());
+    }
+    let text = folder.wasm_oci(&["size", "oci:app.oci"]).success().stdout;
+    assert!(text.contains("layers of the image, compressed: "), "{text}");
+    assert!(text.contains(&format!("module for wasi/wasm, {platform}\n")), "{text}");
+    let module = folder.json(&["size", "app.wasm", "--json"]);
+    assert_eq!(module["layers"], Value::Null);
 }
 
 #[track_caller]

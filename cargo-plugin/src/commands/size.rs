@@ -55,6 +55,7 @@ impl Size {
                 package: Some(&project.package),
                 name: &project.target,
                 report: module.sizes()?,
+                layers: Vec::new(),
             }
             .show(&args, &connections, shell)
             .await?;

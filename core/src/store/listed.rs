@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use super::{Error, Name, Source};
-use crate::image::{Config, Digest, Platform};
+use crate::image::{Config, Descriptor, Digest, Platform};
 
 /// A manifest that an image lists, with its configuration. Its layers were not read.
 #[derive(Debug, Clone)]
@@ -13,8 +13,8 @@ pub struct ListedManifest {
     pub platform: Option<Platform>,
     /// The configuration.
     pub config: Config,
-    /// The digests of the layers.
-    pub layers: Vec<Digest>,
+    /// The layers, the lowest first.
+    pub layers: Vec<Descriptor>,
 }
 
 impl ListedManifest {
@@ -31,7 +31,10 @@ impl ListedManifest {
         let is_linux = self.platform.as_ref().is_some_and(|platform| platform.os == "linux");
         // The Linux manifests of a universal image have the layers of the one for WebAssembly.
         let mut wasm = all.iter().filter(|it| it.is_wasm()).peekable();
-        let is_other = wasm.peek().is_some() && wasm.all(|it| it.layers != self.layers);
+        let layers = |it: &ListedManifest| -> Vec<Digest> {
+            it.layers.iter().map(|layer| layer.digest).collect()
+        };
+        let is_other = wasm.peek().is_some() && wasm.all(|it| layers(it) != layers(self));
         is_linux && (self.config.is_native() || is_other)
     }
 }
@@ -55,7 +58,7 @@ pub async fn list(source: &impl Source, name: &Name) -> Result<Vec<ListedManifes
             digest: entry.digest,
             platform: entry.platform.or_else(|| config.platform.clone()),
             config,
-            layers: document.layers.iter().map(|layer| layer.digest).collect(),
+            layers: document.layers,
         });
     }
     Ok(listed)

@@ -75,7 +75,7 @@ fn shim() -> Finding {
         true => Finding::missing(
             "containerd shims",
             "no Wasm shim on this PATH",
-            "install containerd-shim-wasmtime-v1 from https://github.com/containerd/runwasi/releases into /usr/local/bin",
+            "standalone images need none; for others, install containerd-shim-wasmtime-v1 from https://github.com/containerd/runwasi/releases into /usr/local/bin",
         ),
     }
 }
@@ -91,7 +91,7 @@ fn runtimes() -> Finding {
         return Finding::warning(
             "containerd pods",
             "can't read its configuration",
-            "pods need a Wasm runtime in it; see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
+            "pods with other images than standalone ones need a Wasm runtime in it; see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
         );
     };
     let names = wasm_runtimes(&text);
@@ -103,7 +103,7 @@ fn runtimes() -> Finding {
         true => Finding::warning(
             "containerd pods",
             format!("{path} has no Wasm runtime"),
-            "needed only for pods; add a runtime with runtime_type = \"io.containerd.wasmtime.v1\" under \
+            "needed only for pods whose images are not standalone; add a runtime with runtime_type = \"io.containerd.wasmtime.v1\" under \
              […containerd.runtimes.wasmtime], and restart containerd",
         ),
     }

@@ -5,7 +5,8 @@ use serde_json::Value;
 use super::Finding;
 use super::tool::{Tool, is_wasm, numbers, shims};
 
-const SHIM: &str = "install containerd-shim-wasmtime-v1 from https://github.com/containerd/runwasi/releases on the PATH of the engine's \
+const SHIM: &str = "standalone images need none; for others, install containerd-shim-wasmtime-v1 from \
+                    https://github.com/containerd/runwasi/releases on the PATH of the engine's \
                     service, such as /usr/local/bin";
 
 pub(super) fn look() -> Vec<Finding> {

@@ -58,12 +58,12 @@ fn classes(list: &Value) -> Finding {
         (true, true) => Finding::missing(
             "RuntimeClasses",
             "none",
-            "apply one for the shim on the nodes: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
+            "standalone images need none; for others, apply one for the shim on the nodes: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
         ),
         (true, false) => Finding::warning(
             "RuntimeClasses",
             format!("{}; none of the names suggests WebAssembly", listed(&others)),
-            "apply one for the shim on the nodes: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
+            "standalone images need none; for others, apply one for the shim on the nodes: see https://github.com/wasm-oci/wasm-oci/blob/main/docs/kubernetes.md",
         ),
     }
 }

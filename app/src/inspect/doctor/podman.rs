@@ -17,7 +17,7 @@ pub(super) fn look() -> Vec<Finding> {
 
 fn crun() -> Finding {
     // podman starts images for wasi/wasm with `crun-wasm`. A plain `crun` works, too, if it was built with WebAssembly.
-    let advice = "needed only for podman; install a crun with WasmEdge: in Fedora the package crun-wasm, in Debian 13 the package crun";
+    let advice = "needed only for podman, and not for standalone images; install a crun with WasmEdge: in Fedora the package crun-wasm, in Debian 13 the package crun";
     let asked = |name: &'static str| {
         let said = Tool::find(name)?.ask(&["--version"]).filter(|said| said.success)?;
         Some((name, said.stdout))

@@ -6,6 +6,7 @@
 //!       └─tree→ treemap.rs: an HTML file
 //! ```
 
+mod layers;
 mod table;
 mod treemap;
 
@@ -24,6 +25,8 @@ use crate::pipeline::stages::any_imports;
 use crate::registry::connection::Connections;
 use crate::registry::source::load_module;
 use crate::ui::shell::Shell;
+
+pub use layers::{LayerSize, layers_at};
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -52,6 +55,8 @@ pub struct ModuleSizes<'a> {
     pub package: Option<&'a str>,
     pub name: &'a str,
     pub report: SizeReport,
+    /// Layers of the image that the module is in, if it is standalone.
+    pub layers: Vec<LayerSize>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +65,8 @@ struct SizeMessage<'a, T> {
     #[serde(skip_serializing_if = "Option::is_none")]
     package: Option<&'a str>,
     name: &'a str,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    layers: &'a [LayerSize],
     #[serde(flatten)]
     what: T,
 }
@@ -83,7 +90,10 @@ impl ModuleSizes<'_> {
         }
         match args.json {
             true => shell.print_json(&self.message("wasm-oci-size", &self.report)),
-            false => shell.print(table::table(self.name, &self.report, args.limit).trim_end()),
+            false => {
+                let module = table::table(self.name, &self.report, args.limit);
+                shell.print((module + &table::layers(&self.layers)).trim_end())
+            }
         }
     }
 
@@ -111,7 +121,7 @@ impl ModuleSizes<'_> {
     }
 
     fn message<T>(&self, reason: &'static str, what: T) -> SizeMessage<'_, T> {
-        SizeMessage { reason, package: self.package, name: self.name, what }
+        SizeMessage { reason, package: self.package, name: self.name, layers: &self.layers, what }
     }
 }
 

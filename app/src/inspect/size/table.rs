@@ -6,6 +6,7 @@ use std::fmt::Write;
 use wasm_oci_core::module::SizeReport;
 use wasm_oci_core::text::visible;
 
+use super::LayerSize;
 use crate::pipeline::size::{Change, Diff, Totals};
 use crate::units::{signed, size};
 
@@ -37,6 +38,20 @@ pub(super) fn table(name: &str, report: &SizeReport, limit: usize) -> String {
         &format!("code by functions: {}", size(functions.iter().map(|it| it.1).sum())),
     );
     rows(&mut text, functions, whole, limit);
+    text
+}
+
+/// Returns the layers of an image, if there are any.
+pub(super) fn layers(layers: &[LayerSize]) -> String {
+    let mut text = String::new();
+    let whole = layers.iter().map(|layer| layer.size).sum();
+    if !layers.is_empty() {
+        heading(&mut text, &format!("layers of the image, compressed: {}", size(whole)));
+    }
+    for layer in layers {
+        let name = format!("{} for {}", layer.content, layer.platforms.join(", "));
+        line(&mut text, layer.size, whole, &name);
+    }
     text
 }
 
