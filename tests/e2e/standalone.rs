@@ -78,19 +78,24 @@ fn of_guests(name: &'static str, options: &[&str]) -> Archive {
     Archive::of(crate::running::guests(), name, &options)
 }
 
-/// The image of `examples/http`, whose runner is the one of this build: that of releases takes minutes to build. It is not static,
-/// so the image has the libraries that it needs.
+/// The image of `examples/http`.
 fn http() -> &'static Archive {
     static ARCHIVE: OnceLock<Archive> = OnceLock::new();
     ARCHIVE.get_or_init(|| {
-        let runner = program("wasm-oci-runner");
-        let mut options = vec!["--runner".to_owned(), runner.display().to_string()];
-        for library in libraries(&runner) {
-            options.extend(["--include".to_owned(), format!("{}={library}", &library[1..])]);
-        }
+        let options = runner_of_this_build();
         let options: Vec<&str> = options.iter().map(String::as_str).collect();
         Archive::of(&crate::serve::http(), "http", &options)
     })
+}
+
+/// Returns options for an image with the runner of this build, which serves HTTP: that of releases takes minutes to build. It is
+/// not static, so the image has the libraries that it needs.
+pub(crate) fn runner_of_this_build() -> Vec<String> {
+    let runner = program("wasm-oci-runner");
+    let include =
+        |library: String| ["--include".to_owned(), format!("{}={library}", &library[1..])];
+    let libraries = libraries(&runner).into_iter().flat_map(include);
+    ["--runner".to_owned(), runner.display().to_string()].into_iter().chain(libraries).collect()
 }
 
 /// Returns the files of the shared libraries of a program, and of its loader.

@@ -14,7 +14,7 @@ use crate::harness::commands::{cargo, lasting, program, root};
 use crate::harness::containerd::WASM;
 use crate::harness::{Containerd, Registry, Run, Version, cargo_wasm_oci, tools};
 use crate::standalone::containers::while_it_serves;
-use crate::standalone::platform;
+use crate::standalone::{platform, runner_of_this_build};
 
 /// A project in an empty folder, and the registry that its images go to.
 struct Project {
@@ -57,6 +57,12 @@ impl Project {
     /// as `images`.
     #[track_caller]
     fn up_to_the_registry(&self, images: usize) -> Vec<String> {
+        self.up_to_the_registry_with(images, &[])
+    }
+
+    /// The same with more options for images.
+    #[track_caller]
+    fn up_to_the_registry_with(&self, images: usize, options: &[String]) -> Vec<String> {
         let _formatted = self.run(cargo(), "fmt --all --check");
         let linted = self.run(cargo(), "clippy --workspace --all-targets -- -D warnings");
         assert!(!linted.stderr.contains("warning"), "{}", linted.stderr);
@@ -67,13 +73,13 @@ impl Project {
             tested.stdout
         );
         // The runners of both platforms take minutes to build.
-        let platform = format!("--linux-platform {}", platform());
-        let built = self.wasm_oci(&format!("build {platform}"));
+        let options = format!("--linux-platform {} {}", platform(), options.join(" "));
+        let built = self.wasm_oci(&format!("build {options}"));
         assert_eq!(built.stdout.lines().count(), images, "{built:?}");
         assert!(!built.stderr.contains("warning"), "{}", built.stderr);
         let smoke = self.wasm_oci("test --verify-behaviour");
         assert!(smoke.stderr.contains(" passed"), "{smoke:?}");
-        let pushed = self.wasm_oci(&format!("push --no-test {platform}")).stdout;
+        let pushed = self.wasm_oci(&format!("push --no-test {options}")).stdout;
         let pushed: Vec<String> = pushed.lines().map(str::to_owned).collect();
         assert_eq!(pushed.len(), images, "{pushed:?}");
         pushed
@@ -210,7 +216,7 @@ fn host_of(project: &Project, image: &str) -> String {
 #[test]
 fn http() {
     let project = Project::new("http");
-    project.up_to_the_registry(1);
+    project.up_to_the_registry_with(1, &runner_of_this_build());
     let containerd = Containerd::shared(Version::V1_7);
     let image = project.pulled("my_http", &containerd);
     // The port of a container is one of this machine here, and 8080 may be taken.
