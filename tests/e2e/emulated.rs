@@ -90,9 +90,10 @@ fn a_component_runs_on_arm64() {
     build.args(["wasm-oci", "build", "--target", "wasm32-wasip2", "--format", "standalone"]);
     build.args(["--linux-platform", "linux/arm64", "--runner"]).arg(runner());
     build.arg("--manifest-path").arg(example("hello")).arg("--target-dir").arg(lasting("emulated"));
-    let built = Run::of(&mut build).success();
+    let layout = folder.path().join("layout");
+    let _built = Run::of(build.arg("--oci-layout-path").arg(&layout)).success();
     let root = folder.path().join("root");
-    unpack(Path::new(built.stdout.trim()), &root);
+    unpack(&layout, &root);
     let printed = Run::of(&mut start(&root, &["/hello.wasm"])).success().stdout;
     assert!(printed.contains("Hello"), "{printed}");
 }
