@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use crate::harness::commands::lasting;
 use crate::harness::foreign::{CONFIG, TAR, WASM, Written, tar};
 use crate::harness::{Registry, Run, cargo_wasm_oci, wasm_oci};
+use crate::standalone::platform;
 
 /// A folder with a module, `app.wasm`.
 fn folder_with(wat: &str) -> (TempDir, PathBuf) {
@@ -35,7 +36,7 @@ fn people_get_a_line_for_each_consumer_and_what_to_change() {
     // By its digest, because the new image would make the layout's default ambiguous.
     let digest = text.split_once("digest:     ").unwrap().1.lines().next().unwrap();
     let change = format!(
-        "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci@{digest} oci:app.oci:universal --format universal\n"
+        "  for cri-2.3 and docker-classic: wasm-oci convert oci:app.oci@{digest} oci:app.oci:standalone --format standalone\n"
     );
     assert!(text.contains(&change), "{text}");
     // The advice for one engine names those that it would stop.
@@ -43,9 +44,12 @@ fn people_get_a_line_for_each_consumer_and_what_to_change() {
     assert!(text.contains(cost), "{text}");
     assert!(text.contains("\nruns on:    wasmtime, wasmedge"), "{text}");
     // The suggested command works.
+    let platform = platform();
+    let own = ["--linux-platform", &platform];
     let _converted = run(
         folder.path(),
-        &["convert", "oci:app.oci", "oci:app.oci:two", "--for", "docker,cri-2.3"],
+        &[&["convert", "oci:app.oci", "oci:app.oci:two", "--for", "docker,cri-2.3"], &own[..]]
+            .concat(),
     )
     .success();
     let _taken =
@@ -64,7 +68,7 @@ fn who_is_named_has_to_take_it() {
     assert_eq!(rows, 3, "{refused:?}");
     let error = "`oci:app.oci` doesn't run on docker-26 and docker-classic: \"No such image\"";
     assert!(refused.stderr.starts_with(&format!("error: {error}")), "{refused:?}");
-    assert!(refused.stderr.trim_end().ends_with("the format universal does"), "{refused:?}");
+    assert!(refused.stderr.trim_end().ends_with("the format standalone does"), "{refused:?}");
     // The command has no option that the sentence before it says to leave out.
     let docker = refused.stdout.lines().find(|line| line.starts_with("docker-28")).unwrap();
     assert!(
@@ -164,14 +168,14 @@ fn of_a_module_check_says_which_formats_there_are() {
     assert!(text.contains("\nwkg             ok       as artifact\n"), "{text}");
     let text = run(folder.path(), &["check", "app.wasm", "--for", "wkg,docker"]).success().stdout;
     assert!(
-        text.contains("for docker: wasm-oci push app.wasm REFERENCE --format universal\n"),
+        text.contains("for docker: wasm-oci push app.wasm REFERENCE --format standalone\n"),
         "{text}"
     );
     let (folder, _) = folder_with("(component)");
-    let refused = run(folder.path(), &["check", "app.wasm", "--for", "podman", "--json"]);
-    let found: Value = serde_json::from_str(&refused.stdout).unwrap();
-    assert_eq!((refused.code, &found["consumers"][0]["formats"]), (9, &json!([])), "{refused:?}");
-    assert!(refused.stderr.contains("build a module"), "{refused:?}");
+    // crun runs no components, and podman needs no crun for a native program.
+    let taken = run(folder.path(), &["check", "app.wasm", "--for", "podman", "--json"]).success();
+    let found: Value = serde_json::from_str(&taken.stdout).unwrap();
+    assert_eq!(found["consumers"][0]["formats"], json!(["standalone"]), "{taken:?}");
 }
 
 #[test]
@@ -245,19 +249,18 @@ fn code_that_was_compiled_ahead_is_refused() {
 fn formats_are_chosen_for_an_audience_and_a_line_says_why() {
     let (folder, _) = folder_with(COMMAND);
     let pack = |args: &[&str]| run(folder.path(), &[&["pack", "app.wasm"], args].concat());
-    let packed = pack(&["--for", "kubernetes,docker,wkg"]).success();
-    let why = "Choosing universal, the only format that kubernetes and docker both take; \
+    let packed =
+        pack(&["--for", "kubernetes,docker,wkg", "--linux-platform", &platform()]).success();
+    let why = "Choosing standalone, which kubernetes and docker both take without a Wasm runtime; \
                artifact, the only format that wkg takes";
     assert!(packed.stderr.contains(why), "{packed:?}");
     assert_eq!(packed.stdout, "oci:app.oci:latest\noci:app.oci:latest-artifact\n");
     let both = pack(&["--for", "docker", "--format", "module"]);
     assert_eq!(both.code, 2, "{both:?}");
     let (folder, _) = folder_with("(component)");
-    let refused = run(folder.path(), &["pack", "app.wasm", "--for", "podman"]);
+    let refused = run(folder.path(), &["pack", "app.wasm", "--for", "node"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (9, ""), "{refused:?}");
-    let podman =
-        "doesn't run on podman: \"could not get wasmedge result from VM\" (it is a component)";
-    assert!(refused.stderr.contains(podman), "{refused:?}");
+    assert!(refused.stderr.contains("doesn't run on node: "), "{refused:?}");
     assert!(!folder.path().join("app.oci").exists());
 }
 
@@ -277,7 +280,7 @@ fn a_crate_says_whom_it_is_for() {
         command.arg("wasm-oci").args(args).arg("--target-dir").arg(lasting("engines"));
         Run::of(command.current_dir(folder.path()))
     };
-    manifest("for = [\"docker\", \"wkg\"]");
+    manifest(&format!("for = [\"docker\", \"wkg\"]\nlinux-platforms = [\"{}\"]", platform()));
     let built = cargo(&["build"]).success();
     assert!(
         built.stdout.contains("app:latest\n") && built.stdout.contains("app:latest-artifact\n"),

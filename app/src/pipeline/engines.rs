@@ -159,6 +159,11 @@ mod tests {
     #[test]
     fn the_reason_says_whether_there_was_a_choice() {
         let of = |names: &[&str]| why(&engines(names)).unwrap();
+        assert_eq!(of(&["node"]), "universal, which node takes");
+        assert_eq!(
+            of(&["node", "podman"]),
+            "standalone, which node and podman both take without a Wasm runtime"
+        );
         assert_eq!(
             of(&["docker", "kubernetes"]),
             "standalone, which docker and kubernetes both take without a Wasm runtime"

@@ -189,6 +189,11 @@ impl Engine {
         })
     }
 
+    /// Returns true if it starts native programs, as container engines do.
+    pub(super) fn starts_native(self) -> bool {
+        self.0.native.is_some()
+    }
+
     fn wants_another_command(self, shape: &Shape) -> bool {
         let entry = self.pick(shape);
         self.rules(entry).any(|rule| {

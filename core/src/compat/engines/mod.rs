@@ -174,7 +174,12 @@ pub fn formats_among(
         };
         let best = formats.iter().map(|format| (*format, selectors(*format)));
         // Reversed, because `max_by_key` returns the last maximum.
-        let best = best.rev().max_by_key(|(_, selectors)| selectors.len());
+        let best = best.rev().max_by_key(|(format, selectors)| {
+            // Others read the module out of any format, and have no use for the native programs.
+            let starts_native =
+                || selectors.iter().any(|it| it.engines().any(Engine::starts_native));
+            (selectors.len(), *format != Format::Standalone || starts_native())
+        });
         match best.filter(|(_, selectors)| !selectors.is_empty()) {
             None => return Err(Error::NoFormat { engine: first.name() }),
             Some((format, selectors)) => {
