@@ -91,6 +91,17 @@ impl Plan {
         tags_of(&self.tags, &self.formats, format)
     }
 
+    /// Plans universal images in the place of standalone ones, and returns true if there were any.
+    pub fn leave_out_native_programs(&mut self) -> bool {
+        match self.formats.iter_mut().find(|format| **format == Format::Standalone) {
+            None => return false,
+            Some(format) => *format = Format::Universal,
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        self.formats.retain(|format| seen.insert(*format));
+        true
+    }
+
     /// Returns the digest of everything that decides the images' bytes and tags: the same fingerprint, the same images.
     /// `module` is the digest of the module as it was built.
     pub fn fingerprint(&self, module: Digest) -> Digest {
@@ -308,6 +319,20 @@ mod tests {
         assert_eq!(plan(formats(&["container", "module"])).optimize.level, Level::O1);
         let off = Settings { optimize: Some(Level::Off), ..formats(&["module"]) };
         assert_eq!(plan(off).optimize.level, Level::Off);
+    }
+
+    #[test]
+    fn a_plan_can_leave_out_native_programs() {
+        let left = |names: &[&str]| {
+            let mut plan = plan(formats(names));
+            (plan.leave_out_native_programs(), plan.formats)
+        };
+        assert_eq!(
+            left(&["standalone", "artifact"]),
+            (true, vec![Format::Universal, Format::Artifact])
+        );
+        assert_eq!(left(&["universal", "standalone"]), (true, vec![Format::Universal]));
+        assert_eq!(left(&["module"]), (false, vec![Format::Module]));
     }
 
     #[test]

@@ -33,7 +33,11 @@ pub(super) struct Run {
 impl Run {
     pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<u8, Error> {
         let no_cache = self.run.given.sandbox.no_cache;
-        let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
+        let request = Request {
+            no_cache,
+            runs_here: true,
+            ..self.build.request(Settings::default(), output)
+        };
         if self.build.dry_run {
             return print_plans(&request, shell).map(|()| 0);
         }

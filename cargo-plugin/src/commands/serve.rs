@@ -31,7 +31,11 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, output: &OutputArgs, shell: &Shell) -> Result<(), Error> {
         let no_cache = self.serve.sandbox.no_cache;
-        let request = Request { no_cache, ..self.build.request(Settings::default(), output) };
+        let request = Request {
+            no_cache,
+            runs_here: true,
+            ..self.build.request(Settings::default(), output)
+        };
         if self.build.dry_run {
             return print_plans(&request, shell);
         }

@@ -53,7 +53,7 @@ impl Test {
         let repository = self.remote.clone().filter(|reference| !reference.is_empty());
         let request =
             self.build.request(Settings { repository, ..self.registry.settings() }, output);
-        let request = Request { no_cache: self.cache.no_cache, ..request };
+        let request = Request { no_cache: self.cache.no_cache, runs_here: true, ..request };
         if self.build.dry_run {
             return print_plans(&request, shell).map(|()| 0);
         }

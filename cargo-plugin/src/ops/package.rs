@@ -125,13 +125,18 @@ impl<'a> PackageJob<'a> {
         let settings = all_settings(program.explicit.clone(), &program.project, revision);
         let in_target = || compiled.workspace.target_dir().join("wasm-oci");
         let folder = request.folder.clone().unwrap_or_else(in_target);
+        let mut plan = Plan::resolve(target, &settings)?;
+        plan.downloads &= !request.selection.is_offline();
+        // Other images than those of `build`, which stay what they are.
+        let kept = match request.runs_here && plan.leave_out_native_programs() {
+            true => folder.join(".run"),
+            false => folder.clone(),
+        };
         let layout = match &request.layout {
-            None => folder.join(name),
+            None => kept.join(name),
             Some(path) if compiled.programs.len() == 1 => path.clone(),
             Some(path) => path.join(name),
         };
-        let mut plan = Plan::resolve(target, &settings)?;
-        plan.downloads &= !request.selection.is_offline();
         // A program that only runs on this machine may have any size.
         if !request.enforce_budget {
             plan.budget = Budget::default();
@@ -143,7 +148,7 @@ impl<'a> PackageJob<'a> {
             plan,
             settings,
             layout,
-            record: folder.join(".records").join(format!("{name}.json")),
+            record: kept.join(".records").join(format!("{name}.json")),
             debug_file: folder.join(format!("{name}.debug.wasm")),
             cache: cache(request, &compiled.workspace),
             sizes: folder.join(".sizes").join(format!("{name}.json")),

@@ -21,6 +21,8 @@ pub struct Request {
     pub folder: Option<PathBuf>,
     /// Refuse programs over their size budget. Programs that only run here may be of any size.
     pub enforce_budget: bool,
+    /// Make no native programs: the images only run here, in this process.
+    pub runs_here: bool,
     /// Print JSON, cargo's own messages included.
     pub json: bool,
     /// Ignore what earlier builds made.

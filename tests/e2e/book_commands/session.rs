@@ -11,7 +11,7 @@ use regex::Regex;
 
 use super::crate_folder::CrateFolder;
 use super::pages::Page;
-use crate::harness::commands::{example, forget_this_test, lasting, program, root};
+use crate::harness::commands::{example, folder_with_runners, forget_this_test, lasting, root};
 use crate::harness::{Registry, tools};
 
 /// As long as a page may take.
@@ -83,7 +83,7 @@ impl Session {
     /// Environment of the commands: our programs, compilers, and packages without a network.
     fn environment(&self, host: &str) -> Vec<(&'static str, OsString)> {
         let folder = |program: PathBuf| program.parent().unwrap().to_owned();
-        let more = [folder(program("wasm-oci")), tools::zig_directory(), folder(tools::go())];
+        let more = [folder_with_runners(), tools::zig_directory(), folder(tools::go())];
         let path = env::join_paths(more.into_iter().chain(env::split_paths(&tools::search_path())))
             .unwrap();
         let http = folder(example("http"));

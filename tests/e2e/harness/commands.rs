@@ -1,6 +1,7 @@
 //! Our own commands, as built from this checkout.
 
 use std::env;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -86,6 +87,32 @@ fn build() -> PathBuf {
     // This test lies in the folder `deps` beside them.
     let test = env::current_exe().expect("a test knows its own file");
     test.parent().and_then(Path::parent).expect("a test is in two folders").to_owned()
+}
+
+/// The folder of our programs as an archive of a release has it: with runners of standalone images beside them. These are only
+/// the beginnings of programs, for images that nothing starts: real ones take minutes to build.
+pub(crate) fn folder_with_runners() -> PathBuf {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    let make = || {
+        let folder = lasting("with-runners");
+        fs::create_dir_all(&folder).expect("a folder can be made");
+        for name in ["wasm-oci", "cargo-wasm-oci"] {
+            let to = folder.join(name);
+            fs::remove_file(&to).ok();
+            fs::hard_link(program(name), to).expect("both are in the target folder");
+        }
+        // Machine numbers of ELF (System V ABI).
+        for (architecture, machine) in [("amd64", 0x3e), ("arm64", 0xb7)] {
+            let elf =
+                [b"\x7fELF\x02\x01\x01".as_slice(), &[0; 11], &[machine, 0], &[0; 44]].concat();
+            for kind in ["", "http-"] {
+                let runner = folder.join(format!("wasm-oci-runner-{kind}{architecture}"));
+                fs::write(runner, &elf).expect("the folder can be written");
+            }
+        }
+        folder
+    };
+    FOLDER.get_or_init(make).clone()
 }
 
 /// The checkout.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use tempfile::TempDir;
+use wasm_oci_core::image::Architecture;
 
 use super::{Archive, guests};
 use crate::harness::{Podman, Run, tools};
@@ -88,20 +89,18 @@ fn damaged_and_foreign_code_is_refused() {
     let module = fs::read(root.path("guests.wasm")).unwrap();
     let _message = root.message_with(&module);
 
-    // Of another version of the engine.
-    let version = wasm_oci_core::run::engine_version();
-    let version = version.as_bytes();
-    let place = code.windows(version.len()).position(|it| it == version);
-    let mut other = code.clone();
-    let last = place.expect("the code says its version") + version.len() - 1;
-    other[last] = if other[last] == b'9' { b'8' } else { b'9' };
-    assert!(root.message_with(&other).contains("version"), "the version is the cause");
-
-    // For another processor.
-    let machine = 18;
-    let mut other = code.clone();
-    other[machine] = if other[machine] == 0x3e { 0xb7 } else { 0x3e };
-    let _message = root.message_with(&other);
+    // Of another version of the engine, and for another processor, as the code itself says.
+    let altered = |text: &str| {
+        let place = code.windows(text.len()).position(|it| it == text.as_bytes());
+        let last = place.expect("the code says it") + text.len() - 1;
+        let mut other = code.clone();
+        other[last] = if other[last] == b'9' { b'8' } else { b'9' };
+        other
+    };
+    let message = root.message_with(&altered(&wasm_oci_core::run::engine_version()));
+    assert!(message.contains("version"), "{message}");
+    let message = root.message_with(&altered(Architecture::of_this_machine().triple()));
+    assert!(message.contains("compiled"), "{message}");
 
     fs::remove_file(root.path(CODE)).unwrap();
     assert_eq!(root.run(&["exit", "3"]).code, 126);

@@ -148,7 +148,7 @@ impl Watch {
         let layout = workspace.target_dir().join("wasm-oci/.watch");
         let sources = self.sources(&env, &workspace)?;
         let mut watching = Watching {
-            request: Request { layout: Some(layout), ..request },
+            request: Request { layout: Some(layout), runs_here: true, ..request },
             action: self.action(),
             watcher: Watcher::new(sources.clone())?,
             sources,
