@@ -46,5 +46,6 @@ pub use trap::{Frame, Trapped};
 #[cfg(feature = "serve")]
 pub use crate::connections::ConnectionLimits;
 
-#[cfg(all(test, feature = "compile"))]
+#[cfg(test)]
+#[cfg(feature = "compile")]
 mod tests;

@@ -137,7 +137,7 @@ impl Folder {
         folder.write(&name, Durability::Checked, |file| file.write_all(&json))?;
         // Looking at all files takes longer than the rest of a push without a change. One new entry of 16 does it.
         if is_new && name.starts_with('0') {
-            evict(&[self.own.clone()], self.limit, Duration::ZERO);
+            evict(std::slice::from_ref(&self.own), self.limit, Duration::ZERO);
         }
         Ok(())
     }
