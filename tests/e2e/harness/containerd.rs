@@ -3,7 +3,6 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::iter;
 use std::path::{Path, PathBuf};
 use std::process::{self, Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,6 +31,13 @@ pub(crate) enum Version {
     V1_7,
 }
 
+/// What starts pods by default.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Runtimes {
+    Shim,
+    Runc,
+}
+
 /// The way `ctr` runs a Wasm image.
 const RUN: [&str; 8] =
     ["run", "--rm", "--snapshotter", SNAPSHOTTER, "--runtime", RUNTIME, "--platform", WASM];
@@ -40,6 +46,7 @@ const RUN: [&str; 8] =
 pub(crate) struct Containerd {
     daemon: Daemon,
     version: Version,
+    pub(super) runtimes: Runtimes,
     /// Imports the image that every pod needs, see [`super::cri`].
     pub(crate) pause_image: Once,
 }
@@ -157,24 +164,33 @@ impl Containerd {
         self.daemon.directory().join("containerd.sock")
     }
 
+    /// A new one that has runc alone, and no WebAssembly shim.
+    pub(crate) fn without_shim(version: Version) -> Self {
+        Self::start_with(version, Runtimes::Runc)
+    }
+
     fn start(version: Version) -> Self {
+        Self::start_with(version, Runtimes::Shim)
+    }
+
+    fn start_with(version: Version, runtimes: Runtimes) -> Self {
         let directory = tempfile::Builder::new().prefix("containerd-").tempdir();
         let directory = directory.expect("a temporary directory can be made");
         let config = directory.path().join("config.toml");
-        fs::write(&config, config_text(directory.path()))
+        fs::write(&config, config_text(directory.path(), runtimes))
             .expect("a temporary directory can be written");
 
         // `sudo` would choose a PATH of its own.
         let mut command = Command::new("env");
         command
-            .arg(version.path_variable())
+            .arg(version.path_variable(runtimes))
             .arg(version.program("containerd"))
             .arg("--config")
             .arg(config);
         let ctr = version.program("ctr");
         let stop = format!("ctr='{}'\n{}", ctr.display(), include_str!("containerd_stop.sh"));
         let daemon = Daemon::start(directory, tools::as_root("sh"), &stop, &command);
-        let containerd = Self { daemon, version, pause_image: Once::new() };
+        let containerd = Self { daemon, version, runtimes, pause_image: Once::new() };
         let answers = |_: &Daemon| (containerd.ctr(["version"]).code == 0).then_some(());
         containerd.daemon.wait_for("answer from containerd", answers);
         containerd
@@ -204,9 +220,10 @@ impl Version {
     }
 
     /// The assignment of a PATH on which containerd finds the Wasm shim and its own programs.
-    fn path_variable(self) -> OsString {
+    fn path_variable(self, runtimes: Runtimes) -> OsString {
         let own = self.program("containerd").parent().map(Path::to_owned);
-        let first = iter::once(tools::shim_directory()).chain(own);
+        let shim = (runtimes == Runtimes::Shim).then(tools::shim_directory);
+        let first = shim.into_iter().chain(own);
         let path = env::join_paths(first.chain(env::split_paths(&tools::search_path())));
         let mut variable = OsString::from("PATH=");
         variable.push(path.expect("no directory of the PATH has a colon"));
@@ -214,8 +231,12 @@ impl Version {
     }
 }
 
-fn config_text(directory: &Path) -> String {
+fn config_text(directory: &Path, runtimes: Runtimes) -> String {
     let directory = directory.display();
+    let (handler, runtime) = match runtimes {
+        Runtimes::Shim => (HANDLER, RUNTIME),
+        Runtimes::Runc => ("runc", "io.containerd.runc.v2"),
+    };
     // The last setting of the CRI: in a container, even the administrator may not be allowed to lower the score.
     format!(
         r#"
@@ -233,9 +254,9 @@ sandbox_image = "{PAUSE_IMAGE}"
 restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".containerd]
 snapshotter = "{SNAPSHOTTER}"
-default_runtime_name = "{HANDLER}"
-[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{HANDLER}]
-runtime_type = "{RUNTIME}"
+default_runtime_name = "{handler}"
+[plugins."io.containerd.grpc.v1.cri".containerd.runtimes.{handler}]
+runtime_type = "{runtime}"
 "#
     )
 }

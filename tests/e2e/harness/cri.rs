@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::json;
 
-use super::containerd::{Containerd, SNAPSHOTTER};
+use super::commands::wasm_oci;
+use super::containerd::{Containerd, Runtimes, SNAPSHOTTER};
 use super::run::Run;
 use super::{tools, umoci};
 
@@ -39,7 +40,11 @@ impl Containerd {
         fs::write(&script, include_str!("cri.mjs")).expect("a temporary directory can be written");
         let request = json!({
             "image": pod.image,
-            "handler": HANDLER,
+            "handler": match self.runtimes {
+                Runtimes::Shim => HANDLER,
+                // As of a pod without a RuntimeClass.
+                Runtimes::Runc => "",
+            },
             "command": pod.command,
             "args": pod.args,
             "env": pod.env,
@@ -51,6 +56,32 @@ impl Containerd {
     }
 
     fn import_pause_image(&self, directory: &Path) {
+        match self.runtimes {
+            Runtimes::Shim => self.import_wasm_pause_image(directory),
+            Runtimes::Runc => self.import_native_pause_image(directory),
+        }
+    }
+
+    /// Imports the same module as a standalone image.
+    fn import_native_pause_image(&self, directory: &Path) {
+        let (module, archive) = (directory.join("pause.wat"), directory.join("pause.tar"));
+        fs::write(&module, include_str!("pause.wat"))
+            .expect("a temporary directory can be written");
+        let mut pack = wasm_oci();
+        pack.args([
+            "pack",
+            "--format=standalone",
+            "--linux-platform",
+            &crate::standalone::platform(),
+        ]);
+        pack.arg(&module).args(["--tag", PAUSE_IMAGE]).arg("--tarball").arg(&archive);
+        let _packed = Run::of(&mut pack).success();
+        let import = ["--namespace", "k8s.io", "image", "import", "--snapshotter", SNAPSHOTTER];
+        let args = import.into_iter().map(OsStr::new);
+        let _imported = self.ctr(args.chain([archive.as_os_str()])).success();
+    }
+
+    fn import_wasm_pause_image(&self, directory: &Path) {
         let (module, layout) = (directory.join("pause.wasm"), directory.join("layout"));
         let bytes = wat::parse_str(include_str!("pause.wat")).expect("the module is well-formed");
         fs::write(&module, bytes).expect("a temporary directory can be written");

@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Archive, guests, guests_of_user, http};
-use crate::harness::{Containerd, Podman, Run, Version, tools};
+use crate::harness::{Containerd, Pod, Podman, Registry, Run, Version, tools, wasm_oci};
 
 /// Options of a container that all engines have, each in its own words.
 #[derive(Clone, Copy, Default)]
@@ -274,4 +274,27 @@ on_engines! {
 fn the_memory_of_its_group_is_its_limit() {
     is_bounded_by_its_memory(&Containerd::shared(Version::Debian));
     is_bounded_by_its_memory(&Podman::of_root());
+}
+
+/// Pods as Kubernetes starts them on a node without a shim: the image from a registry, no RuntimeClass.
+#[test]
+fn pods_need_no_runtime_class() {
+    let registry = Registry::start();
+    let image = format!("{}/demo/guests:1", registry.host());
+    let from = format!("oci-archive:{}", guests().path().display());
+    let _pushed = Run::of(wasm_oci().args(["copy", &from, &image])).success();
+    for version in [Version::Debian, Version::V1_7] {
+        let containerd = Containerd::without_shim(version);
+        let pod = |args: &[&str], restricted| {
+            let env = [("COLOUR", "blue")];
+            containerd.run_pod(Pod { image: &image, args, env: &env, restricted, ..Pod::default() })
+        };
+        for restricted in [false, true] {
+            let seen = pod(&["env"], restricted).success().stdout;
+            assert!(seen.contains("COLOUR=blue\n"), "{seen}");
+            assert_eq!(pod(&["exit", "3"], restricted).code, 3);
+        }
+        let panicked = pod(&["panic"], false);
+        assert_eq!(panicked.code, 134, "{panicked:?}");
+    }
 }
