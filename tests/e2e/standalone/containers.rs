@@ -298,3 +298,26 @@ fn pods_need_no_runtime_class() {
         assert_eq!(panicked.code, 134, "{panicked:?}");
     }
 }
+
+#[test]
+fn buildah_runs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let buildah = |args: &[&str]| {
+        let mut buildah = tools::as_root(tools::program("buildah"));
+        let storage = ["root", "run"].map(|it| folder.path().join(it).display().to_string());
+        buildah.args(["--root", &storage[0], "--runroot", &storage[1], "--storage-driver=vfs"]);
+        Run::of(buildah.args(args))
+    };
+    let archive = format!("oci-archive:{}", guests().path().display());
+    // In a container, even the administrator may not be allowed to raise the limits.
+    let limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+    let made = buildah(&["from", limits[0], limits[1], "--name=standalone", &archive]);
+    assert_eq!(made.success().stdout, "standalone\n");
+    for isolation in [&["--runtime=runc", "--network=host"][..], &["--isolation=chroot"]] {
+        let words = ["standalone", "--", "/.wasm-oci/runner", "/guests.wasm"];
+        let run = |args: &[&str]| buildah(&[&["run"], isolation, &words, args].concat());
+        assert_eq!(run(&["args", "a"]).success().stdout, "[\"args\", \"a\"]\n");
+        assert_eq!(run(&["exit", "3"]).code, 3);
+    }
+    let _removed = buildah(&["rm", "--all"]).success();
+}
