@@ -88,6 +88,8 @@ impl Podman {
 impl Drop for Podman {
     fn drop(&mut self) {
         let _removed = self.podman(["rm", "--all", "--force", "--time=0"]);
+        // Ends the process that keeps the user's namespaces.
+        let _ended = self.podman(["system", "migrate"]);
         for name in ["storage", "run", "tmp", "xdg"] {
             let mut remove = tools::as_root("rm");
             let _removed = Run::of(remove.arg("-rf").arg(self.directory.path().join(name)));
