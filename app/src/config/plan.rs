@@ -48,9 +48,8 @@ impl Plan {
         image.check(&formats)?;
         image.check_entrypoint(&formats)?;
         let (tags, repository) = names(name, settings)?;
-        let runners = settings.runners.iter().flatten().map(|file| Runner::read(file));
         Ok(Plan {
-            runners: runners.collect::<Result<_, _>>()?,
+            runners: Runner::read_all(settings.runners.as_deref().unwrap_or_default())?,
             downloads: settings.install_target.unwrap_or(true),
             tags,
             repository,

@@ -1,6 +1,6 @@
 //! Runners of standalone images, as files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use fs_err as fs;
@@ -27,6 +27,11 @@ impl Runner {
             reason: "it is not a Linux program for amd64 or arm64".to_owned(),
         })?;
         Ok(Runner { architecture, bytes: bytes.into() })
+    }
+
+    /// Reads the files of several.
+    pub fn read_all(files: &[PathBuf]) -> Result<Vec<Runner>, Error> {
+        files.iter().map(|file| Runner::read(file)).collect()
     }
 
     pub fn digest(&self) -> Digest {

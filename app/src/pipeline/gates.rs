@@ -5,7 +5,7 @@ use wasm_oci_core::image::{Image, ImageProgram, several_programs};
 use wasm_oci_core::module::{ValidateOptions, ValidatedModule, validate};
 
 use crate::error::Error;
-use crate::pipeline::standalone;
+use crate::pipeline::standalone::require_own;
 use crate::ui::shell::Shell;
 
 /// Validates all programs of an image, and returns those that are WebAssembly: that of its Wasm manifest first.
@@ -39,8 +39,10 @@ pub fn judge(
             Err(error) => shell.warn(format_args!("{place} was not validated: {error}")),
         }
     }
-    let natives = image.manifests().iter().filter(|manifest| manifest.is_native() && has_gate);
-    natives.into_iter().try_for_each(standalone::require_own)?;
+    if has_gate {
+        let natives = image.native_programs()?;
+        natives.into_iter().try_for_each(|(manifest, content)| require_own(manifest, content))?;
+    }
     Ok(judged)
 }
 

@@ -14,7 +14,8 @@ use crate::config::plan::Plan;
 use crate::error::Error;
 use crate::pipeline::optimize_cache::OptimizedCache;
 use crate::pipeline::packed::{Packed, Sizes, TaggedImage};
-use crate::pipeline::{budget, engines, standalone};
+use crate::pipeline::standalone::add_natives;
+use crate::pipeline::{budget, engines};
 use crate::registry::connection::Connections;
 use crate::ui::shell::Shell;
 
@@ -40,11 +41,8 @@ pub fn pack(
     let validated = validated(module, plan, cache, shell)?;
     let mut images = Vec::new();
     let mut settings = annotated(plan, &validated);
-    if plan.formats.contains(&Format::Standalone) {
-        let platforms = &settings.linux_platforms;
-        settings.natives =
-            standalone::natives(&validated, platforms, &plan.runners, plan.downloads, shell)?;
-    }
+    let Plan { formats, runners, downloads, .. } = plan;
+    add_natives(&mut settings, formats, &validated, runners, *downloads, shell)?;
     for (image, &format) in
         assemble(&validated, &settings, &plan.formats)?.into_iter().zip(&plan.formats)
     {

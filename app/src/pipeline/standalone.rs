@@ -1,7 +1,9 @@
 //! Native parts of standalone images: runners, and the code that is compiled for them.
 
 use fs_err as fs;
-use wasm_oci_core::image::{Architecture, Manifest, NativeContent, NativeProgram, Platform};
+use wasm_oci_core::image::{
+    Architecture, Format, ImageSettings, Manifest, NativeContent, NativeProgram, Platform,
+};
 use wasm_oci_core::module::{ValidateOptions, ValidatedModule, validate};
 use wasm_oci_core::run::{engine_version, precompile};
 use wasm_oci_core::trace::OrTrace;
@@ -11,15 +13,19 @@ use crate::error::{Error, UsageError};
 use crate::runner::{RunnerKind, RunnerVariant};
 use crate::ui::shell::Shell;
 
-/// Compiles the module for each of the platforms, and reads the runners for it. `downloads` allows to download what building a
-/// runner needs.
-pub fn natives(
+/// Adds the native parts that images in these formats need to their settings: compiles the module for each of the platforms, and
+/// reads the runners for it. `downloads` allows to download what building a runner needs.
+pub fn add_natives(
+    settings: &mut ImageSettings,
+    formats: &[Format],
     module: &ValidatedModule,
-    platforms: &[Platform],
     runners: &[Runner],
     downloads: bool,
     shell: &Shell,
-) -> Result<Vec<NativeProgram>, Error> {
+) -> Result<(), Error> {
+    if !formats.contains(&Format::Standalone) {
+        return Ok(());
+    }
     let is_http = |name: &str| name.starts_with("wasi:http/");
     let serves = module.report().exports.iter().any(|export| is_http(&export.name));
     let sends = module.report().imports.iter().any(|import| is_http(&import.name));
@@ -39,7 +45,8 @@ pub fn natives(
             serves,
         })
     };
-    platforms.iter().map(native).collect()
+    settings.natives = settings.linux_platforms.iter().map(native).collect::<Result<_, Error>>()?;
+    Ok(())
 }
 
 fn architecture(platform: &Platform) -> Result<Architecture, Error> {
@@ -49,12 +56,12 @@ fn architecture(platform: &Platform) -> Result<Architecture, Error> {
 
 /// Refuses a native manifest whose runner is not that of this version, or whose code is not what this version compiles from
 /// its module.
-pub fn require_own(manifest: &Manifest) -> Result<(), Error> {
+pub fn require_own(manifest: &Manifest, content: NativeContent) -> Result<(), Error> {
     let platform =
         manifest.config().platform.clone().unwrap_or_else(|| Platform::new("linux", "unknown"));
     let refused = |reason| Error::UnknownCode { platform: platform.to_string(), reason };
     let architecture = architecture(&platform)?;
-    let NativeContent { module, runner, code } = manifest.native_content()?;
+    let NativeContent { module, runner, code } = content;
     let module = validate(module.unoptimized(), &ValidateOptions::any_import())?;
     if code != precompile(&module, architecture)? {
         return Err(refused("its code is not what this version compiles from its module"));

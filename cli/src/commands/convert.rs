@@ -2,7 +2,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 use wasm_oci_core::compat::engines::formats_for;
-use wasm_oci_core::image::{Format, ImageSettings, Platform, assemble};
+use wasm_oci_core::image::{ImageSettings, Platform, assemble};
 use wasm_oci_core::module::{ValidateOptions, validate};
 
 use super::destination::TransferArgs;
@@ -14,7 +14,7 @@ use wasm_oci_app::pipeline::engines::{require, why};
 use wasm_oci_app::pipeline::messages::ImageMessage;
 use wasm_oci_app::pipeline::packed::TaggedImage;
 use wasm_oci_app::pipeline::stages::warn_of_losses;
-use wasm_oci_app::pipeline::standalone::natives;
+use wasm_oci_app::pipeline::standalone::add_natives;
 use wasm_oci_app::registry::source::load_image;
 use wasm_oci_app::run::run::warn_of_image;
 use wasm_oci_app::runtime::until_interrupted;
@@ -64,11 +64,8 @@ impl Convert {
         // The same bytes as in the source, so they are not optimized again. No import is refused, because the
         // source is an image already.
         let module = validate(module.unoptimized(), &ValidateOptions::any_import())?;
-        if formats.contains(&Format::Standalone) {
-            let runners: Vec<_> =
-                self.runners.iter().map(|file| Runner::read(file)).collect::<Result<_, _>>()?;
-            settings.natives = natives(&module, &settings.linux_platforms, &runners, true, shell)?;
-        }
+        let runners = Runner::read_all(&self.runners)?;
+        add_natives(&mut settings, &formats, &module, &runners, true, shell)?;
         let mut images = Vec::new();
         for (image, format) in assemble(&module, &settings, &formats)?.into_iter().zip(&formats) {
             let tags = tags_of(destination.tags(), &formats, *format)?;

@@ -69,11 +69,15 @@ impl Manifest {
     }
 
     pub(super) fn tree_of_modules(&self, budget: &Budget) -> Result<FileTree, Error> {
-        let paths: Vec<String> = self.command_paths().iter().map(|it| without_dots(it)).collect();
-        Ok(self.unpacked(budget, Keep::Modules(&paths))?.tree)
+        Ok(self.unpacked(budget, Keep::Modules(&self.module_paths()))?.tree)
     }
 
-    fn bare_program(&self, budget: &Budget) -> Result<Option<Program>, Error> {
+    /// Returns the paths in the tree that the command may name.
+    pub(super) fn module_paths(&self) -> Vec<String> {
+        self.command_paths().iter().map(|path| without_dots(path)).collect()
+    }
+
+    pub(super) fn bare_program(&self, budget: &Budget) -> Result<Option<Program>, Error> {
         let bare = self.bare_layers();
         let Some(layer) = bare.first() else { return Ok(None) };
         if bare.len() > 1 {
@@ -225,7 +229,7 @@ impl Manifest {
     }
 
     /// Returns where the module is, or where it belongs if a bare layer has it.
-    fn module_in(&self, tree: &FileTree) -> String {
+    pub(super) fn module_in(&self, tree: &FileTree) -> String {
         let is_bare = self.layers().iter().any(is_bare);
         let only = || only_module(tree).ok().filter(|_| !is_bare);
         self.named(tree).next().or_else(only).unwrap_or_else(|| {

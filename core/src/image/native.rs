@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use super::layer::{Layer, layer_of};
 use super::unpack::{Keep, Unpacked};
-use super::{Architecture, Error, ImageSettings, LayerCompression, Manifest};
+use super::{Architecture, Error, Image, ImageSettings, LayerCompression, Manifest};
+use crate::limits::Budget;
 use crate::module::BuiltModule;
 
 /// Folder of the runner and the code. Container engines mount nothing there, and no other file of an image may be in it.
@@ -80,14 +81,41 @@ impl Manifest {
     /// # Errors
     /// As [`Manifest::module`].
     pub fn native_content(&self) -> Result<NativeContent, Error> {
-        let module = self.module()?;
-        let paths = [RUNNER, CODE].map(str::to_owned);
+        Ok(self.native_program(&self.budget())?.0)
+    }
+
+    /// Reads the same within a budget. Returns true if the image also has other files.
+    pub(crate) fn native_program(&self, budget: &Budget) -> Result<(NativeContent, bool), Error> {
+        let mut paths = self.module_paths();
+        paths.extend([RUNNER, CODE].map(str::to_owned));
         let layers = self.tars_and_digests()?;
-        let tree = Unpacked::of(layers, &self.budget(), Keep::Modules(&paths))?.tree;
+        let mut tree = Unpacked::of(layers, budget, Keep::Modules(&paths))?.tree;
         let file = |path: &str| {
             let content = tree.read(path).map(<[u8]>::to_vec);
             content.ok_or_else(|| Error::NoModule { reason: format!("there is no file `/{path}`") })
         };
-        Ok(NativeContent { module, runner: file(RUNNER)?, code: file(CODE)? })
+        let (runner, code) = (file(RUNNER), file(CODE));
+        tree.remove(FOLDER);
+        let program = match self.bare_program(budget)? {
+            Some(program) => program,
+            None => self.program_at(&self.locate(&tree)?, &tree, budget)?,
+        };
+        let content = NativeContent { module: self.built(program)?, runner: runner?, code: code? };
+        Ok((content, tree.has_files_besides(&self.module_in(&tree))))
+    }
+}
+
+impl Image {
+    /// Reads all native programs of a standalone image, each with its manifest.
+    ///
+    /// # Errors
+    /// As [`Manifest::module`], and [`Error::OverLimit`] when all together unpack to more than the store's limits allow.
+    pub fn native_programs(&self) -> Result<Vec<(&Manifest, NativeContent)>, Error> {
+        let natives = self.manifests().iter().filter(|manifest| manifest.is_native());
+        let natives: Vec<&Manifest> = natives.collect();
+        let Some(budget) = natives.first().map(|manifest| manifest.budget()) else {
+            return Ok(Vec::new());
+        };
+        natives.into_iter().map(|it| Ok((it, it.native_program(&budget)?.0))).collect()
     }
 }

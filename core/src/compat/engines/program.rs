@@ -67,15 +67,14 @@ pub(super) fn program(
         let command = command(manifest, is_there);
         Ok(Program { command, content, has_files: false, start: Start::default() })
     };
-    let native = manifest.is_native().then(|| manifest.native_content().map(|_| ()));
-    if let Some(native) = native {
-        return match native.and_then(|()| manifest.has_other_files(files_budget)) {
-            Ok(has_files) => Ok(Program {
-                command: Command::Present,
-                content: Content::Native,
-                has_files,
-                start: Start::default(),
-            }),
+    if manifest.is_native() {
+        let native = manifest.native_program(budget);
+        budget.release();
+        return match native {
+            Ok((_, has_files)) => {
+                let (command, content) = (Command::Present, Content::Native);
+                Ok(Program { command, content, has_files, start: Start::default() })
+            }
             Err(error @ Error::OverLimit(_)) => Err(error),
             Err(Error::Layer { reason }) => without(true, Content::BrokenLayer(reason)),
             Err(error) => without(true, Content::Nothing(error_chain(&error))),
