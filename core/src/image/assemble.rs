@@ -1,7 +1,5 @@
 //! Assembly of images from a module.
 
-use std::collections::BTreeMap;
-
 use super::config::{artifact_config, image_config};
 use super::documents::{IndexDocument, ManifestDocument};
 use super::layer::{Layer, layer};
@@ -106,7 +104,7 @@ impl Parts<'_> {
         let layers = [&runner, tar, &code];
         let diff_ids = layers.map(|layer| layer.diff_id);
         let config = image_config(&settings, &native.architecture.platform(), &diff_ids, None)?;
-        manifest(config, &layers.map(|layer| &layer.blob), settings.annotations)
+        manifest(&settings, config, &layers.map(|layer| &layer.blob))
     }
 
     /// Returns an index of the container for `wasi/wasm`, and of the manifests for linux.
@@ -131,19 +129,15 @@ impl Parts<'_> {
     }
 
     fn manifest(&self, config: Blob, layers: &[&Blob]) -> Result<Manifest, Error> {
-        manifest(config, layers, self.settings.annotations.clone())
+        manifest(self.settings, config, layers)
     }
 }
 
-fn manifest(
-    config: Blob,
-    layers: &[&Blob],
-    annotations: BTreeMap<String, String>,
-) -> Result<Manifest, Error> {
+fn manifest(settings: &ImageSettings, config: Blob, layers: &[&Blob]) -> Result<Manifest, Error> {
     let document = ManifestDocument {
         config: config.descriptor().clone(),
         layers: layers.iter().map(|layer| layer.descriptor().clone()).collect(),
-        annotations,
+        annotations: settings.annotations.clone(),
     };
     let blob = document.to_blob()?;
     Manifest::from_parts(

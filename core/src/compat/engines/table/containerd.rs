@@ -117,7 +117,6 @@ pub(super) const CTR_2_3: Known = Known {
     name: "containerd-2.3",
     title: "containerd 2.3 and later `ctr`",
     how: CTR_LOCAL,
-    native: Some(CTR_NATIVE),
     ..CTR_2_1
 };
 

@@ -54,7 +54,6 @@ pub(super) const DOCKER_28: Known = Known {
     name: "docker-28",
     title: "Docker 28, containerd image store, host network",
     how: DOCKER_28_HOW,
-    native: Some("`docker run IMAGE`"),
     rules: &[
         &[
             inferred(Incompatibility::NoEntry),
@@ -72,7 +71,6 @@ pub(super) const DOCKER_CLASSIC: Known = Known {
     name: "docker-classic",
     title: "Docker, classic image store",
     how: "`docker run --network=host --runtime=io.containerd.wasmtime.v1 IMAGE` (before Docker 28, any network)",
-    native: Some("`docker run IMAGE`"),
     picks: Pick::Host,
     rules: &[&[
         inferred(Incompatibility::NoEntry),
