@@ -18,8 +18,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use wasmtime::Module;
-use wasmtime::component::Component;
+use wasmtime::Precompiled;
 
 use super::engine::Code;
 use super::{EntryKind, Error};
@@ -116,12 +115,14 @@ impl Cache {
             write_record(&record_file, &record);
         }
         mark_used(&record_file);
-        let code = match record.entry {
-            EntryKind::Module | EntryKind::Library => Code::Module(map_module(engine, &code)?),
-            EntryKind::Component | EntryKind::Http => {
-                Code::Component(map_component(engine, &code)?)
-            }
+        let kind = match record.entry {
+            EntryKind::Module | EntryKind::Library => Precompiled::Module,
+            EntryKind::Component | EntryKind::Http => Precompiled::Component,
         };
+        #[expect(unsafe_code, reason = "wasmtime wrote the file")]
+        // SAFETY: only this user can write to the file and its folder. Its state is the one in which we left wasmtime's output,
+        // or its content has the digest of that output.
+        let code = unsafe { Code::map(engine, kind, &code) }.or_trace("map cached code")?;
         tracing::debug!(%module, "compiled code is cached");
         Some((record.entry, code))
     }
@@ -174,21 +175,6 @@ impl Cache {
     fn identity_file(&self, Identity(text): &Identity) -> PathBuf {
         self.dir.join("identities").join(format!("{}.json", Digest::of(text.as_bytes()).hex()))
     }
-}
-
-// The two places that load native code from a file.
-
-#[expect(unsafe_code, reason = "`Cache::load` has checked that wasmtime wrote the file")]
-fn map_module(engine: &wasmtime::Engine, file: &Path) -> Option<Module> {
-    // SAFETY: only this user can write to the file and its folder. Its state is the one in which we left wasmtime's output,
-    // or its content has the digest of that output.
-    unsafe { Module::deserialize_file(engine, file) }.or_trace("map cached code")
-}
-
-#[expect(unsafe_code, reason = "`Cache::load` has checked that wasmtime wrote the file")]
-fn map_component(engine: &wasmtime::Engine, file: &Path) -> Option<Component> {
-    // SAFETY: as above.
-    unsafe { Component::deserialize_file(engine, file) }.or_trace("map cached code")
 }
 
 fn read_record<T: DeserializeOwned>(file: &Path) -> Option<T> {

@@ -3,8 +3,8 @@
 use wasmtime::Module;
 use wasmtime::component::Component;
 
-use super::engine::{Code, Program, config, entry_kind};
-use super::{Cache, Engine, EntryKind, Error, Identity, Limits};
+use super::engine::{Code, Program, config};
+use super::{Cache, Engine, Error, Identity, Limits};
 use crate::image::{Architecture, Digest};
 use crate::module::{
     BuiltModule, Import, Kind, Report, ValidateOptions, ValidatedModule, validate,
@@ -58,17 +58,12 @@ impl Engine {
             name: name.clone(),
             reason: format!("{source:#}"),
         };
-        let (entry, code) = match module.report().kind {
-            Kind::Component => {
-                let component = Component::new(&self.engine, module.bytes()).map_err(refused)?;
-                (entry_kind(&self.engine, &component), Code::Component(component))
-            }
-            kind => {
-                let entry =
-                    if kind == Kind::Command { EntryKind::Module } else { EntryKind::Library };
-                (entry, Code::Module(Module::new(&self.engine, module.bytes()).map_err(refused)?))
-            }
+        let code = match module.report().kind {
+            Kind::Component => Component::new(&self.engine, module.bytes()).map(Code::Component),
+            _ => Module::new(&self.engine, module.bytes()).map(Code::Module),
         };
+        let code = code.map_err(refused)?;
+        let entry = code.entry(&self.engine);
         if let Some(cache) = &self.cache {
             cache.store(&self.engine, digest, entry, &code);
         }

@@ -140,26 +140,11 @@ impl Engine {
     pub unsafe fn load(&self, name: &str, file: &Path) -> Result<Program, Error> {
         let refused =
             |e: wasmtime::Error| Error::Code { file: file.to_owned(), reason: format!("{e:#}") };
-        let (entry, code) =
-            match wasmtime::Engine::detect_precompiled_file(file).map_err(refused)? {
-                Some(Precompiled::Component) => {
-                    // SAFETY: as promised to this function.
-                    let component = unsafe { Component::deserialize_file(&self.engine, file) };
-                    let component = component.map_err(refused)?;
-                    (entry_kind(&self.engine, &component), Code::Component(component))
-                }
-                Some(Precompiled::Module) => {
-                    // SAFETY: as above.
-                    let module = unsafe { Module::deserialize_file(&self.engine, file) };
-                    let module = module.map_err(refused)?;
-                    let is_command = module.get_export("_start").is_some();
-                    (
-                        if is_command { EntryKind::Module } else { EntryKind::Library },
-                        Code::Module(module),
-                    )
-                }
-                None => return Err(refused(wasmtime::Error::msg("it is not compiled code"))),
-            };
+        let kind = wasmtime::Engine::detect_precompiled_file(file).map_err(refused)?;
+        let kind = kind.ok_or_else(|| refused(wasmtime::Error::msg("it is not compiled code")))?;
+        // SAFETY: as promised to this function.
+        let code = unsafe { Code::map(&self.engine, kind, file) }.map_err(refused)?;
+        let entry = code.entry(&self.engine);
         Ok(Program { name: name.to_owned(), digest: None, entry, code, named: None })
     }
 
@@ -192,14 +177,48 @@ pub(super) fn config(limits: &Limits) -> Result<Config, Error> {
     Ok(config)
 }
 
-pub(super) fn entry_kind(engine: &wasmtime::Engine, component: &Component) -> EntryKind {
-    let ty = component.component_type();
-    // Any version of an interface counts, because linking checks the version.
-    let exports = |interface: &str| ty.exports(engine).any(|(name, _)| name.starts_with(interface));
-    match () {
-        () if exports("wasi:http/incoming-handler@") => EntryKind::Http,
-        () if exports("wasi:cli/run@") => EntryKind::Component,
-        () => EntryKind::Library,
+impl Code {
+    /// Maps code that wasmtime compiled into memory: the only place that does.
+    ///
+    /// # Safety
+    /// As [`Engine::load`].
+    #[expect(unsafe_code, reason = "native code is trusted by the caller")]
+    pub(super) unsafe fn map(
+        engine: &wasmtime::Engine,
+        kind: Precompiled,
+        file: &Path,
+    ) -> wasmtime::Result<Code> {
+        match kind {
+            // SAFETY: as promised to this function.
+            Precompiled::Module => {
+                unsafe { Module::deserialize_file(engine, file) }.map(Code::Module)
+            }
+            Precompiled::Component => {
+                // SAFETY: as above.
+                unsafe { Component::deserialize_file(engine, file) }.map(Code::Component)
+            }
+        }
+    }
+
+    /// Returns the way to start it.
+    pub(super) fn entry(&self, engine: &wasmtime::Engine) -> EntryKind {
+        let component = match self {
+            Code::Component(component) => component.component_type(),
+            Code::Module(module) => {
+                let start = module.get_export("_start");
+                let is_command = start.is_some_and(|export| export.func().is_some());
+                return if is_command { EntryKind::Module } else { EntryKind::Library };
+            }
+        };
+        // Any version of an interface counts, because linking checks the version.
+        let exports = |interface: &str| {
+            component.exports(engine).any(|(name, _)| name.starts_with(interface))
+        };
+        match () {
+            () if exports("wasi:http/incoming-handler@") => EntryKind::Http,
+            () if exports("wasi:cli/run@") => EntryKind::Component,
+            () => EntryKind::Library,
+        }
     }
 }
 

@@ -9,7 +9,7 @@
 //! ```
 //!
 //! Invariants: a program sees only those parts of the host that [`RunOptions`] or `ServeOptions` grant. Compiled code is
-//! loaded only from a cache that nobody else can write to.
+//! loaded only from a cache that nobody else can write to, or by the runner of a standalone image from that image.
 
 #[cfg(feature = "compile")]
 mod cache;
