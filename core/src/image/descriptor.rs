@@ -4,6 +4,12 @@ use std::collections::BTreeMap;
 
 use super::{Digest, MediaType, Platform};
 
+/// The annotation with which buildx names the manifest that an attestation is about
+/// ([buildkit, attestation storage](https://github.com/moby/buildkit/blob/v0.20.0/docs/attestations/attestation-storage.md)).
+pub(super) const REFERENCE: &str = "vnd.docker.reference.digest";
+/// The annotation with which buildx says that a manifest is not an image.
+const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
+
 /// Names a blob: its type, digest and size
 /// ([image-spec, descriptor.md](https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md)).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,5 +39,12 @@ impl Descriptor {
     pub(crate) fn new(media_type: MediaType, digest: Digest, size: u64) -> Descriptor {
         let annotations = BTreeMap::new();
         Descriptor { media_type, digest, size, platform: None, artifact_type: None, annotations }
+    }
+
+    /// Returns true for an entry that is not an image but a document about one. No engine starts it.
+    pub(crate) fn is_attestation(&self) -> bool {
+        self.annotations.contains_key(REFERENCE)
+            || self.annotations.get(REFERENCE_TYPE).is_some_and(|it| it == "attestation-manifest")
+            || self.platform.as_ref().is_some_and(Platform::is_unknown)
     }
 }

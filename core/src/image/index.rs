@@ -5,15 +5,10 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+use super::descriptor::REFERENCE;
 use super::documents::{DescriptorJson, canonical_json};
 use super::json_positions::{elements, members};
 use super::{Blob, Descriptor, Digest, Error, IndexDocument, MAX_DOCUMENT, MediaType, Platform};
-
-/// The annotation with which buildx names the manifest that an attestation is about
-/// ([buildkit, attestation storage](https://github.com/moby/buildkit/blob/v0.20.0/docs/attestations/attestation-storage.md)).
-const REFERENCE: &str = "vnd.docker.reference.digest";
-const EMPTY: &[u8] =
-    br#"{"manifests":[],"mediaType":"application/vnd.oci.image.index.v1+json","schemaVersion":2}"#;
 
 /// An index, as somebody wrote it, and its entries.
 ///
@@ -41,7 +36,7 @@ struct Entry {
 impl Index {
     /// Returns an index without an entry.
     pub(crate) fn empty() -> Result<Index, Error> {
-        Index::parse(EMPTY)
+        Index::parse(&IndexDocument::default().to_blob()?.bytes()?)
     }
 
     /// Parses the document of an index.
@@ -118,9 +113,9 @@ impl Index {
             }
             let rival = |it: &Descriptor| !own.contains(&it.digest) && is_rival(it, &new);
             let after_last = || {
-                self.entries.iter().rposition(|it| !is_attestation(&it.descriptor)).map(|n| n + 1)
+                self.entries.iter().rposition(|it| !it.descriptor.is_attestation()).map(|n| n + 1)
             };
-            let place = match is_attestation(&new) {
+            let place = match new.is_attestation() {
                 true => Some(self.entries.len()),
                 false => self.entries().position(rival).or_else(after_last),
             };
@@ -139,12 +134,9 @@ impl Index {
         platforms: &[Platform],
         digests: &[Digest],
     ) -> Result<(), Error> {
-        let is_for = |entry: &Descriptor, wanted: &Platform| {
-            entry.platform.as_ref().is_some_and(|platform| wanted.selects(platform))
-        };
         let of_platforms = platforms
             .iter()
-            .map(|wanted| (wanted.to_string(), self.entries().any(|it| is_for(it, wanted))));
+            .map(|wanted| (wanted.to_string(), self.entries().any(|it| is_for(wanted, it))));
         let of_digests = digests
             .iter()
             .map(|wanted| (wanted.to_string(), self.entries().any(|it| it.digest == *wanted)));
@@ -152,9 +144,9 @@ impl Index {
             return Err(no_such_entry(wanted, self.entries()));
         }
         self.remove_where(|entry| {
-            digests.contains(&entry.digest) || platforms.iter().any(|it| is_for(entry, it))
+            digests.contains(&entry.digest) || platforms.iter().any(|it| is_for(it, entry))
         });
-        match self.entries().all(is_attestation) {
+        match self.entries().all(Descriptor::is_attestation) {
             true => Err(Error::LastEntry),
             false => Ok(()),
         }
@@ -214,10 +206,8 @@ impl Index {
         if removed.is_empty() {
             return;
         }
-        let is_about_gone =
-            |it: &Descriptor| it.annotations.get(REFERENCE).is_some_and(|it| gone.contains(it));
         let lead = self.entries.first().map(|first| first.gap.clone()).unwrap_or_default();
-        self.entries.retain(|it| !is_removed(&it.descriptor) && !is_about_gone(&it.descriptor));
+        self.entries.retain(|it| !is_removed(&it.descriptor) && !is_about(&gone, &it.descriptor));
         if let Some(first) = self.entries.first_mut() {
             first.gap = lead;
         }
@@ -236,9 +226,6 @@ pub(crate) fn select(
     if platforms.is_empty() {
         return Ok(entries);
     }
-    let is_for = |wanted: &Platform, it: &Descriptor| {
-        it.platform.as_ref().is_some_and(|platform| wanted.selects(platform))
-    };
     for wanted in platforms {
         if !entries.iter().any(|it| is_for(wanted, it)) {
             return Err(no_such_entry(wanted.to_string(), entries.iter()));
@@ -247,20 +234,22 @@ pub(crate) fn select(
     let is_selected = |it: &Descriptor| platforms.iter().any(|wanted| is_for(wanted, it));
     let selected = entries.iter().filter(|it| is_selected(it)).map(|it| it.digest.to_string());
     let selected: BTreeSet<String> = selected.collect();
-    let is_about =
-        |it: &Descriptor| it.annotations.get(REFERENCE).is_some_and(|it| selected.contains(it));
-    Ok(entries.into_iter().filter(|it| is_selected(it) || is_about(it)).collect())
+    Ok(entries.into_iter().filter(|it| is_selected(it) || is_about(&selected, it)).collect())
 }
 
-/// Returns true for an entry that is not an image but a document about one. No engine starts it.
-pub(crate) fn is_attestation(entry: &Descriptor) -> bool {
-    entry.annotations.contains_key(REFERENCE)
-        || entry.platform.as_ref().is_some_and(Platform::is_unknown)
+/// Returns true if an entry is for a platform.
+fn is_for(wanted: &Platform, entry: &Descriptor) -> bool {
+    entry.platform.as_ref().is_some_and(|platform| wanted.selects(platform))
+}
+
+/// Returns true for an attestation about one of these manifests.
+fn is_about(digests: &BTreeSet<String>, entry: &Descriptor) -> bool {
+    entry.annotations.get(REFERENCE).is_some_and(|digest| digests.contains(digest))
 }
 
 /// Returns true for entries between which an engine could not choose.
 fn is_rival(one: &Descriptor, other: &Descriptor) -> bool {
-    !is_attestation(one) && !is_attestation(other) && is_same(&one.platform, &other.platform)
+    !one.is_attestation() && !other.is_attestation() && is_same(&one.platform, &other.platform)
 }
 
 fn is_same(one: &Option<Platform>, other: &Option<Platform>) -> bool {
@@ -271,7 +260,7 @@ fn is_same(one: &Option<Platform>, other: &Option<Platform>) -> bool {
 }
 
 fn no_such_entry<'a>(wanted: String, known: impl Iterator<Item = &'a Descriptor>) -> Error {
-    Error::NoSuchEntry { wanted, known: names(known.filter(|it| !is_attestation(it))) }
+    Error::NoSuchEntry { wanted, known: names(known.filter(|it| !it.is_attestation())) }
 }
 
 fn names<'a>(entries: impl Iterator<Item = &'a Descriptor>) -> Vec<String> {

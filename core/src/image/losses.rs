@@ -8,8 +8,6 @@ use super::{Blob, Image, Manifest};
 /// Keys of a configuration that are read, or made again.
 const KEPT: [&str; 8] =
     ["created", "author", "architecture", "os", "config", "rootfs", "layerDigests", "component"];
-/// The annotation with which buildx says that a manifest is not an image.
-const REFERENCE_TYPE: &str = "vnd.docker.reference.type";
 // Enough for a user to see what is missing.
 const MAX_LOSSES: usize = 20;
 
@@ -18,7 +16,7 @@ impl Image {
     pub(super) fn other_programs(&self) -> Vec<String> {
         let Ok(wasm) = self.wasm_manifest() else { return Vec::new() };
         let differs = |manifest: &Manifest| {
-            if manifest.is_attestation() {
+            if manifest.blob().descriptor().is_attestation() {
                 return Some(format!(
                     "the attestation {}, which is about the old image",
                     manifest.digest()
@@ -60,14 +58,6 @@ fn differing(a: &Manifest, b: &Manifest) -> Vec<&'static str> {
 }
 
 impl Manifest {
-    fn is_attestation(&self) -> bool {
-        self.blob()
-            .descriptor()
-            .annotations
-            .get(REFERENCE_TYPE)
-            .is_some_and(|it| it == "attestation-manifest")
-    }
-
     /// Returns parts of the configuration and of the manifest that settings don't have.
     pub(super) fn lost_parts(&self) -> Vec<String> {
         let mut lost = Vec::new();

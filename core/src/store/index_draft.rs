@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use super::graph::Graph;
 use super::{Error, Name, Source};
-use crate::image::index::{Index, is_attestation, select};
+use crate::image::index::{Index, select};
 use crate::image::{
     Blob, Config, Descriptor, Digest, Error as ImageError, ManifestDocument, Platform,
 };
@@ -55,7 +55,7 @@ impl<'a, S: Source> IndexDraft<'a, S> {
                 return Err(ImageError::NestedIndex { digest: entry.digest }.into());
             }
             draft.homes.insert(entry.digest, store);
-            if entry.platform.is_none() && !is_attestation(&entry) {
+            if entry.platform.is_none() && !entry.is_attestation() {
                 let platform = platform_of(&graph, &entry).await?;
                 platforms.insert(entry.digest, platform);
             }
@@ -110,7 +110,7 @@ impl<'a, S: Source> IndexDraft<'a, S> {
     /// # Errors
     /// [`ImageError::NoManifest`] when it is empty, [`ImageError::Document`] when it is too large.
     pub fn finish(self) -> Result<DraftedIndex<'a, S>, Error> {
-        if self.index.entries().all(is_attestation) {
+        if self.index.entries().all(Descriptor::is_attestation) {
             return Err(ImageError::NoManifest.into());
         }
         let entries: Vec<Descriptor> = self.index.entries().cloned().collect();
@@ -206,7 +206,7 @@ async fn with_platform(
     graph: &Graph<'_, impl Source>,
     mut entry: Descriptor,
 ) -> Result<Descriptor, Error> {
-    if entry.platform.is_none() && !is_attestation(&entry) {
+    if entry.platform.is_none() && !entry.is_attestation() {
         let platform = platform_of(graph, &entry).await?;
         entry.platform = Some(platform.ok_or(ImageError::NoPlatform { digest: entry.digest })?);
     }
