@@ -4,7 +4,7 @@ use clap::Args;
 use wasm_oci_core::compat::engines::{PartialManifest, Shape};
 use wasm_oci_core::image::{Config, Digest, Manifest, Reference};
 use wasm_oci_core::module::{Kind, Report};
-use wasm_oci_core::store::{ListedManifest, Location, Name, Source, list, load_wasm};
+use wasm_oci_core::store::{ListedManifest, Location, Name, Source, list_and_load_wasm};
 
 use wasm_oci_app::config::args::image_help;
 use wasm_oci_app::deploy::manifests::kubernetes::{
@@ -43,8 +43,7 @@ impl K8s {
         // Load by digest, because the tag may move between the requests.
         let root = source.resolve(&name).await?;
         let name = Name::Digest(root.digest);
-        let listed = list(&source, &name).await?;
-        let manifest = load_wasm(&source, &name).await?;
+        let (listed, manifest) = list_and_load_wasm(&source, &name).await?;
         let image = Programs {
             root: root.digest,
             native: listed.iter().find(|it| it.is_native(&listed)),

@@ -116,6 +116,16 @@ impl<'a, S: Source> Graph<'a, S> {
         Ok(Manifest::from_parts(blob, document, config, layers, self.budget.limits)?)
     }
 
+    /// Reads the manifest that holds the module: the one for a Wasm platform, otherwise the first.
+    pub(super) async fn wasm_manifest(&self, entries: &[Descriptor]) -> Result<Manifest, Error> {
+        let of_wasm = |entry: &&Descriptor| {
+            entry.platform.as_ref().is_some_and(|platform| platform.is_wasm())
+        };
+        // The entry for a manifest that was named itself has no platform.
+        let entry = entries.iter().find(of_wasm).or(entries.first());
+        self.manifest(entry.ok_or(ImageError::NoManifest)?).await
+    }
+
     /// Reads the documents of an image, and lists its layers without reading them.
     pub(super) async fn walk(&self, root: &Blob) -> Result<Parts, Error> {
         let (mut manifests, mut leaves) = (Vec::new(), Vec::new());

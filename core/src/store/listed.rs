@@ -2,7 +2,7 @@
 
 use super::graph::Graph;
 use super::{Error, Name, Source};
-use crate::image::{Config, Descriptor, Digest, Platform};
+use crate::image::{Config, Descriptor, Digest, Manifest, Platform};
 
 /// A manifest that an image lists, with its configuration. Its layers were not read.
 #[derive(Debug, Clone)]
@@ -47,16 +47,33 @@ impl ListedManifest {
 pub async fn list(source: &impl Source, name: &Name) -> Result<Vec<ListedManifest>, Error> {
     let graph = Graph::new(source);
     let entries = graph.listing(&graph.root(name).await?).await?.manifests;
+    listed(&graph, &entries).await
+}
+
+/// Reads what [`list`] and [`load_wasm`](super::load_wasm) do, and nothing twice.
+///
+/// # Errors
+/// Errors of [`load`](super::load).
+pub async fn list_and_load_wasm(
+    source: &impl Source,
+    name: &Name,
+) -> Result<(Vec<ListedManifest>, Manifest), Error> {
+    let graph = Graph::new(source);
+    let entries = graph.listing(&graph.root(name).await?).await?.manifests;
+    Ok((listed(&graph, &entries).await?, graph.wasm_manifest(&entries).await?))
+}
+
+async fn listed(
+    graph: &Graph<'_, impl Source>,
+    entries: &[Descriptor],
+) -> Result<Vec<ListedManifest>, Error> {
     let mut listed = Vec::new();
-    for entry in entries {
-        if entry.platform.as_ref().is_some_and(|platform| platform.os == "unknown") {
-            continue;
-        }
-        let (_, document) = graph.list(&entry).await?;
+    for entry in entries.iter().filter(|entry| !entry.is_attestation()) {
+        let (_, document) = graph.list(entry).await?;
         let config = Config::parse(&graph.document(&document.config).await?.bytes()?)?;
         listed.push(ListedManifest {
             digest: entry.digest,
-            platform: entry.platform.or_else(|| config.platform.clone()),
+            platform: entry.platform.clone().or_else(|| config.platform.clone()),
             config,
             layers: document.layers,
         });

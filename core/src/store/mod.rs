@@ -38,7 +38,7 @@ pub use cached_source::CachedSource;
 pub use error::Error;
 pub use index_draft::{DraftedIndex, IndexDraft};
 pub use layout::Layout;
-pub use listed::{ListedManifest, list};
+pub use listed::{ListedManifest, list, list_and_load_wasm};
 pub use location::Location;
 pub use partial_image::{PartialImage, load_partial};
 pub use progress::{Outcome, Progress, Silent};
@@ -198,11 +198,7 @@ pub async fn load(source: &impl Source, name: &Name) -> Result<Image, Error> {
 pub async fn load_wasm(source: &impl Source, name: &Name) -> Result<Manifest, Error> {
     let graph = Graph::new(source);
     let entries = graph.listing(&graph.root(name).await?).await?.manifests;
-    let of_wasm =
-        |entry: &&Descriptor| entry.platform.as_ref().is_some_and(|platform| platform.is_wasm());
-    // The entry for a manifest that was named itself has no platform.
-    let entry = entries.iter().find(of_wasm).or(entries.first()).ok_or(ImageError::NoManifest)?;
-    graph.manifest(entry).await
+    graph.wasm_manifest(&entries).await
 }
 
 /// Writes an image: its blobs, then its manifests, then its index, and the tags last.

@@ -2,11 +2,7 @@
 
 use serde::Serialize;
 use wasm_oci_core::image::Digest;
-use wasm_oci_core::store::{ListedManifest, Location, list};
-
-use crate::error::Error;
-use crate::registry::connection::Connections;
-use crate::registry::source::open;
+use wasm_oci_core::store::ListedManifest;
 
 /// A layer as a registry stores it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,19 +16,8 @@ pub struct LayerSize {
     pub size: u64,
 }
 
-/// Returns the layers of a standalone image, each once, and none for anything else.
-pub async fn layers_at(
-    location: &Location,
-    connections: &Connections,
-) -> Result<Vec<LayerSize>, Error> {
-    if matches!(location, Location::File(_)) {
-        return Ok(Vec::new());
-    }
-    let (source, name) = open(location, connections)?;
-    Ok(layers(&list(&source, &name).await?))
-}
-
-fn layers(manifests: &[ListedManifest]) -> Vec<LayerSize> {
+/// Returns the layers of a standalone image, each once, and none of any other.
+pub(super) fn layers(manifests: &[ListedManifest]) -> Vec<LayerSize> {
     let mut found: Vec<(Digest, LayerSize)> = Vec::new();
     if !manifests.iter().any(|manifest| manifest.config.is_native()) {
         return Vec::new();

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use wasm_oci_core::module::SizeReport;
-use wasm_oci_core::store::Location;
+use wasm_oci_core::module::{BuiltModule, SizeReport};
+use wasm_oci_core::store::{Location, list_and_load_wasm};
 
 use crate::config::args::module_or_image_help;
 use crate::error::Error;
@@ -23,10 +23,10 @@ use crate::files::write;
 use crate::pipeline::size::{Diff, Totals};
 use crate::pipeline::stages::any_imports;
 use crate::registry::connection::Connections;
-use crate::registry::source::load_module;
+use crate::registry::source::{load_module, open};
 use crate::ui::shell::Shell;
 
-pub use layers::{LayerSize, layers_at};
+pub use layers::LayerSize;
 
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Output")]
@@ -131,6 +131,23 @@ pub async fn report_at(
     connections: &Connections,
 ) -> Result<SizeReport, Error> {
     let module = load_module(location, connections).await?;
+    sizes(module)
+}
+
+/// Returns the sizes of the module at a location, and the layers of the image that it is in, if that is standalone.
+pub async fn report_and_layers_at(
+    location: &Location,
+    connections: &Connections,
+) -> Result<(SizeReport, Vec<LayerSize>), Error> {
+    if matches!(location, Location::File(_)) {
+        return Ok((report_at(location, connections).await?, Vec::new()));
+    }
+    let (source, name) = open(location, connections)?;
+    let (listed, manifest) = list_and_load_wasm(&source, &name).await?;
+    Ok((sizes(manifest.module()?)?, layers::layers(&listed)))
+}
+
+fn sizes(module: BuiltModule) -> Result<SizeReport, Error> {
     // No import is refused: a module has a size even if no runtime accepts it.
     Ok(any_imports(module)?.sizes()?)
 }
