@@ -15,6 +15,8 @@ pub mod error;
 pub mod files;
 pub mod signals;
 
+pub mod rustc;
+
 pub mod runtime;
 
 pub mod config;

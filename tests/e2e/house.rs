@@ -33,6 +33,7 @@ const ORDER: [(&str, &[&str]); 4] = [
             "error",
             "files",
             "signals",
+            "rustc",
             "runtime",
             "config",
             "ui",

@@ -9,6 +9,7 @@ use super::toolchain::{Toolchain, command};
 use super::{RunnerKind, RunnerVariant, c_compiler};
 use crate::config::env_vars;
 use crate::error::RunnerError;
+use crate::rustc::{RUSTFLAGS, Remap, SEPARATOR, commit, remap_flags};
 use crate::ui::shell::Shell;
 
 /// The profile `runner` of the workspace. As variables, it also comes before a profile in the user's configuration of cargo.
@@ -22,9 +23,6 @@ const INHERITED: [(&str, &str); 5] = [
     ("overflow-checks", "false"),
     ("incremental", "false"),
 ];
-
-/// Separator in `CARGO_ENCODED_RUSTFLAGS`.
-const SEPARATOR: &str = "\x1f";
 
 /// Builds the runner in `target_dir`, and returns its file there.
 pub(super) fn build_into(
@@ -64,7 +62,7 @@ pub(super) fn build_into(
     }
     let flags = flags(sources, target_dir, toolchain, home.as_deref());
     build
-        .env("CARGO_ENCODED_RUSTFLAGS", flags.join(SEPARATOR))
+        .env(RUSTFLAGS, flags.join(SEPARATOR))
         // Before a linker in the user's configuration.
         .env(format!("CARGO_TARGET_{}_LINKER", triple.replace('-', "_").to_uppercase()), LINKER)
         // Nothing between cargo and rustc.
@@ -105,21 +103,18 @@ fn flags(
         "-Clinker-flavor=ld.lld".to_owned(),
         format!("-Clinker={LINKER}"),
     ];
-    let mut remaps = vec![(target_dir.to_owned(), "/target".to_owned())];
-    remaps.extend(sources.parent().map(|it| (it.to_owned(), "/source".to_owned())));
+    let mut remaps = vec![Remap::new(target_dir, "/target")];
+    remaps.extend(sources.parent().map(|checkout| Remap::new(checkout, "/source")));
     let std = toolchain.sysroot.join("lib/rustlib/src/rust");
-    remaps.extend(toolchain.commit().map(|commit| (std, format!("/rustc/{commit}"))));
-    for home in cargo_home.into_iter() {
+    let commit = commit(&toolchain.version);
+    remaps.extend(commit.map(|commit| Remap::new(std, format!("/rustc/{commit}"))));
+    if let Some(home) = cargo_home {
         // A mirror has another folder than crates.io.
         let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
-        remaps.extend(registries.map(|it| (it.path(), "/crates".to_owned())));
-        remaps.push((home.to_owned(), "/cargo".to_owned()));
+        remaps.extend(registries.map(|it| Remap::new(it.path(), "/crates")));
+        remaps.push(Remap::new(home, "/cargo"));
     }
-    // The last flag that matches a path counts.
-    remaps.sort_by_key(|(from, _)| from.as_os_str().len());
-    flags.extend(
-        remaps.iter().map(|(from, to)| format!("--remap-path-prefix={}={to}", from.display())),
-    );
+    flags.extend(remap_flags(&remaps));
     flags
 }
 

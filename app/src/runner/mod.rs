@@ -15,7 +15,7 @@ use wasm_oci_core::image::Architecture;
 use wasm_oci_core::trace::OrTrace;
 
 use self::build::build_into;
-use self::sources::{digest, folder};
+use self::sources::{folder, key};
 use self::toolchain::Toolchain;
 use crate::config::env_vars::cache_dir;
 use crate::error::{Error, RunnerError, UsageError};
@@ -75,22 +75,16 @@ impl RunnerVariant {
             return Ok(Some(beside));
         }
         let Some(sources) = folder() else { return Ok(None) };
-        let toolchain = Toolchain::of(&sources)?;
-        let (folder, entry) = self.cached(&sources, &toolchain)?;
+        let (folder, entry) = self.cached(&sources)?;
         Ok(Some(folder.path().join(entry)).filter(|file| file.is_file()))
     }
 
-    /// Returns the folder of built runners, and the name that this runner has in it. Another compiler makes other bytes, so it is
-    /// part of the name.
-    fn cached(
-        self,
-        sources: &Path,
-        toolchain: &Toolchain,
-    ) -> Result<(CacheFolder, String), RunnerError> {
+    /// Returns the folder of built runners, and the name that this runner has in it.
+    fn cached(self, sources: &Path) -> Result<(CacheFolder, String), RunnerError> {
         let cache = cache_dir().ok_or(RunnerError::NoCache)?;
         let cache = CacheFolder::open(&cache).and_then(|cache| cache.folder("runners"));
-        let key = digest(sources, toolchain).map_err(RunnerError::Sources)?.hex();
-        Ok((cache.map_err(RunnerError::Cache)?, format!("{}-{key}", self.file_name())))
+        let name = format!("{}-{}", self.file_name(), key(sources)?);
+        Ok((cache.map_err(RunnerError::Cache)?, name))
     }
 
     fn build_to_cache(
@@ -100,8 +94,7 @@ impl RunnerVariant {
         shell: &Shell,
     ) -> Result<PathBuf, RunnerError> {
         let sources = folder().ok_or(RunnerError::NoSources)?;
-        let toolchain = Toolchain::of(&sources)?;
-        let (folder, entry) = self.cached(&sources, &toolchain)?;
+        let (folder, entry) = self.cached(&sources)?;
         let file = folder.path().join(&entry);
         // One build at a time: others wait for its result.
         let lock = fs::File::create(folder.path().join("lock")).map_err(RunnerError::Cache)?;
@@ -113,6 +106,7 @@ impl RunnerVariant {
             "Building",
             format_args!("the runner `{}` from its sources, which takes minutes", self.file_name()),
         );
+        let toolchain = Toolchain::of(&sources)?;
         let target_dir = TemporaryFolder::new_in(folder.path()).map_err(RunnerError::Cache)?;
         let program = build_into(target_dir.path(), self, &sources, &toolchain, downloads, shell)?;
         let bytes = fs::read(program).map_err(RunnerError::Cache)?;

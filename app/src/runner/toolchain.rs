@@ -5,13 +5,14 @@ use std::process::{Command, Output, Stdio};
 
 use crate::config::env_vars;
 use crate::error::RunnerError;
+use crate::rustc::{RUSTFLAGS, error_message, has_target, rustup_name};
 use crate::signals::end_children_on_signals;
 use crate::ui::shell::Shell;
 
 /// Variables that change what cargo and the compilers make. Those of the crate that is packed don't apply to the runner.
 const VARIABLES: [&str; 13] = [
     "CARGO",
-    "CARGO_ENCODED_RUSTFLAGS",
+    RUSTFLAGS,
     "CARGO_INCREMENTAL",
     "RUSTC",
     "RUSTC_BOOTSTRAP",
@@ -47,25 +48,26 @@ pub(super) struct Toolchain {
     pub(super) sysroot: PathBuf,
 }
 
+/// Asks rustc for its version and commit.
+pub(super) fn version(sources: &Path) -> Result<String, RunnerError> {
+    ask(sources, &["-vV"])
+}
+
+fn ask(sources: &Path, args: &[&str]) -> Result<String, RunnerError> {
+    let output = output(command("rustc", sources).args(args))?;
+    match output.status.success() {
+        true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
+        false => Err(RunnerError::Rustc {
+            rustc: "rustc".into(),
+            message: error_message(&output.stderr),
+        }),
+    }
+}
+
 impl Toolchain {
     pub(super) fn of(sources: &Path) -> Result<Toolchain, RunnerError> {
-        let ask = |args: &[&str]| {
-            let output = output(command("rustc", sources).args(args))?;
-            match output.status.success() {
-                true => Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned()),
-                false => Err(RunnerError::Rustc {
-                    rustc: "rustc".into(),
-                    message: error_message(&output.stderr),
-                }),
-            }
-        };
-        let version = ask(&["-vV"])?;
-        Ok(Toolchain { version, sysroot: ask(&["--print", "sysroot"])?.into() })
-    }
-
-    /// Returns the commit that rustc was built from.
-    pub(super) fn commit(&self) -> Option<&str> {
-        self.version.lines().find_map(|line| line.strip_prefix("commit-hash: "))
+        let sysroot = ask(sources, &["--print", "sysroot"])?.into();
+        Ok(Toolchain { version: version(sources)?, sysroot })
     }
 
     /// Installs the target's standard library through rustup, if it is missing.
@@ -76,10 +78,10 @@ impl Toolchain {
         downloads: bool,
         shell: &Shell,
     ) -> Result<(), RunnerError> {
-        if self.has_target(triple) {
+        if has_target(&self.sysroot, triple) {
             return Ok(());
         }
-        let Some(name) = self.name() else {
+        let Some(name) = rustup_name(&self.sysroot) else {
             return Err(RunnerError::NoRustup { triple, sysroot: self.sysroot.clone() });
         };
         let args = ["target", "add", triple, "--toolchain", name];
@@ -94,24 +96,13 @@ impl Toolchain {
         }
         shell.status("Installing", format_args!("the Rust target {triple} (`{shown}`)"));
         let output = output(command("rustup", sources).args(args))?;
-        match output.status.success() && self.has_target(triple) {
+        match output.status.success() && has_target(&self.sysroot, triple) {
             true => Ok(()),
             false => Err(RunnerError::InstallFailed {
                 command: shown,
                 message: error_message(&output.stderr),
             }),
         }
-    }
-
-    fn has_target(&self, triple: &str) -> bool {
-        self.sysroot.join("lib/rustlib").join(triple).join("lib").is_dir()
-    }
-
-    /// Returns the name of a toolchain that rustup manages.
-    fn name(&self) -> Option<&str> {
-        // rustup keeps each toolchain in `$RUSTUP_HOME/toolchains/NAME`.
-        let is_rustups = self.sysroot.parent()?.file_name()? == "toolchains";
-        self.sysroot.file_name()?.to_str().filter(|_| is_rustups)
     }
 }
 
@@ -120,11 +111,4 @@ pub(super) fn output(command: &mut Command) -> Result<Output, RunnerError> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output = command.stdin(Stdio::null()).output();
     output.map_err(|source| RunnerError::NotStarted { program, source })
-}
-
-/// Returns the message that a tool wrote to standard error, without its `error: `.
-fn error_message(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let text = text.trim();
-    text.strip_prefix("error: ").unwrap_or(text).to_owned()
 }

@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use wasm_oci_app::config::c_compiler::Choice;
 use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_app::rustc::{RUSTFLAGS, Remap, remap_flags};
 
 use crate::cargo::batches::{Batch, batches};
 use crate::cargo::c::{failure_log, shims};
@@ -12,7 +13,7 @@ use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::error::Error;
 use crate::cargo::messages::{Event, Messages, Module, Modules, TargetId};
-use crate::cargo::path_remap::{self, Remap};
+use crate::cargo::path_remap;
 use crate::cargo::pattern::is_listed;
 use crate::cargo::project::{Project, TargetKind, Workspace};
 use crate::cargo::selection::{Selection, TargetArgs};
@@ -110,7 +111,7 @@ impl Build<'_> {
             command.args(["--config", &setting]);
         }
         // cargo uses the flags of one place only, so the user's have to be here together with ours.
-        command.env(rustflags::VARIABLE, rustflags::encoded(&path_remap::flags(remaps), &users));
+        command.env(RUSTFLAGS, rustflags::encoded(&remap_flags(remaps), &users));
         let target_dir = workspace.target_dir();
         command.envs(shims::variables(env, config, target_dir, target, settings.c_compiler));
         command.stdin(Stdio::null()).stdout(Stdio::piped());

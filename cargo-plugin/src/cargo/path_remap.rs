@@ -5,47 +5,13 @@ use std::path::{Component, Path, PathBuf};
 
 use fs_err as fs;
 use toml::{Table, Value};
+use wasm_oci_app::rustc::Remap;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
 use crate::cargo::project::Workspace;
 use crate::cargo::toolchain::Toolchain;
-
-/// A folder, and the name that the compiler writes instead.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Remap {
-    pub from: PathBuf,
-    pub to: String,
-}
-
-impl Remap {
-    pub fn new(from: impl Into<PathBuf>, to: impl Into<String>) -> Remap {
-        Remap { from: from.into(), to: to.into() }
-    }
-}
-
-/// Start of rustc's flag for a [`Remap`].
-pub(crate) const FLAG: &str = "--remap-path-prefix=";
-
-pub fn flags(remaps: &[Remap]) -> Vec<String> {
-    let mut all: Vec<_> = remaps.iter().flat_map(spellings).collect();
-    // The last flag that matches a path wins, so longer paths come later.
-    all.sort_by_key(|remap| (remap.from.as_os_str().len(), remap.clone()));
-    all.dedup();
-    all.iter()
-        .filter_map(|Remap { from, to }| Some(format!("{FLAG}{}={to}", from.to_str()?)))
-        .collect()
-}
-
-fn spellings(remap: &Remap) -> Vec<Remap> {
-    // rustc may see a path as it was written, or without symbolic links.
-    let real = fs::canonicalize(&remap.from)
-        .or_trace("resolve links in a path")
-        .filter(|real| *real != remap.from);
-    let real = real.map(|from| Remap { from, to: remap.to.clone() });
-    [Some(remap.clone()), real].into_iter().flatten().collect()
-}
 
 /// Returns all folders that rustc can see. `commit` is that of the toolchain.
 pub fn all(
@@ -146,16 +112,6 @@ fn without_dots(path: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn inner_folders_come_after_outer_ones() {
-        let flags =
-            flags(&[Remap::new("/no/ws/.cargo", "/cargo"), Remap::new("/no/ws", "/workspace")]);
-        assert_eq!(
-            flags,
-            ["--remap-path-prefix=/no/ws=/workspace", "--remap-path-prefix=/no/ws/.cargo=/cargo"]
-        );
-    }
 
     #[test]
     fn dependencies_of_every_target_are_seen() {

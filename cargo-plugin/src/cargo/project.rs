@@ -8,6 +8,7 @@ use fs_err as fs;
 use serde_json::Value;
 use toml::Table;
 use wasm_oci_app::config::settings::closest;
+use wasm_oci_app::rustc::error_message;
 
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
@@ -95,14 +96,6 @@ pub(crate) fn ask_cargo(env: &CargoEnv, selection: &Selection) -> Result<String,
         true => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         false => Err(Error::MetadataFailed { message: error_message(&output.stderr) }),
     }
-}
-
-/// Returns the message that a tool wrote to standard error, without its `error: `.
-pub(crate) fn error_message(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
-    let text = text.trim();
-    // Our own message already begins with `error:`.
-    text.strip_prefix("error: ").unwrap_or(text).to_owned()
 }
 
 impl Workspace {

@@ -12,15 +12,10 @@ use std::str::FromStr;
 
 use cargo_platform::{Cfg, CfgExpr};
 use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_app::rustc::{RUSTFLAGS, SEPARATOR};
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::CargoEnv;
-
-/// The variable with the highest precedence.
-pub const VARIABLE: &str = "CARGO_ENCODED_RUSTFLAGS";
-
-/// Separator of flags in [`VARIABLE`].
-pub(crate) const SEPARATOR: &str = "\x1f";
 
 /// Returns the facts about a target that decide nearly every `cfg(…)` in a configuration.
 pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
@@ -39,7 +34,7 @@ pub(crate) fn known(target: WasiTarget) -> [(&'static str, &'static str); 8] {
 /// Names that no WASI target sets.
 pub(crate) const KNOWN_UNSET: [&str; 2] = ["unix", "windows"];
 
-/// Returns the value of [`VARIABLE`].
+/// Returns the value of [`RUSTFLAGS`].
 pub fn encoded(ours: &[String], users: &[String]) -> String {
     // rustc's last flag for a path wins, and that has to be the user's.
     [ours, users].concat().join(SEPARATOR)
@@ -60,7 +55,7 @@ pub fn users(
 }
 
 fn from_variables(env: &CargoEnv) -> Option<Vec<String>> {
-    if let Some(encoded) = env.var(VARIABLE) {
+    if let Some(encoded) = env.var(RUSTFLAGS) {
         return Some(
             encoded.split(SEPARATOR).filter(|_| !encoded.is_empty()).map(str::to_owned).collect(),
         );
@@ -141,8 +136,8 @@ mod tests {
     fn variables_hide_the_rest_even_when_empty() {
         let vars = [("RUSTFLAGS", " a  b ")];
         assert_eq!(found(&vars, &[BUILD]), ["a", "b"]);
-        assert_eq!(found(&[vars[0], (VARIABLE, "c d\x1fe")], &[BUILD]), ["c d", "e"]);
-        assert_eq!(found(&[vars[0], (VARIABLE, "")], &[BUILD]), [""; 0]);
+        assert_eq!(found(&[vars[0], (RUSTFLAGS, "c d\x1fe")], &[BUILD]), ["c d", "e"]);
+        assert_eq!(found(&[vars[0], (RUSTFLAGS, "")], &[BUILD]), [""; 0]);
         assert_eq!(found(&[("RUSTFLAGS", "")], &[BUILD]), [""; 0]);
     }
 

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 
 use wasm_oci_app::config::target::WasiTarget;
+use wasm_oci_app::rustc::{commit, error_message, has_target, rustup_name};
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::cargo_config::CargoConfig;
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
-use crate::cargo::project::error_message;
 use crate::cargo::selection::Selection;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ impl Toolchain {
 
     /// Returns true if the standard library for the target is installed.
     pub fn has_target(&self, target: WasiTarget) -> bool {
-        self.sysroot.join("lib/rustlib").join(target.name()).join("lib").is_dir()
+        has_target(&self.sysroot, target.name())
     }
 
     /// Returns the folder of the standard library's sources, if they are installed.
@@ -50,20 +50,13 @@ impl Toolchain {
     /// Asks rustc for the commit that it was built from.
     pub fn commit(&self, env: &CargoEnv) -> Option<String> {
         let version = print(env, &self.rustc, &["-vV"]).or_trace("ask rustc for its commit")?;
-        version.lines().find_map(|line| line.strip_prefix("commit-hash: ")).map(str::to_owned)
+        commit(&version).map(str::to_owned)
     }
 
     /// Asks rustc for the conditions (`cfg`) that hold for the target. Returns an empty text if it fails.
     pub fn print_cfg(&self, env: &CargoEnv, target: WasiTarget) -> String {
         let args = ["--print", "cfg", "--target", target.name()];
         print(env, &self.rustc, &args).or_trace("ask rustc for conditions").unwrap_or_default()
-    }
-
-    /// Returns the name of a toolchain that rustup manages.
-    fn name(&self) -> Option<&str> {
-        // rustup keeps each toolchain in `$RUSTUP_HOME/toolchains/NAME`.
-        let is_rustups = self.sysroot.parent()?.file_name()? == "toolchains";
-        self.sysroot.file_name()?.to_str().filter(|_| is_rustups)
     }
 
     /// Installs the standard library through rustup.
@@ -86,12 +79,14 @@ impl Toolchain {
     }
 
     fn install_args(&self, target: WasiTarget) -> Option<[&str; 5]> {
-        Some(["target", "add", target.name(), "--toolchain", self.name()?])
+        Some(["target", "add", target.name(), "--toolchain", rustup_name(&self.sysroot)?])
     }
 
     /// Returns the command for users to run.
     fn install_command(&self, target: WasiTarget) -> String {
-        let name = self.name().map(|name| format!(" --toolchain {name}")).unwrap_or_default();
+        let name = rustup_name(&self.sysroot)
+            .map(|name| format!(" --toolchain {name}"))
+            .unwrap_or_default();
         format!("rustup target add {target}{name}")
     }
 }

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use clap::ValueEnum;
+use wasm_oci_app::rustc::error_message;
 use wasm_oci_core::trace::OrTrace;
 
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::git::Git;
-use crate::cargo::project::error_message;
 use crate::scaffold::error::Error;
 
 /// Version control system of a new project.

@@ -11,7 +11,8 @@ use crate::cargo::c::shims::Tool;
 use crate::cargo::c::toolchain::Toolchain;
 use crate::cargo::env::{CargoEnv, traced};
 use crate::cargo::error::Error;
-use crate::cargo::{json_cache, path_remap, rustflags};
+use crate::cargo::json_cache;
+use wasm_oci_app::rustc::{REMAP_FLAG, RUSTFLAGS, SEPARATOR};
 
 /// A start as a compiler shim.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ impl Invocation {
 
     fn run_with(&self, env: &CargoEnv, toolchain: &Toolchain) -> Result<u8, Error> {
         let names = match self.tool {
-            Tool::C | Tool::Cxx => neutral_names(env.var(rustflags::VARIABLE), toolchain),
+            Tool::C | Tool::Cxx => neutral_names(env.var(RUSTFLAGS), toolchain),
             Tool::Ar | Tool::Ranlib => Vec::new(),
         };
         let given: Vec<_> = names.into_iter().chain(self.args.iter().cloned()).collect();
@@ -93,8 +94,8 @@ const ZIG_CACHE: &str = "ZIG_GLOBAL_CACHE_DIR";
 /// Returns flags that make the C compiler replace the same paths as rustc.
 fn neutral_names(rustflags: Option<&str>, toolchain: &Toolchain) -> Vec<OsString> {
     // cargo passes the flags for rustc to build scripts (Cargo book, "Environment variables").
-    let rustcs = rustflags.unwrap_or_default().split(rustflags::SEPARATOR);
-    let names = rustcs.filter_map(|flag| flag.strip_prefix(path_remap::FLAG)).map(str::to_owned);
+    let rustcs = rustflags.unwrap_or_default().split(SEPARATOR);
+    let names = rustcs.filter_map(|flag| flag.strip_prefix(REMAP_FLAG)).map(str::to_owned);
     // `__FILE__` in the compiler's own headers would show where it is installed.
     let own = toolchain.folder().and_then(|folder| Some(format!("{}=/c", folder.to_str()?)));
     names.chain(own).map(|name| format!("-ffile-prefix-map={name}").into()).collect()
