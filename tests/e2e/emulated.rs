@@ -7,11 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
-use serde_json::Value;
-
 use crate::harness::commands::{example, lasting};
 use crate::harness::{Run, cargo_wasm_oci, signal, tools, wasm_oci};
 use crate::running::guests;
+use crate::standalone::unpack_native;
 
 /// The runner for arm64. It is built once, which takes minutes, and with zig, which every machine with the tests has.
 fn runner() -> &'static Path {
@@ -26,19 +25,7 @@ fn runner() -> &'static Path {
 
 /// Unpacks the program for arm64 in a layout, and qemu, into a folder.
 fn unpack(layout: &Path, root: &Path) {
-    let blob = |digest: &Value| {
-        fs::read(layout.join("blobs/sha256").join(&digest.as_str().unwrap()["sha256:".len()..]))
-            .unwrap()
-    };
-    let json = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
-    let tags = json(fs::read(layout.join("index.json")).unwrap());
-    let index = json(blob(&tags["manifests"][0]["digest"]));
-    let mut manifests = index["manifests"].as_array().unwrap().iter();
-    let arm64 = manifests.find(|it| it["platform"]["architecture"] == "arm64").unwrap();
-    for layer in json(blob(&arm64["digest"]))["layers"].as_array().unwrap() {
-        let bytes = blob(&layer["digest"]);
-        tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..])).unpack(root).unwrap();
-    }
+    unpack_native(layout, "arm64", root);
     let qemu = root.join("qemu");
     fs::copy(tools::program("qemu-aarch64-static"), &qemu).unwrap();
     fs::set_permissions(&qemu, fs::Permissions::from_mode(0o755)).unwrap();

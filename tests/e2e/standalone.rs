@@ -4,22 +4,38 @@ pub(crate) mod containers;
 mod hostile;
 mod images;
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use serde_json::Value;
 use tempfile::TempDir;
+use wasm_oci_core::image::Architecture;
 
 use crate::harness::commands::program;
 use crate::harness::{Run, wasm_oci};
 
 /// The native platform of this machine.
 pub(crate) fn platform() -> String {
-    let architecture = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "amd64",
+    Architecture::of_this_machine().platform().to_string()
+}
+
+/// Unpacks the native program for an architecture, of the only image in a layout, into a folder.
+pub(crate) fn unpack_native(layout: &Path, architecture: &str, root: &Path) {
+    let blob = |digest: &Value| {
+        let digest = digest.as_str().unwrap().strip_prefix("sha256:").unwrap();
+        fs::read(layout.join("blobs/sha256").join(digest)).unwrap()
     };
-    format!("linux/{architecture}")
+    let json = |bytes: Vec<u8>| serde_json::from_slice::<Value>(&bytes).unwrap();
+    let tags = json(fs::read(layout.join("index.json")).unwrap());
+    let index = json(blob(&tags["manifests"][0]["digest"]));
+    let mut manifests = index["manifests"].as_array().unwrap().iter();
+    let native = manifests.find(|it| it["platform"]["architecture"] == architecture).unwrap();
+    for layer in json(blob(&native["digest"]))["layers"].as_array().unwrap() {
+        let bytes = blob(&layer["digest"]);
+        tar::Archive::new(flate2::read::GzDecoder::new(&bytes[..])).unpack(root).unwrap();
+    }
 }
 
 /// An archive with a standalone image of a module, for this machine.

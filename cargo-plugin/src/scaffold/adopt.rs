@@ -49,7 +49,8 @@ pub fn registry(projects: &[Project]) -> Option<String> {
     })
 }
 
-/// Adds settings to the manifests of projects that have none: with a format, if they `get_format`. If one fails, those before it stay changed.
+/// Adds settings to the manifests of projects that have none: with a format, if they `get_format`. If one fails, those before it
+/// stay changed.
 pub fn extend_manifests(
     projects: &[Project],
     registry: &str,

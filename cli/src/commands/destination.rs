@@ -289,8 +289,7 @@ pub(super) async fn mount(
     connections: &Connections,
     shell: &Shell,
 ) -> Result<(), Error> {
-    let is_other = from.repository() != reference.repository();
-    if from.registry() != reference.registry() || !is_other {
+    if from.registry() != reference.registry() || from.repository() == reference.repository() {
         return Ok(());
     }
     let registry = connections.registry_mounting(reference, Some(from))?;

@@ -8,7 +8,7 @@ use std::process::Command;
 use tempfile::TempDir;
 use wasm_oci_core::image::Architecture;
 
-use super::{Archive, guests};
+use super::{Archive, guests, unpack_native};
 use crate::harness::{Podman, Run, tools};
 
 const CODE: &str = ".wasm-oci/code";
@@ -20,19 +20,7 @@ impl Root {
     fn of(archive: &Archive) -> Root {
         let (layout, root) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         untar(&archive.path(), layout.path());
-        let json = |path: PathBuf| -> serde_json::Value {
-            serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
-        };
-        let blob = |descriptor: &serde_json::Value| {
-            let digest = descriptor["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
-            layout.path().join("blobs/sha256").join(digest)
-        };
-        let index = json(blob(&json(layout.path().join("index.json"))["manifests"][0]));
-        let native = index["manifests"].as_array().unwrap();
-        let native = native.iter().find(|it| it["platform"]["os"] == "linux").unwrap();
-        for layer in json(blob(native))["layers"].as_array().unwrap() {
-            untar(&blob(layer), root.path());
-        }
+        unpack_native(layout.path(), Architecture::of_this_machine().name(), root.path());
         Root(root)
     }
 

@@ -109,8 +109,8 @@ fn literal(text: &str) -> String {
     text.replace('$', "$$")
 }
 
-/// Adds missing keys to the services with an image of ours: one whose `launch` is known. Returns the names of those that should be on the host's
-/// network, but have another one.
+/// Adds missing keys to the services with an image of ours: one whose `launch` is known. Returns the names of those that should
+/// be on the host's network, but have another one.
 pub fn complete(
     stream: &Stream,
     edits: &mut Edits<'_>,
@@ -145,7 +145,7 @@ pub fn complete(
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Behaviour, SCHEME, Workload};
+    use super::super::{SCHEME, Workload};
     use super::*;
 
     fn args() -> ComposeArgs {
@@ -155,15 +155,10 @@ mod tests {
     fn web() -> Workload {
         Workload {
             name: "web".to_owned(),
-            version: None,
-            part_of: None,
             image: "wasm-oci://web".to_owned(),
             args: vec!["$HOME".to_owned()],
             env: [("A".to_owned(), "b$c".to_owned())].into(),
-            user: None,
-            behaviour: Behaviour::ServesHttp,
-            launch: Launch::Shim,
-            exposed_port: None,
+            ..Workload::example(Launch::Shim)
         }
     }
 

@@ -109,3 +109,22 @@ fn head(workloads: &[Workload], command: &str) -> String {
     let is_open = workloads.iter().any(|workload| workload.image.starts_with(SCHEME));
     if is_open { format!("# To build and push the images: {command}\n") } else { String::new() }
 }
+
+#[cfg(test)]
+impl Workload {
+    /// A program that serves HTTP, with nothing else in its image.
+    fn example(launch: Launch) -> Workload {
+        Workload {
+            name: "app".to_owned(),
+            version: None,
+            part_of: None,
+            image: "ghcr.io/me/app".to_owned(),
+            args: Vec::new(),
+            env: BTreeMap::new(),
+            user: None,
+            behaviour: Behaviour::ServesHttp,
+            launch,
+            exposed_port: None,
+        }
+    }
+}

@@ -120,14 +120,10 @@ mod tests {
         Workload {
             name: "My_app".to_owned(),
             version: Some("1.0.0-rc.1+5".to_owned()),
-            part_of: None,
-            image: "wasm-oci://app".to_owned(),
             args: vec!["--to".to_owned(), "$(HOME)".to_owned()],
             env: BTreeMap::from([("LEVEL".to_owned(), "1".to_owned())]),
-            user: None,
             behaviour,
-            launch: Launch::Shim,
-            exposed_port: None,
+            ..Workload::example(Launch::Shim)
         }
     }
 

@@ -87,32 +87,15 @@ pub fn of_variants(
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::super::super::{Behaviour, Launch};
     use super::*;
-
-    fn workload(launch: Launch) -> Workload {
-        Workload {
-            name: "app".to_owned(),
-            version: Some("1.0".to_owned()),
-            part_of: None,
-            image: "ghcr.io/me/app".to_owned(),
-            args: Vec::new(),
-            env: BTreeMap::new(),
-            user: None,
-            behaviour: Behaviour::ServesHttp,
-            launch,
-            exposed_port: None,
-        }
-    }
 
     fn variants(text: &str) -> Vec<(Variant, Workload)> {
         let variant = |text: &str| {
             let variant: Variant = text.parse().unwrap();
-            let native = Workload { exposed_port: Some(3000), ..workload(Launch::Native) };
+            let native = Workload { exposed_port: Some(3000), ..Workload::example(Launch::Native) };
             let is_native = variant.name == VariantName::Native;
-            (variant, if is_native { native } else { workload(Launch::Shim) })
+            (variant, if is_native { native } else { Workload::example(Launch::Shim) })
         };
         text.split(',').map(variant).collect()
     }
@@ -158,7 +141,7 @@ mod tests {
         let job = KubernetesArgs { kind: Some(WorkloadKind::Job), ..args.clone() };
         assert!(error("wasm", &job).contains("--kind"));
         let portless =
-            Workload { behaviour: Behaviour::RunsToCompletion, ..workload(Launch::Shim) };
+            Workload { behaviour: Behaviour::RunsToCompletion, ..Workload::example(Launch::Shim) };
         let portless = [("wasm".parse().unwrap(), portless)];
         assert!(of_variants(&portless, &args).unwrap_err().to_string().contains("--port"));
     }
